@@ -1,0 +1,87 @@
+"""Talks to the API server from a test: a JSON request, a JSON answer, no library in between.
+
+Independent of our own client on purpose: a test that looks at the world through the code under test sees what
+that code sees.
+"""
+
+import http.client
+import json
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from controlplane.certificates import KeyPair
+
+REQUEST_SECONDS = 10.0  # longer than the server needs for anything but a watch
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Status and decoded body of a response; `body` is the text where it is not JSON (as /readyz)."""
+
+    status: int
+    body: Any
+
+    @property
+    def ok(self) -> bool:
+        """Whether the server did what was asked."""
+        return 200 <= self.status < 300
+
+
+class ApiClient:
+    """JSON requests as one user, known by certificate or bearer token. One connection per request."""
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        *,
+        certificate_authority: Path,
+        client: KeyPair | None = None,
+        token: str | None = None,
+    ) -> None:
+        self._host, self._port = host, port
+        self._tls = ssl.create_default_context(cafile=certificate_authority)
+        if client is not None:
+            self._tls.load_cert_chain(client.certificate, client.key)
+        self._headers = {"Accept": "application/json", "User-Agent": "servicetokens-tests"}
+        if token is not None:
+            self._headers["Authorization"] = f"Bearer {token}"
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | list[Any] | None = None,
+        *,
+        content_type: str = "application/json",
+    ) -> Answer:
+        """Send one request; every HTTP status is an answer.
+
+        Raises:
+            OSError: no connection, or it broke (http.client.HTTPException when it broke in the middle of an
+            answer).
+        """
+        headers = dict(self._headers)
+        data = None
+        if body is not None:
+            data = json.dumps(body).encode()
+            headers["Content-Type"] = content_type
+        connection = http.client.HTTPSConnection(
+            self._host, self._port, context=self._tls, timeout=REQUEST_SECONDS
+        )
+        try:
+            connection.request(method, path, body=data, headers=headers)
+            response = connection.getresponse()
+            return Answer(response.status, _decode(response.read()))
+        finally:
+            connection.close()
+
+
+def _decode(data: bytes) -> Any:
+    try:
+        return json.loads(data)
+    except ValueError:
+        return data.decode(errors="replace")
