@@ -1,0 +1,12 @@
+"""The one door for randomness: tokens and keys take an `Entropy`, and tests pass a counter for stable golden values."""
+
+import os
+from collections.abc import Callable
+
+Entropy = Callable[[int], bytes]
+"""Returns that many random bytes."""
+
+
+def os_entropy(size: int) -> bytes:
+    """Return *size* bytes from the kernel's cryptographic generator."""
+    return os.urandom(size)

@@ -1,0 +1,64 @@
+"""The health address of both processes: `/livez`, `/readyz` and `/metrics`, never on a port that serves verdicts."""
+
+from collections.abc import Callable, Sequence
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+Missing = Callable[[], Sequence[str]]
+"""Says what is missing until the process is ready, a sentence each; empty means ready."""
+
+
+class AddressInUse(OSError):
+    """The address cannot be listened on. The message is a sentence for people."""
+
+
+class HealthServer:
+    """Serves the three pages. Liveness means that the event loop turns, readiness what *missing* says."""
+
+    def __init__(self, host: str, port: int, *, missing: Missing, registry: CollectorRegistry) -> None:
+        self._host = host
+        self._port = port
+        self._missing = missing
+        self._registry = registry
+        application = web.Application()
+        application.router.add_get("/livez", self._livez)
+        application.router.add_get("/readyz", self._readyz)
+        application.router.add_get("/metrics", self._metrics)
+        self._runner = web.AppRunner(application, access_log=None)
+
+    async def start(self) -> None:
+        """Listen.
+
+        Raises:
+            AddressInUse: the port is taken or the address is not of this machine.
+        """
+        await self._runner.setup()
+        try:
+            await web.TCPSite(self._runner, self._host, self._port).start()
+        except OSError as error:
+            await self._runner.cleanup()
+            message = (
+                f"cannot listen on {self._host}:{self._port} for health and metrics ({error.strerror or error}); "
+                "free the port or choose another one with --health-address"
+            )
+            raise AddressInUse(message) from error
+
+    async def stop(self) -> None:
+        """Stop listening."""
+        await self._runner.cleanup()
+
+    async def _livez(self, _request: web.Request) -> web.Response:
+        return web.Response(text="ok\n")
+
+    async def _readyz(self, _request: web.Request) -> web.Response:
+        missing = self._missing()
+        if missing:
+            return web.Response(status=503, text="".join(f"not ready: {reason}\n" for reason in missing))
+        return web.Response(text="ok\n")
+
+    async def _metrics(self, _request: web.Request) -> web.Response:
+        return web.Response(
+            body=generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_LATEST}
+        )

@@ -1,0 +1,172 @@
+"""Settings of the processes, checked as a whole before anything starts. The command line fills them in."""
+
+import re
+from collections.abc import Callable, Mapping
+from ipaddress import IPv6Address, ip_address, ip_network
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, NamedTuple, Self, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+# The same text as tokens/format.py, which runtime must not import: `svt`, and what may stand in its place.
+_PREFIX: Final = re.compile(r"[a-z][a-z0-9]{1,9}")
+_NAMESPACE: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_MAX_PORT: Final = 65535
+_SHORT_DURATION: Final = re.compile(r"([1-9][0-9]{0,4})([smh])")
+_UNITS: Final = {"s": 1, "m": 60, "h": 3600}
+# Below, a busy API server would look dead; above, a revoked token would be accepted for too long without it.
+_LEAST_STALENESS: Final = 5
+_MOST_STALENESS: Final = 3600
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class InvalidSettings(ValueError):
+    """A setting is wrong. The message names the flag and says what it has to be."""
+
+
+class Address(NamedTuple):
+    """Where to listen."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def parse_address(text: str) -> Address:
+    """Read `host:port`; the host is an IP address (IPv6 in brackets) or `localhost`. Raises `ValueError`."""
+    host, separator, port = text.rpartition(":")
+    if not separator or not (port.isascii() and port.isdigit()) or not 0 <= int(port[:6]) <= _MAX_PORT:
+        message = f"'{text}' must be an address and a port, like 0.0.0.0:8080 or [::]:8080"
+        raise ValueError(message)
+    bare = host.removeprefix("[").removesuffix("]")
+    if bare != "localhost":
+        try:
+            address = ip_address(bare)
+        except ValueError:
+            message = f"'{text}' must begin with an IP address, like 0.0.0.0 or 127.0.0.1, or with localhost"
+            raise ValueError(message) from None
+        if isinstance(address, IPv6Address) is not host.startswith("["):
+            message = f"'{text}' must have brackets around an IPv6 address, and around nothing else"
+            raise ValueError(message)
+    return Address(bare, int(port))
+
+
+def _prefix(text: str) -> str:
+    if not _PREFIX.fullmatch(text):
+        message = f"'{text}' must be two to ten small letters and digits, the first a letter, like 'svt'"
+        raise ValueError(message)
+    return text
+
+
+def _namespace(text: str) -> str:
+    if not _NAMESPACE.fullmatch(text):
+        message = f"'{text}' must be the name of a namespace: small letters, digits and '-', at most 63"
+        raise ValueError(message)
+    return text
+
+
+ListenAddress = Annotated[
+    Address, BeforeValidator(lambda value: parse_address(value) if isinstance(value, str) else value)
+]
+Prefix = Annotated[str, AfterValidator(_prefix)]
+Namespace = Annotated[str, AfterValidator(_namespace)]
+
+
+def _network(text: str) -> str:
+    try:
+        return str(ip_network(text))
+    except ValueError:
+        message = f"'{text}' must be a network without bits beyond its mask, like 10.0.0.0/8, or an address"
+        raise ValueError(message) from None
+
+
+def _staleness(value: object) -> object:
+    """Read a duration such as `60s`; numbers are the seconds themselves."""
+    if not isinstance(value, str):
+        return value
+    match = _SHORT_DURATION.fullmatch(value)
+    seconds = int(match[1]) * _UNITS[match[2]] if match else 0
+    if not _LEAST_STALENESS <= seconds <= _MOST_STALENESS:
+        message = f"'{value}' must be a duration from {_LEAST_STALENESS}s to 1h, like 60s"
+        raise ValueError(message)
+    return seconds
+
+
+NetworkText = Annotated[str, AfterValidator(_network)]
+Staleness = Annotated[int, BeforeValidator(_staleness)]
+
+
+class CommonSettings(BaseModel):
+    """What operator and validator have in common. Every field is the flag of that name."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kubeconfig: str | None = None
+    namespace: Namespace = "servicetokens"
+    watch_namespace: tuple[Namespace, ...] = ()
+    token_prefix: Prefix = "svt"
+    health_address: ListenAddress = Address("0.0.0.0", 9090)  # noqa: S104 - the kubelet and Prometheus ask from outside
+    log_format: Literal["json", "text"] = "json"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class OperatorSettings(CommonSettings):
+    """Settings of `servicetokens operator`."""
+
+    watch_secrets: bool = True
+
+
+class ValidatorSettings(CommonSettings):
+    """Settings of `servicetokens validator`."""
+
+    token_review_address: ListenAddress | None = Address("0.0.0.0", 8443)  # noqa: S104 - others ask from outside
+    forward_auth_address: ListenAddress | None = Address("0.0.0.0", 8080)  # noqa: S104 - others ask from outside
+    tls_cert_file: Path | None = None
+    tls_key_file: Path | None = None
+    client_ca_file: Path | None = None
+    trusted_proxy: tuple[NetworkText, ...] = ()
+    max_staleness: Staleness = 60
+
+    @field_validator("token_review_address", "forward_auth_address", mode="before")
+    @classmethod
+    def _switch_off(cls, value: object) -> object:
+        return None if value == "" else value
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        if self.token_review_address is None and self.forward_auth_address is None:
+            message = "both listeners are switched off; give one of them an address"
+            raise ValueError(message)
+        if self.token_review_address is not None and not (self.tls_cert_file and self.tls_key_file):
+            message = (
+                "the listener for TokenReview needs --tls-cert-file and --tls-key-file; "
+                "or switch it off with --token-review-address ''"
+            )
+            raise ValueError(message)
+        return self
+
+
+def build(model: Callable[..., M], flags: Mapping[str, Any]) -> M:
+    """Return the settings given by *flags*.
+
+    Raises:
+        InvalidSettings: the first flag that is wrong, as people write it.
+    """
+    try:
+        return model(**flags)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        name = "--" + str(first["loc"][0]).replace("_", "-") if first["loc"] else "the settings"
+        message = f"{name}: {first['msg'].removeprefix('Value error, ')}"
+        raise InvalidSettings(message) from None
