@@ -1,0 +1,53 @@
+"""Names that other software knows us by. Changing one breaks manifests, RBAC rules or stored objects."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+GROUP: Final = "servicetokens.dev"
+# Never "v1": kustomize's built-in name rules match kind and version in any group, and would rewrite the
+# `serviceAccountName` of pods as soon as a kind called ServiceAccount had a version of that name.
+VERSION: Final = "v1beta1"
+API_VERSION: Final = f"{GROUP}/{VERSION}"
+
+KIND_TOKEN: Final = "ServiceToken"
+KIND_ACCOUNT: Final = "ServiceAccount"
+KIND_ROLE: Final = "ServiceRole"
+PLURAL_TOKENS: Final = "servicetokens"
+PLURAL_ACCOUNTS: Final = "serviceaccounts"
+PLURAL_ROLES: Final = "serviceroles"
+# Not a plural of ours: kubectl expands a category before it looks for a plural, and `kubectl delete
+# servicetokens --all` would delete the accounts too.
+CATEGORY: Final = "servicetokens-all"
+
+SECRET_TYPE: Final = "servicetokens.dev/token"
+SECRET_KEY: Final = "token"
+LABEL_TOKEN_SECRET: Final = f"{GROUP}/token-secret"
+ANNOTATION_TOKEN_ID: Final = f"{GROUP}/token-id"
+ANNOTATION_SERIAL: Final = f"{GROUP}/serial"
+# A witness of the mint that whoever may edit status alone cannot move: a later `mintTime` there is put right.
+ANNOTATION_MINT_TIME: Final = f"{GROUP}/mint-time"
+ANNOTATION_EXPIRES: Final = f"{GROUP}/expires"
+# Marks a Secret whose credential has expired; the Secret itself stays, since a pod that mounts it must still
+# start.
+ANNOTATION_EXPIRED: Final = f"{GROUP}/expired"
+# Which keys the template put into the Secret, so that keys taken out of the template leave it and others
+# stay.
+ANNOTATION_TEMPLATE: Final = f"{GROUP}/template"
+
+# On the CRDs: code that finds an older revision than its own refuses to run, since an older schema would drop
+# a restriction such as `allowedCIDRs` silently. Raise it with every field or rule that restricts.
+ANNOTATION_SCHEMA_REVISION: Final = f"{GROUP}/schema-revision"
+SCHEMA_REVISION: Final = 1
+
+# Argo CD must neither report the minted Secret as drift nor prune it: it is in nobody's Git.
+ARGO_ANNOTATIONS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "argocd.argoproj.io/compare-options": "IgnoreExtraneous",
+        "argocd.argoproj.io/sync-options": "Prune=false",
+    },
+)
+
+KEYS_SECRET: Final = "servicetokens-hmac-keys"
+DEFAULT_NAMESPACE: Final = "servicetokens"
+DEFAULT_PREFIX: Final = "svt"

@@ -1,0 +1,101 @@
+"""A rule in two forms, CEL for the API server and Python for our own processes, with one message for both.
+
+They stand side by side on the field or model they constrain, so that whoever changes one sees the other, and
+a test runs the same table of manifests against both. CEL in a CRD has neither variables nor `cel.bind`, and
+its cost is estimated from declared bounds before it may be installed; the builders below are the forms that
+pass that estimate.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
+
+from servicetokens.api.values import UNIT_SECONDS
+
+RULES_KEYWORD: Final = "x-kubernetes-validations"
+
+_UNIT_TABLE: Final = "{" + ", ".join(f"'{unit}': {seconds}" for unit, seconds in UNIT_SECONDS.items()) + "}"
+# The seconds in the duration `e`. `substring` and a map literal: chains of `replace` exceed the cost limit.
+_SECONDS: Final = f"int(e.substring(0, size(e) - 1)) * {_UNIT_TABLE}[e.substring(size(e) - 1)]"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule on a field (as an annotation of its type) or on a model (in its `RULES`).
+
+    `holds` answers for a value that already has the right type. It is None where Python needs no second
+    check: the field's parser refuses the same values, or the rule compares with the old object, which only
+    the server has. `path` is the field to blame, relative to the model, as in `.rotation.every`.
+    """
+
+    cel: str
+    message: str
+    holds: Callable[[Any], bool] | None = None
+    path: str = ""
+    reason: Literal["FieldValueForbidden", "FieldValueRequired"] | None = None
+
+    def to_schema(self) -> dict[str, str]:
+        """Return the entry for `x-kubernetes-validations`."""
+        entry = {"rule": self.cel, "message": self.message}
+        if self.path:
+            entry["fieldPath"] = self.path
+        if self.reason:
+            entry["reason"] = self.reason
+        return entry
+
+    def error(self) -> PydanticCustomError:
+        """Return what pydantic is to report for a value that breaks this rule."""
+        return sentence_error("rule", self.message)
+
+    def error_details(self, value: object) -> InitErrorDetails:
+        """Return the same as a line of a `ValidationError` that blames `path`."""
+        return InitErrorDetails(type=self.error(), loc=tuple(self.path.split(".")[1:]), input=value)
+
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Check the value after everything written before this annotation."""
+        schema = handler(source)
+        if self.holds is None:
+            return schema
+        return core_schema.no_info_after_validator_function(self._checked, schema)
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Add the CEL form to the field's schema."""
+        json_schema = handler(schema)
+        return {**json_schema, RULES_KEYWORD: [*json_schema.get(RULES_KEYWORD, []), self.to_schema()]}
+
+    def _checked(self, value: Any) -> Any:
+        if self.holds is not None and not self.holds(value):
+            raise self.error()
+        return value
+
+
+def sentence_error(kind: str, sentence: str) -> PydanticCustomError:
+    """Return an error that says exactly *sentence*, without pydantic's "Value error, " before it."""
+    return PydanticCustomError(kind, "{sentence}", {"sentence": sentence})
+
+
+def cel_text(text: str) -> str:
+    """Return *text* as a CEL string literal."""
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
+
+
+def cel_matches(operand: str, pattern: str) -> str:
+    """Return the CEL for "*operand* matches *pattern*"."""
+    return f"{operand}.matches({cel_text(pattern)})"
+
+
+def cel_seconds(operands: Sequence[str], condition: str) -> str:
+    """Return the CEL for *condition* over the list `v` of the seconds in *operands*, which are durations.
+
+    A list of one list under `all` is how CRD CEL spells "let". The operands have to be matched against their
+    pattern first: a failed `pattern` keyword does not stop CEL, and `int('90 day')` would add an error that
+    helps nobody.
+    """
+    return f"[[{', '.join(operands)}].map(e, {_SECONDS})].all(v, {condition})"

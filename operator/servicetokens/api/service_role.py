@@ -1,0 +1,147 @@
+"""ServiceRole (cluster-scoped): what a role means, and which namespaces may use it."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from servicetokens.api import texts
+from servicetokens.api.conditions import Conditions
+from servicetokens.api.fields import DnsSubdomain, Duration, ListType, Text
+from servicetokens.api.meta import Model, ObjectMeta, RuledModel, StatusModel
+from servicetokens.api.rules import Rule
+
+EVERY_NAMESPACE = "*"
+
+Permission = Annotated[Text, Field(min_length=1, max_length=128, pattern="^[A-Za-z0-9][A-Za-z0-9:._/*+@-]*$")]
+NamespaceName = Annotated[
+    Text,
+    Field(min_length=1, max_length=63, pattern="^([a-z0-9]([-a-z0-9]*[a-z0-9])?|[*])$"),
+]
+Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+# White space is spelled out: `\s` is ASCII for the API server and Unicode for pydantic.
+PathPattern = Annotated[
+    Text,
+    Field(
+        min_length=1,
+        max_length=256,
+        pattern=r"^/$|^(/(\*|[^/*?#\t\n\f\r ]+))+(/\*\*|/)?$|^/\*\*$",
+    ),
+    Rule(
+        "!self.split('/').exists(s, s == '.' || s == '..')",
+        "must have no '.' or '..' segment; such a path never matches",
+        texts.has_no_dot_segments,
+    ),
+]
+
+
+class HttpRule(RuledModel):
+    """One kind of request that the role lets pass."""
+
+    hosts: (
+        Annotated[
+            tuple[DnsSubdomain, ...],
+            Field(min_length=1, max_length=16),
+            ListType("set"),
+        ]
+        | None
+    ) = Field(
+        default=None,
+        description=(
+            "Host names in full, as in orders.example.com; no scheme, port or wildcard. Any host when left "
+            "out."
+        ),
+    )
+    methods: Annotated[tuple[Method, ...], Field(min_length=1, max_length=7), ListType("set")] | None = Field(
+        default=None,
+        description="HTTP methods in capitals, as in GET. Any method when left out.",
+    )
+    paths: Annotated[tuple[PathPattern, ...], Field(min_length=1, max_length=32), ListType("set")] | None = (
+        Field(
+            default=None,
+            description=(
+                "Paths that begin with a slash, as in /orders/*. One * stands for exactly one segment, a ** "
+                "at the end for everything below. Compared with the path as the client sent it, not "
+                "decoded. Any path when left out."
+            ),
+        )
+    )
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "has(self.hosts) || has(self.methods) || has(self.paths)",
+            "must restrict `hosts`, `methods` or `paths`: an empty entry would let every request pass",
+            lambda rule: not (rule.hosts is None and rule.methods is None and rule.paths is None),
+        ),
+    )
+
+
+class ServiceRoleSpec(Model):
+    """What a person writes."""
+
+    description: Annotated[Text, Field(min_length=1, max_length=256)] | None = Field(
+        default=None,
+        description="For people: what a caller with this role may do.",
+    )
+    permissions: Annotated[tuple[Permission, ...], Field(max_length=64), ListType("set")] = Field(
+        default=(),
+        description=(
+            "What services see of the role, as in orders:read: the OAuth scope and the permissions header. "
+            "No spaces or commas."
+        ),
+    )
+    allowed_namespaces: Annotated[
+        tuple[NamespaceName, ...],
+        Field(min_length=1, max_length=1024),
+        ListType("set"),
+        Rule(
+            "!('*' in self) || size(self) == 1",
+            "'*' stands for all namespaces, so nothing else may be listed beside it",
+            lambda names: EVERY_NAMESPACE not in names or len(names) == 1,
+        ),
+    ] = Field(
+        description=(
+            "The namespaces whose accounts may have this role, by name, as in team-a; or '*' alone for all "
+            "of them. Labels are not used, because whoever may label a namespace could grant the role to it."
+        ),
+    )
+    max_lifetime: Duration | None = Field(
+        default=None,
+        description=(
+            "The longest life of a token with this role, as in 90d. A token that lives longer, or for ever, "
+            "does not get the role. Among several limits the shortest counts."
+        ),
+    )
+    http: (
+        Annotated[
+            tuple[HttpRule, ...],
+            Field(min_length=1, max_length=32),
+            ListType("atomic"),
+        ]
+        | None
+    ) = Field(
+        default=None,
+        description=(
+            "Which HTTP requests pass when a proxy asks about this role; a request has to fit one entry. "
+            "Every request when left out."
+        ),
+    )
+
+
+class ServiceRoleStatus(StatusModel):
+    """What the operator answers."""
+
+    conditions: Conditions = Field(default=(), description="Ready; Reconciling and Stalled only while true.")
+
+
+class ServiceRole(Model):
+    """ServiceRole is one entry in the catalogue of roles: what it means, and which namespaces may use it.
+
+    A role that is not in the catalogue is granted to nobody.
+    """
+
+    metadata: ObjectMeta
+    spec: ServiceRoleSpec = Field(description="What you want. Nothing is ever filled in here for you.")
+    status: ServiceRoleStatus = Field(
+        default=ServiceRoleStatus(),
+        description="What the operator found. Only the operator writes it.",
+    )

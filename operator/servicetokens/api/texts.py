@@ -1,0 +1,106 @@
+"""The Python half of the rules on texts: networks, audiences, keys, templates, paths.
+
+Each function answers exactly as the CEL beside which it is used; `servicetokens.api.fields` pairs them, and a
+test compares them on the API server. Written without the conveniences of the standard library where those
+take more than the API server does.
+"""
+
+import ipaddress
+import re
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+DNS_LABEL: Final = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+DNS_SUBDOMAIN: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
+# Of the Kubernetes API: an optional DNS subdomain and a slash, then a name of at most 63 characters.
+LABEL_KEY: Final = (
+    "^([a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?"
+    "[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"
+)
+LABEL_VALUE: Final = "^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$"
+SECRET_DATA_KEY: Final = "^[-._a-zA-Z0-9]{1,253}$"
+
+# A whole URL with a host, written out instead of CEL's `isURL`: that one follows the `net/url` of the Go that
+# the API server was built with, and a stored audience must not become unreadable because one of the two was
+# upgraded.
+_PERCENT: Final = "%[0-9A-Fa-f]{2}"
+_USER: Final = f"([A-Za-z0-9._~!$&'()*+,;=:-]|{_PERCENT})*@"
+_HOST: Final = r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=-]+)(:[0-9]*)?"
+_PATH: Final = f"/([^?#%]|{_PERCENT})*"
+_QUERY: Final = "[?][^#]*"
+_FRAGMENT: Final = f"#([^%]|{_PERCENT})*"
+URL: Final = f"^[A-Za-z][A-Za-z0-9+.-]*://({_USER})?{_HOST}(({_PATH})({_QUERY})?({_FRAGMENT})?|{_QUERY}({_FRAGMENT})?)?$"
+
+PLACEHOLDERS: Final = ("{token}", "{id}", "{account}", "{namespace}", "{expires}")
+PLACEHOLDER_SHAPE: Final = "\\{[A-Za-z]+\\}"
+TEMPLATE_SYNTAX: Final = ("{{", "${")
+
+_URL: Final = re.compile(URL)
+_LABEL_KEY: Final = re.compile(LABEL_KEY)
+_SECRET_DATA_KEY: Final = re.compile(SECRET_DATA_KEY)
+_PLACEHOLDER: Final = re.compile(PLACEHOLDER_SHAPE)
+# Of the Kubernetes API, for the part before the slash.
+MAX_KEY_PREFIX_LENGTH: Final = 253
+
+
+def is_network(text: str) -> bool:
+    """Whether *text* is a network in CIDR notation with no bit set beyond its mask.
+
+    `ipaddress` alone would also take a bare address, a netmask, `/08`, a zone and an IPv4 address mapped into
+    IPv6; the API server takes none of them.
+    """
+    address, slash, length = text.partition("/")
+    if not slash or "%" in address or not re.fullmatch("0|[1-9][0-9]{0,2}", length):
+        return False
+    try:
+        network = ipaddress.ip_network((address, int(length)))
+    except ValueError:
+        return False
+    return not (
+        isinstance(network, ipaddress.IPv6Network) and network.network_address.ipv4_mapped is not None
+    )
+
+
+def is_audience(text: str) -> bool:
+    """Whether *text* is a plain word, or a whole URL as soon as it looks like one."""
+    return "://" not in text or _URL.fullmatch(text) is not None
+
+
+def are_label_keys(keys: Iterable[str]) -> bool:
+    """Whether all *keys* may be keys of labels or annotations."""
+    return all(_is_label_key(key) for key in keys)
+
+
+def have_no_prefix(keys: Iterable[str], prefixes: tuple[str, ...]) -> bool:
+    """Whether none of *keys* starts with one of *prefixes*."""
+    return not any(key.startswith(prefixes) for key in keys)
+
+
+def are_secret_data_keys(keys: Iterable[str]) -> bool:
+    """Whether all *keys* may be keys of a Secret's data."""
+    return all(_SECRET_DATA_KEY.fullmatch(key) and key != "." and not key.startswith("..") for key in keys)
+
+
+def has_no_template_syntax(text: str) -> bool:
+    """Whether *text* is free of what other template languages write, and we would pass through unfilled."""
+    return not any(syntax in text for syntax in TEMPLATE_SYNTAX)
+
+
+def has_known_placeholders(text: str) -> bool:
+    """Whether every word in braces is one that the operator fills in."""
+    return all(found in PLACEHOLDERS for found in _PLACEHOLDER.findall(text))
+
+
+def has_no_dot_segments(path: str) -> bool:
+    """Whether *path* has no `.` or `..` segment, which proxies resolve and we compare literally."""
+    return not any(segment in {".", ".."} for segment in path.split("/"))
+
+
+def lacks_key(mapping: Mapping[str, object], key: str) -> bool:
+    """Whether *key* is not in *mapping*."""
+    return key not in mapping
+
+
+def _is_label_key(key: str) -> bool:
+    prefix, slash, _ = key.rpartition("/")
+    return _LABEL_KEY.fullmatch(key) is not None and (not slash or len(prefix) <= MAX_KEY_PREFIX_LENGTH)

@@ -1,0 +1,99 @@
+"""The status of a ServiceToken: what the operator answers, and what the validator decides by."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from servicetokens.api.conditions import Conditions
+from servicetokens.api.fields import ListType, RecordedTime, Serial, Text
+from servicetokens.api.meta import Model, StatusModel
+
+
+class Verifier(Model):
+    """A keyed hash that the token can be checked against, and that is worth nothing without the key."""
+
+    algorithm: Annotated[Text, Field(max_length=32)] = Field(
+        description="How `value` was computed: HMACSHA256."
+    )
+    key_id: Annotated[Text, Field(min_length=1, max_length=63)] = Field(
+        description="Which of the operator's keys it was computed with.",
+    )
+    value: Annotated[Text, Field(min_length=1, max_length=128)] = Field(
+        description="The keyed hash, in hexadecimal."
+    )
+
+
+class Credential(Model):
+    """One minted credential that may still be accepted."""
+
+    serial: Serial = Field(description="The number of this mint, counted per object.")
+    id: Annotated[Text, Field(min_length=1, max_length=32)] = Field(
+        description="Public handle of this credential."
+    )
+    mint_time: RecordedTime = Field(description="When it was minted.")
+    expiration_time: RecordedTime | None = Field(
+        default=None,
+        description="When it ends; for the older of two, when its overlap does. Absent when it never ends.",
+    )
+    verifier: Verifier = Field(description="A keyed hash of the token; of no use without the operator's key.")
+
+
+class ServiceTokenStatus(StatusModel):
+    """What the operator answers; `last_used_time` alone is the validator's."""
+
+    token_id: Annotated[Text, Field(max_length=32)] | None = Field(
+        default=None,
+        description="Public handle of the current credential, as in logs, Events and audit. Not secret.",
+    )
+    secret_name: Annotated[Text, Field(max_length=253)] | None = Field(
+        default=None,
+        description="The Secret that the token is in.",
+    )
+    account_uid: Annotated[Text, Field(max_length=64)] | None = Field(
+        default=None,
+        description="The uid of the account it was minted for; it dies with that object, not with its name.",
+    )
+    rotation_id: Annotated[Text, Field(max_length=64)] | None = Field(
+        default=None,
+        description="The value of `spec.rotation.id` that has been acted upon.",
+    )
+    serial: Serial | None = Field(
+        default=None,
+        description="The number of the current credential, or of the last one after it has expired.",
+    )
+    mint_time: RecordedTime | None = Field(
+        default=None,
+        description="When the current credential was minted, or the last one after it has expired.",
+    )
+    expiration_time: RecordedTime | None = Field(
+        default=None,
+        description="When the current credential ends; absent when it never does.",
+    )
+    next_rotation_time: RecordedTime | None = Field(
+        default=None,
+        description="When the clock will mint the next credential.",
+    )
+    last_used_time: RecordedTime | None = Field(
+        default=None,
+        description="When the token was last accepted, to the hour. Written by the validator.",
+    )
+    revocation_time: RecordedTime | None = Field(default=None, description="When it was last revoked.")
+    restoration_time: RecordedTime | None = Field(
+        default=None,
+        description="When it was last made active again after a revocation.",
+    )
+    credentials: Annotated[
+        tuple[Credential, ...],
+        Field(max_length=2),
+        ListType("map", keys=("serial",)),
+    ] = Field(
+        default=(),
+        description="What may be accepted: the current credential and, during an overlap, the one before.",
+    )
+    conditions: Conditions = Field(
+        default=(),
+        description=(
+            "Ready, Active, SecretSynced, RolesAccepted, ExpiringSoon, Enforced; Reconciling and Stalled "
+            "only while true."
+        ),
+    )

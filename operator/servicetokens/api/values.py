@@ -1,0 +1,156 @@
+"""Text on the wire to whole seconds and back: the one place where durations and times are parsed.
+
+The API server applies the same patterns and bounds (they are imported by `servicetokens.api.fields`), so
+nothing that it accepts fails here. Even so everything is checked again: a stored object may be older than
+today's rules, and one tenant's odd object must never stop a loop that serves the others. Hence every function
+
+- bounds its input before looking at it,
+- matches the whole text (`fullmatch`; Python's `$` also matches before a newline) and ASCII digits only,
+- raises `ValueError` and nothing else, with a sentence that can be shown to the person who wrote the value.
+"""
+
+import calendar
+import datetime as dt
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+# `y` is 365 days, as in Prometheus: a duration is a number of seconds, not a date in a calendar.
+UNIT_SECONDS: Final[Mapping[str, int]] = MappingProxyType(
+    {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "y": 31536000},
+)
+NEVER: Final = "never"
+
+# Seven digits are needed for what people copy from other tools (`2592000s` is 30 days); ten leave room and
+# still fit into 64 bits when multiplied by the longest unit.
+MAX_DURATION_LENGTH: Final = 11
+_UNITS: Final = "".join(UNIT_SECONDS)
+DURATION_PATTERN: Final = f"^[1-9][0-9]{{0,9}}[{_UNITS}]$"
+OVERLAP_PATTERN: Final = f"^(0|[1-9][0-9]{{0,9}})[{_UNITS}]$"
+LIFETIME_PATTERN: Final = f"^([1-9][0-9]{{0,9}}[{_UNITS}]|{NEVER})$"
+
+# Shorter than a minute, and a rotation overtakes the kubelet that has to deliver the new Secret.
+MIN_DURATION: Final = 60
+# Added to any present day it stays far from the year 9999, where Python's `datetime` ends.
+MAX_DURATION: Final = 100 * UNIT_SECONDS["y"]
+
+# `format: date-time` alone lets through what Python cannot read or cannot convert to UTC: a small `t` or `z`,
+# the year 0000, an offset of +24:00, 9999-12-31T23:59:59-14:00.
+TIME_PATTERN: Final = (
+    "^2[0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}"
+    "([.][0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$"
+)
+# The longest text that the pattern admits has 35 characters; a round number above it.
+MAX_TIME_LENGTH: Final = 40
+
+DURATION_ADVICE: Final = (
+    "must be one whole number and one unit out of s, m (minutes), h, d, w, y (as in '90d'), "
+    f"no less than {MIN_DURATION}s and no more than 100y"
+)
+OVERLAP_ADVICE: Final = (
+    "must be one whole number and one unit out of s, m (minutes), h, d, w, y (as in '1d'), "
+    "no more than 100y; '0s' is no overlap"
+)
+LIFETIME_ADVICE: Final = f"{DURATION_ADVICE}; or '{NEVER}'"
+TIME_ADVICE: Final = "must be a moment in RFC 3339 with its time zone, as in 2027-01-31T00:00:00Z"
+
+_DURATION: Final = re.compile(DURATION_PATTERN)
+_OVERLAP: Final = re.compile(OVERLAP_PATTERN)
+_TIME: Final = re.compile(
+    "([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})(?:[.]([0-9]{1,9}))?"
+    "(?:Z|([+-])([01][0-9]|2[0-3]):([0-5][0-9]))",
+)
+_EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+# 9999-12-31T23:59:59Z, the last second that a four-digit year can name.
+_LAST_SECOND: Final = 253402300799
+
+
+def parse_duration(text: str) -> int:
+    """Return the seconds in *text*, such as `90d`; from 60 s to 100 y, else `ValueError`."""
+    return _seconds(text, _DURATION, MIN_DURATION, DURATION_ADVICE)
+
+
+def parse_overlap(text: str) -> int:
+    """Return the seconds in *text*, such as `1d` or `0s`; at most 100 y, else `ValueError`."""
+    return _seconds(text, _OVERLAP, 0, OVERLAP_ADVICE)
+
+
+def parse_lifetime(text: str) -> int | None:
+    """Return the seconds in *text*, or None for the word `never`; bounds as for `parse_duration`."""
+    if text == NEVER:
+        return None
+    return _seconds(text, _DURATION, MIN_DURATION, LIFETIME_ADVICE)
+
+
+def parse_time(text: str) -> int:
+    """Return the Unix second that the RFC 3339 *text* falls in: a fraction is cut off, so no end comes late.
+
+    The years are 2000 to 2999, as in the CRDs. Raises `ValueError` for anything else.
+    """
+    seconds, _ = _instant(text, earliest_year=2000, latest_year=2999)
+    return seconds
+
+
+def parse_time_ceil(text: str) -> int:
+    """Return the first whole Unix second not before the RFC 3339 *text*; otherwise as `parse_time`.
+
+    For a "not before" bound, where cutting a fraction off would let a credential through that was minted too
+    early.
+    """
+    seconds, has_fraction = _instant(text, earliest_year=2000, latest_year=2999)
+    return seconds + 1 if has_fraction else seconds
+
+
+def parse_recorded_time(text: str) -> int:
+    """Return the Unix second of a time in `status` or `metadata`, where it was written by a program.
+
+    Accepts every year that `format_time` can write, so that what we wrote is never unreadable to us: the end
+    of 2999 with an offset to the west is in the year 3000 of UTC. Raises `ValueError` for anything else.
+    """
+    seconds, _ = _instant(text, earliest_year=1970, latest_year=9999)
+    if not 0 <= seconds <= _LAST_SECOND:
+        raise ValueError(TIME_ADVICE)
+    return seconds
+
+
+def format_time(seconds: int) -> str:
+    """Return the RFC 3339 text of a Unix second, in UTC, such as `2026-11-25T04:00:00Z`.
+
+    Raises `ValueError` outside of the years 1970 to 9999.
+    """
+    if not 0 <= seconds <= _LAST_SECOND:
+        message = f"{seconds} is not a Unix second between the years 1970 and 9999"
+        raise ValueError(message)
+    moment = _EPOCH + dt.timedelta(seconds=seconds)
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _seconds(text: str, shape: re.Pattern[str], least: int, advice: str) -> int:
+    if len(text) > MAX_DURATION_LENGTH or shape.fullmatch(text) is None:
+        raise ValueError(advice)
+    seconds = int(text[:-1]) * UNIT_SECONDS[text[-1]]
+    if not least <= seconds <= MAX_DURATION:
+        raise ValueError(advice)
+    return seconds
+
+
+def _instant(text: str, *, earliest_year: int, latest_year: int) -> tuple[int, bool]:
+    """Return the whole second and whether a fraction above zero was cut off."""
+    match = _TIME.fullmatch(text) if len(text) <= MAX_TIME_LENGTH else None
+    if match is None:
+        raise ValueError(TIME_ADVICE)
+    year, month, day, hour, minute, second = (int(part) for part in match.groups()[:6])
+    fraction, sign, offset_hours, offset_minutes = match.groups()[6:]
+    if not earliest_year <= year <= latest_year:
+        raise ValueError(TIME_ADVICE)
+    try:
+        moment = dt.datetime(year, month, day, hour, minute, second, tzinfo=dt.UTC)
+    except ValueError:
+        raise ValueError(TIME_ADVICE) from None
+    # Integers from here on: `datetime` would overflow when an offset carries it past its last year.
+    seconds = calendar.timegm(moment.timetuple())
+    if sign is not None:
+        offset = int(offset_hours) * 3600 + int(offset_minutes) * 60
+        seconds += offset if sign == "-" else -offset
+    return seconds, fraction is not None and fraction.strip("0") != ""

@@ -1,0 +1,154 @@
+"""Times: RFC 3339 in, whole Unix seconds out, and back."""
+
+import datetime as dt
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from servicetokens.api.values import format_time, parse_recorded_time, parse_time, parse_time_ceil
+
+LAST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59Z
+
+VECTORS = [
+    ("2000-01-01T00:00:00Z", 946_684_800),
+    ("2026-11-25T04:00:00Z", 1_795_579_200),
+    ("2026-11-25T04:00:00+00:00", 1_795_579_200),
+    ("2026-11-25T04:00:00-00:00", 1_795_579_200),
+    ("2026-11-25T05:30:00+01:30", 1_795_579_200),
+    ("2026-11-24T20:00:00-08:00", 1_795_579_200),
+    ("2028-02-29T00:00:00Z", 1_835_395_200),
+    ("2000-02-29T23:59:59Z", 951_868_799),
+    ("2000-01-01T00:00:00+23:59", 946_684_800 - 86_340),
+    ("2999-12-31T23:59:59Z", 32_503_679_999),
+    ("2999-12-31T23:59:59-23:59", 32_503_679_999 + 86_340),
+]
+
+NO_TIMES = [
+    "",
+    "2026-11-25",
+    "2026-11-25T04:00:00",
+    "2026-11-25 04:00:00Z",
+    "2026-11-25t04:00:00Z",
+    "2026-11-25T04:00:00z",
+    "2026-11-25T04:00Z",
+    "2026-11-25T04:00:00.Z",
+    "2026-11-25T04:00:00,5Z",
+    "2026-11-25T04:00:00.1234567890Z",
+    "2026-11-25T04:00:00+0100",
+    "2026-11-25T04:00:00+01",
+    "2026-11-25T04:00:00+24:00",
+    "2026-11-25T04:00:00+01:60",
+    "2026-11-25T04:00:00Z\n",
+    " 2026-11-25T04:00:00Z",
+    "2026-11-25T24:00:00Z",
+    "2026-11-25T04:60:00Z",
+    "2026-12-31T23:59:60Z",
+    "2026-02-30T00:00:00Z",
+    "2027-02-29T00:00:00Z",
+    "2100-02-29T00:00:00Z",
+    "2026-00-01T00:00:00Z",
+    "2026-13-01T00:00:00Z",
+    "2026-11-00T00:00:00Z",
+    "20260-11-25T04:00:00Z",
+    "\u0662\u0660\u0662\u0666-11-25T04:00:00Z",
+    "1795579200",
+    "now",
+    "2026-11-25T04:00:00Z" + "0" * 100_000,
+]
+
+
+@pytest.mark.parametrize(("text", "seconds"), VECTORS)
+def test_time(text: str, seconds: int) -> None:
+    """A time is the Unix second that it names, whatever its zone."""
+    assert parse_time(text) == parse_time_ceil(text) == parse_recorded_time(text) == seconds
+
+
+@pytest.mark.parametrize("text", NO_TIMES)
+def test_no_time(text: str) -> None:
+    """What is no time, or none that Python could convert, is refused with an example of one."""
+    for parse in (parse_time, parse_time_ceil, parse_recorded_time):
+        with pytest.raises(ValueError, match="as in 2027-01-31T00:00:00Z") as caught:
+            parse(text)
+        assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["0000-01-01T00:00:00Z", "1999-12-31T23:59:59Z", "3000-01-01T00:00:00Z", "9999-12-31T23:59:59-14:00"],
+)
+def test_years_of_people(text: str) -> None:
+    """People write years from 2000 to 2999, as the CRD says."""
+    for parse in (parse_time, parse_time_ceil):
+        with pytest.raises(ValueError, match="RFC 3339"):
+            parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("1970-01-01T00:00:00Z", 0), ("9999-12-31T23:59:59Z", LAST_SECOND)]
+)
+def test_years_of_programs(text: str, seconds: int) -> None:
+    """A time in status is read as far as one can be written."""
+    assert parse_recorded_time(text) == seconds
+    assert format_time(seconds) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["1970-01-01T00:00:00+00:01", "1969-12-31T23:59:59Z", "9999-12-31T23:59:59-00:01"]
+)
+def test_recorded_times_end_where_format_time_ends(text: str) -> None:
+    """A time that an offset carries beyond what can be written back is refused, without an overflow."""
+    with pytest.raises(ValueError, match="RFC 3339"):
+        parse_recorded_time(text)
+
+
+@pytest.mark.parametrize(
+    ("fraction", "rounded_up"),
+    [("", 0), (".0", 0), (".000000000", 0), (".1", 1), (".000000001", 1), (".999999999", 1)],
+)
+def test_fractions(fraction: str, rounded_up: int) -> None:
+    """An end is cut down to its second; a kill switch counts from the next, so that nothing slips through."""
+    text = f"2026-11-25T04:00:00{fraction}-01:00"
+
+    assert parse_time(text) == 1_795_582_800
+    assert parse_time_ceil(text) == 1_795_582_800 + rounded_up
+
+
+@pytest.mark.parametrize("seconds", [-1, LAST_SECOND + 1, -(2**63), 2**63, 10**30])
+def test_seconds_that_have_no_text(seconds: int) -> None:
+    """A number outside of four-digit years is a `ValueError`, never an `OverflowError`."""
+    with pytest.raises(ValueError, match="is not a Unix second"):
+        format_time(seconds)
+
+
+@given(st.integers(0, LAST_SECOND))
+@example(951_782_400)
+def test_round_trip(seconds: int) -> None:
+    """What is formatted is read back as the same second."""
+    assert parse_recorded_time(format_time(seconds)) == seconds
+
+
+@given(
+    seconds=st.integers(946_771_200, 32_503_507_200),
+    zone=st.integers(-1439, 1439),
+    fraction=st.integers(0, 999_999),
+)
+def test_agrees_with_the_standard_library(seconds: int, zone: int, fraction: int) -> None:
+    """Within what `datetime` can do, both read the same second, in whatever zone it was written."""
+    moment = dt.datetime.fromtimestamp(seconds, dt.timezone(dt.timedelta(minutes=zone)))
+
+    assert parse_time(moment.replace(microsecond=fraction).isoformat()) == seconds
+
+
+@given(
+    st.text(max_size=45)
+    | st.from_regex(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}(Z|[+-][0-9:]{5})", fullmatch=True)
+)
+def test_nothing_but_a_value_error(text: str) -> None:
+    """Whatever the text, the answer is a second or a `ValueError`."""
+    for parse in (parse_time, parse_time_ceil, parse_recorded_time):
+        try:
+            seconds = parse(text)
+        except ValueError:
+            continue
+        assert isinstance(seconds, int)
