@@ -1,0 +1,71 @@
+"""What a ServiceAccount's status says. Nothing is minted for an account: its tokens look at it themselves."""
+
+from collections.abc import Mapping
+
+from servicetokens.api.conditions import ConditionType, Reason
+from servicetokens.api.service_account import ServiceAccountStatus
+from servicetokens.lifecycle import conditions
+from servicetokens.lifecycle.conditions import Verdict
+from servicetokens.lifecycle.snapshot import AccountFacts, RoleFacts
+
+
+def account_status(
+    account: AccountFacts, roles: Mapping[str, RoleFacts | None], token_count: int, now: int
+) -> ServiceAccountStatus | None:
+    """Return the status to write for *account*, or None when it is right as it is or the account is going.
+
+    *roles* has an entry for every role of its spec, *token_count* is the number of ServiceTokens naming it.
+    """
+    if account.deleting:
+        return None
+    found = [*_state(account), _roles(account, roles)] if account.spec else _invalid(account)
+    status = account.status.model_copy(
+        update={
+            "observed_generation": account.generation,
+            "token_count": token_count,
+            "conditions": conditions.merge(
+                account.status.conditions, found, generation=account.generation, now=now
+            ),
+        }
+    )
+    return None if status == account.status else status
+
+
+def _state(account: AccountFacts) -> list[Verdict]:
+    ready = Verdict(ConditionType.READY, "True", Reason.ACCEPTED, "The account is as asked for.")
+    if account.spec is not None and account.spec.state == "Suspended":
+        message = "Every token of this account is refused; take `spec.state` away to accept them again."
+        return [ready, Verdict(ConditionType.ACTIVE, "False", Reason.SUSPENDED, message)]
+    return [
+        ready,
+        Verdict(ConditionType.ACTIVE, "True", Reason.VALID, "Tokens of this account are accepted."),
+    ]
+
+
+def _roles(account: AccountFacts, roles: Mapping[str, RoleFacts | None]) -> Verdict:
+    asked = account.spec.roles if account.spec else ()
+    unknown = [name for name in asked if roles.get(name) is None]
+    refused = [
+        name for name in asked if (role := roles.get(name)) is not None and not role.grants(account.namespace)
+    ]
+    if not unknown and not refused:
+        message = f"Granted: {', '.join(asked)}." if asked else "No role is asked for."
+        return Verdict(ConditionType.ROLES_ACCEPTED, "True", Reason.ALL_GRANTED, message)
+    parts = [f"there is no ServiceRole '{name}'" for name in unknown]
+    parts += [
+        f"the ServiceRole '{name}' does not list the namespace '{account.namespace}'" for name in refused
+    ]
+    text = "; ".join(parts)
+    reason = Reason.ROLE_NOT_GRANTED if refused else Reason.ROLE_NOT_FOUND
+    return Verdict(ConditionType.ROLES_ACCEPTED, "False", reason, f"{text[0].upper()}{text[1:]}.")
+
+
+def _invalid(account: AccountFacts) -> list[Verdict]:
+    message = (
+        f"The spec breaks the rules of this version: {account.spec_error}. Correct it and apply it again."
+    )
+    return [
+        Verdict(ConditionType.READY, "False", Reason.INVALID_SPEC, message),
+        Verdict(ConditionType.ACTIVE, "Unknown", Reason.INVALID_SPEC, message),
+        Verdict(ConditionType.STALLED, "True", Reason.INVALID_SPEC, message),
+    ]

@@ -1,0 +1,89 @@
+"""What a plan asks for. Imperative and complete: whoever executes it decides nothing about tokens."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+from servicetokens.api.service_token import Credential, ServiceTokenStatus
+from servicetokens.lifecycle.content import Subject
+
+
+class MintCause(StrEnum):
+    """Why a new credential is needed."""
+
+    #: There has been none yet.
+    FIRST = "First"
+    #: `rotation.every` has gone by since the last mint.
+    ROTATION_DUE = "RotationDue"
+    #: `rotation.id` has another value than the one acted upon.
+    ROTATION_REQUESTED = "RotationRequested"
+    #: The Secret is gone, or its value is not the one that was minted.
+    SECRET_LOST = "SecretLost"
+    #: The account's `tokensNotBeforeTime` has come.
+    NOT_BEFORE = "NotBefore"
+    #: The account is another object than the one that the last credential belonged to.
+    ACCOUNT_REPLACED = "AccountReplaced"
+    #: It had expired, and was given a later end.
+    RENEWED = "Renewed"
+
+
+@dataclass(frozen=True, slots=True)
+class Mint:
+    """Mint a credential with *serial* under the key *key_id*; on the plan's status it is still a blank."""
+
+    serial: int
+    key_id: str
+    cause: MintCause
+
+
+class SecretWrite(StrEnum):
+    """How the Secret is to be written."""
+
+    #: There is none: POST.
+    CREATE = "Create"
+    #: It is ours, or may be reclaimed: overwrite what we own, with its resourceVersion as a precondition.
+    REPLACE = "Replace"
+    #: It is immutable: delete that very object, then POST.
+    RECREATE = "Recreate"
+
+
+@dataclass(frozen=True, slots=True)
+class Deliver:
+    """Write *subject* to the Secret, with the content that `content.desired_content` gives for it.
+
+    *resource_version* and *uid* are those of the Secret that was seen, empty for CREATE. With *keeps_value*
+    the token in it stays and only what surrounds it is put right; it is read for that, and verified once more
+    against *holds* (None: it has expired, there is nothing to verify against and nothing to lose). Beside a
+    `Mint` the subject's token id is still a blank.
+    """
+
+    subject: Subject
+    write: SecretWrite
+    resource_version: str = ""
+    uid: str = ""
+    keeps_value: bool = False
+    holds: Credential | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A k8s Event, to be sent after the writes have succeeded."""
+
+    type: Literal["Normal", "Warning"]
+    reason: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What has to be done for one token, in this order: status, Secret, Events.
+
+    *status* is None when it is right as it is. *requeue_at* is the Unix second at which time alone will
+    change the answer, always later than the `now` that the plan was made for; None is never.
+    """
+
+    status: ServiceTokenStatus | None = None
+    mint: Mint | None = None
+    deliver: Deliver | None = None
+    events: tuple[Event, ...] = ()
+    requeue_at: int | None = None

@@ -1,0 +1,209 @@
+"""What can stand between a token and `Ready=True`, as an ordered tuple of small checks: the first finding wins."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from servicetokens.api.conditions import Reason
+from servicetokens.lifecycle import words
+from servicetokens.lifecycle.actions import MintCause
+from servicetokens.lifecycle.credentials import Living, end_by_spec, lives_too_long
+from servicetokens.lifecycle.snapshot import Snapshot, roles_asked_for
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """A snapshot with what has been derived from it already; *cause* says why a mint is wanted, if it is."""
+
+    snapshot: Snapshot
+    now: int
+    alive: Living
+    cause: MintCause | None
+
+    @property
+    def mint_time(self) -> int:
+        """When the credential in question was minted, or would be."""
+        return self.alive.current.mint_time if self.alive.current else self.now
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Why a token is not ready. *stalled*: only a person can change it. *blocks_mint*: nothing is minted until then."""
+
+    reason: Reason
+    message: str
+    stalled: bool = False
+    blocks_mint: bool = True
+
+
+Check = Callable[[Situation], Finding | None]
+
+
+def spec_is_invalid(it: Situation) -> Finding | None:
+    """The stored spec breaks today's rules: it is older than they are, or the CRD is another one."""
+    if it.snapshot.token.spec is not None:
+        return None
+    error = it.snapshot.token.spec_error
+    message = f"The spec breaks the rules of this version: {error}. Correct it and apply it again."
+    return Finding(Reason.INVALID_SPEC, message, stalled=True)
+
+
+def account_is_missing(it: Situation) -> Finding | None:
+    """The account is not there: not yet, or not any more."""
+    if it.snapshot.account is not None and not it.snapshot.account.deleting:
+        return None
+    message = (
+        f"Waiting for the ServiceAccount '{it.snapshot.token.account_name}' of servicetokens.dev in this namespace; "
+        "create it, or correct `spec.accountRef.name` in a new ServiceToken."
+    )
+    return Finding(Reason.ACCOUNT_NOT_FOUND, message)
+
+
+def key_is_missing(it: Situation) -> Finding | None:
+    """There is no key to sign with. The operator makes the first one itself, and never another while tokens exist."""
+    if it.snapshot.keys.newest is not None:
+        return None
+    return Finding(Reason.KEY_MISSING, it.snapshot.keys.error, stalled=True)
+
+
+def account_is_invalid(it: Situation) -> Finding | None:
+    """The account breaks today's rules, so its policy and its kill switch are unknown."""
+    account = it.snapshot.account
+    if account is None or account.spec is not None:
+        return None
+    message = (
+        f"The spec of the ServiceAccount '{account.name}' breaks the rules of this version: {account.spec_error}. "
+        "Correct it and apply it again."
+    )
+    return Finding(Reason.INVALID_SPEC, message, stalled=True)
+
+
+def lifetime_is_too_long(it: Situation) -> Finding | None:
+    """The token would live longer than the account or one of its roles allows."""
+    spec, limit = it.snapshot.token.spec, lives_too_long(it.snapshot, it.mint_time)
+    if spec is None or limit is None:
+        return None
+    end = end_by_spec(spec, it.mint_time)
+    asked = "for ever" if end is None else words.duration(end - it.mint_time)
+    message = (
+        f"The token asks to live {asked}, and {limit.whose} allows {words.duration(limit.seconds)} at most; "
+        "shorten `spec.expiresAfter` or `spec.expirationTime`, or ask for a longer `maxLifetime` there."
+    )
+    return Finding(Reason.LIFETIME_TOO_LONG, message, stalled=True)
+
+
+def secret_is_foreign(it: Situation) -> Finding | None:
+    """The Secret's name is taken by something that is not ours to touch."""
+    secret, token = it.snapshot.secret, it.snapshot.token
+    if secret is None or not secret.is_foreign_to(token):
+        return None
+    owner = (
+        f", which belongs to {secret.controller.kind} '{secret.controller.name}'" if secret.controller else ""
+    )
+    message = (
+        f"The Secret '{token.secret_name}' exists already with type '{secret.type}'{owner}, and is left alone. "
+        "Delete or rename it, or make a new ServiceToken with another `spec.secret.name`."
+    )
+    return Finding(Reason.SECRET_CONFLICT, message, stalled=True)
+
+
+def role_is_not_granted(it: Situation) -> Finding | None:
+    """A role asked for is not granted: it exists but does not list this namespace, or the account lacks it.
+
+    A live credential goes on without the role (roles are resolved when a token is presented), so only the
+    first mint waits.
+    """
+    missing = _ungranted(it.snapshot)
+    if not missing:
+        return None
+    return Finding(
+        Reason.ROLE_NOT_GRANTED,
+        _sentence(missing, it.snapshot),
+        stalled=any(reason is Reason.ROLE_NOT_GRANTED for _, reason in missing),
+        blocks_mint=it.cause is MintCause.FIRST,
+    )
+
+
+def secret_cannot_be_written(it: Situation) -> Finding | None:
+    """The API server refuses the Secret (a quota, an admission rule), or somebody keeps undoing it."""
+    memory = it.snapshot.memory
+    if memory.not_before <= it.now:
+        return None
+    if memory.delivery_error:
+        message = (
+            f"The Secret '{it.snapshot.token.secret_name}' cannot be written: {memory.delivery_error}. "
+            f"Trying again at {words.moment(memory.not_before)}."
+        )
+        return Finding(Reason.SECRET_MISSING, message)
+    if it.cause is not MintCause.SECRET_LOST:
+        return None
+    secret = it.snapshot.secret
+    what = "deleted" if secret is None else "changed"
+    who = f" by '{secret.changed_by}'" if secret is not None and secret.changed_by else ""
+    message = (
+        f"The Secret '{it.snapshot.token.secret_name}' was {what} again{who} soon after it had been written; "
+        f"the next token is minted at {words.moment(memory.not_before)}."
+    )
+    return Finding(Reason.SECRET_MISSING, message)
+
+
+CHECKS: tuple[Check, ...] = (
+    spec_is_invalid,  # nothing else can be judged
+    account_is_missing,  # whose token would it be
+    account_is_invalid,  # its limits and its kill switch are unknown
+    key_is_missing,  # nothing could be verified
+    lifetime_is_too_long,  # against the policy of the account or of a role
+    secret_is_foreign,  # nowhere to deliver to
+    secret_cannot_be_written,  # not now
+    role_is_not_granted,  # the credential would carry less than it says
+)
+
+
+def first_finding(it: Situation) -> Finding | None:
+    """Return the first thing that stands in the way, or None."""
+    return next((finding for check in CHECKS if (finding := check(it)) is not None), None)
+
+
+def mint_is_blocked(it: Situation) -> bool:
+    """Say whether any check forbids to mint now."""
+    return any(finding.blocks_mint for check in CHECKS if (finding := check(it)) is not None)
+
+
+def describe_roles(snapshot: Snapshot) -> tuple[Reason, str]:
+    """Return reason and message of the condition RolesAccepted."""
+    missing = _ungranted(snapshot)
+    if missing:
+        granted_not_found = all(reason is Reason.ROLE_NOT_FOUND for _, reason in missing)
+        return Reason.ROLE_NOT_FOUND if granted_not_found else Reason.ROLE_NOT_GRANTED, _sentence(
+            missing, snapshot
+        )
+    asked = roles_asked_for(snapshot.token, snapshot.account)
+    return Reason.ALL_GRANTED, f"Granted: {', '.join(asked)}." if asked else "No role is asked for."
+
+
+def _ungranted(snapshot: Snapshot) -> list[tuple[str, Reason]]:
+    namespace = snapshot.token.namespace
+    account = snapshot.account
+    found: list[tuple[str, Reason]] = []
+    for name in roles_asked_for(snapshot.token, account):
+        role = snapshot.roles.get(name)
+        if role is None or role.deleting:
+            found.append((name, Reason.ROLE_NOT_FOUND))
+        elif not role.grants(namespace) or (account and account.spec and name not in account.spec.roles):
+            found.append((name, Reason.ROLE_NOT_GRANTED))
+    return found
+
+
+def _sentence(missing: list[tuple[str, Reason]], snapshot: Snapshot) -> str:
+    parts = []
+    for name, reason in missing:
+        role = snapshot.roles.get(name)
+        if reason is Reason.ROLE_NOT_FOUND:
+            parts.append(f"there is no ServiceRole '{name}'")
+        elif role is not None and not role.grants(snapshot.token.namespace):
+            parts.append(f"the ServiceRole '{name}' does not list the namespace '{snapshot.token.namespace}'")
+        else:
+            parts.append(
+                f"the ServiceAccount '{snapshot.token.account_name}' does not have the role '{name}'"
+            )
+    text = "; ".join(parts)
+    return f"{text[0].upper()}{text[1:]}. Until then the token carries the other roles only."

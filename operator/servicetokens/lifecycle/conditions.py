@@ -1,0 +1,52 @@
+"""Setting conditions by the rules of the Kubernetes API conventions."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from servicetokens.api.conditions import Condition, ConditionType, Reason
+
+Answer = Literal["True", "False", "Unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a condition should say; who said it when is added by `merge`."""
+
+    type: ConditionType
+    status: Answer
+    reason: Reason
+    message: str
+
+
+def merge(
+    before: Iterable[Condition], verdicts: Iterable[Verdict], *, generation: int, now: int
+) -> tuple[Condition, ...]:
+    """Return the conditions after *verdicts*, sorted by type so that equal answers are equal statuses.
+
+    - `lastTransitionTime` moves only when the status flips;
+    - `observedGeneration` is always the present one, or `kubectl wait` hangs;
+    - `Reconciling` and `Stalled` go when no verdict speaks of them: they are present only while true (kstatus);
+    - conditions of other writers stay as they are.
+    """
+    known = {condition.type: condition for condition in before}
+    for passing in (ConditionType.RECONCILING, ConditionType.STALLED):
+        known.pop(passing, None)
+    old = {condition.type: condition for condition in before}
+    for verdict in verdicts:
+        previous = old.get(verdict.type)
+        flipped = previous is None or previous.status != verdict.status
+        known[verdict.type] = Condition(
+            type=verdict.type.value,
+            status=verdict.status,
+            observed_generation=generation,
+            last_transition_time=now if flipped or previous is None else previous.last_transition_time,
+            reason=verdict.reason.value,
+            message=verdict.message,
+        )
+    return tuple(known[name] for name in sorted(known))
+
+
+def find(conditions: Iterable[Condition], wanted: ConditionType) -> Condition | None:
+    """Return the condition of type *wanted*, or None."""
+    return next((condition for condition in conditions if condition.type == wanted.value), None)

@@ -1,0 +1,144 @@
+"""What the operator writes into a Secret besides the token, and how it recognises its own writing later.
+
+The token's value is never kept, so everything here speaks of it as `{token}`: the desired content has the
+placeholder still in it, and a Secret that was read has the value replaced by it before it is compared.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from servicetokens.api import names
+from servicetokens.api.service_token import SecretTemplate
+from servicetokens.lifecycle import words
+from servicetokens.lifecycle.snapshot import TokenFacts
+
+TOKEN_PLACEHOLDER: Final = "{token}"
+_PLACEHOLDER: Final = re.compile(r"\{(id|account|namespace|expires)\}")
+_OURS: Final = (
+    names.ANNOTATION_TOKEN_ID,
+    names.ANNOTATION_SERIAL,
+    names.ANNOTATION_MINT_TIME,
+    names.ANNOTATION_EXPIRES,
+    names.ANNOTATION_EXPIRED,
+    names.ANNOTATION_TEMPLATE,
+    *names.ARGO_ANNOTATIONS,
+)
+# 128 bits: two contents that differ are told apart, and 50,000 of them stay small.
+_FINGERPRINT_BYTES: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """Labels, annotations and data of a Secret as the operator wants them; data in plain text, `{token}` unfilled."""
+
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    data: Mapping[str, str]
+
+    @property
+    def fingerprint(self) -> str:
+        """A digest of all of it."""
+        return _digest(self.labels, self.annotations, self.data)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """The credential that a Secret is for; *end* None is never."""
+
+    token_id: str
+    serial: int
+    mint_time: int
+    end: int | None
+    expired: bool = False
+
+
+def desired_content(token: TokenFacts, subject: Subject) -> Content:
+    """Return what the Secret of *token* has to carry for *subject*."""
+    template = _template_of(token)
+    labels, annotations, data = template.labels or {}, template.annotations or {}, template.data or {}
+    facts = {
+        "id": subject.token_id,
+        "account": token.account_name,
+        "namespace": token.namespace,
+        "expires": words.moment(subject.end),
+    }
+    own = {
+        names.ANNOTATION_TOKEN_ID: subject.token_id,
+        names.ANNOTATION_SERIAL: str(subject.serial),
+        names.ANNOTATION_MINT_TIME: words.moment(subject.mint_time),
+        names.ANNOTATION_EXPIRES: facts["expires"],
+    }
+    if subject.expired:
+        own[names.ANNOTATION_EXPIRED] = "true"
+    if owned := _owned(labels, annotations, data):
+        own[names.ANNOTATION_TEMPLATE] = owned
+    return Content(
+        labels={**labels, names.LABEL_TOKEN_SECRET: "true"},
+        # The template comes last where Argo CD's marks are concerned: they are a default that people may
+        # change.
+        annotations={**names.ARGO_ANNOTATIONS, **annotations, **own},
+        data={
+            names.SECRET_KEY: TOKEN_PLACEHOLDER,
+            **{key: _PLACEHOLDER.sub(lambda match: facts[match[1]], text) for key, text in data.items()},
+        },
+    )
+
+
+def found_fingerprint(
+    labels: Mapping[str, str], annotations: Mapping[str, str], data: Mapping[str, str]
+) -> str:
+    """Return the digest of what the operator owns in a Secret that was read; *data* is decoded, the token in it.
+
+    What others put there is not looked at, except where it stands in the place of something owned.
+    """
+    owned = read_owned(annotations)
+    token = data.get(names.SECRET_KEY, "")
+    ours = {key: data[key] for key in owned["data"] if key in data}
+    return _digest(
+        {key: labels[key] for key in (*owned["labels"], names.LABEL_TOKEN_SECRET) if key in labels},
+        {key: annotations[key] for key in (*owned["annotations"], *_OURS) if key in annotations},
+        {
+            names.SECRET_KEY: TOKEN_PLACEHOLDER,
+            **{key: text.replace(token, TOKEN_PLACEHOLDER) if token else text for key, text in ours.items()},
+        },
+    )
+
+
+def read_owned(annotations: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """Return which keys the template put into a Secret; nothing where the note about it is missing or garbled."""
+    parts = ("labels", "annotations", "data")
+    nothing: dict[str, tuple[str, ...]] = dict.fromkeys(parts, ())
+    try:
+        owned = json.loads(annotations.get(names.ANNOTATION_TEMPLATE, "{}"))
+    except ValueError:
+        return nothing
+    if not isinstance(owned, dict):
+        return nothing
+    return {part: _strings(owned.get(part)) for part in parts}
+
+
+def _template_of(token: TokenFacts) -> SecretTemplate:
+    secret = token.spec.secret if token.spec else None
+    return (secret.template if secret else None) or SecretTemplate()
+
+
+def _owned(labels: Mapping[str, str], annotations: Mapping[str, str], data: Mapping[str, str]) -> str:
+    owned = {"labels": sorted(labels), "annotations": sorted(annotations), "data": sorted(data)}
+    return (
+        json.dumps({part: keys for part, keys in owned.items() if keys}, separators=(",", ":"))
+        if any(owned.values())
+        else ""
+    )
+
+
+def _strings(value: Any) -> tuple[str, ...]:
+    return tuple(item for item in value if isinstance(item, str)) if isinstance(value, list) else ()
+
+
+def _digest(*parts: Mapping[str, str]) -> str:
+    text = json.dumps(parts, sort_keys=True, default=dict)
+    return hashlib.blake2b(text.encode(), digest_size=_FINGERPRINT_BYTES).hexdigest()

@@ -1,0 +1,30 @@
+"""What a ServiceRole's status says: whether its definition can be read. Its effect is decided at validation."""
+
+from servicetokens.api.conditions import ConditionType, Reason
+from servicetokens.api.service_role import ServiceRoleStatus
+from servicetokens.lifecycle import conditions
+from servicetokens.lifecycle.conditions import Verdict
+from servicetokens.lifecycle.snapshot import RoleFacts
+
+
+def role_status(role: RoleFacts, now: int) -> ServiceRoleStatus | None:
+    """Return the status to write for *role*, or None when it is right as it is or the role is going."""
+    if role.deleting:
+        return None
+    if role.spec is not None:
+        found = [Verdict(ConditionType.READY, "True", Reason.ACCEPTED, "The role can be used.")]
+    else:
+        message = f"The spec breaks the rules of this version: {role.spec_error}. Until then the role grants nothing."
+        found = [
+            Verdict(ConditionType.READY, "False", Reason.INVALID_SPEC, message),
+            Verdict(ConditionType.STALLED, "True", Reason.INVALID_SPEC, message),
+        ]
+    status = role.status.model_copy(
+        update={
+            "observed_generation": role.generation,
+            "conditions": conditions.merge(
+                role.status.conditions, found, generation=role.generation, now=now
+            ),
+        }
+    )
+    return None if status == role.status else status

@@ -1,0 +1,55 @@
+"""When something happens next: thresholds before an expiry, and the back-off of what keeps failing."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from servicetokens.api.conditions import Reason
+
+_DAY: Final = 86400
+
+# From lifecycle.md: "back off exponentially (10 s … 5 min after the first)".
+_FIRST_DELAY: Final = 10
+_LONGEST_DELAY: Final = 300
+
+
+@dataclass(frozen=True, slots=True)
+class ExpiryWarning:
+    """From *at* on (Unix seconds) an expiry is announced with *reason*."""
+
+    at: int
+    reason: Reason
+
+
+def expiry_warnings(mint_time: int, end: int) -> tuple[ExpiryWarning, ...]:
+    """Return the moments at which the expiry at *end* is announced, earliest first.
+
+    30, 7 and 1 days before it. A life too short for that (its third is less than 30 days, its tenth less than
+    7) is announced with a third and a tenth left instead, and with one day only where that comes later still.
+    """
+    life = end - mint_time
+    third, tenth = life // 3, life // 10
+    first = (
+        ExpiryWarning(end - 30 * _DAY, Reason.EXPIRES_WITHIN_30_DAYS)
+        if third >= 30 * _DAY
+        else ExpiryWarning(end - third, Reason.EXPIRES_WITHIN_A_THIRD)
+    )
+    second = (
+        ExpiryWarning(end - 7 * _DAY, Reason.EXPIRES_WITHIN_7_DAYS)
+        if tenth >= 7 * _DAY
+        else ExpiryWarning(end - tenth, Reason.EXPIRES_WITHIN_A_TENTH)
+    )
+    third_warning = (ExpiryWarning(end - _DAY, Reason.EXPIRES_WITHIN_1_DAY),) if tenth > _DAY else ()
+    return (first, second, *third_warning)
+
+
+def retry_delay(attempts: int) -> int:
+    """Return the seconds to wait before another attempt, after *attempts* in vain; the first one waits for nothing."""
+    if attempts < 1:
+        return 0
+    # The exponent is bounded before the power is computed: a counter may run for years.
+    return min(_LONGEST_DELAY, _FIRST_DELAY << min(attempts - 1, 10))
+
+
+def next_deadline(now: int, *moments: int | None) -> int | None:
+    """Return the earliest of *moments* that is still to come."""
+    return min((moment for moment in moments if moment is not None and moment > now), default=None)

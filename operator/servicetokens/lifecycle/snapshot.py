@@ -1,0 +1,170 @@
+"""The facts that a decision is made from. `None` means "is not there", never "could not be read"."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from servicetokens.api import names
+from servicetokens.api.service_account import ServiceAccountSpec, ServiceAccountStatus
+from servicetokens.api.service_role import EVERY_NAMESPACE, ServiceRoleSpec, ServiceRoleStatus
+from servicetokens.api.service_token import Credential, ServiceTokenSpec, ServiceTokenStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectFacts:
+    """What the three kinds share. A spec that breaks today's rules is None, and `spec_error` says why."""
+
+    name: str
+    namespace: str = ""
+    uid: str
+    generation: int
+    resource_version: str
+    deleting: bool = False
+    spec_error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenFacts(ObjectFacts):
+    """One ServiceToken."""
+
+    spec: ServiceTokenSpec | None
+    status: ServiceTokenStatus
+
+    @property
+    def account_name(self) -> str:
+        """The account it names; empty when its spec cannot be read."""
+        return self.spec.account_ref.name if self.spec else ""
+
+    @property
+    def secret_name(self) -> str:
+        """The Secret that it is delivered in; the name can never change (the CRD sees to it)."""
+        if self.spec and self.spec.secret and self.spec.secret.name:
+            return self.spec.secret.name
+        return self.name
+
+    @property
+    def current(self) -> Credential | None:
+        """The credential minted last, if it has not been forgotten."""
+        return max(self.status.credentials, key=lambda credential: credential.serial, default=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountFacts(ObjectFacts):
+    """One ServiceAccount (of servicetokens.dev)."""
+
+    spec: ServiceAccountSpec | None
+    status: ServiceAccountStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoleFacts(ObjectFacts):
+    """One ServiceRole."""
+
+    spec: ServiceRoleSpec | None
+    status: ServiceRoleStatus
+
+    def grants(self, namespace: str) -> bool:
+        """Say whether accounts of *namespace* may have this role. A role that cannot be read grants nothing."""
+        return self.spec is not None and (
+            namespace in self.spec.allowed_namespaces or EVERY_NAMESPACE in self.spec.allowed_namespaces
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Controller:
+    """The controller owner reference of a Secret."""
+
+    api_version: str
+    kind: str
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretFacts:
+    """One Secret, squeezed at once: its values are gone, what decisions need of them stays.
+
+    `verifiers` holds, per key of ours, the verifier of the value found, computed for the controller's uid
+    and the serial that the Secret claims; `mint_time` is what it claims, too. `fingerprint` digests what
+    the operator wrote besides (see `content`), and `template` is its own note of which keys a template put
+    there. `changed_by` is the field manager that wrote last, for messages.
+    """
+
+    uid: str
+    resource_version: str
+    type: str
+    controller: Controller | None
+    serial: int = 0
+    mint_time: int | None = None
+    verifiers: Mapping[str, str] = field(default_factory=dict)
+    fingerprint: str = ""
+    template: str = ""
+    immutable: bool = False
+    changed_by: str = ""
+
+    def holds(self, credential: Credential) -> bool:
+        """Say whether the value found is that of *credential*. The verifier is public: no constant time needed."""
+        found = self.verifiers.get(credential.verifier.key_id)
+        return self.serial == credential.serial and found == credential.verifier.value
+
+    def belongs_to(self, token: TokenFacts) -> bool:
+        """Say whether *token* is its controller."""
+        return (
+            self.type == names.SECRET_TYPE
+            and self.controller is not None
+            and self.controller.uid == token.uid
+        )
+
+    def is_foreign_to(self, token: TokenFacts) -> bool:
+        """Say whether it must not be touched for *token*.
+
+        A Secret of our own type without a controller, or whose controller is a ServiceToken of this very name
+        with a dead uid, is what a backup tool restores: that one may be reclaimed, i.e. overwritten unread.
+        """
+        if self.type != names.SECRET_TYPE:
+            return True
+        if self.controller is None:
+            return False
+        mine = (names.API_VERSION, names.KIND_TOKEN, token.name)
+        return (self.controller.api_version, self.controller.kind, self.controller.name) != mine
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keys:
+    """Which keys there are. `newest` is None when there is none, and `error` says what to do about it."""
+
+    newest: str | None
+    ids: frozenset[str] = frozenset()
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """What only this process knows about one token; losing it costs a fresh mint, never safety.
+
+    `undelivered` is the serial of a credential that is on status while its plaintext is still waiting here to
+    be written to the Secret. `delivery_error` says why the last attempt failed, `not_before` when the next
+    re-mint or attempt is due (Unix seconds).
+    """
+
+    undelivered: int | None = None
+    delivery_error: str = ""
+    not_before: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """Everything that `plan` looks at, gathered at one moment. `roles` has an entry for every role asked for."""
+
+    token: TokenFacts
+    account: AccountFacts | None
+    roles: Mapping[str, RoleFacts | None] = field(default_factory=dict)
+    secret: SecretFacts | None = None
+    keys: Keys
+    memory: Memory = Memory()
+
+
+def roles_asked_for(token: TokenFacts, account: AccountFacts | None) -> tuple[str, ...]:
+    """Return the roles that *token* wants: its own list, or all of its account's."""
+    if token.spec is not None and token.spec.roles is not None:
+        return token.spec.roles
+    return account.spec.roles if account and account.spec else ()

@@ -1,0 +1,107 @@
+"""k8s Events: what is said once, when something changes, to those who read `kubectl describe`.
+
+The first mint says nothing: it would be a third write for every new token, and the condition says it already.
+"""
+
+from typing import Final
+
+from servicetokens.api.conditions import Condition, ConditionType, Reason
+from servicetokens.api.service_token import ServiceTokenStatus
+from servicetokens.lifecycle import conditions, words
+from servicetokens.lifecycle.actions import Event, Mint, MintCause
+from servicetokens.lifecycle.snapshot import TokenFacts
+
+_MINTED: Final = {
+    MintCause.ROTATION_DUE: (
+        "Normal",
+        "TokenRotated",
+        "A new token was minted, as `spec.rotation.every` asks.",
+    ),
+    MintCause.ROTATION_REQUESTED: (
+        "Normal",
+        "TokenRotated",
+        "A new token was minted, since `spec.rotation.id` changed.",
+    ),
+    MintCause.SECRET_LOST: (
+        "Warning",
+        "TokenReminted",
+        "The Secret did not hold the token any more. A fresh one was minted, and the old one is refused.",
+    ),
+    MintCause.NOT_BEFORE: (
+        "Warning",
+        "TokenReminted",
+        "The account's `tokensNotBeforeTime` has come. A fresh token was minted, and the old one is refused.",
+    ),
+    MintCause.ACCOUNT_REPLACED: (
+        "Warning",
+        "AccountReplaced",
+        "The account was deleted and created anew. A token was minted for the new one, and the old one is refused.",
+    ),
+    MintCause.RENEWED: (
+        "Normal",
+        "TokenMinted",
+        "The token had expired and was given a later end: a fresh one was minted.",
+    ),
+}
+# Reasons of Ready=False that a person should hear about when they begin.
+_FINDINGS: Final = frozenset(
+    {
+        Reason.INVALID_SPEC,
+        Reason.ACCOUNT_NOT_FOUND,
+        Reason.KEY_MISSING,
+        Reason.LIFETIME_TOO_LONG,
+        Reason.SECRET_CONFLICT,
+        Reason.SECRET_MISSING,
+        Reason.ROLE_NOT_GRANTED,
+    }
+)
+
+
+def events_of(token: TokenFacts, after: ServiceTokenStatus, mint: Mint | None) -> tuple[Event, ...]:
+    """Return the Events for the step from the status of *token* to *after*."""
+    before = token.status
+    events = []
+    if mint is not None and mint.cause in _MINTED:
+        kind, reason, note = _MINTED[mint.cause]
+        events.append(Event("Warning" if kind == "Warning" else "Normal", reason, note))
+    if after.revocation_time != before.revocation_time or (
+        before.restoration_time is not None and after.restoration_time is None
+    ):
+        why = token.spec.revocation_reason if token.spec else None
+        events.append(
+            Event("Normal", "TokenRevoked", f"The token is refused from now on ({why or 'Unspecified'}).")
+        )
+    elif after.restoration_time != before.restoration_time:
+        events.append(
+            Event("Normal", "TokenRestored", "The very same token is accepted again, unless it has expired.")
+        )
+    if _became(before.conditions, after.conditions, ConditionType.ACTIVE, {Reason.EXPIRED}):
+        events.append(
+            Event("Warning", "TokenExpired", f"The token expired at {words.moment(after.expiration_time)}.")
+        )
+    if (soon := _became_true(before.conditions, after.conditions, ConditionType.EXPIRING_SOON)) is not None:
+        events.append(Event("Warning", "TokenExpiringSoon", soon.message))
+    if (trouble := _became(before.conditions, after.conditions, ConditionType.READY, _FINDINGS)) is not None:
+        events.append(Event("Warning", trouble.reason, trouble.message))
+    return tuple(events)
+
+
+def _became(
+    before: tuple[Condition, ...],
+    after: tuple[Condition, ...],
+    wanted: ConditionType,
+    reasons: set[Reason] | frozenset[Reason],
+) -> Condition | None:
+    old, new = conditions.find(before, wanted), conditions.find(after, wanted)
+    if new is None or new.reason not in reasons:
+        return None
+    return None if old is not None and old.reason == new.reason else new
+
+
+def _became_true(
+    before: tuple[Condition, ...], after: tuple[Condition, ...], wanted: ConditionType
+) -> Condition | None:
+    old, new = conditions.find(before, wanted), conditions.find(after, wanted)
+    if new is None or new.status != "True":
+        return None
+    return None if old is not None and old.status == "True" and old.reason == new.reason else new

@@ -1,0 +1,112 @@
+"""What the operator writes into a Secret, and how it knows its own writing again."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from common.facts import NOW, a_token
+from servicetokens.api import names
+from servicetokens.lifecycle.content import Content, Subject, desired_content, found_fingerprint, read_owned
+
+SUBJECT = Subject(token_id="ID1", serial=3, mint_time=NOW, end=NOW + 60)
+VALUE = "svt_0123456789AB_secret"
+
+
+def templated(**template: Any) -> Content:
+    """Return what is wanted of a token with a template."""
+    return desired_content(a_token(secret={"template": template}), SUBJECT)
+
+
+def written(content: Content, value: str = VALUE) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
+    """Return labels, annotations and data as they stand in the Secret."""
+    data = {key: text.replace("{token}", value) for key, text in content.data.items()}
+    return dict(content.labels), dict(content.annotations), data
+
+
+def test_a_secret_without_a_template_has_label_marks_and_token() -> None:
+    """Argo CD must neither report nor prune it."""
+    content = desired_content(a_token(), SUBJECT)
+    assert content.labels == {"servicetokens.dev/token-secret": "true"}
+    assert content.annotations == {
+        "argocd.argoproj.io/compare-options": "IgnoreExtraneous",
+        "argocd.argoproj.io/sync-options": "Prune=false",
+        "servicetokens.dev/token-id": "ID1",
+        "servicetokens.dev/serial": "3",
+        "servicetokens.dev/mint-time": "2027-01-15T08:00:00Z",
+        "servicetokens.dev/expires": "2027-01-15T08:01:00Z",
+    }
+    assert content.data == {"token": "{token}"}
+
+
+def test_an_end_that_never_comes_and_one_that_has_come_are_said() -> None:
+    """In words and by a mark."""
+    forever = desired_content(a_token(), replace(SUBJECT, end=None))
+    assert forever.annotations[names.ANNOTATION_EXPIRES] == "never"
+    expired = desired_content(a_token(), replace(SUBJECT, expired=True))
+    assert expired.annotations[names.ANNOTATION_EXPIRED] == "true"
+
+
+def test_placeholders_are_filled_and_other_braces_stay() -> None:
+    """The token itself is filled in by whoever writes."""
+    content = templated(data={"a": "{account}@{namespace} {id} {expires} {token}", "b": '{"x": {}}'})
+    assert content.data["a"] == "ci@team-a ID1 2027-01-15T08:01:00Z {token}"
+    assert content.data["b"] == '{"x": {}}'
+
+
+def test_our_own_keys_win_and_argos_marks_may_be_changed() -> None:
+    """The latter are a default."""
+    content = templated(annotations={"argocd.argoproj.io/sync-options": "Prune=true"})
+    assert content.annotations["argocd.argoproj.io/sync-options"] == "Prune=true"
+
+
+TEMPLATES: dict[str, dict[str, Any]] = {
+    "nothing": {},
+    "labels": {"labels": {"team": "a"}},
+    "all": {"labels": {"t": "a"}, "annotations": {"x": "y"}, "data": {"h": "Bearer {token}", "e": ""}},
+}
+
+
+@pytest.mark.parametrize("template", TEMPLATES.values(), ids=TEMPLATES)
+def test_what_was_written_is_recognised_and_strangers_are_ignored(template: dict[str, Any]) -> None:
+    """Other people's labels, annotations and keys are no drift."""
+    content = templated(**template)
+    labels, annotations, data = written(content)
+    assert found_fingerprint(labels, annotations, data) == content.fingerprint
+    assert (
+        found_fingerprint(labels | {"o": "1"}, annotations | {"o": "1"}, data | {"o": "1"})
+        == content.fingerprint
+    )
+
+
+@pytest.mark.parametrize("value", [VALUE, "", "x", "{token}"])
+def test_the_value_itself_plays_no_part(value: str) -> None:
+    """Whether it is right is the verifier's question."""
+    content = templated(labels={"team": "a"})
+    assert found_fingerprint(*written(content, value)) == content.fingerprint
+
+
+def test_every_change_of_what_is_ours_is_drift() -> None:
+    """Label, annotation, key: changed or gone."""
+    content = templated(**TEMPLATES["all"])
+    for part in range(3):
+        for key in written(content)[part]:
+            if key == names.SECRET_KEY:
+                continue
+            for change in ("x", None):
+                parts = written(content)
+                if change is None:
+                    del parts[part][key]
+                else:
+                    parts[part][key] += change
+                assert found_fingerprint(*parts) != content.fingerprint, (part, key, change)
+
+
+@pytest.mark.parametrize(
+    "note", ["", "{", "[]", "5", '{"labels": 5}', '{"labels": [5, "team"]}', '"labels"', "null"]
+)
+def test_a_garbled_note_of_what_is_ours_is_read_as_far_as_it_goes(note: str) -> None:
+    """It is an annotation, so anybody may have edited it."""
+    owned = read_owned({names.ANNOTATION_TEMPLATE: note})
+    assert owned["labels"] in ((), ("team",))
+    assert owned["annotations"] == owned["data"] == ()

@@ -1,0 +1,257 @@
+"""Roles and the longest life: what keeps a token from being minted, and what does not."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from common.facts import (
+    DAY,
+    NOW,
+    a_role,
+    a_snapshot,
+    a_token,
+    an_account,
+    condition,
+    edited,
+    has_condition,
+    says,
+    settled,
+)
+from servicetokens.api.values import format_time
+from servicetokens.lifecycle.account import account_status
+from servicetokens.lifecycle.plan import plan
+from servicetokens.lifecycle.role import role_status
+from servicetokens.lifecycle.snapshot import RoleFacts, Snapshot
+
+READER = {"reader": a_role("reader")}
+
+
+def asking(roles: Mapping[str, RoleFacts | None], account_roles: list[str] | None = None) -> Snapshot:
+    """Return a new token that asks for the role `reader`, which its account has unless said otherwise."""
+    has = ["reader"] if account_roles is None else account_roles
+    return a_snapshot(a_token(roles=["reader"]), an_account(roles=has), roles=roles)
+
+
+UNGRANTED = {
+    "there is no such role": (asking({"reader": None}), "RoleNotFound", "no ServiceRole 'reader'", False),
+    "the role is going": (
+        asking({"reader": a_role("reader", deleting=True)}),
+        "RoleNotFound",
+        "no ServiceRole 'reader'",
+        False,
+    ),
+    "the role does not list the namespace": (
+        asking({"reader": a_role("reader", allowedNamespaces=["team-b"])}),
+        "RoleNotGranted",
+        "does not list the namespace 'team-a'",
+        True,
+    ),
+    "the role cannot be read": (
+        asking({"reader": replace(a_role("reader"), spec=None, spec_error="odd")}),
+        "RoleNotGranted",
+        "does not list the namespace 'team-a'",
+        True,
+    ),
+    "the account does not have the role": (
+        asking(READER, []),
+        "RoleNotGranted",
+        "the ServiceAccount 'ci' does not have the role 'reader'",
+        True,
+    ),
+}
+
+
+@pytest.mark.parametrize(("snapshot", "reason", "words", "stalled"), UNGRANTED.values(), ids=UNGRANTED)
+def test_the_first_mint_waits_for_a_role(snapshot: Snapshot, reason: str, words: str, stalled: bool) -> None:
+    """It says for which, and whether a person has to act."""
+    wanted = plan(snapshot, NOW)
+    assert wanted.mint is None
+    assert says(wanted, "RolesAccepted") == ("False", reason)
+    assert says(wanted, "Ready") == ("False", "RoleNotGranted")
+    assert words in condition(wanted, "Ready").message.replace("There", "there").replace("The S", "the S")
+    assert has_condition(wanted, "Stalled") is stalled
+    assert has_condition(wanted, "Reconciling") is not stalled
+    assert says(wanted, "Active") == ("False", "NotMinted")
+
+
+def test_a_granted_role_is_named() -> None:
+    """By namespace or for all; a token without roles asks for all of its account's."""
+    for role in (a_role("reader"), a_role("reader", allowedNamespaces=["team-a"])):
+        wanted = plan(asking({"reader": role}), NOW)
+        assert wanted.mint is not None
+        assert condition(wanted, "RolesAccepted").message == "Granted: reader."
+    snapshot = a_snapshot(account=an_account(roles=["reader"]), roles=READER)
+    assert condition(plan(snapshot, NOW), "RolesAccepted").message == "Granted: reader."
+
+
+def test_a_live_token_goes_on_without_a_role_that_was_taken_away() -> None:
+    """It rotates, too: an outage would be worse than what the withdrawal is for."""
+    live = replace(settled(asking(READER)), roles={"reader": None})
+    wanted = plan(live, NOW + 1)
+    assert says(wanted, "Ready") == ("False", "RoleNotGranted")
+    assert says(wanted, "Active") == ("True", "Valid")
+    assert plan(edited(live, rotation={"id": "x"}), NOW + 1).mint is not None
+    assert [event.reason for event in wanted.events] == ["RoleNotGranted"]
+
+
+def test_several_roles_are_judged_together() -> None:
+    """One missing and one ungranted make a person's problem."""
+    roles = {"reader": None, "writer": a_role("writer", allowedNamespaces=["x"])}
+    snapshot = a_snapshot(
+        a_token(roles=["reader", "writer"]), an_account(roles=["reader", "writer"]), roles=roles
+    )
+    wanted = plan(snapshot, NOW)
+    assert says(wanted, "RolesAccepted") == ("False", "RoleNotGranted")
+    assert "'reader'; the ServiceRole 'writer'" in condition(wanted, "RolesAccepted").message
+
+
+# ----------------------------------------------------------------------------------- the longest life
+
+
+def limited(limit: str, **token: Any) -> Snapshot:
+    """Return a new token of an account with a limit."""
+    return a_snapshot(a_token(**token), an_account(tokenPolicy={"maxLifetime": limit}))
+
+
+@pytest.mark.parametrize(
+    ("token", "words"),
+    [
+        ({"expiresAfter": "8d"}, "asks to live 8d"),
+        ({"expiresAfter": "never"}, "asks to live for ever"),
+        ({"expirationTime": format_time(NOW + 7 * DAY + 1)}, "asks to live 604801s"),
+    ],
+)
+def test_a_token_that_would_live_too_long_is_not_minted(token: dict[str, str], words: str) -> None:
+    """The condition says how long, and who says otherwise."""
+    wanted = plan(limited("7d", **token), NOW)
+    assert wanted.mint is None
+    assert says(wanted, "Ready") == ("False", "LifetimeTooLong")
+    assert says(wanted, "Stalled") == ("True", "LifetimeTooLong")
+    assert words in condition(wanted, "Ready").message
+    assert "the ServiceAccount 'ci' allows 1w at most" in condition(wanted, "Ready").message
+
+
+def test_exactly_the_limit_is_allowed() -> None:
+    """Longest means including."""
+    assert plan(limited("7d", expiresAfter="7d"), NOW).mint is not None
+
+
+def test_the_shortest_limit_counts_and_is_named() -> None:
+    """Of the account and all the roles asked for; an unknown or unlimited role limits nothing."""
+    roles = {
+        "reader": a_role("reader", maxLifetime="5d"),
+        "writer": a_role("writer", maxLifetime="50d"),
+        "other": a_role("other"),
+        "none": None,
+    }
+    account = an_account(roles=list(roles), tokenPolicy={"maxLifetime": "20d"})
+    wanted = plan(a_snapshot(a_token(expiresAfter="6d"), account, roles=roles), NOW)
+    assert "the ServiceRole 'reader' allows 5d" in condition(wanted, "Ready").message
+    narrow = a_snapshot(a_token(expiresAfter="6d", roles=["writer"]), account, roles=roles)
+    assert plan(narrow, NOW).mint is not None
+
+
+def test_a_fixed_end_that_gets_near_enough_is_minted_then() -> None:
+    """Time alone changes the answer, at a moment that is known."""
+    snapshot = limited("7d", expirationTime=format_time(NOW + 10 * DAY))
+    wanted = plan(snapshot, NOW)
+    assert wanted.requeue_at == NOW + 3 * DAY
+    assert plan(snapshot, NOW + 3 * DAY - 1).mint is None
+    assert plan(snapshot, NOW + 3 * DAY).mint is not None
+
+
+def test_a_live_token_may_not_be_extended_past_a_limit() -> None:
+    """It keeps the end it has; a shorter one is taken."""
+    live = replace(settled(), account=an_account(tokenPolicy={"maxLifetime": "30d"}))
+    longer = plan(edited(live, expiresAfter="never"), NOW + 1)
+    assert says(longer, "Ready") == ("False", "LifetimeTooLong")
+    assert says(longer, "Active") == ("True", "Valid")
+    assert longer.status is not None
+    assert longer.status.expiration_time == NOW + 30 * DAY
+    shorter = plan(edited(live, expiresAfter="10d"), NOW + 1)
+    assert shorter.status is not None
+    assert shorter.status.expiration_time == NOW + 10 * DAY
+
+
+def test_a_limit_set_later_stops_rotations_and_leaves_the_live_token() -> None:
+    """It ends when it was going to end."""
+    live = settled(a_snapshot(a_token(rotation={"every": "20d"})))
+    strict = replace(live, account=an_account(tokenPolicy={"maxLifetime": "7d"}))
+    wanted = plan(strict, NOW + 20 * DAY)
+    assert wanted.mint is None
+    assert says(wanted, "Active") == ("True", "Valid")
+    assert says(wanted, "Ready") == ("False", "LifetimeTooLong")
+
+
+# ------------------------------------------------------------------------------------ accounts, roles
+
+
+def test_an_account_says_what_it_is_and_how_many_tokens_it_has() -> None:
+    """Active or suspended, and its roles; a second look changes nothing."""
+    account = an_account(roles=["reader"], state="Suspended")
+    status = account_status(account, READER, 3, NOW)
+    assert status is not None
+    assert status.token_count == 3
+    found = {one.type: (one.status, one.reason) for one in status.conditions}
+    assert found == {
+        "Active": ("False", "Suspended"),
+        "Ready": ("True", "Accepted"),
+        "RolesAccepted": ("True", "AllGranted"),
+    }
+    assert account_status(replace(account, status=status), READER, 3, NOW + 9) is None
+    again = account_status(replace(account, status=status), READER, 4, NOW + 9)
+    assert again is not None
+    assert again.token_count == 4
+
+
+@pytest.mark.parametrize(
+    ("role", "reason"),
+    [(None, "RoleNotFound"), (a_role("reader", allowedNamespaces=["team-b"]), "RoleNotGranted")],
+)
+def test_an_account_says_which_role_it_does_not_get(role: RoleFacts | None, reason: str) -> None:
+    """By name."""
+    status = account_status(an_account(roles=["reader"]), {"reader": role}, 0, NOW)
+    assert status is not None
+    (accepted,) = (one for one in status.conditions if one.type == "RolesAccepted")
+    assert (accepted.status, accepted.reason) == ("False", reason)
+    assert "'reader'" in accepted.message
+
+
+def test_an_account_without_roles_is_accepted() -> None:
+    """An account may have none."""
+    status = account_status(an_account(), {}, 0, NOW)
+    assert status is not None
+    assert {one.status for one in status.conditions} == {"True"}
+
+
+def test_an_unreadable_account_and_role_are_stalled() -> None:
+    """The sentence is the one of the model."""
+    account = replace(an_account(), spec=None, spec_error="spec.roles: no list")
+    status = account_status(account, {}, 0, NOW)
+    assert status is not None
+    assert {(one.type, one.status) for one in status.conditions} == {
+        ("Active", "Unknown"),
+        ("Ready", "False"),
+        ("Stalled", "True"),
+    }
+    role = replace(a_role("reader"), spec=None, spec_error="spec.allowedNamespaces: missing")
+    found = role_status(role, NOW)
+    assert found is not None
+    assert [(one.type, one.status) for one in found.conditions] == [("Ready", "False"), ("Stalled", "True")]
+    assert "spec.allowedNamespaces" in found.conditions[0].message
+
+
+def test_a_role_is_ready_once_and_left_alone() -> None:
+    """There is nothing else to say."""
+    status = role_status(a_role("reader"), NOW)
+    assert status is not None
+    assert [(one.type, one.reason) for one in status.conditions] == [("Ready", "Accepted")]
+    assert role_status(replace(a_role("reader"), status=status), NOW + 9) is None
+
+
+def test_what_is_going_gets_no_status() -> None:
+    """Neither account nor role."""
+    assert account_status(an_account(deleting=True), {}, 0, NOW) is None
+    assert role_status(a_role("reader", deleting=True), NOW) is None
