@@ -1,0 +1,246 @@
+"""One door to the API server: a request in bytes, an answer in bytes, failures as `KubeError`.
+
+It neither retries nor waits: what a failed request means is known only to the caller (the operator must look
+before it repeats a write; a watch must resume from where it was). The one exception is a 401: our credentials
+are read again and the request is sent once more, since tokens in files and from exec plugins expire.
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from http import HTTPStatus
+from typing import Final, Self
+
+import aiohttp
+
+from servicetokens import __version__
+from servicetokens.kube.access import Access, AccessSource, find_source
+from servicetokens.kube.errors import ApiUnavailable, KubeError, from_answer
+
+# More than the operator's 32 workers and the watches together, so that nothing ever queues for a connection.
+_CONNECTIONS: Final = 100
+_CONNECT_SECONDS: Final = 5.0
+# What the server says about a failure; its `Status` objects are far smaller.
+_MAX_ERROR_BODY: Final = 65536
+# A line of a watch holds one object, and etcd takes none above 1.5 MiB; its JSON may be somewhat larger.
+_MAX_LINE: Final = 16 * 1024 * 1024
+_BASE_HEADERS: Final[Mapping[str, str]] = {
+    "User-Agent": f"servicetokens/{__version__}",
+    # On a cluster's network compressing costs the API server and us more than the bytes that it saves.
+    "Accept-Encoding": "identity",
+}
+
+
+class Api:
+    """A connection pool to one API server. Safe for any number of tasks of one event loop."""
+
+    def __init__(self, source: AccessSource, access: Access) -> None:
+        self._source = source
+        self._access = access
+        self._loaded_at = asyncio.get_running_loop().time()
+        self._reloading = asyncio.Lock()
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=_CONNECTIONS),
+            headers=_BASE_HEADERS,
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
+
+    @classmethod
+    async def connect(cls, kubeconfig: str | None = None) -> Self:
+        """Read our credentials; nothing is sent yet.
+
+        Raises:
+            NotConfigured: there is no usable configuration.
+        """
+        source = find_source(kubeconfig)
+        return cls(source, await source.load())
+
+    @property
+    def server(self) -> str:
+        """The address of the API server, for messages."""
+        return str(self._access.server)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._session.close()
+
+    async def open_session(self) -> tuple[str, aiohttp.ClientSession]:
+        """Return the server's address and an HTTP session with our credentials; the caller closes it.
+
+        For a library that does its own requests and takes over the session; it gets no limit of connections.
+        """
+        access = await self._reload(self._access)
+        headers = {**_BASE_HEADERS}
+        if access.authorization:
+            headers["Authorization"] = access.authorization
+        session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, ssl=access.tls), headers=headers, proxy=access.proxy
+        )
+        return str(access.server).rstrip("/"), session
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        content_type: str = "application/json",
+        accept: str = "application/json",
+        timeout: float = 10,  # noqa: ASYNC109 - the client's own time-out, which tells unsent from unanswered
+    ) -> bytes:
+        """Send one request and return the body of its answer.
+
+        *path* is used as it is (percent-encode what needs it); *timeout* is in seconds, for everything.
+
+        Raises:
+            KubeError: one of its subclasses; see `servicetokens.kube.errors`.
+            NotConfigured: our credentials had to be read again, and could not.
+        """
+        headers = {"Accept": accept}
+        if body is not None:
+            headers["Content-Type"] = content_type
+        limits = aiohttp.ClientTimeout(total=timeout, sock_connect=min(timeout, _CONNECT_SECONDS))
+        with _translated(self.server):
+            async with await self._send(method, path, query, headers, body, limits) as response:
+                return await response.read()
+
+    @asynccontextmanager
+    async def stream(
+        self,
+        path: str,
+        query: Mapping[str, str],
+        *,
+        silence: float,
+        accept: str = "application/json",
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Open a watch and give its lines as they arrive.
+
+        *silence* is the number of seconds after which a server that sends nothing counts as gone. Leaving the
+        context closes the connection. The iterator ends when the server closes the watch.
+
+        Raises:
+            KubeError: also out of the iterator, when the connection breaks.
+            NotConfigured: as for `request`.
+        """
+        limits = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=silence)
+        with _translated(self.server):
+            response = await self._send("GET", path, query, {"Accept": accept}, None, limits)
+        try:
+            yield _lines(response, self.server)
+        finally:
+            response.close()
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        limits: aiohttp.ClientTimeout,
+    ) -> aiohttp.ClientResponse:
+        """Return the answer to a request, its body unread; a failure is raised."""
+        access = await self._current_access()
+        response = await self._send_as(access, method, path, query, headers, body, limits)
+        if response.status == HTTPStatus.UNAUTHORIZED:
+            response.close()
+            access = await self._reload(access)
+            response = await self._send_as(access, method, path, query, headers, body, limits)
+        if response.status < HTTPStatus.MULTIPLE_CHOICES:
+            return response
+        async with response:
+            raise await _failure(response)
+
+    async def _send_as(
+        self,
+        access: Access,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        limits: aiohttp.ClientTimeout,
+    ) -> aiohttp.ClientResponse:
+        authorization = {"Authorization": access.authorization} if access.authorization else {}
+        return await self._session.request(
+            method,
+            access.server.joinpath(path.lstrip("/"), encoded=True).with_query(query),
+            data=body,
+            headers={**headers, **authorization},
+            timeout=limits,
+            allow_redirects=False,
+            ssl=access.tls,
+            server_hostname=access.server_hostname,
+            proxy=access.proxy,
+        )
+
+    async def _current_access(self) -> Access:
+        max_age = self._source.max_age
+        if max_age is None or asyncio.get_running_loop().time() - self._loaded_at < max_age:
+            return self._access
+        return await self._reload(self._access)
+
+    async def _reload(self, used: Access) -> Access:
+        """Read our credentials again, unless another task has done so since *used* was current."""
+        async with self._reloading:
+            if self._access is used:
+                self._access = await self._source.load()
+                self._loaded_at = asyncio.get_running_loop().time()
+            return self._access
+
+
+async def _failure(response: aiohttp.ClientResponse) -> KubeError:
+    body = await response.content.read(_MAX_ERROR_BODY)
+    return from_answer(response.status, body, response.headers.get("Retry-After"))
+
+
+@contextmanager
+def _translated(server: str) -> Iterator[None]:
+    """Turn what the HTTP client raises into `ApiUnavailable`, and say whether anything had left."""
+    try:
+        yield
+    except aiohttp.ClientConnectorError as error:
+        message = f"the API server {server} cannot be reached: {_cause(error.os_error)}"
+        raise ApiUnavailable(message, may_have_been_applied=False) from error
+    except aiohttp.ConnectionTimeoutError as error:
+        message = f"the API server {server} cannot be reached within {_CONNECT_SECONDS:.0f} s"
+        raise ApiUnavailable(message, may_have_been_applied=False) from error
+    except TimeoutError as error:
+        message = f"the API server {server} did not answer in time"
+        raise ApiUnavailable(message) from error
+    except (aiohttp.ClientError, OSError) as error:
+        message = f"the connection to the API server {server} broke: {type(error).__name__}"
+        raise ApiUnavailable(message) from error
+
+
+def _cause(error: OSError) -> str:
+    return os.strerror(error.errno) if error.errno else str(error)
+
+
+async def _lines(response: aiohttp.ClientResponse, server: str) -> AsyncIterator[bytes]:
+    # aiohttp's own readline gives up at twice its buffer size; objects may be larger.
+    begun: list[bytes] = []
+    length = 0
+    with _translated(server):
+        async for chunk in response.content.iter_any():
+            first, *rest = chunk.split(b"\n")
+            begun.append(first)
+            length += len(first)
+            if length > _MAX_LINE:
+                message = f"the API server {server} sent a watch event of more than {_MAX_LINE} bytes"
+                raise ApiUnavailable(message)
+            if not rest:
+                continue
+            yield b"".join(begun)
+            for line in rest[:-1]:
+                yield line
+            begun = [rest[-1]]
+            length = len(rest[-1])

@@ -1,0 +1,181 @@
+"""What can go wrong between us and the API server, as few types as callers can act upon.
+
+    KubeError                 the server answered with a failure, or did not answer
+    ├── ApiUnavailable        no answer, a time-out, or 5xx: try again later; a write may have been applied
+    ├── TooManyRequests       429: try again, not before `retry_after`
+    ├── Unauthorized          401: our credentials are not accepted
+    ├── Forbidden             403: a right is missing, a quota is full, a namespace terminates (see `causes`)
+    ├── NotFound              404: no such object, or no such kind
+    ├── Conflict              409: somebody else wrote first, or a precondition failed
+    │   └── AlreadyExists     409 to a creation: the name is taken
+    ├── Gone                  410: the resourceVersion or the continue token is too old: list again
+    └── Unprocessable         every other 4xx: the server will never accept this very request
+    NotConfigured             there is no usable kubeconfig or in-cluster configuration
+
+This module is the only translator of HTTP answers into exceptions. A message is the server's own sentence,
+cut to a bounded length; request bodies are never quoted, since they may hold a token.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+# Long enough for what the server says about several wrong fields, short enough for a condition or a log line.
+_MAX_MESSAGE: Final = 1000
+_MAX_CAUSES: Final = 16
+
+
+class NotConfigured(Exception):
+    """There is no usable configuration for reaching an API server. The message is a sentence for people."""
+
+
+class KubeError(Exception):
+    """A request to the API server failed.
+
+    Attributes:
+        status: the HTTP status, or 0 when there was no answer.
+        reason: the server's CamelCase word, such as `AlreadyExists`; empty when there is none.
+        message: a bounded sentence.
+        causes: the reasons of the single causes, such as `NamespaceTerminating`.
+        retry_after: seconds that the server asks to wait, or None.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int = 0,
+        reason: str = "",
+        causes: tuple[str, ...] = (),
+        retry_after: float | None = None,
+    ) -> None:
+        self.status = status
+        self.reason = reason
+        self.message = message[:_MAX_MESSAGE]
+        self.causes = causes
+        self.retry_after = retry_after
+        super().__init__(self.message)
+
+
+class ApiUnavailable(KubeError):
+    """No usable answer: connection refused or broken, a time-out, or a 5xx.
+
+    `may_have_been_applied` is False only where the request certainly never left: after anything else, a write
+    must be looked up before it is repeated.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int = 0,
+        reason: str = "",
+        causes: tuple[str, ...] = (),
+        retry_after: float | None = None,
+        may_have_been_applied: bool = True,
+    ) -> None:
+        super().__init__(message, status=status, reason=reason, causes=causes, retry_after=retry_after)
+        self.may_have_been_applied = may_have_been_applied
+
+
+class TooManyRequests(KubeError):
+    """The server sheds load; `retry_after` says for how long."""
+
+
+class Unauthorized(KubeError):
+    """The server does not know us, also after our credentials were read again."""
+
+
+class Forbidden(KubeError):
+    """The server knows us and says no. The message names the missing right."""
+
+
+class NotFound(KubeError):
+    """The object, or the kind itself (its CRD), is not there."""
+
+
+class Conflict(KubeError):
+    """The object changed since it was read."""
+
+
+class AlreadyExists(Conflict):
+    """An object of that name is already there."""
+
+
+class Gone(KubeError):
+    """The place in the history from which we wanted to go on is forgotten."""
+
+
+class Unprocessable(KubeError):
+    """The server understood the request and will never accept it as it is."""
+
+
+class _Cause(msgspec.Struct, gc=False):
+    reason: str = ""
+
+
+class _Details(msgspec.Struct, rename="camel", gc=False):
+    causes: list[_Cause] = []
+    retry_after_seconds: float | None = None
+
+
+class Status(msgspec.Struct, gc=False):
+    """The fields of a `v1/Status` object, which the server sends for every failure, that we look at."""
+
+    message: str = ""
+    reason: str = ""
+    code: int = 0
+    details: _Details | None = None
+
+
+_decoder: Final = msgspec.json.Decoder(Status)
+
+_BY_STATUS: Final[Mapping[int, type[KubeError]]] = {
+    401: Unauthorized,
+    403: Forbidden,
+    404: NotFound,
+    409: Conflict,
+    410: Gone,
+    429: TooManyRequests,
+}
+_FIRST_SERVER_ERROR: Final = 500
+
+
+def from_answer(status: int, body: bytes, retry_after: str | None = None) -> KubeError:
+    """Return the exception for an HTTP answer that is not a success.
+
+    *retry_after* is the header of that name; only its form in seconds is understood, which is the one the API
+    server uses.
+    """
+    return from_status(_read(status, body), status, _seconds(retry_after))
+
+
+def from_status(answer: Status, status: int, retry_after: float | None = None) -> KubeError:
+    """Return the exception for a `v1/Status` object, also one that arrived inside a watch."""
+    details = answer.details or _Details()
+    kind = ApiUnavailable if status >= _FIRST_SERVER_ERROR else _BY_STATUS.get(status, Unprocessable)
+    if kind is Conflict and answer.reason == AlreadyExists.__name__:
+        kind = AlreadyExists
+    return kind(
+        answer.message or f"the API server answered {status}",
+        status=status,
+        reason=answer.reason,
+        causes=tuple(cause.reason for cause in details.causes[:_MAX_CAUSES]),
+        retry_after=details.retry_after_seconds if retry_after is None else retry_after,
+    )
+
+
+def _read(status: int, body: bytes) -> Status:
+    try:
+        return _decoder.decode(body)
+    except msgspec.MsgspecError:
+        # A proxy in between, or a server too busy for JSON, answers in plain text.
+        text = " ".join(body[:_MAX_MESSAGE].decode("utf-8", "replace").split())
+        return Status(message=f"the API server answered {status}: {text}" if text else "")
+
+
+def _seconds(header: str | None) -> float | None:
+    if header is None or not (header.isascii() and header.isdigit()):
+        return None
+    return float(header[:6])

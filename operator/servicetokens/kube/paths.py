@@ -1,0 +1,47 @@
+"""Where objects live in the API. Names are checked before they become part of a path, whoever they come from."""
+
+import re
+from typing import Final
+
+from servicetokens.api import names
+
+# RFC 1123 subdomain, as every object name here has to be; so neither `..` nor `/` nor `%` gets into a path.
+_NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_MAX_NAME: Final = 253
+
+
+class InvalidName(ValueError):
+    """A name that cannot be part of a path. It is not quoted in full."""
+
+
+def ours(plural: str, namespace: str = "", name: str = "", *, status: bool = False) -> str:
+    """Return the path of objects of our group: one, all of *namespace*, or all of the cluster."""
+    path = _path(f"/apis/{names.GROUP}/{names.VERSION}", namespace, plural, name)
+    return f"{path}/status" if status else path
+
+
+def secrets(namespace: str = "", name: str = "") -> str:
+    """Return the path of Secrets: one, all of *namespace*, or all of the cluster."""
+    return _path("/api/v1", namespace, "secrets", name)
+
+
+def events(namespace: str) -> str:
+    """Return the path that k8s Events are created under."""
+    return _path("/apis/events.k8s.io/v1", namespace, "events", "")
+
+
+def leases(namespace: str, name: str = "") -> str:
+    """Return the path of Leases."""
+    return _path("/apis/coordination.k8s.io/v1", namespace, "leases", name)
+
+
+def _path(root: str, namespace: str, plural: str, name: str) -> str:
+    place = f"/namespaces/{_checked(namespace)}" if namespace else ""
+    return f"{root}{place}/{plural}" + (f"/{_checked(name)}" if name else "")
+
+
+def _checked(name: str) -> str:
+    if len(name) > _MAX_NAME or not _NAME.fullmatch(name):
+        message = f"'{name[:63]}' is no name of a Kubernetes object"
+        raise InvalidName(message)
+    return name

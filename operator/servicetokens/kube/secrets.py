@@ -1,0 +1,66 @@
+"""Secrets: the only objects of other people's kinds that we write. Every write but a creation has a precondition."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from servicetokens.kube import paths
+from servicetokens.kube.client import Api
+
+
+class SecretStore:
+    """Reads and writes Secrets as plain JSON values, values in base64."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+
+    async def get(self, namespace: str, name: str) -> dict[str, Any]:
+        """Return one Secret. Raises `KubeError`."""
+        return _decode(await self._api.request("GET", paths.secrets(namespace, name)))
+
+    async def create(self, namespace: str, secret: Mapping[str, Any]) -> dict[str, Any]:
+        """Create *secret* and return it as stored.
+
+        Raises:
+            AlreadyExists: the name is taken.
+            KubeError: anything else.
+        """
+        body = msgspec.json.encode({"apiVersion": "v1", "kind": "Secret", **secret})
+        return _decode(await self._api.request("POST", paths.secrets(namespace), body=body))
+
+    async def patch(
+        self, namespace: str, name: str, resource_version: str, patch: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Merge *patch* into the Secret as it was at *resource_version*, and return the new one.
+
+        A merge leaves alone what other people put there, and asks for nothing but the keys that are ours.
+
+        Raises:
+            Conflict: the Secret is at another version.
+            KubeError: anything else.
+        """
+        metadata = {**patch.get("metadata", {}), "resourceVersion": resource_version}
+        body = msgspec.json.encode({**patch, "metadata": metadata})
+        return _decode(
+            await self._api.request(
+                "PATCH",
+                paths.secrets(namespace, name),
+                body=body,
+                content_type="application/merge-patch+json",
+            )
+        )
+
+    async def delete(self, namespace: str, name: str, *, uid: str, resource_version: str) -> None:
+        """Delete the very Secret that was seen.
+
+        Raises:
+            Conflict: it is another one, or at another version.
+            KubeError: anything else.
+        """
+        body = msgspec.json.encode({"preconditions": {"uid": uid, "resourceVersion": resource_version}})
+        await self._api.request("DELETE", paths.secrets(namespace, name), body=body)
+
+
+def _decode(body: bytes) -> dict[str, Any]:
+    return msgspec.json.decode(body, type=dict[str, Any])

@@ -1,0 +1,312 @@
+"""List and watch: what one process knows of the objects of one kind, kept right for as long as it runs.
+
+    list (pages) ──▶ watch ──▶ watch ──▶ ...      resumed from the last resourceVersion whenever it ends
+         ▲             │
+         └── the place in the history is lost (410), or the history itself went back
+
+The objects themselves are kept by the `Sink`, which is told about every change, also about deletions that
+happened while nobody watched: a list begins with `begin`, names all that lives, and ends with `end` (mark and
+sweep). One object that cannot be decoded is reported by its identity and harms no other. A feed never ends by
+itself: every failure is told to the observer, then waited out.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Final, Generic, Protocol, TypeVar
+
+import msgspec
+
+from servicetokens.kube.client import Api
+from servicetokens.kube.errors import ApiUnavailable, Gone, KubeError, NotConfigured, Status, from_status
+from servicetokens.runtime.clock import Clock
+from servicetokens.runtime.entropy import Entropy
+
+# client-go's page size too: a page takes about 2 ms to decode here, and little memory in the API server.
+PAGE_SIZE: Final = 500
+# So many objects are handled before other tasks get their turn: about a quarter of a millisecond.
+_STEP: Final = 50
+_LIST_SECONDS: Final = 30.0
+_FIRST_DELAY: Final = 0.25
+_LONGEST_DELAY: Final = 8.0
+# How many refusals by a living server, one after the other, until we doubt our place in the history.
+_DOUBT_AFTER: Final = 4
+# The server ends a watch after what was asked, give or take; then it is not silent, but closed.
+_SILENCE_MARGIN: Final = 5.0
+# The cause that the API server names when our resourceVersion is ahead of its own: etcd was restored.
+_AHEAD: Final = "ResourceVersionTooLarge"
+
+T = TypeVar("T")
+T_contra = TypeVar("T_contra", contravariant=True)
+
+
+class Identity(msgspec.Struct, frozen=True, gc=False):
+    """Which object it is: all that is needed to forget one."""
+
+    uid: str
+    name: str
+    namespace: str = ""
+
+
+class Sink(Protocol[T_contra]):
+    """Keeps the objects of a feed. All calls come from the event loop and must not block."""
+
+    def begin(self) -> None:
+        """A list starts; what it does not name before `end` is gone."""
+        ...
+
+    def put(self, item: T_contra) -> None:
+        """An object that is new, changed, or listed again."""
+        ...
+
+    def put_unreadable(self, identity: Identity) -> None:
+        """An object is there, but not in a shape that we understand."""
+        ...
+
+    def remove(self, identity: Identity) -> None:
+        """An object was deleted."""
+        ...
+
+    def end(self) -> None:
+        """The list is complete."""
+        ...
+
+    def confirm(self, at: float) -> None:
+        """At the monotonic time *at* the API server showed that it tells us about changes."""
+        ...
+
+
+class Observer(Protocol):
+    """Learns how a feed fares, for logs and readiness."""
+
+    def failed(self, path: str, error: Exception) -> None:
+        """A list or a watch failed; it will be tried again."""
+        ...
+
+    def works(self, path: str) -> None:
+        """A list is complete or a watch is open."""
+        ...
+
+
+class Page(msgspec.Struct, gc=False):
+    """A part of a list, with the items still encoded; they live as long as the page."""
+
+    metadata: "_ListMeta"
+    items: list[msgspec.Raw] | None = None
+
+
+class _ListMeta(
+    msgspec.Struct, rename={"resource_version": "resourceVersion", "following": "continue"}, gc=False
+):
+    resource_version: str = ""
+    following: str = ""
+
+
+class _Event(msgspec.Struct, gc=False):
+    type: str
+    object: msgspec.Raw
+
+
+class _Meta(msgspec.Struct, rename="camel", gc=False):
+    uid: str = ""
+    name: str = ""
+    namespace: str = ""
+    resource_version: str = ""
+
+
+class _Object(msgspec.Struct, gc=False):
+    metadata: _Meta
+
+
+_pages: Final = msgspec.json.Decoder(Page)
+_events: Final = msgspec.json.Decoder(_Event)
+_objects: Final = msgspec.json.Decoder(_Object)
+_statuses: Final = msgspec.json.Decoder(Status)
+
+
+async def list_pages(api: Api, path: str, query: Mapping[str, str] | None = None) -> AsyncIterator[Page]:
+    """Give all objects under *path*, page by page, as of one moment.
+
+    Raises:
+        KubeError: `Gone` when it took so long that the moment is forgotten: start again.
+    """
+    following = ""
+    while True:
+        parameters = {
+            **(query or {}),
+            "limit": str(PAGE_SIZE),
+            **({"continue": following} if following else {}),
+        }
+        page = _decoded(_pages, await api.request("GET", path, query=parameters, timeout=_LIST_SECONDS))
+        yield page
+        following = page.metadata.following
+        if not following:
+            return
+
+
+async def list_all(
+    api: Api, path: str, decoder: msgspec.json.Decoder[T], query: Mapping[str, str] | None = None
+) -> AsyncIterator[T]:
+    """Give all objects under *path*, decoded; other tasks get their turn in between.
+
+    Raises:
+        KubeError: see `list_pages`.
+        msgspec.MsgspecError: an object does not fit *decoder*.
+    """
+    async for page in list_pages(api, path, query):
+        for item in page.items or ():
+            yield decoder.decode(item)
+        await asyncio.sleep(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the feeds of one process have in common.
+
+    Attributes: watch_seconds: how long one watch lasts. It also bounds for how long a watch that has died
+        without a sign
+            is believed: a living one brings a bookmark, or an event, before it is opened anew.
+    """
+
+    api: Api
+    observer: Observer
+    clock: Clock
+    entropy: Entropy
+    watch_seconds: int
+
+
+class Feed(Generic[T]):
+    """Keeps one `Sink` right about one path of the API server."""
+
+    def __init__(
+        self, around: Surroundings, path: str, *, decoder: msgspec.json.Decoder[T], sink: Sink[T]
+    ) -> None:
+        self._api = around.api
+        self._observer = around.observer
+        self._clock = around.clock
+        self._entropy = around.entropy
+        self._watch_seconds = around.watch_seconds
+        self._path = path
+        self._decoder = decoder
+        self._sink = sink
+        self._resource_version = ""
+        self._failures = 0
+        self._doubts = 0
+
+    async def run(self) -> None:
+        """List, then watch, for ever. Cancel the task to end it."""
+        while True:
+            try:
+                if not self._resource_version:
+                    await self._list()
+                await self._watch()
+            except (KubeError, NotConfigured, msgspec.MsgspecError) as error:
+                self._consider(error)
+                self._observer.failed(self._path, error)
+                await asyncio.sleep(self._delay(error))
+
+    async def _list(self) -> None:
+        self._sink.begin()
+        resource_version = ""
+        async for page in list_pages(self._api, self._path):
+            resource_version = page.metadata.resource_version
+            for count, item in enumerate(page.items or (), start=1):
+                self._put(item)
+                if count % _STEP == 0:
+                    await asyncio.sleep(0)
+            await asyncio.sleep(0)
+        self._sink.end()
+        self._resource_version = resource_version
+        self._succeeded()
+
+    async def _watch(self) -> None:
+        """Follow one watch to its end, which the server sets. Raises what goes wrong on the way."""
+        opened_at = self._clock.monotonic()
+        heard = False
+        query = {
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": self._resource_version,
+            "timeoutSeconds": str(self._watch_seconds),
+        }
+        silence = self._watch_seconds + _SILENCE_MARGIN
+        async with self._api.stream(self._path, query, silence=silence) as lines:
+            self._succeeded()
+            count = 0
+            async for line in lines:
+                heard = True
+                self._apply(_decoded(_events, line))
+                self._sink.confirm(self._clock.monotonic())
+                count += 1
+                if count % _STEP == 0:
+                    await asyncio.sleep(0)
+        if not heard:
+            await self._check_history(lasted=self._clock.monotonic() - opened_at)
+
+    def _apply(self, event: _Event) -> None:
+        if event.type == "ERROR":
+            status = _decoded(_statuses, event.object)
+            raise from_status(status, status.code)
+        meta = _decoded(_objects, event.object).metadata
+        if event.type == "DELETED":
+            self._sink.remove(Identity(meta.uid, meta.name, meta.namespace))
+        elif event.type != "BOOKMARK":
+            self._put(event.object)
+        self._resource_version = meta.resource_version
+
+    def _put(self, raw: msgspec.Raw) -> None:
+        try:
+            item = self._decoder.decode(raw)
+        except msgspec.MsgspecError:
+            meta = _decoded(_objects, raw).metadata
+            self._sink.put_unreadable(Identity(meta.uid, meta.name, meta.namespace))
+        else:
+            self._sink.put(item)
+
+    async def _check_history(self, *, lasted: float) -> None:
+        """Find out why a whole watch brought not even a bookmark.
+
+        It may have been too short for one. But a server whose etcd was restored from a snapshot keeps silent
+        until its history reaches our place again, and would hide every change from us until then.
+        """
+        if lasted < min(1, self._watch_seconds):
+            message = f"the API server ended the watch of {self._path} at once"
+            raise ApiUnavailable(message)
+        body = await self._api.request("GET", self._path, query={"limit": "1"})
+        current = _decoded(_pages, body).metadata.resource_version
+        if _is_before(current, self._resource_version):
+            message = f"the history of {self._path} went back from {self._resource_version} to {current}"
+            raise Gone(message)
+
+    def _succeeded(self) -> None:
+        self._failures = 0
+        self._sink.confirm(self._clock.monotonic())
+        self._observer.works(self._path)
+
+    def _consider(self, error: Exception) -> None:
+        """Decide whether to resume or to list again after *error*."""
+        self._failures += 1
+        answered = isinstance(error, KubeError) and error.status != 0
+        self._doubts = self._doubts + 1 if answered else 0
+        lost = isinstance(error, Gone | msgspec.MsgspecError) or (
+            isinstance(error, KubeError) and _AHEAD in error.causes
+        )
+        if lost or self._doubts >= _DOUBT_AFTER:
+            self._resource_version = ""
+            self._doubts = 0
+
+    def _delay(self, error: Exception) -> float:
+        """Return the seconds to wait: doubling, and spread so that replicas do not knock together."""
+        longest = min(_LONGEST_DELAY, _FIRST_DELAY * 2.0 ** min(self._failures - 1, 10))
+        spread = longest * (0.5 + self._entropy(1)[0] / 512)
+        asked = error.retry_after if isinstance(error, KubeError) else None
+        return spread if asked is None else max(spread, min(asked, _LONGEST_DELAY))
+
+
+def _decoded(decoder: msgspec.json.Decoder[T], data: bytes | msgspec.Raw) -> T:
+    return decoder.decode(data)
+
+
+def _is_before(one: str, other: str) -> bool:
+    """Compare two resourceVersions as the numbers that they are (KEP-5504); anything else says nothing."""
+    return one.isdecimal() and other.isdecimal() and int(one) < int(other)
