@@ -1,0 +1,150 @@
+"""What the operator knows of the cluster: facts by key, and who has to look again when one of them changes."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from typing import Generic, Protocol, TypeVar
+
+from servicetokens.lifecycle.snapshot import AccountFacts, RoleFacts, SecretFacts, TokenFacts
+
+Place = tuple[str, str]
+"""Namespace and name; the namespace of a ServiceRole is empty."""
+
+
+class Versioned(Protocol):
+    """Facts that know how old they are."""
+
+    @property
+    def resource_version(self) -> str:
+        """The resourceVersion that they were squeezed from."""
+        ...
+
+
+F = TypeVar("F", bound=Versioned)
+
+
+class Table(Generic[F]):
+    """The facts of one kind. It never goes back in time, whatever order events arrive in.
+
+    A place in *doubt* has to be read from the API before it is believed: a write to it may or may not have
+    been applied, or the watch said something that has two meanings.
+    """
+
+    def __init__(self) -> None:
+        self._facts: dict[Place, F] = {}
+        self._doubted: set[Place] = set()
+
+    def __len__(self) -> int:
+        return len(self._facts)
+
+    def __iter__(self) -> Iterator[Place]:
+        return iter(self._facts)
+
+    def get(self, place: Place) -> F | None:
+        """Return the facts at *place*, or None."""
+        return self._facts.get(place)
+
+    def values(self) -> Iterable[F]:
+        """Return all facts."""
+        return self._facts.values()
+
+    def put(self, place: Place, facts: F) -> F | None:
+        """Keep *facts* unless newer ones are there; return the ones replaced, or *facts* itself if it is late."""
+        old = self._facts.get(place)
+        if old is not None and version(facts) < version(old):
+            return facts
+        self._facts[place] = facts
+        return old
+
+    def drop(self, place: Place, resource_version: str | None = None) -> bool:
+        """Forget *place*, unless it is known at a later version than *resource_version*; say whether it was known."""
+        old = self._facts.get(place)
+        if old is None or (resource_version is not None and _number(resource_version) < version(old)):
+            return False
+        del self._facts[place]
+        self._doubted.discard(place)
+        return True
+
+    def doubt(self, place: Place) -> None:
+        """Have *place* read again before it is believed."""
+        self._doubted.add(place)
+
+    def is_doubted(self, place: Place) -> bool:
+        """Say whether *place* has to be read again."""
+        return place in self._doubted
+
+    def settle(self, place: Place) -> None:
+        """*place* has been read."""
+        self._doubted.discard(place)
+
+
+def version(facts: Versioned) -> int:
+    """Return the resourceVersion as the number it is (KEP-5504); something else counts as oldest."""
+    return _number(facts.resource_version)
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isdecimal() else 0
+
+
+class Caches:
+    """The four tables, and the references between them in the direction that events need."""
+
+    def __init__(self) -> None:
+        self.tokens: Table[TokenFacts] = Table()
+        self.accounts: Table[AccountFacts] = Table()
+        self.roles: Table[RoleFacts] = Table()
+        self.secrets: Table[SecretFacts] = Table()
+        self._by_account: defaultdict[Place, set[str]] = defaultdict(set)
+        self._by_secret: defaultdict[Place, set[str]] = defaultdict(set)
+
+    def put_token(self, facts: TokenFacts) -> TokenFacts | None:
+        """Keep *facts*; see `Table.put`."""
+        place = (facts.namespace, facts.name)
+        old = self.tokens.put(place, facts)
+        if old is not facts:
+            if old is not None:
+                self._unlink(old)
+            self._by_account[facts.namespace, facts.account_name].add(facts.name)
+            self._by_secret[facts.namespace, facts.secret_name].add(facts.name)
+        return old
+
+    def drop_token(self, place: Place, resource_version: str | None = None) -> bool:
+        """Forget a token; see `Table.drop`."""
+        old = self.tokens.get(place)
+        dropped = self.tokens.drop(place, resource_version)
+        if dropped and old is not None:
+            self._unlink(old)
+        return dropped
+
+    def tokens_of_account(self, place: Place) -> list[Place]:
+        """Return the tokens that name the account at *place*."""
+        return [(place[0], name) for name in self._by_account.get(place, ())]
+
+    def tokens_of_secret(self, place: Place) -> list[Place]:
+        """Return the tokens that want the Secret at *place*; more than one only if somebody made a mistake."""
+        return [(place[0], name) for name in self._by_secret.get(place, ())]
+
+    def accounts_with_role(self, role: str) -> list[Place]:
+        """Return the accounts whose spec lists *role*. Roles change rarely, so this looks at every account."""
+        return [
+            (account.namespace, account.name)
+            for account in self.accounts.values()
+            if account.spec is not None and role in account.spec.roles
+        ]
+
+    def tokens_with_role(self, role: str) -> list[Place]:
+        """Return the tokens whose own list names *role*."""
+        return [
+            (token.namespace, token.name)
+            for token in self.tokens.values()
+            if token.spec is not None and token.spec.roles is not None and role in token.spec.roles
+        ]
+
+    def _unlink(self, facts: TokenFacts) -> None:
+        for index, place in (
+            (self._by_account, (facts.namespace, facts.account_name)),
+            (self._by_secret, (facts.namespace, facts.secret_name)),
+        ):
+            index[place].discard(facts.name)
+            if not index[place]:
+                del index[place]

@@ -1,0 +1,173 @@
+"""From JSON objects to facts: an event is squeezed here at once, and the object itself is not kept.
+
+Nothing here raises on an odd object. What cannot be read becomes a fact that says so, and `lifecycle` decides
+what that means for this one object.
+"""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from typing import Any, Final, TypedDict, TypeVar
+
+from pydantic import ValidationError
+
+from servicetokens.api import names, values
+from servicetokens.api.meta import Model, describe_errors
+from servicetokens.api.service_account import ServiceAccountSpec, ServiceAccountStatus
+from servicetokens.api.service_role import ServiceRoleSpec, ServiceRoleStatus
+from servicetokens.api.service_token import ServiceTokenSpec, ServiceTokenStatus
+from servicetokens.lifecycle.content import found_fingerprint, read_owned
+from servicetokens.lifecycle.snapshot import AccountFacts, Controller, RoleFacts, SecretFacts, TokenFacts
+from servicetokens.tokens.verifier import KeyRing
+
+Raw = Mapping[str, Any]
+S = TypeVar("S", bound=Model)
+
+# A token has 66 characters with the default prefix and 73 at most; what is longer is none, and is not hashed.
+_MAX_TOKEN: Final = 128
+_MAX_SERIAL_DIGITS: Final = 16
+
+
+class _Common(TypedDict):
+    name: str
+    namespace: str
+    uid: str
+    generation: int
+    resource_version: str
+    deleting: bool
+
+
+def token_facts(raw: Raw) -> TokenFacts:
+    """Squeeze a ServiceToken."""
+    spec, error = _read_spec(ServiceTokenSpec, raw)
+    return TokenFacts(
+        **_common(raw), spec=spec, spec_error=error, status=ServiceTokenStatus.read(raw.get("status"))
+    )
+
+
+def account_facts(raw: Raw) -> AccountFacts:
+    """Squeeze a ServiceAccount (of servicetokens.dev)."""
+    spec, error = _read_spec(ServiceAccountSpec, raw)
+    return AccountFacts(
+        **_common(raw), spec=spec, spec_error=error, status=ServiceAccountStatus.read(raw.get("status"))
+    )
+
+
+def role_facts(raw: Raw) -> RoleFacts:
+    """Squeeze a ServiceRole."""
+    spec, error = _read_spec(ServiceRoleSpec, raw)
+    return RoleFacts(
+        **_common(raw), spec=spec, spec_error=error, status=ServiceRoleStatus.read(raw.get("status"))
+    )
+
+
+def secret_facts(raw: Raw, ring: KeyRing | None) -> SecretFacts:
+    """Squeeze a Secret: its value is hashed with every key of *ring* and dropped.
+
+    Of a Secret that is not of our type nothing but its owner is looked at.
+    """
+    meta = _mapping(raw.get("metadata"))
+    controller = _controller(meta)
+    secret_type = str(raw.get("type", ""))
+    if secret_type != names.SECRET_TYPE:
+        return SecretFacts(
+            uid=str(meta.get("uid", "")),
+            resource_version=str(meta.get("resourceVersion", "")),
+            type=secret_type,
+            controller=controller,
+        )
+    labels, annotations = _texts(meta.get("labels")), _texts(meta.get("annotations"))
+    stored = _mapping(raw.get("data"))
+    data = {key: _decoded(stored.get(key)) for key in (names.SECRET_KEY, *read_owned(annotations)["data"])}
+    found = {key: text for key, text in data.items() if text is not None}
+    serial = _serial(annotations.get(names.ANNOTATION_SERIAL, ""))
+    return SecretFacts(
+        uid=str(meta.get("uid", "")),
+        resource_version=str(meta.get("resourceVersion", "")),
+        type=secret_type,
+        controller=controller,
+        serial=serial,
+        mint_time=_time(annotations.get(names.ANNOTATION_MINT_TIME, "")),
+        verifiers=_verifiers(ring, controller, serial, found.get(names.SECRET_KEY, "")),
+        fingerprint=found_fingerprint(labels, annotations, found),
+        template=annotations.get(names.ANNOTATION_TEMPLATE, ""),
+        immutable=raw.get("immutable") is True,
+        changed_by=_last_writer(meta),
+    )
+
+
+def _common(raw: Raw) -> _Common:
+    meta = _mapping(raw.get("metadata"))
+    generation = meta.get("generation", 0)
+    return {
+        "name": str(meta.get("name", "")),
+        "namespace": str(meta.get("namespace", "")),
+        "uid": str(meta.get("uid", "")),
+        "generation": generation if isinstance(generation, int) else 0,
+        "resource_version": str(meta.get("resourceVersion", "")),
+        "deleting": "deletionTimestamp" in meta,
+    }
+
+
+def _read_spec(model: type[S], raw: Raw) -> tuple[S | None, str]:
+    try:
+        return model.model_validate(raw.get("spec")), ""
+    except ValidationError as error:
+        return None, describe_errors(error)
+
+
+def _controller(meta: Raw) -> Controller | None:
+    references = meta.get("ownerReferences")
+    for reference in references if isinstance(references, list) else ():
+        owner = _mapping(reference)
+        if owner.get("controller") is True:
+            return Controller(
+                api_version=str(owner.get("apiVersion", "")),
+                kind=str(owner.get("kind", "")),
+                name=str(owner.get("name", "")),
+                uid=str(owner.get("uid", "")),
+            )
+    return None
+
+
+def _verifiers(
+    ring: KeyRing | None, controller: Controller | None, serial: int, value: str
+) -> dict[str, str]:
+    if ring is None or controller is None or not value or len(value) > _MAX_TOKEN:
+        return {}
+    return {key_id: ring.sign(key_id, controller.uid, serial, value) for key_id in ring.ids}
+
+
+def _last_writer(meta: Raw) -> str:
+    entries = meta.get("managedFields")
+    writers = [_mapping(entry) for entry in entries] if isinstance(entries, list) else []
+    last = max(writers, key=lambda entry: str(entry.get("time", "")), default=None)
+    return str(last.get("manager", "")) if last else ""
+
+
+def _serial(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _MAX_SERIAL_DIGITS else 0
+
+
+def _time(text: str) -> int | None:
+    try:
+        return values.parse_time(text)
+    except ValueError:
+        return None
+
+
+def _decoded(value: object) -> str | None:
+    if not isinstance(value, str):
+        return None
+    try:
+        return base64.b64decode(value, validate=True).decode()
+    except (binascii.Error, ValueError):
+        return None
+
+
+def _mapping(value: object) -> Raw:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _texts(value: object) -> dict[str, str]:
+    return {str(key): text for key, text in _mapping(value).items() if isinstance(text, str)}

@@ -1,0 +1,152 @@
+"""Collecting the facts for one decision. Only what is in doubt, or not watched, is read from the API."""
+
+from typing import Protocol
+
+from servicetokens.api import names
+from servicetokens.api.conditions import ConditionType, Reason
+from servicetokens.controllers import facts
+from servicetokens.controllers.cache import Caches, Place
+from servicetokens.controllers.facts import Raw
+from servicetokens.controllers.keys import Key
+from servicetokens.controllers.memory import Memories
+from servicetokens.kube.errors import NotFound
+from servicetokens.lifecycle import conditions
+from servicetokens.lifecycle.snapshot import (
+    AccountFacts,
+    Keys,
+    RoleFacts,
+    SecretFacts,
+    Snapshot,
+    TokenFacts,
+    roles_asked_for,
+)
+from servicetokens.tokens.verifier import KeyRing
+
+
+class ObjectReader(Protocol):
+    """Reads objects of our group."""
+
+    async def get(self, plural: str, namespace: str, name: str) -> Raw:
+        """Return one object; raises `NotFound`."""
+        ...
+
+
+class SecretReader(Protocol):
+    """Reads Secrets."""
+
+    async def get(self, namespace: str, name: str) -> Raw:
+        """Return one Secret; raises `NotFound`."""
+        ...
+
+
+class Keyring(Protocol):
+    """The operator's keys as they are now."""
+
+    @property
+    def ring(self) -> KeyRing | None:
+        """The keys, or None when there are none to be used."""
+        ...
+
+    @property
+    def error(self) -> str:
+        """Why there are none, and what to do: a sentence."""
+        ...
+
+
+class Gatherer:
+    """Makes snapshots. With *watches_secrets* the cache of Secrets is complete, otherwise they are read by name."""
+
+    def __init__(
+        self,
+        caches: Caches,
+        memories: Memories,
+        keys: Keyring,
+        objects: ObjectReader,
+        secrets: SecretReader,
+        *,
+        watches_secrets: bool,
+    ) -> None:
+        self._caches = caches
+        self._memories = memories
+        self._keys = keys
+        self._objects = objects
+        self._secrets = secrets
+        self._watches_secrets = watches_secrets
+
+    async def token(self, key: Key, now: int) -> Snapshot | None:
+        """Return everything about one ServiceToken, or None when it is gone. Raises `KubeError`."""
+        token = await self._token((key.namespace, key.name))
+        if token is None:
+            self._memories.forget(key)
+            return None
+        account = self._caches.accounts.get((token.namespace, token.account_name))
+        ring = self._keys.ring
+        return Snapshot(
+            token=token,
+            account=account,
+            roles=self._roles(roles_asked_for(token, account)),
+            secret=await self._secret(token),
+            keys=Keys(
+                newest=ring.newest if ring else None,
+                ids=ring.ids if ring else frozenset(),
+                error=self._keys.error,
+            ),
+            memory=self._memories.recall(key, token, now),
+        )
+
+    def account(self, key: Key) -> tuple[AccountFacts, dict[str, RoleFacts | None], int] | None:
+        """Return a ServiceAccount, its roles, and how many tokens name it; None when it is gone."""
+        place = (key.namespace, key.name)
+        account = self._caches.accounts.get(place)
+        if account is None:
+            return None
+        asked = account.spec.roles if account.spec else ()
+        return account, self._roles(asked), len(self._caches.tokens_of_account(place))
+
+    def role(self, key: Key) -> RoleFacts | None:
+        """Return a ServiceRole, or None when it is gone."""
+        return self._caches.roles.get(("", key.name))
+
+    def _roles(self, asked: tuple[str, ...]) -> dict[str, RoleFacts | None]:
+        return {name: self._caches.roles.get(("", name)) for name in asked}
+
+    async def _token(self, place: Place) -> TokenFacts | None:
+        if not self._caches.tokens.is_doubted(place):
+            return self._caches.tokens.get(place)
+        try:
+            raw = await self._objects.get(names.PLURAL_TOKENS, *place)
+        except NotFound:
+            self._caches.drop_token(place)
+            return None
+        self._caches.put_token(facts.token_facts(raw))
+        self._caches.tokens.settle(place)
+        return self._caches.tokens.get(place)
+
+    async def _secret(self, token: TokenFacts) -> SecretFacts | None:
+        place = (token.namespace, token.secret_name)
+        if not self._must_be_read(token, place):
+            return self._caches.secrets.get(place)
+        try:
+            raw = await self._secrets.get(*place)
+        except NotFound:
+            self._caches.secrets.drop(place)
+            self._caches.secrets.settle(place)
+            return None
+        found = facts.secret_facts(raw, self._keys.ring)
+        self._caches.secrets.settle(place)
+        if self._watches_secrets and found.type == names.SECRET_TYPE:
+            self._caches.secrets.put(place, found)
+        return found
+
+    def _must_be_read(self, token: TokenFacts, place: Place) -> bool:
+        """Say whether the cache cannot answer for the Secret at *place*.
+
+        The watch shows Secrets with our label only, so a foreign one, once met, is looked up again. A token
+        that never had a credential has no Secret as a rule: the creation itself finds out otherwise.
+        """
+        if self._caches.secrets.is_doubted(place):
+            return True
+        if not self._watches_secrets:
+            return token.status.serial is not None
+        synced = conditions.find(token.status.conditions, ConditionType.SECRET_SYNCED)
+        return synced is not None and synced.reason == Reason.SECRET_CONFLICT

@@ -1,0 +1,14 @@
+"""What the queue holds: the identity of one object, never the object."""
+
+from typing import NamedTuple
+
+
+class Key(NamedTuple):
+    """One object of our group; the namespace of a ServiceRole is empty."""
+
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"

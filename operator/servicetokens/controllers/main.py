@@ -1,0 +1,233 @@
+"""`servicetokens operator`: puts the parts together, starts them in order, and ends them in order.
+
+health page up  →  CRDs fit  →  tokens listed  →  keys  →  the rest listed  →  workers  →  kopf watches
+"""
+
+import asyncio
+import contextlib
+import os
+import sys
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, Final
+
+import click
+from prometheus_client import CollectorRegistry
+
+from servicetokens.controllers.cache import Caches
+from servicetokens.controllers.deadlines import Deadlines
+from servicetokens.controllers.execute import Executor
+from servicetokens.controllers.gather import Gatherer
+from servicetokens.controllers.keyring import KeyringKeeper
+from servicetokens.controllers.memory import Memories
+from servicetokens.controllers.pool import WorkerPool
+from servicetokens.controllers.queue import WorkQueue
+from servicetokens.controllers.reconcile import Reconciler
+from servicetokens.controllers.resync import Resync
+from servicetokens.controllers.signals import end_on_signals
+from servicetokens.controllers.troubles import Troubles
+from servicetokens.controllers.wakeup import Wakeup
+from servicetokens.controllers.watching import watch
+from servicetokens.kube import crds
+from servicetokens.kube.client import Api
+from servicetokens.kube.errors import KubeError, NotConfigured
+from servicetokens.kube.events import EventRecorder
+from servicetokens.kube.objects import ObjectStore
+from servicetokens.kube.secrets import SecretStore
+from servicetokens.runtime import logs
+from servicetokens.runtime.clock import Clock, SystemClock
+from servicetokens.runtime.entropy import Entropy, os_entropy
+from servicetokens.runtime.health import AddressInUse, HealthServer
+from servicetokens.runtime.settings import InvalidSettings, OperatorSettings, build
+from servicetokens.tokens.format import mint
+
+_log = logs.get_logger(__name__)
+
+# How long to wait before anything that failed at start is tried again.
+_RETRY_SECONDS: Final = 2.0
+
+
+class Operator:
+    """The parts, wired. Nothing runs until `run`."""
+
+    def __init__(self, api: Api, settings: OperatorSettings, *, clock: Clock, entropy: Entropy) -> None:
+        self._api = api
+        self._settings = settings
+        objects, secrets = ObjectStore(api), SecretStore(api)
+        self._caches = Caches()
+        self._queue = WorkQueue()
+        self._troubles = Troubles()
+        self._keys = KeyringKeeper(
+            secrets,
+            settings.namespace,
+            entropy=entropy,
+            in_use=self._has_credentials,
+            changed=self._keys_changed,
+        )
+        self._wakeup = Wakeup(self._caches, self._queue, self._keys)
+        self._deadlines = Deadlines(self._queue, clock)
+        self._resync = Resync(
+            api,
+            self._caches,
+            self._wakeup,
+            namespaces=settings.watch_namespace,
+            watches_secrets=settings.watch_secrets,
+            entropy=entropy,
+        )
+        memories = Memories()
+        gatherer = Gatherer(
+            self._caches,
+            memories,
+            self._keys,
+            objects,
+            secrets,
+            watches_secrets=settings.watch_secrets,
+        )
+        executor = Executor(
+            self._caches,
+            memories,
+            self._keys,
+            objects,
+            secrets,
+            EventRecorder(api, instance=os.uname().nodename, clock=clock, entropy=entropy),
+            mint=partial(mint, settings.token_prefix, entropy),
+            clock=clock,
+        )
+        reconciler = Reconciler(self._caches, gatherer, executor, objects, self._deadlines, clock)
+        self._pool = WorkerPool(self._queue, reconciler.reconcile, self._troubles)
+        self._listed = False
+        self._background: list[asyncio.Task[None]] = []
+
+    def missing(self) -> Sequence[str]:
+        """Say what is missing until the operator is ready, a sentence each."""
+        found = list(self._troubles.sentences)
+        if not self._listed:
+            found.append("the objects have not been listed yet")
+        if self._keys.error:
+            found.append(self._keys.error)
+        return found
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until *stop* is set. Whatever fails is tried again, visibly."""
+        stopped = asyncio.create_task(stop.wait())
+        try:
+            while not stop.is_set():
+                working = asyncio.create_task(self._work(stop))
+                await asyncio.wait({working, stopped}, return_when=asyncio.FIRST_COMPLETED)
+                working.cancel()
+                await asyncio.gather(working, return_exceptions=True)
+                await _sleep_unless(stop, _RETRY_SECONDS)
+        finally:
+            stopped.cancel()
+            await self._end()
+
+    async def _work(self, stop: asyncio.Event) -> None:
+        """Start everything and watch, until *stop* is set or something fails; then say what."""
+        try:
+            await self._prepare()
+            await watch(
+                self._api,
+                self._wakeup,
+                stop,
+                namespaces=self._settings.watch_namespace,
+                watches_secrets=self._settings.watch_secrets,
+            )
+        except (KubeError, NotConfigured) as error:
+            self._troubles.found("start", str(error))
+        except Exception as error:  # noqa: BLE001 - kopf raises whatever failed, and most of it passes
+            self._troubles.found("watch", f"watching ended: {type(error).__name__}: {error}")
+
+    async def _prepare(self) -> None:
+        """Check the CRDs, list everything, and let the workers go. Raises `KubeError`."""
+        while (trouble := await crds.find_trouble(self._api)) is not None:
+            self._troubles.found("crds", trouble)
+            await asyncio.sleep(_RETRY_SECONDS)
+        self._troubles.over("crds")
+        await self._resync.tokens()
+        await self._keys.refresh()
+        await self._resync.others()
+        self._listed = True
+        self._troubles.over("start", "watch")
+        self._pool.start()
+        if not self._background:
+            self._background = [
+                asyncio.create_task(self._deadlines.run()),
+                asyncio.create_task(self._keys.run()),
+                asyncio.create_task(self._resync.run()),
+            ]
+            _log.info("working", tokens=len(self._caches.tokens), accounts=len(self._caches.accounts))
+
+    async def _end(self) -> None:
+        for task in self._background:
+            task.cancel()
+        await self._pool.drain()
+        await asyncio.gather(*self._background, return_exceptions=True)
+
+    def _has_credentials(self) -> bool:
+        return any(token.status.credentials for token in self._caches.tokens.values())
+
+    def _keys_changed(self) -> None:
+        """The verifiers of all cached Secrets were made with the old keys: have them read again, and look."""
+        for place in list(self._caches.secrets):
+            self._caches.secrets.doubt(place)
+        self._wakeup.everything()
+
+
+async def run(settings: OperatorSettings) -> None:
+    """Run the operator until SIGTERM or SIGINT.
+
+    Raises:
+        NotConfigured: there is no way to reach an API server.
+        AddressInUse: the health address cannot be listened on.
+    """
+    stop = asyncio.Event()
+    end_on_signals(stop)
+    async with await Api.connect(settings.kubeconfig) as api:
+        operator = Operator(api, settings, clock=SystemClock(), entropy=os_entropy)
+        health = HealthServer(
+            *settings.health_address, missing=operator.missing, registry=CollectorRegistry()
+        )
+        await health.start()
+        try:
+            await operator.run(stop)
+        finally:
+            await health.stop()
+    _log.info("ended")
+
+
+async def _sleep_unless(stop: asyncio.Event, seconds: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)
+
+
+@click.command(context_settings={"auto_envvar_prefix": "SERVICETOKENS", "show_default": True})
+@click.option(
+    "--kubeconfig", metavar="FILE", help="How to reach the API server; else in-cluster, else $KUBECONFIG."
+)
+@click.option(
+    "--namespace", default="servicetokens", metavar="NS", help="The operator's own: keys, TLS, Leases."
+)
+@click.option("--watch-namespace", multiple=True, metavar="NS", help="Serve only this namespace; repeatable.")
+@click.option("--token-prefix", default="svt", metavar="WORD", help="What every token begins with.")
+@click.option(
+    "--watch-secrets/--no-watch-secrets",
+    default=True,
+    help="Watch our Secrets and heal them at once; without it no right to list Secrets is needed.",
+)
+@click.option(
+    "--health-address", default="0.0.0.0:9090", metavar="HOST:PORT", help="/livez, /readyz and /metrics."
+)
+@click.option("--log-format", default="json", metavar="json|text", help="For machines or for people.")
+@click.option("--log-level", default="info", metavar="LEVEL", help="debug, info, warning or error.")
+def command(**flags: Any) -> None:
+    """Mint, rotate, expire and repair tokens: everything that writes."""
+    try:
+        settings = build(OperatorSettings, flags)
+    except InvalidSettings as error:
+        raise click.UsageError(str(error)) from None
+    logs.configure(settings.log_level, settings.log_format)
+    try:
+        asyncio.run(run(settings))
+    except (NotConfigured, AddressInUse) as error:
+        click.echo(f"servicetokens operator: {error}", err=True)
+        sys.exit(1)

@@ -1,0 +1,121 @@
+"""Listing everything ourselves: before the workers start, and now and then as a net under the watches.
+
+kopf does not say when its first list is complete, and after its watch had to start over it never mentions
+what was deleted meanwhile. A list of our own does both.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+import msgspec
+
+from servicetokens.api import names
+from servicetokens.controllers.cache import Caches, Place, Table
+from servicetokens.controllers.wakeup import Wakeup
+from servicetokens.kube import paths
+from servicetokens.kube.client import Api
+from servicetokens.kube.errors import KubeError
+from servicetokens.kube.watch import list_pages
+from servicetokens.runtime.entropy import Entropy
+from servicetokens.runtime.logs import get_logger
+
+_log = get_logger(__name__)
+
+# controller-runtime's default is 10 hours, since client-go's informers miss nothing; kopf's do.
+_PERIOD: Final = 600.0
+SELECTOR: Final = f"{names.LABEL_TOKEN_SECRET}=true"
+
+_objects: Final = msgspec.json.Decoder(dict[str, Any])
+
+
+class Resync:
+    """Fills the caches from lists. *namespaces* empty means the whole cluster."""
+
+    def __init__(
+        self,
+        api: Api,
+        caches: Caches,
+        wakeup: Wakeup,
+        *,
+        namespaces: tuple[str, ...],
+        watches_secrets: bool,
+        entropy: Entropy,
+    ) -> None:
+        self._api = api
+        self._caches = caches
+        self._wakeup = wakeup
+        self._namespaces = namespaces or ("",)
+        self._watches_secrets = watches_secrets
+        self._entropy = entropy
+
+    async def tokens(self) -> None:
+        """List all ServiceTokens. Raises `KubeError`."""
+        await self._list(
+            [paths.ours(names.PLURAL_TOKENS, namespace) for namespace in self._namespaces],
+            self._caches.tokens,
+            self._wakeup.token,
+            self._wakeup.token_gone,
+        )
+
+    async def others(self) -> None:
+        """List accounts, roles and our Secrets. Raises `KubeError`."""
+        await self._list(
+            [paths.ours(names.PLURAL_ACCOUNTS, namespace) for namespace in self._namespaces],
+            self._caches.accounts,
+            self._wakeup.account,
+            self._wakeup.account_gone,
+        )
+        await self._list(
+            [paths.ours(names.PLURAL_ROLES)], self._caches.roles, self._wakeup.role, self._wakeup.role_gone
+        )
+        if self._watches_secrets:
+            await self._list(
+                [paths.secrets(namespace) for namespace in self._namespaces],
+                self._caches.secrets,
+                self._wakeup.secret,
+                self._wakeup.secret_gone,
+                selector=SELECTOR,
+            )
+
+    async def run(self) -> None:
+        """Keep listing, for ever, at moments that replicas do not share."""
+        while True:
+            await asyncio.sleep(_PERIOD * (1 + self._entropy(1)[0] / 255))
+            try:
+                await self.tokens()
+                await self.others()
+            except KubeError as error:
+                _log.warning("resync failed", error=error.message)
+
+    async def _list(
+        self,
+        places: Iterable[str],
+        table: Table[Any],
+        put: Callable[[dict[str, Any]], None],
+        gone: Callable[[dict[str, Any]], None],
+        selector: str = "",
+    ) -> None:
+        """Mark and sweep: take in what is there, then let go of what is not.
+
+        What appeared while the list was read is not on it and must stay: it is newer than the list.
+        """
+        listed: set[Place] = set()
+        # Of several lists the oldest counts: an object may have appeared between the first and the last.
+        versions: list[int] = []
+        query = {"labelSelector": selector} if selector else None
+        for path in places:
+            page = None
+            async for page in list_pages(self._api, path, query):
+                for item in page.items or ():
+                    raw = _objects.decode(item)
+                    meta = raw["metadata"]
+                    listed.add((meta.get("namespace", ""), meta["name"]))
+                    put(raw)
+                await asyncio.sleep(0)
+            if page is not None and page.metadata.resource_version.isdecimal():
+                versions.append(int(page.metadata.resource_version))
+        as_of = str(min(versions, default=0))
+        for namespace, name in [place for place in table if place not in listed]:
+            meta = {"namespace": namespace, "name": name, "resourceVersion": as_of}
+            gone({"metadata": meta})

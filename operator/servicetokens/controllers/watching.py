@@ -1,0 +1,147 @@
+"""kopf: logs in, watches, and hands every event to `Wakeup`. Nothing else of it is used, on purpose.
+
+Only `on.event` handlers: timers and daemons put a finalizer on every user's object (deletions hang while
+the operator is down), the change handlers write annotations on every object and for a Secret a copy of its
+data. An event handler is never called again after an exception, so it does nothing but update a cache and
+the queue.
+"""
+
+import asyncio
+import itertools
+from collections.abc import Callable, Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import kopf
+
+from servicetokens.api import names
+from servicetokens.controllers.resync import SELECTOR
+from servicetokens.controllers.signals import end_on_signals
+from servicetokens.controllers.wakeup import Wakeup
+from servicetokens.kube.client import Api
+from servicetokens.runtime.logs import get_logger
+
+_log = get_logger(__name__)
+
+# A worker task of kopf's lives so long after its last event; the default of 5 s keeps one per object in
+# memory.
+_IDLE_SECONDS: Final = 0.01
+
+_END_SECONDS: Final = 3.0
+_PACKAGE: Final = str(Path(kopf.__file__).parent)
+
+Take = Callable[[Mapping[str, Any]], None]
+
+
+class _Forever:
+    """Delays between kopf's tries, without an end: its default gives up after a minute, and with it the process."""
+
+    def __iter__(self) -> Iterator[float]:
+        yield from (1, 2, 5, 10)
+        yield from itertools.repeat(30)
+
+
+class _NoDiffBase(kopf.DiffBaseStorage):
+    """Remembers nothing: kopf's memory of objects would be an annotation on each, and we look at no difference."""
+
+    def build(self, *, body: kopf.Body, **_: Any) -> kopf.BodyEssence:  # noqa: ARG002 - kopf's signature
+        return kopf.BodyEssence({})
+
+    def fetch(self, *, body: kopf.Body) -> kopf.BodyEssence | None:  # noqa: ARG002 - kopf's signature
+        return None
+
+    def store(self, *, body: kopf.Body, patch: kopf.Patch, essence: kopf.BodyEssence) -> None:
+        """Keep nothing."""
+
+
+async def watch(
+    api: Api,
+    wakeup: Wakeup,
+    stop: asyncio.Event,
+    *,
+    namespaces: Collection[str],
+    watches_secrets: bool,
+) -> None:
+    """Watch until *stop* is set (then return), or until kopf gives up (then raise what it raised).
+
+    kopf is started by its parts: its own ending waits for tasks of its that never end once one of them has
+    failed, as after a CRD was deleted.
+    """
+    tasks = await kopf.spawn_tasks(
+        registry=_registry(api, wakeup, watches_secrets=watches_secrets),
+        settings=_settings(watches_secrets=watches_secrets),
+        standalone=True,
+        clusterwide=not namespaces,
+        namespaces=list(namespaces),
+        stop_flag=stop,
+    )
+    # It has taken them over.
+    end_on_signals(stop)
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        await _end_all()
+
+
+async def _end_all() -> None:
+    """End every task of kopf's, and wait for those that can be ended."""
+    tasks = [task for task in asyncio.all_tasks() if _PACKAGE in _source_of(task)]
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks, timeout=_END_SECONDS)
+
+
+def _source_of(task: asyncio.Task[Any]) -> str:
+    """Return the file in which the coroutine of *task* was written."""
+    code = getattr(task.get_coro(), "cr_code", None)
+    return code.co_filename if code is not None else ""
+
+
+def _settings(*, watches_secrets: bool) -> kopf.OperatorSettings:
+    settings = kopf.OperatorSettings()
+    # WatchList, which Kubernetes has had since 1.34: a paged list that takes longer than etcd's compaction
+    # would end the process with 410.
+    settings.watching.initial_streaming = True
+    settings.queueing.idle_timeout = _IDLE_SECONDS
+    settings.networking.error_backoffs = _Forever()
+    settings.persistence.diffbase_storage = _NoDiffBase()
+    settings.posting.enabled = False
+    settings.scanning.disabled = True
+    if watches_secrets:
+        settings.watching.label_selectors["v1", "secrets"] = SELECTOR
+    return settings
+
+
+def _registry(api: Api, wakeup: Wakeup, *, watches_secrets: bool) -> kopf.OperatorRegistry:
+    registry = kopf.OperatorRegistry()
+
+    async def login(**_: Any) -> kopf.AiohttpSession:
+        server, session = await api.open_session()
+        return kopf.AiohttpSession(server=server, aiohttp_session=session)
+
+    kopf.on.login(registry=registry)(login)
+    for plural, put, gone in (
+        (names.PLURAL_TOKENS, wakeup.token, wakeup.token_gone),
+        (names.PLURAL_ACCOUNTS, wakeup.account, wakeup.account_gone),
+        (names.PLURAL_ROLES, wakeup.role, wakeup.role_gone),
+    ):
+        # Group and version always: 'serviceaccounts' alone would be the core kind.
+        kopf.on.event(names.GROUP, names.VERSION, plural, registry=registry)(_handler(put, gone))
+    if watches_secrets:
+        kopf.on.event("", "v1", "secrets", registry=registry)(_handler(wakeup.secret, wakeup.secret_gone))
+    return registry
+
+
+def _handler(put: Take, gone: Take) -> Callable[..., Any]:
+    async def handle(event: Mapping[str, Any], **_: Any) -> None:
+        take = gone if event["type"] == "DELETED" else put
+        try:
+            take(event["object"])
+        except Exception:  # noqa: BLE001 - kopf would log it with the whole object, and never come back
+            meta = event["object"].get("metadata", {})
+            _log.exception("a defect in the operator", namespace=meta.get("namespace"), name=meta.get("name"))
+
+    return handle

@@ -1,0 +1,314 @@
+"""A cluster with our CRDs and roles in it, as users see it: apply, look, wait. And operators to run on it."""
+
+import asyncio
+import base64
+import contextlib
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from common.clock import FakeClock
+from controlplane.client import Answer
+from controlplane.cluster import Cluster
+from controlplane.crds import install_crds
+from controlplane.ports import LOOPBACK, free_ports
+from controlplane.processes import Process
+from controlplane.waiting import wait_until
+from servicetokens.api.names import API_VERSION, KEYS_SECRET
+from servicetokens.api.values import format_time, parse_time
+from servicetokens.controllers.main import Operator
+from servicetokens.kube.client import Api
+from servicetokens.runtime.entropy import os_entropy
+from servicetokens.runtime.settings import OperatorSettings
+from servicetokens.tokens.verifier import KeyRing
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+GROUP: Final = f"/apis/{API_VERSION}"
+HOME: Final = "servicetokens"
+OPERATOR: Final = "system:serviceaccount:servicetokens:servicetokens-operator"
+VALIDATOR: Final = "system:serviceaccount:servicetokens:servicetokens-validator"
+_GROUPS: Final = ("system:serviceaccounts", "system:serviceaccounts:servicetokens", "system:authenticated")
+MERGE: Final = "application/merge-patch+json"
+
+
+class World:
+    """What tests do to one cluster. Every call is a request or two of some milliseconds."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+        self.client = cluster.client()
+
+    def install(self) -> None:
+        """Install the CRDs, the namespace of the operator and its rights."""
+        install_crds(self.cluster, ROOT / "crds")
+        self.cluster.kubectl("create", "namespace", HOME)
+        self.cluster.kubectl("apply", "-f", str(ROOT / "config" / "rbac.yaml"))
+
+    # --------------------------------------------------------------------------------------------- applying
+
+    def account(self, namespace: str, name: str = "ci", **spec: Any) -> str:
+        """Create an account and return its uid."""
+        return str(
+            self._create("serviceaccounts", "ServiceAccount", namespace, name, spec)["metadata"]["uid"]
+        )
+
+    def role(self, name: str, **spec: Any) -> None:
+        """Create a role for all namespaces, unless *spec* says otherwise."""
+        self._create("serviceroles", "ServiceRole", "", name, {"allowedNamespaces": ["*"], **spec})
+
+    def token(self, namespace: str, name: str = "ci-prod", account: str = "ci", **spec: Any) -> None:
+        """Create a token that lives for 30 days, unless *spec* says otherwise."""
+        end = {} if "expirationTime" in spec else {"expiresAfter": "30d"}
+        self._create(
+            "servicetokens", "ServiceToken", namespace, name, {"accountRef": {"name": account}, **end, **spec}
+        )
+
+    def change(
+        self, namespace: str, name: str = "ci-prod", plural: str = "servicetokens", **spec: Any
+    ) -> None:
+        """Merge *spec* into the spec; None takes a field away."""
+        path = self.path(plural, namespace, name)
+        self.ok("PATCH", path, {"spec": spec}, content_type=MERGE)
+
+    def edit_status(self, namespace: str, status: Mapping[str, Any], name: str = "ci-prod") -> None:
+        """Merge *status* into a token's status, as somebody with that right could."""
+        path = self.path("servicetokens", namespace, name) + "/status"
+        self.ok("PATCH", path, {"status": dict(status)}, content_type=MERGE)
+
+    def delete(self, plural: str, namespace: str, name: str) -> None:
+        """Delete one of our objects."""
+        self.ok("DELETE", self.path(plural, namespace, name))
+
+    def edit_secret(self, namespace: str, patch: Mapping[str, Any], name: str = "ci-prod") -> None:
+        """Merge *patch* into a Secret."""
+        self.ok("PATCH", f"/api/v1/namespaces/{namespace}/secrets/{name}", patch, content_type=MERGE)
+
+    def delete_secret(self, namespace: str, name: str = "ci-prod") -> None:
+        """Delete a Secret."""
+        self.ok("DELETE", f"/api/v1/namespaces/{namespace}/secrets/{name}")
+
+    def create_secret(self, namespace: str, secret: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Create a Secret."""
+        return dict(self.ok("POST", f"/api/v1/namespaces/{namespace}/secrets", secret).body)
+
+    # ---------------------------------------------------------------------------------------------- looking
+
+    def get(self, namespace: str, name: str = "ci-prod", plural: str = "servicetokens") -> dict[str, Any]:
+        """Return one of our objects."""
+        return dict(self.ok("GET", self.path(plural, namespace, name)).body)
+
+    def status(self, namespace: str, name: str = "ci-prod") -> dict[str, Any]:
+        """Return a token's status."""
+        return dict(self.get(namespace, name).get("status") or {})
+
+    def condition(self, namespace: str, wanted: str, name: str = "ci-prod") -> dict[str, Any]:
+        """Return a condition of a token; an empty one when it has none of that type."""
+        found = self.status(namespace, name).get("conditions") or []
+        return next((condition for condition in found if condition["type"] == wanted), {})
+
+    def secret(self, namespace: str, name: str = "ci-prod") -> dict[str, Any] | None:
+        """Return a Secret, or None when it is not there."""
+        answer = self.client.request("GET", f"/api/v1/namespaces/{namespace}/secrets/{name}")
+        return dict(answer.body) if answer.ok else None
+
+    def value(self, namespace: str, name: str = "ci-prod") -> str:
+        """Return the token in a Secret, or nothing when there is none."""
+        return decode((self.secret(namespace, name) or {}).get("data", {}).get("token", ""))
+
+    def keys(self) -> KeyRing:
+        """Return the operator's keys."""
+        return KeyRing.from_secret_data((self.secret(HOME, KEYS_SECRET) or {})["data"])
+
+    def holds(self, namespace: str, name: str = "ci-prod") -> bool:
+        """Say whether the Secret's value is that of the current credential on status."""
+        return self.serial_of(self.value(namespace, name), namespace, name) == self.status(
+            namespace, name
+        ).get("serial")
+
+    def serial_of(self, value: str, namespace: str, name: str = "ci-prod") -> int | None:
+        """Return which credential on the token's status *value* is, if any that has not ended."""
+        token, keys = self.get(namespace, name), self.keys()
+        for credential in token.get("status", {}).get("credentials") or []:
+            stored = credential["verifier"]
+            end = credential.get("expirationTime")
+            if keys.verify(
+                stored["value"], stored["keyID"], token["metadata"]["uid"], credential["serial"], value
+            ):
+                return int(credential["serial"]) if end is None or parse_time(end) > time.time() else None
+        return None
+
+    def events(self, namespace: str, name: str = "ci-prod") -> list[str]:
+        """Return the reasons of the k8s Events about a token, the oldest first."""
+        items = self.ok("GET", f"/apis/events.k8s.io/v1/namespaces/{namespace}/events").body["items"]
+        ours = [event for event in items if event["regarding"]["name"] == name]
+        return [str(event["reason"]) for event in sorted(ours, key=lambda event: str(event["eventTime"]))]
+
+    # ---------------------------------------------------------------------------------------------- waiting
+
+    def is_settled(self, namespace: str, name: str = "ci-prod") -> bool:
+        """Say whether the operator has answered the present spec."""
+        token = self.get(namespace, name)
+        return bool(token["status"].get("observedGeneration") == token["metadata"]["generation"])
+
+    def until(self, condition: Callable[[], Any], what: str, timeout: float = 15) -> Any:
+        """Wait for *condition*; a busy machine gets many times what it takes."""
+        return wait_until(condition, what=what, timeout=timeout)
+
+    def until_ready(self, namespace: str, name: str = "ci-prod", reason: str = "Minted") -> str:
+        """Wait until a token is Ready for its present spec and its Secret holds it; return its value."""
+
+        def ready() -> bool:
+            condition = self.condition(namespace, "Ready", name)
+            return (
+                self.is_settled(namespace, name)
+                and (condition.get("status"), condition.get("reason")) == ("True", reason)
+                and self.holds(namespace, name)
+            )
+
+        self.until(ready, f"{namespace}/{name} to be ready")
+        return self.value(namespace, name)
+
+    def until_reason(self, namespace: str, wanted: str, reason: str, name: str = "ci-prod") -> dict[str, Any]:
+        """Wait until a condition of a token has *reason* for its present spec, and return it."""
+
+        def has_it() -> dict[str, Any]:
+            condition = self.condition(namespace, wanted, name)
+            is_it = self.is_settled(namespace, name) and condition.get("reason") == reason
+            return condition if is_it else {}
+
+        found: dict[str, Any] = self.until(has_it, f"{wanted} of {namespace}/{name} to say {reason}")
+        return found
+
+    # ---------------------------------------------------------------------------------------------- running
+
+    @contextlib.contextmanager
+    def operator(
+        self, log: Path, *flags: str, user: str = OPERATOR, wait: bool = True
+    ) -> Iterator["RunningOperator"]:
+        """Run an operator as a process of its own, under its own identity, until the context ends."""
+        (port,) = free_ports(1)
+        arguments = operator_command(self.cluster.user(user, _GROUPS), port, *flags)
+        with Process("operator", arguments, log=log) as process:
+            running = RunningOperator(process, port)
+            if wait:
+                self.until(running.is_ready, "the operator to be ready", timeout=30)
+            yield running
+
+    @contextlib.contextmanager
+    def operator_in_process(self, clock: FakeClock, namespace: str) -> Iterator[None]:
+        """Run an operator for *namespace* in a thread, by *clock*: for what takes days."""
+        thread = _OperatorThread(str(self.cluster.user(OPERATOR, _GROUPS)), clock, namespace)
+        thread.start()
+        try:
+            self.until(thread.is_ready, "the operator to be ready", timeout=30)
+            yield
+        finally:
+            thread.end()
+
+    # ---------------------------------------------------------------------------------------------- helpers
+
+    def path(self, plural: str, namespace: str, name: str = "") -> str:
+        """Return the path of our objects; *namespace* is empty for roles."""
+        place = f"/namespaces/{namespace}" if namespace else ""
+        return f"{GROUP}{place}/{plural}" + (f"/{name}" if name else "")
+
+    def ok(self, method: str, path: str, body: Any = None, **options: Any) -> Answer:
+        """Send a request that must succeed."""
+        answer = self.client.request(method, path, body, **options)
+        assert answer.ok, (method, path, answer)
+        return answer
+
+    def _create(self, plural: str, kind: str, namespace: str, name: str, spec: Any) -> dict[str, Any]:
+        body = {"apiVersion": API_VERSION, "kind": kind, "metadata": {"name": name}, "spec": spec}
+        return dict(self.ok("POST", self.path(plural, namespace), body).body)
+
+
+class RunningOperator:
+    """An operator process and its health page."""
+
+    def __init__(self, process: Process, port: int) -> None:
+        self.process = process
+        self.port = port
+
+    def page(self, path: str) -> tuple[int, str]:
+        """Return status and text of a page on the health address; 0 while nobody listens."""
+        try:
+            with urllib.request.urlopen(f"http://{LOOPBACK}:{self.port}{path}", timeout=5) as response:
+                return response.status, response.read().decode()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read().decode()
+        except OSError:
+            return 0, ""
+
+    def is_ready(self) -> bool:
+        """Say whether `/readyz` says so; raise when the process has ended."""
+        self.process.raise_if_ended()
+        return self.page("/readyz")[0] == 200
+
+
+class _OperatorThread(threading.Thread):
+    """Runs the parts of the operator in an event loop of their own."""
+
+    def __init__(self, kubeconfig: str, clock: FakeClock, namespace: str) -> None:
+        super().__init__(name="operator", daemon=True)
+        self._settings = OperatorSettings(kubeconfig=kubeconfig, watch_namespace=(namespace,))
+        self._clock = clock
+        self._operator: Operator | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._ending = asyncio.Event()
+
+    def run(self) -> None:
+        """See `threading.Thread`."""
+        asyncio.run(self._serve())
+
+    def is_ready(self) -> bool:
+        """Say whether nothing is missing."""
+        assert self.is_alive()
+        return self._operator is not None and not self._operator.missing()
+
+    def end(self) -> None:
+        """Stop as at SIGTERM, and wait."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._ending.set)
+        self.join(timeout=20)
+        assert not self.is_alive()
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        async with await Api.connect(self._settings.kubeconfig) as api:
+            self._operator = Operator(api, self._settings, clock=self._clock, entropy=os_entropy)
+            await self._operator.run(self._ending)
+
+
+def operator_command(kubeconfig: Path, health_port: int, *flags: str) -> list[str]:
+    """Return the command line of an operator."""
+    return [
+        sys.executable,
+        "-m",
+        "servicetokens",
+        "operator",
+        f"--kubeconfig={kubeconfig}",
+        f"--health-address={LOOPBACK}:{health_port}",
+        *flags,
+    ]
+
+
+def decode(text: str) -> str:
+    """Return a value of a Secret in plain text."""
+    return base64.b64decode(text).decode()
+
+
+def encode(text: str) -> str:
+    """Return plain text as a Secret holds it."""
+    return base64.b64encode(text.encode()).decode()
+
+
+def in_seconds(seconds: int) -> str:
+    """Return the moment *seconds* from now, as people write it."""
+    return format_time(int(time.time()) + seconds)

@@ -1,0 +1,36 @@
+"""One cluster for all tests of the operator; one process of it for those that need none of their own."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from common.world import RunningOperator, World
+from controlplane.cluster import Cluster, Options
+
+
+@pytest.fixture(scope="package")
+def world(binaries: Path) -> Iterator[World]:
+    """A cluster with CRDs and roles, audit log on."""
+    with Cluster(Options(audit=True), binaries=binaries) as cluster:
+        world = World(cluster)
+        world.install()
+        yield world
+
+
+@pytest.fixture(scope="module")
+def operator(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningOperator]:
+    """The operator of one module's tests, with all that it is allowed and no more."""
+    log = tmp_path_factory.mktemp("operator") / "operator.log"
+    with world.operator(log, "--log-format=text") as running:
+        yield running
+        running.process.raise_if_ended()
+        assert "Traceback" not in running.process.output()
+
+
+@pytest.fixture
+def namespace(world: World) -> str:
+    """A new namespace with the account `ci` in it."""
+    name = world.cluster.create_namespace()
+    world.account(name)
+    return name

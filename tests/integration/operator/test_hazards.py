@@ -1,0 +1,282 @@
+"""What must survive: restores, hand-edited status, things that go away under a running operator."""
+
+import copy
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from common.world import OPERATOR, World, in_seconds
+from controlplane.cluster import Cluster, Options
+from controlplane.crds import install_crds
+
+ROOT = Path(__file__).resolve().parents[3]
+CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+
+
+# --------------------------------------------------------------------------------------------- restores
+
+
+def strip_owners(meta: dict[str, Any]) -> None:
+    """Do what Velero does to a restored object."""
+    meta.pop("ownerReferences")
+
+
+def keep_owners(_meta: dict[str, Any]) -> None:
+    """Keep a dead uid, as `kubectl get -o yaml` and apply do; the garbage collector then takes the Secret."""
+
+
+@pytest.mark.usefixtures("operator")
+@pytest.mark.parametrize("owners", [strip_owners, keep_owners], ids=["stripped", "dead"])
+def test_a_restored_secret_is_reclaimed_and_its_old_value_refused(
+    world: World, namespace: str, owners: Callable[[dict[str, Any]], None]
+) -> None:
+    """Secrets come back before objects, objects without status and with new uids: a fresh token is minted."""
+    world.token(namespace)
+    old = world.until_ready(namespace)
+    backup, token = world.secret(namespace), world.get(namespace)
+    assert backup is not None
+    world.delete("servicetokens", namespace, "ci-prod")
+    world.until(lambda: world.secret(namespace) is None, "the Secret to go")
+    meta = {key: backup["metadata"][key] for key in ("name", "labels", "annotations", "ownerReferences")}
+    owners(meta)
+    world.create_secret(namespace, {"metadata": meta, "type": backup["type"], "data": backup["data"]})
+    world.token(namespace, **{key: value for key, value in token["spec"].items() if key != "accountRef"})
+    fresh = world.until_ready(namespace)
+    assert fresh != old
+    assert world.serial_of(old, namespace) is None
+    (owner,) = (world.secret(namespace) or {})["metadata"]["ownerReferences"]
+    assert owner["uid"] == world.get(namespace)["metadata"]["uid"]
+
+
+# ------------------------------------------------------------------------------------- edited by hand
+
+
+def plant(world: World, namespace: str) -> dict[str, Any]:
+    """Return a status whose verifier somebody made up."""
+    credentials = world.status(namespace)["credentials"]
+    credentials[0]["verifier"]["value"] = "ab" * 32
+    return {"credentials": credentials}
+
+
+def copy_from_another(world: World, namespace: str) -> dict[str, Any]:
+    """Return the status of another token."""
+    world.token(namespace, "other")
+    world.until_ready(namespace, "other")
+    return {"credentials": world.status(namespace, "other")["credentials"]}
+
+
+def extend(world: World, namespace: str) -> dict[str, Any]:
+    """Return a status whose credential ends in a hundred years."""
+    credentials = world.status(namespace)["credentials"]
+    credentials[0]["expirationTime"] = "2126-01-01T00:00:00Z"
+    return {"credentials": credentials, "expirationTime": "2126-01-01T00:00:00Z"}
+
+
+def mint_later(world: World, namespace: str) -> dict[str, Any]:
+    """Return a status whose credential was minted half a minute from now."""
+    credentials = world.status(namespace)["credentials"]
+    credentials[0]["mintTime"] = in_seconds(30)
+    return {"credentials": credentials, "mintTime": in_seconds(30)}
+
+
+def empty(_world: World, _namespace: str) -> dict[str, Any]:
+    """Return a status without credentials."""
+    return {"credentials": None}
+
+
+def forget_conditions(_world: World, _namespace: str) -> dict[str, Any]:
+    """Return a status without conditions."""
+    return {"conditions": None}
+
+
+def claim_another_account(_world: World, _namespace: str) -> dict[str, Any]:
+    """Return a status that names another account object."""
+    return {"accountUID": "00000000-0000-0000-0000-000000000000"}
+
+
+EDITS: Mapping[str, tuple[Callable[[World, str], dict[str, Any]], bool]] = {
+    "a verifier made up": (plant, False),
+    "a credential copied from another token": (copy_from_another, False),
+    "a later end": (extend, True),
+    "a later mint": (mint_later, True),
+    "no credentials": (empty, False),
+    "no conditions": (forget_conditions, True),
+    "another account": (claim_another_account, False),
+}
+
+
+@pytest.mark.usefixtures("operator")
+@pytest.mark.parametrize(("edit", "keeps_value"), EDITS.values(), ids=EDITS)
+def test_a_status_edited_by_hand_is_repaired(
+    world: World, namespace: str, edit: Callable[[World, str], dict[str, Any]], keeps_value: bool
+) -> None:
+    """Either what was true is written again, or a fresh token is minted; nothing planted stays."""
+    world.token(namespace)
+    value = world.until_ready(namespace)
+    before = world.status(namespace)
+    world.edit_status(namespace, edit(world, namespace))
+
+    def repaired() -> bool:
+        status = world.status(namespace)
+        (credential,) = status.get("credentials") or [None]
+        return (
+            credential is not None
+            and world.holds(namespace)
+            and {"Ready", "Active"} <= {one["type"] for one in status.get("conditions") or []}
+            and credential["expirationTime"] < "2127"
+            and credential["mintTime"] < in_seconds(20)
+            and status["accountUID"] == before["accountUID"]
+        )
+
+    world.until(repaired, "the repair")
+    assert (world.value(namespace) == value) is keeps_value
+    if keeps_value:
+        after = world.status(namespace)["credentials"]
+        assert after == before["credentials"]
+
+
+# ------------------------------------------------------------------------------------ things that go
+
+
+@pytest.mark.usefixtures("operator")
+def test_a_namespace_that_terminates_costs_no_storm(world: World, namespace: str) -> None:
+    """Creations there are refused for good: that is final, and not tried again and again."""
+    for number in range(20):
+        world.token(namespace, f"token-{number}")
+    for number in range(20):
+        world.until_ready(namespace, f"token-{number}")
+    mark = world.cluster.audit.mark()
+    world.ok("DELETE", f"/api/v1/namespaces/{namespace}")
+    world.until(
+        lambda: not world.client.request("GET", f"/api/v1/namespaces/{namespace}").ok,
+        "the namespace to go",
+        timeout=60,
+    )
+    ours = [
+        record
+        for record in world.cluster.audit.records(mark)
+        if record.user == OPERATOR and record.namespace == namespace and record.verb != "watch"
+    ]
+    assert len(ours) <= 5 * 20
+
+
+@pytest.fixture
+def own_world(binaries: Path) -> Any:
+    """A cluster that the test may break."""
+    with Cluster(Options(), binaries=binaries) as cluster:
+        world = World(cluster)
+        world.install()
+        yield world
+
+
+def test_crds_and_api_server_may_go_and_come_back(own_world: World, tmp_path: Path) -> None:
+    """Also a CRD that is too old: the operator says what is wrong, and goes on by itself."""
+    world = own_world
+    with world.operator(tmp_path / "operator.log") as operator:
+        namespace = world.cluster.create_namespace()
+        world.account(namespace)
+        world.token(namespace)
+        world.until_ready(namespace)
+
+        world.cluster.restart_api_server()
+        world.token(namespace, "after-restart")
+        world.until_ready(namespace, "after-restart")
+
+        world.cluster.kubectl("delete", "-f", str(ROOT / "crds"))
+        world.until(
+            lambda: "is not installed" in operator.page("/readyz")[1],
+            "the missing CRD to be told",
+            timeout=60,
+        )
+        install_crds(world.cluster, ROOT / "crds")
+        world.until(operator.is_ready, "the operator to be ready again", timeout=60)
+        world.account(namespace, "again")
+        world.token(namespace, "again", account="again")
+        world.until_ready(namespace, "again")
+    assert "Traceback" not in operator.process.output()
+
+
+def test_a_crd_that_is_older_than_the_code_is_refused_until_it_is_upgraded(
+    own_world: World, tmp_path: Path
+) -> None:
+    """It would drop restrictions silently; one line names the command that upgrades it."""
+    world, name = own_world, "servicetokens.servicetokens.dev"
+    annotations = {"metadata": {"annotations": {"servicetokens.dev/schema-revision": "0"}}}
+    world.ok("PATCH", f"{CRDS}/{name}", annotations, content_type="application/merge-patch+json")
+    with world.operator(tmp_path / "operator.log", wait=False) as operator:
+        world.until(
+            lambda: "has schema revision '0'" in operator.page("/readyz")[1], "the old CRD to be told"
+        )
+        assert operator.process.output().count("has schema revision '0'") == 1
+        world.cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(ROOT / "crds"))
+        world.until(operator.is_ready, "the operator to be ready")
+
+
+# ----------------------------------------------------------------------------------------- odd objects
+
+
+def relaxed(crd: dict[str, Any]) -> dict[str, Any]:
+    """Return *crd* with anything allowed in spec and status, as an older or a newer one may have it."""
+    crd = copy.deepcopy(crd)
+    schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    schema.pop("x-kubernetes-validations", None)
+    anything = {"x-kubernetes-preserve-unknown-fields": True}
+    schema["properties"] |= {"spec": {"type": "object", **anything}, "status": {"type": "object", **anything}}
+    crd["spec"]["versions"][0].pop("selectableFields", None)
+    return crd
+
+
+ODD: Mapping[str, dict[str, Any]] = {
+    "duration": {"accountRef": {"name": "ci"}, "expiresAfter": "90 days"},
+    "huge": {"accountRef": {"name": "ci"}, "expiresAfter": "9999999999y"},
+    "edge": {"accountRef": {"name": "ci"}, "expirationTime": "9999-12-31T23:59:59-14:00"},
+    "ancient": {"accountRef": {"name": "ci"}, "expirationTime": "0000-01-01T00:00:00Z"},
+    "types": {"accountRef": ["ci"], "expiresAfter": 30, "roles": {"a": 1}, "rotation": "daily"},
+    "nothing": {},
+    "path": {"accountRef": {"name": "../../x"}, "expiresAfter": "30d", "secret": {"name": "../y"}},
+    "long": {"accountRef": {"name": "ci"}, "expiresAfter": "30d", "description": "x" * 100_000},
+    "cross": {"accountRef": {"name": "ci"}, "expiresAfter": "1d", "rotation": {"every": "30d"}},
+}
+
+
+def test_an_odd_object_harms_nobody_else(own_world: World, tmp_path: Path) -> None:
+    """It says InvalidSpec, with the field; the good tokens beside it are minted and rotated."""
+    world = own_world
+    for file in sorted((ROOT / "crds").glob("*.yaml")):
+        crd = relaxed(yaml.safe_load(file.read_text()))
+        path = f"{CRDS}/{crd['metadata']['name']}"
+        crd["metadata"]["resourceVersion"] = world.ok("GET", path).body["metadata"]["resourceVersion"]
+        world.ok("PUT", path, crd)
+    time.sleep(1)
+    namespace = world.cluster.create_namespace()
+    world.account(namespace)
+    world.account(namespace, "odd", roles=17, tokensNotBeforeTime="yesterday")
+    for name, spec in ODD.items():
+        body = {
+            "apiVersion": "servicetokens.dev/v1beta1",
+            "kind": "ServiceToken",
+            "metadata": {"name": name},
+            "spec": spec,
+        }
+        world.ok("POST", world.path("servicetokens", namespace), body)
+    world.edit_status(
+        namespace,
+        {"credentials": "none", "observedGeneration": "x", "conditions": [{"type": 3}], "serial": -7},
+        "duration",
+    )
+    with world.operator(tmp_path / "operator.log") as operator:
+        world.token(namespace)
+        world.until_ready(namespace)
+        world.change(namespace, rotation={"id": "now"})
+        world.until_ready(namespace)
+        for name in ODD:
+            ready = world.until_reason(namespace, "Ready", "InvalidSpec", name)
+            assert ready["message"].startswith("The spec breaks the rules of this version: spec")
+            assert world.secret(namespace, name) is None
+        assert operator.is_ready()
+    assert "Traceback" not in operator.process.output()
+    assert "a defect" not in operator.process.output()

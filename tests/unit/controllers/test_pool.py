@@ -1,0 +1,134 @@
+"""The workers: a failure is a later try, a defect stops nobody, and the end waits for what is under way."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from servicetokens.controllers.keys import Key
+from servicetokens.controllers.pool import WorkerPool
+from servicetokens.controllers.queue import WorkQueue
+from servicetokens.controllers.troubles import Troubles
+from servicetokens.kube.errors import ApiUnavailable, Conflict, Forbidden, NotConfigured, Unauthorized
+
+ONE = Key("ServiceToken", "team-a", "one")
+TWO = Key("ServiceToken", "team-a", "two")
+
+
+class Reconciler:
+    """Does what the test says, and notes what it was asked for."""
+
+    def __init__(self) -> None:
+        self.seen: list[Key] = []
+        self.failures: list[Exception] = []
+        self.again = 0
+
+    async def __call__(self, key: Key) -> bool:
+        """Fail, or ask for another look, as often as set."""
+        self.seen.append(key)
+        if self.failures:
+            raise self.failures.pop(0)
+        if self.again:
+            self.again -= 1
+            return True
+        return False
+
+
+class Work:
+    """A pool with its surroundings."""
+
+    def __init__(self) -> None:
+        self.queue = WorkQueue()
+        self.troubles = Troubles()
+        self.reconciler = Reconciler()
+        self.pool = WorkerPool(self.queue, self.reconciler, self.troubles)
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until *condition* holds."""
+        for _ in range(200):
+            if condition():
+                return
+            await asyncio.sleep(0.01)
+        message = "it did not happen"
+        raise AssertionError(message)
+
+
+@pytest.fixture
+def work() -> Work:
+    """Nothing to do yet."""
+    return Work()
+
+
+async def test_every_key_is_reconciled(work: Work) -> None:
+    """Started twice or once, the workers are the same."""
+    work.pool.start()
+    work.pool.start()
+    work.queue.add(ONE)
+    work.queue.add(TWO)
+    await work.until(lambda: len(work.reconciler.seen) == 2)
+    await work.pool.drain()
+
+
+async def test_a_failure_is_tried_again(work: Work) -> None:
+    """Whatever the API server says."""
+    work.reconciler.failures = [Conflict("changed"), ApiUnavailable("away"), RuntimeError("a defect")]
+    work.pool.start()
+    work.queue.add(ONE)
+    await work.until(lambda: len(work.reconciler.seen) == 4)
+    assert work.troubles.sentences == []
+    await work.pool.drain()
+
+
+async def test_another_look_at_once_is_given(work: Work) -> None:
+    """What asks for it comes back without a delay."""
+    work.reconciler.again = 1
+    work.pool.start()
+    work.queue.add(ONE)
+    await work.until(lambda: len(work.reconciler.seen) == 2)
+    await work.pool.drain()
+
+
+@pytest.mark.parametrize(
+    ("failure", "words"),
+    [
+        (Forbidden("servicetokens/status is forbidden"), "a right is missing"),
+        (Unauthorized("Unauthorized"), "does not accept our credentials"),
+        (ApiUnavailable("no answer"), "no answer"),
+        (NotConfigured("the kubeconfig is gone"), "the kubeconfig is gone"),
+    ],
+)
+async def test_what_concerns_every_object_is_shown(work: Work, failure: Exception, words: str) -> None:
+    """It is in `/readyz` until something succeeds."""
+    work.reconciler.failures = [failure] * 3
+    work.pool.start()
+    work.queue.add(ONE)
+    await work.until(lambda: any(words in sentence for sentence in work.troubles.sentences))
+    await work.until(lambda: not work.troubles.sentences)
+    await work.pool.drain()
+
+
+async def test_the_end_waits_for_what_is_under_way_and_begins_nothing_new() -> None:
+    """Between status and Secret there is no good place to stop."""
+    queue, finished = WorkQueue(), []
+    gate = asyncio.Event()
+
+    async def slow(key: Key) -> bool:
+        await gate.wait()
+        finished.append(key)
+        return False
+
+    pool = WorkerPool(queue, slow, Troubles())
+    pool.start()
+    queue.add(ONE)
+    await asyncio.sleep(0.05)
+    ending = asyncio.create_task(pool.drain())
+    await asyncio.sleep(0.05)
+    queue.add(TWO)
+    gate.set()
+    await ending
+    assert finished == [ONE]
+
+
+async def test_a_pool_that_never_started_ends_at_once() -> None:
+    """As when the CRDs never came."""
+    await WorkerPool(WorkQueue(), Reconciler(), Troubles()).drain()
