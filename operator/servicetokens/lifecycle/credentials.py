@@ -87,7 +87,8 @@ def older_after(cause: MintCause, snapshot: Snapshot, alive: Living, now: int) -
         return alive.older
     if cause not in {MintCause.ROTATION_DUE, MintCause.ROTATION_REQUESTED} or alive.current is None:
         return None
-    if snapshot.memory.undelivered == alive.current.serial:
+    if not _is_synced(snapshot, alive.current):
+        # Nobody may ever have been given it: a crash between status and Secret looks the same as a lost Secret.
         return alive.older
     overlap = overlap_of(snapshot.token.spec)
     if overlap == 0:

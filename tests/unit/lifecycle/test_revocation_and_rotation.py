@@ -227,11 +227,12 @@ def test_a_fixed_end_stops_rotations_that_would_come_after_it() -> None:
 
 
 def test_a_credential_that_was_never_delivered_gets_no_overlap() -> None:
-    """Nobody has it; a running overlap of the one before goes on."""
+    """Nobody has it, also after a crash; a running overlap of the one before goes on."""
     rotated = settled(edited(rotating(id="a"), rotation={"id": "b"}), NOW)
-    waiting = replace(edited(rotated, rotation={"id": "c"}), memory=Memory(undelivered=2))
-    again = settled(waiting, NOW + 5)
-    assert ends(again) == {1: NOW + HOUR, 3: NOW + 5 + 30 * DAY}
+    for memory in (Memory(undelivered=2), Memory()):
+        waiting = replace(edited(rotated, rotation={"id": "c"}), secret=None, memory=memory)
+        again = settled(waiting, NOW + 5)
+        assert ends(again) == {1: NOW + HOUR, 3: NOW + 5 + 30 * DAY}
 
 
 # ------------------------------------------------------------------------------------ the kill switch

@@ -1,0 +1,216 @@
+"""Mistakes that somebody could make. Each is one piece of text replaced by another, and the tests must notice it."""
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """In *file*, *before* (found exactly once) becomes *after*. *says* completes "a lifecycle that ..."."""
+
+    says: str
+    file: str
+    before: str
+    after: str
+
+
+CREDENTIALS: Final = "lifecycle/credentials.py"
+PLAN: Final = "lifecycle/plan.py"
+CHECKS: Final = "lifecycle/checks.py"
+SNAPSHOT: Final = "lifecycle/snapshot.py"
+VERIFIER: Final = "tokens/verifier.py"
+
+MUTANTS: Final = (
+    Mutant(
+        "never rotates by the clock",
+        CREDENTIALS,
+        "is not None and due <= now:",
+        "is not None and due < 0:",
+    ),
+    Mutant(
+        "rotates one second late",
+        CREDENTIALS,
+        "is not None and due <= now:",
+        "is not None and due < now:",
+    ),
+    Mutant(
+        "never rotates on request",
+        CREDENTIALS,
+        "rotation.id != snapshot.token.status.rotation_id",
+        "rotation.id == ''",
+    ),
+    Mutant(
+        "forgets which rotation it has answered",
+        PLAN,
+        'recorded["rotation_id"] = spec.rotation.id',
+        "pass",
+    ),
+    Mutant(
+        "keeps a dead verifier",
+        CREDENTIALS,
+        "if (died_at := _first_past(now, current.expiration_time, end)) is not None:",
+        "if (died_at := _first_past(now - 3, current.expiration_time, end)) is not None:",
+    ),
+    Mutant(
+        "revives what a validator has refused already",
+        CREDENTIALS,
+        "_first_past(now, current.expiration_time, end)",
+        "_first_past(now, end)",
+    ),
+    Mutant(
+        "trusts a later end on status",
+        CREDENTIALS,
+        "    end = end_by_spec(spec, current.mint_time)\n    if lives_too_long",
+        "    end = current.expiration_time\n    if lives_too_long",
+    ),
+    Mutant(
+        "renews an expired token for no reason",
+        CREDENTIALS,
+        "return MintCause.RENEWED if end is None or end > now else None",
+        "return MintCause.RENEWED",
+    ),
+    Mutant(
+        "reuses a serial",
+        CREDENTIALS,
+        "for credential in status.credentials), 0) + 1",
+        "for credential in status.credentials), 0) or 1",
+    ),
+    Mutant(
+        "mints again although the plaintext waits to be delivered",
+        CREDENTIALS,
+        "    if snapshot.memory.undelivered == alive.current.serial:\n        return None\n",
+        "",
+    ),
+    Mutant(
+        "drops the overlap",
+        CREDENTIALS,
+        "    if overlap == 0:\n        return None\n",
+        "    return None\n",
+    ),
+    Mutant(
+        "keeps the old one after a leak",
+        CREDENTIALS,
+        "    if overlap == 0:\n        return None\n",
+        "    overlap = overlap or 3600\n",
+    ),
+    Mutant(
+        "lets the old one outlive its overlap",
+        CREDENTIALS,
+        "overlap_end = current.mint_time + overlap_of(spec) if spec else None",
+        "overlap_end = None",
+    ),
+    Mutant(
+        "keeps an old one that nobody was given",
+        CREDENTIALS,
+        "    if not _is_synced(snapshot, alive.current):\n        # Nobody",
+        "    if False:\n        # Nobody",
+    ),
+    Mutant(
+        "ignores that the account is another one",
+        CREDENTIALS,
+        "if account is not None and token.status.account_uid != account.uid:",
+        "if False:",
+    ),
+    Mutant(
+        "does not record whose account it was minted for",
+        PLAN,
+        '{"account_uid": account.uid if account else None}',
+        '{"account_uid": it.snapshot.token.status.account_uid or (account.uid if account else None)}',
+    ),
+    Mutant(
+        "ignores the kill switch",
+        CREDENTIALS,
+        "if not_before is not None and not_before <= now:",
+        "if False:",
+    ),
+    Mutant(
+        "cuts before the time has come",
+        CREDENTIALS,
+        "if not_before is not None and not_before <= now:",
+        "if not_before is not None:",
+    ),
+    Mutant(
+        "extends a live token over a limit",
+        CREDENTIALS,
+        "        return lifetime.earliest(end, current.expiration_time)\n    return end\n",
+        "        return end\n    return end\n",
+    ),
+    Mutant(
+        "mints over a limit",
+        CHECKS,
+        "    lifetime_is_too_long,  # against",
+        "    # against",
+    ),
+    Mutant(
+        "touches a foreign Secret",
+        SNAPSHOT,
+        "        if self.type != names.SECRET_TYPE:\n            return True\n        if self.controller is None:",
+        "        if self.controller is None:",
+    ),
+    Mutant(
+        "reclaims the Secret of another token",
+        SNAPSHOT,
+        "mine = (names.API_VERSION, names.KIND_TOKEN, token.name)",
+        "mine = (names.API_VERSION, names.KIND_TOKEN, self.controller.name)",
+    ),
+    Mutant(
+        "adopts a restored Secret",
+        SNAPSHOT,
+        "            and self.controller.uid == token.uid\n",
+        "",
+    ),
+    Mutant(
+        "does not look at the value in the Secret",
+        SNAPSHOT,
+        "return self.serial == credential.serial and found == credential.verifier.value",
+        "return self.serial == credential.serial",
+    ),
+    Mutant(
+        "does not look at the serial of the Secret",
+        SNAPSHOT,
+        "return self.serial == credential.serial and found == credential.verifier.value",
+        "return found == credential.verifier.value",
+    ),
+    Mutant(
+        "has no patience with a rival",
+        CHECKS,
+        "    if memory.not_before <= it.now:\n        return None\n    if memory.delivery_error:",
+        "    return None\n    if memory.delivery_error:",
+    ),
+    Mutant(
+        "is woken by a deadline that has passed",
+        "lifecycle/schedule.py",
+        "if moment is not None and moment > now), default=None)",
+        "if moment is not None), default=None)",
+    ),
+    Mutant(
+        "believes a mint that the Secret did not see",
+        CREDENTIALS,
+        "if secret.mint_time < current.mint_time and",
+        "if False and",
+    ),
+    Mutant(
+        "leaves the uid out of the keyed hash",
+        VERIFIER,
+        r'f"{_CONTEXT}\0{uid}\0{serial}\0{presented}"',
+        r'f"{_CONTEXT}\0{serial}\0{presented}"',
+    ),
+    Mutant(
+        "leaves the serial out of the keyed hash",
+        VERIFIER,
+        r'f"{_CONTEXT}\0{uid}\0{serial}\0{presented}"',
+        r'f"{_CONTEXT}\0{uid}\0{presented}"',
+    ),
+    Mutant(
+        "verifies a prefix of the keyed hash",
+        VERIFIER,
+        "hmac.compare_digest(expected, value)",
+        "hmac.compare_digest(expected[:8], value[:8])",
+    ),
+    Mutant(
+        "prints a token",
+        "tokens/format.py",
+        'return f"{self.prefix}_{self.id}_…"',
+        "return self._text",
+    ),
+)

@@ -1,0 +1,19 @@
+"""How long Hypothesis searches: briefly and repeatably by default, deeply when a person asks for it.
+
+HYPOTHESIS_PROFILE=deep .venv/bin/pytest tests/property
+"""
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "ci",
+    derandomize=True,
+    max_examples=1000,
+    stateful_step_count=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.register_profile("deep", max_examples=5000, stateful_step_count=80, deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
