@@ -1,0 +1,122 @@
+# Every target does its own set-up; `make help` is the manual, so a target without a `##` comment is a bug.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+PYTHON ?= python3
+ARGS ?=
+
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+PINS := requirements/runtime.txt requirements/dev.txt requirements/bootstrap.txt
+
+CONTROL_PLANE := $(BIN)/python tests/controlplane/build.py
+# tests/ is a source root: the demo, the benchmarks and the mutants are packages in it.
+RUN := PYTHONPATH=tests $(BIN)/python
+COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
+	--custom-compile-command 'make requirements'
+# Their decisions let requests through or refuse them: every branch is run by a test.
+FULLY_COVERED := operator/servicetokens/lifecycle/*,operator/servicetokens/authn/*,operator/servicetokens/tokens/*
+
+.PHONY: help
+help: ## Show this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# ------------------------------------------------------------------------------------------------------- set-up
+
+.PHONY: install
+install: $(INSTALLED) ## Make .venv with everything pinned in requirements/ and .venv/bin/servicetokens
+
+# All output goes to standard error: `make -s control-plane-path` must print one directory and nothing else.
+$(INSTALLED): $(PINS) pyproject.toml
+	@{ \
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+		{ echo "Python 3.11 or newer is needed: install it, or name it with 'make PYTHON=/path/to/python3 ...'"; exit 1; }; \
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv || \
+		{ echo "Python's venv module does not work: install it (Debian and Ubuntu: apt-get install python3-venv)"; exit 1; }; \
+	test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+		-r requirements/bootstrap.txt; \
+	export VIRTUAL_ENV=$(CURDIR)/.venv; \
+	$(BIN)/uv pip sync --quiet --require-hashes requirements/dev.txt; \
+	$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .; \
+	touch $@; \
+	} >&2
+
+.PHONY: requirements
+requirements: $(INSTALLED) ## Pin again what pyproject.toml asks for (after changing a dependency there)
+	@$(COMPILE) pyproject.toml --output-file requirements/runtime.txt
+	@$(COMPILE) pyproject.toml --group dev --constraints requirements/runtime.txt --output-file requirements/dev.txt
+	@$(COMPILE) --group bootstrap --output-file requirements/bootstrap.txt
+
+.PHONY: control-plane
+control-plane: $(INSTALLED) ## Build kube-apiserver, kube-controller-manager, etcd and kubectl (about 5 minutes, once)
+	@$(CONTROL_PLANE)
+
+.PHONY: control-plane-path
+control-plane-path: $(INSTALLED) ## Print the directory that holds the control plane's binaries
+	@$(CONTROL_PLANE) --path
+
+.PHONY: generate
+generate: $(INSTALLED) ## Write crds/ from the models
+	@$(BIN)/python -m servicetokens.crdgen
+
+# ------------------------------------------------------------------------------------------------------- checks
+
+.PHONY: check
+check: lint types layers drift unit ## What to run before every commit: seconds, no cluster
+
+.PHONY: lint
+lint: $(INSTALLED) ## Formatting, ruff, and a docstring on every test
+	@$(BIN)/ruff format --quiet --check --output-format concise . || \
+		{ echo "not formatted: run .venv/bin/ruff format ." >&2; exit 1; }
+	@$(BIN)/ruff check --quiet --output-format concise .
+	@$(BIN)/interrogate --quiet tests
+
+.PHONY: types
+types: $(INSTALLED) ## mypy --strict over the package and the tests
+	@$(BIN)/mypy
+
+.PHONY: layers
+layers: $(INSTALLED) ## Who may import whom (import-linter)
+	@$(BIN)/lint-imports
+
+.PHONY: drift
+drift: $(INSTALLED) ## Fail when a generated file differs from what would be generated
+	@$(BIN)/python -m servicetokens.crdgen --check
+
+.PHONY: unit
+unit: $(INSTALLED) ## Unit tests: no cluster, no network
+	@$(BIN)/pytest --quiet tests/unit
+
+.PHONY: test
+test: $(INSTALLED) ## Every test that needs no container engine, and the coverage floors
+	@$(CONTROL_PLANE) >/dev/null
+	@rm -f .coverage .coverage.*
+	@$(BIN)/coverage run -m pytest $(ARGS)
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report --include='$(FULLY_COVERED)' --fail-under=100
+	@$(BIN)/coverage report
+
+.PHONY: mutants
+mutants: $(INSTALLED) ## Break the lifecycle by hand in known ways; the tests must notice each
+	@$(RUN) -m mutants $(ARGS)
+
+# ---------------------------------------------------------------------------------------------------- showing it
+
+.PHONY: demo
+demo: $(INSTALLED) ## The whole story on a real API server; waits for Ctrl-C (ARGS=--once: ends by itself)
+	@$(CONTROL_PLANE) >/dev/null
+	@$(RUN) -m demo $(ARGS)
+
+.PHONY: bench
+bench: $(INSTALLED) ## Measure against Go and a bare writer (ARGS=--write: into docs/benchmarks.md)
+	@$(CONTROL_PLANE) >/dev/null
+	@$(RUN) -m bench $(ARGS)
+
+.PHONY: clean
+clean: ## Remove everything that make has made here (the control plane's cache stays)
+	@rm -rf .venv dist .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

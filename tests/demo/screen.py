@@ -1,0 +1,69 @@
+"""What a reader of the demo sees: titles, commands, answers, facts. Coloured on a terminal, plain else."""
+
+from rich.console import Console
+from rich.text import Text
+
+from servicetokens.runtime.logs import redact
+
+# Long answers are for the log files; the story needs their beginning.
+MAX_LINES = 24
+
+
+class StepFailed(Exception):
+    """The world does not look as the step says. The message is one line for people."""
+
+
+class Screen:
+    """Prints; every answer is redacted first, since this is meant to be pasted into chats and issues."""
+
+    def __init__(self) -> None:
+        # soft_wrap: in a pipe no line may be broken, or a copied command would not run.
+        self._console = Console(highlight=False, soft_wrap=True)
+        self._step = 0
+
+    def headline(self, text: str) -> None:
+        """Open the demo, or its end."""
+        self._console.print()
+        self._console.print(Text(text, style="bold"))
+
+    def step(self, title: str) -> None:
+        """Begin the next numbered step."""
+        self._step += 1
+        self._console.print()
+        self._console.print(Text(f"{self._step}. {title}", style="bold cyan"))
+
+    def note(self, text: str) -> None:
+        """Say something that is neither command nor answer."""
+        self._console.print(Text(f"   {text}", style="dim"))
+
+    def command(self, text: str) -> None:
+        """Show what a user would type."""
+        self._console.print(Text.assemble("   ", ("$ ", "bold green"), (redact(text), "bold")))
+
+    def answer(self, text: str) -> None:
+        """Show what came back."""
+        lines = redact(text).strip("\n").splitlines()
+        for line in lines[:MAX_LINES]:
+            self._console.print(Text(f"     {line}".rstrip()))
+        if len(lines) > MAX_LINES:
+            self.note(f"  … {len(lines) - MAX_LINES} more lines")
+
+    def prove(self, holds: object, sentence: str) -> None:
+        """Show *sentence* as a fact.
+
+        Raises:
+            StepFailed: it does not hold.
+        """
+        if not holds:
+            message = f"this should hold and does not: {sentence}"
+            raise StepFailed(message)
+        self._console.print(Text.assemble("   ", ("✓ ", "bold green"), (sentence, "green")))
+
+    def address(self, name: str, value: str) -> None:
+        """Show one line of the table of addresses at the end."""
+        self._console.print(Text.assemble(f"   {name:<24}", (value, "bold")))
+
+    def failure(self, text: str) -> None:
+        """Say why the demo stops here."""
+        self._console.print()
+        self._console.print(Text.assemble(("✗ ", "bold red"), (redact(text), "red")))
