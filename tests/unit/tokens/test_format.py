@@ -125,7 +125,7 @@ def test_a_token_does_not_print_itself() -> None:
         str(token),
         f"{token}",
         f"{token!r:>80}",
-        "{}".format(token),
+        f"{token}",
         f"{[token]}",
         f"{ {1: token} }",
     ]

@@ -1,0 +1,247 @@
+"""The order of checks, from the cheapest and most certain to what depends on the request.
+
+    shape → id known → keyed hash → not being deleted → account there and the same → token and account state
+    → not before, expiry → audience → client address → roles
+
+What the first two lines find depends on nothing but objects, keys and time, and a yes is kept until one of
+them changes. As long as it holds, the token is recognised by its SHA-256, compared in constant time, which
+costs a third of the keyed hash; the token itself is kept nowhere.
+"""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from hashlib import sha256
+from hmac import compare_digest
+from typing import Final
+
+import msgspec
+
+from servicetokens.authn.addresses import Network, find_client, is_in
+from servicetokens.authn.decision import Accepted, Decision, Presented, Rejected, RejectReason, Unavailable
+from servicetokens.authn.index import Index
+from servicetokens.authn.records import Credential, Role, TokenRecord
+from servicetokens.authn.requests import HttpRequest
+from servicetokens.authn.roles import allowing_roles, asks_for_roles, effective_roles, permissions_of
+from servicetokens.runtime.clock import Clock
+from servicetokens.tokens.format import find_id, mint
+from servicetokens.tokens.verifier import KeyRing
+
+# By how much the clock of an operator may be ahead of ours. Expiry knows no such tolerance.
+_CLOCK_SKEW: Final = 60
+# Later than any time in a year of four digits.
+_FOREVER: Final = 2**53
+# Decisions that are kept, with their finished answers, about 800 bytes each: more than a busy proxy sees.
+_MOST_KEPT: Final = 16384
+# Subsets of roles that requests to different services single out; there are as many as the rules tell apart.
+_MOST_NARROWED: Final = 8
+
+_MALFORMED: Final = Rejected(RejectReason.MALFORMED)
+_UNKNOWN: Final = Rejected(RejectReason.UNKNOWN)
+_UNKNOWN_KEY: Final = Rejected(RejectReason.UNKNOWN_KEY)
+_WRONG_SECRET: Final = Rejected(RejectReason.WRONG_SECRET)
+
+
+class TokenAuthenticator:
+    """Decides about presented tokens by the index and the clock."""
+
+    def __init__(
+        self, index: Index, clock: Clock, *, prefix: str, trusted_proxies: Sequence[Network] = ()
+    ) -> None:
+        """Take part in nothing but memory: no call here blocks.
+
+        Args:
+            index: what is known.
+            clock: decides what has expired, and how old the index is.
+            prefix: with which tokens of this installation begin.
+            trusted_proxies: whose `X-Forwarded-For` is believed.
+        """
+        self._index = index
+        self._clock = clock
+        self._prefix = prefix
+        # A token of zeros shows where the parts are.
+        sample = mint(prefix, bytes)
+        self._length = len(sample.reveal())
+        self._id_at = len(prefix) + 1
+        self._id_end = self._id_at + len(sample.id)
+        self._trusted = tuple(trusted_proxies)
+        self._kept: OrderedDict[str, Accepted] = OrderedDict()
+
+    def authenticate(self, presented: Presented) -> Decision:
+        """Say whether the token is good for this occasion."""
+        index = self._index
+        keys = index.keys
+        if keys is None or self._clock.monotonic() >= index.usable_until:
+            return Unavailable(index.problems(self._clock.monotonic()))
+        token = presented.token
+        if len(token) != self._length:
+            return _MALFORMED
+        token_id = token[self._id_at : self._id_end]
+        decision: Accepted | Rejected | None = self._kept.get(token_id)
+        if not (
+            isinstance(decision, Accepted)
+            and decision.record is index.by_id.get(token_id)
+            and decision.account_version == decision.record.account.version
+            and decision.roles_version == index.roles_version
+            and decision.keys is keys
+            and decision.until > self._clock.now()
+            and compare_digest(decision.proof, _proof(token))
+        ):
+            decision = self._judge(token, keys)
+            if isinstance(decision, Rejected):
+                return decision
+        if decision.unconditional and not presented.required_roles:
+            return decision
+        return self._for_occasion(decision, presented)
+
+    def _judge(self, token: str, keys: KeyRing) -> Accepted | Rejected:
+        """Verify the token, judge by objects and time, and keep a good decision."""
+        found = self._find(token, keys)
+        if isinstance(found, Rejected):
+            return found
+        record, credential = found
+        reason = _find_reason(record, credential, self._clock.now())
+        if reason is not None:
+            return Rejected(reason, record)
+        terms = record.terms
+        roles = effective_roles(record, credential, self._index.roles)
+        restricted = any(role.http is not None for role in roles) or (not roles and asks_for_roles(record))
+        accepted = Accepted(
+            record=record,
+            token_id=credential.id,
+            end=credential.end,
+            roles=roles,
+            permissions=permissions_of(roles),
+            restricted=restricted,
+            unconditional=not (restricted or terms.audiences or terms.networks),
+            until=_good_until(record, credential),
+            account_version=record.account.version,
+            roles_version=self._index.roles_version,
+            keys=keys,
+            proof=_proof(token),
+        )
+        self._kept[credential.id] = accepted
+        if len(self._kept) > _MOST_KEPT:
+            self._kept.popitem(last=False)
+        return accepted
+
+    def _find(self, token: str, keys: KeyRing) -> tuple[TokenRecord, Credential] | Rejected:
+        """Find the object whose token this is. An unknown id costs as much time as a known one."""
+        token_id = find_id(token, self._prefix)
+        if token_id is None:
+            return _MALFORMED
+        answer = _UNKNOWN
+        for record in self._index.claimants(token_id):
+            for credential in record.credentials:
+                if credential.id != token_id:
+                    continue
+                verifier = credential.verifier.hex()
+                if keys.verify(verifier, credential.key_id, record.uid, credential.serial, token):
+                    return record, credential
+                answer = _WRONG_SECRET
+                if credential.key_id not in keys.ids:
+                    self._index.on_unknown_key()
+                    return _UNKNOWN_KEY
+        if answer is _UNKNOWN:
+            keys.burn(token)
+        return answer
+
+    def _for_occasion(self, accepted: Accepted, presented: Presented) -> Decision:
+        """Judge by what is asked: for whom, from where, and with which roles."""
+        record, terms = accepted.record, accepted.record.terms
+        if terms.audiences and not common_audiences(accepted, presented):
+            return Rejected(RejectReason.AUDIENCE, record)
+        if terms.networks:
+            client = None if presented.origin is None else find_client(presented.origin, self._trusted)
+            if client is None:
+                return Rejected(RejectReason.NO_CLIENT_ADDRESS, record)
+            if not is_in(client, terms.networks):
+                return Rejected(RejectReason.CLIENT_ADDRESS, record)
+        if accepted.restricted and presented.original is not None:
+            roles = allowing_roles(accepted.roles, presented.original())
+            if not roles:
+                reason = RejectReason.REQUEST_NOT_ALLOWED if accepted.roles else RejectReason.ROLE_MISSING
+                return Rejected(reason, record)
+            accepted = _narrowed(accepted, roles)
+        if presented.required_roles:
+            held = {role.name for role in accepted.roles}
+            if not held.issuperset(presented.required_roles):
+                return Rejected(RejectReason.ROLE_MISSING, record)
+        return accepted
+
+
+def common_audiences(accepted: Accepted, presented: Presented) -> tuple[str, ...]:
+    """Return for whom the token is good, out of those for whom the asker asks.
+
+    A token without audiences is good for everybody; one with audiences is for nobody who does not say who
+    asks.
+    """
+    asked = presented.audiences
+    if asked is None:
+        asked = _audiences_of(None if presented.original is None else presented.original())
+    if not accepted.record.terms.audiences:
+        return asked
+    return tuple(audience for audience in asked if audience in accepted.record.terms.audiences)
+
+
+def _audiences_of(request: HttpRequest | None) -> tuple[str, ...]:
+    """Return the names under which a token may mean the service that a request is for."""
+    if request is None or not request.host:
+        return ()
+    return (request.host, f"https://{request.host}", f"http://{request.host}")
+
+
+def _proof(token: str) -> bytes:
+    return sha256(token.encode("utf-8", "surrogatepass")).digest()
+
+
+def _find_reason(record: TokenRecord, credential: Credential, now: int) -> RejectReason | None:
+    """Return the first reason to refuse by what the objects say at *now*, or None."""
+    account = record.account
+    if record.deleting:
+        return RejectReason.DELETED
+    if not account.uid:
+        return RejectReason.ACCOUNT_NOT_FOUND
+    if record.account_uid != account.uid:
+        return RejectReason.ACCOUNT_REPLACED
+    if record.revoked:
+        return RejectReason.REVOKED
+    if account.suspended:
+        return RejectReason.ACCOUNT_SUSPENDED
+    if not (record.readable and account.readable):
+        return RejectReason.UNREADABLE
+    if account.not_before is not None and credential.mint_time < account.not_before <= now:
+        return RejectReason.MINTED_TOO_EARLY
+    if credential.mint_time > now + _CLOCK_SKEW:
+        return RejectReason.MINTED_IN_FUTURE
+    if credential.end is not None and credential.end <= now:
+        return RejectReason.EXPIRED
+    return None
+
+
+def _good_until(record: TokenRecord, credential: Credential) -> int:
+    """Return the Unix second from which time alone may turn a yes into a no."""
+    end = _FOREVER if credential.end is None else credential.end
+    not_before = record.account.not_before
+    if not_before is not None and credential.mint_time < not_before:
+        return min(end, not_before)
+    return end
+
+
+def _narrowed(accepted: Accepted, roles: tuple[Role, ...]) -> Accepted:
+    """Return the same decision with fewer roles."""
+    if len(roles) == len(accepted.roles):
+        return accepted
+    if accepted.narrowed is None:
+        accepted.narrowed = {}
+    narrowed = accepted.narrowed.get(roles)
+    if narrowed is None:
+        narrowed = msgspec.structs.replace(
+            accepted,
+            roles=roles,
+            permissions=permissions_of(roles),
+            answer_key=None,
+            narrowed=None,
+        )
+        if len(accepted.narrowed) < _MOST_NARROWED:
+            accepted.narrowed[roles] = narrowed
+    return narrowed

@@ -1,0 +1,131 @@
+"""The question that every listener asks, and the three answers: yes, no, cannot tell.
+
+Nothing but `Accepted` lets a request through. The stranger learns one generic refusal whatever the reason is;
+the reason is for logs and metrics.
+"""
+
+from collections.abc import Callable
+from enum import StrEnum
+
+import msgspec
+
+from servicetokens.authn.addresses import Origin
+from servicetokens.authn.records import Role, TokenRecord
+from servicetokens.authn.requests import HttpRequest
+from servicetokens.tokens.verifier import KeyRing
+
+
+class RejectReason(StrEnum):
+    """Why a token is refused, in the order of the checks."""
+
+    MALFORMED = "Malformed"
+    """It does not have the shape of a token of this installation."""
+    UNKNOWN = "Unknown"
+    """No object claims its id; it may have been minted a moment ago."""
+    UNKNOWN_KEY = "UnknownKey"
+    """The key of its verifier is not in our key ring; it may have been added a moment ago."""
+    WRONG_SECRET = "WrongSecret"
+    """Its id is known, its secret part is not the one that was minted."""
+    DELETED = "Deleted"
+    """Its object is being deleted."""
+    UNREADABLE = "Unreadable"
+    """Its object, or its account, says something that we do not understand: no guess in its favour."""
+    ACCOUNT_NOT_FOUND = "AccountNotFound"
+    """Its account does not exist, or is being deleted."""
+    ACCOUNT_REPLACED = "AccountReplaced"
+    """It was minted for another account of the same name."""
+    REVOKED = "Revoked"
+    """`spec.state` says so."""
+    ACCOUNT_SUSPENDED = "AccountSuspended"
+    """The account's `spec.state` says so."""
+    MINTED_TOO_EARLY = "MintedTooEarly"
+    """It was minted before the account's `tokensNotBeforeTime`, which has come."""
+    MINTED_IN_FUTURE = "MintedInFuture"
+    """Its mint time is still to come, so somebody has planted it, or clocks disagree badly."""
+    EXPIRED = "Expired"
+    """Its end, or the end of its overlap after a rotation, has come."""
+    AUDIENCE = "Audience"
+    """It is for other audiences, or the asker did not say for whom it asks."""
+    NO_CLIENT_ADDRESS = "NoClientAddress"
+    """It is bound to networks, and the protocol or the proxy does not tell where the client is."""
+    CLIENT_ADDRESS = "ClientAddress"
+    """The client is outside of the networks that it is bound to."""
+    ROLE_MISSING = "RoleMissing"
+    """It is good, but a role that the asker requires, or every role that it was given, is not granted."""
+    REQUEST_NOT_ALLOWED = "RequestNotAllowed"
+    """It is good, but none of its roles allows this HTTP request."""
+
+
+class Presented(msgspec.Struct, frozen=True, gc=False):
+    """A token as it arrived, and all that the listener knows about the occasion.
+
+    Attributes:
+        token: what was presented, unchecked.
+        audiences: for whom the asker asks. None where the protocol cannot say: then it is the host of the
+            original request.
+        origin: where the client is; None where the protocol does not tell.
+        original: gives the HTTP request that a proxy asks about, or None when that is unknown. Called only if
+            a decision depends on it. None where the protocol is not about an HTTP request.
+        required_roles: roles of which every one must be held.
+    """
+
+    token: str
+    audiences: tuple[str, ...] | None = ()
+    origin: Origin | None = None
+    original: Callable[[], HttpRequest | None] | None = None
+    required_roles: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        """Say nothing of the token, not even its id: it may not be one of ours."""
+        return f"Presented(token=…, audiences={self.audiences!r}, required_roles={self.required_roles!r})"
+
+
+class Accepted(msgspec.Struct, gc=False, eq=False):
+    """The token is good until `until`, a Unix second, as long as nothing of what it was judged by changes.
+
+    Attributes:
+        record: the ServiceToken.
+        token_id: of the credential that was presented.
+        end: Unix second from which that is dead; None is never. `until` may be earlier.
+        roles: the effective roles, sorted by name.
+        permissions: what they permit together, sorted.
+        restricted: whether it depends on the HTTP request which roles there are.
+        unconditional: whether it depends on nothing but the roles that the asker requires.
+        account_version, roles_version, keys: by what it was judged.
+        proof: the SHA-256 of the token, by which it is recognised as long as this decision holds.
+        answer, answer_key: where a listener keeps the finished answer, which goes away together with this
+            decision. The key is the listener's own.
+        narrowed: the decisions for requests that only some of the roles allow, by those roles.
+    """
+
+    record: TokenRecord
+    token_id: str
+    end: int | None
+    roles: tuple[Role, ...]
+    permissions: tuple[str, ...]
+    restricted: bool
+    unconditional: bool
+    until: int
+    account_version: int
+    roles_version: int
+    keys: KeyRing
+    proof: bytes
+    answer: tuple[bytes, bytes] = (b"", b"")
+    answer_key: object = None
+    narrowed: "dict[tuple[Role, ...], Accepted] | None" = None
+
+
+class Rejected(msgspec.Struct, frozen=True, gc=False):
+    """The token is refused. *record* is its object where the secret part was right: then it may be named."""
+
+    reason: RejectReason
+    record: TokenRecord | None = None
+
+
+class Unavailable(msgspec.Struct, frozen=True, gc=False):
+    """The index cannot tell yet, or no longer; *problems* say why, a sentence each."""
+
+    problems: tuple[str, ...]
+
+
+Decision = Accepted | Rejected | Unavailable

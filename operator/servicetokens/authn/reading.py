@@ -1,0 +1,209 @@
+"""From the wire to records: what the fields mean, and what they mean when they make no sense.
+
+Every function but `read_role` succeeds: a record that could not be understood says `readable=False` and is
+refused when presented. Nothing is guessed in its favour, and no other object is touched.
+"""
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Final, Literal
+
+import msgspec
+
+from servicetokens.api import values
+from servicetokens.authn.addresses import parse_network
+from servicetokens.authn.records import Account, Credential, Role, Terms, TokenRecord
+from servicetokens.authn.requests import compile_rule
+from servicetokens.authn.wire import (
+    AccountObject,
+    RoleObject,
+    TokenObject,
+    TokenSpec,
+    Verifier,
+    WireCredential,
+)
+from servicetokens.tokens.lifetime import earliest, effective_end, overlap_of
+from servicetokens.tokens.verifier import ALGORITHM
+
+_ACTIVE: Final = frozenset({None, "Active"})
+_EVERY_NAMESPACE: Final = "*"
+_HEX: Final = re.compile("[0-9a-f]{64}")
+# As in the schema: permissions end up in headers, where a line break or a comma would be another one.
+_PERMISSION: Final = re.compile("[A-Za-z0-9][A-Za-z0-9:._/*+@-]{0,127}")
+# The schema allows two; a third could only have been planted.
+_MOST_CREDENTIALS: Final = 2
+_NO_TERMS: Final = Terms(roles=(), audiences=(), networks=())
+
+# One number for all tokens that say the same, instead of one for each.
+_parse_lifetime: Final = lru_cache(maxsize=256)(values.parse_lifetime)
+
+
+class _Spec(msgspec.Struct, gc=False):
+    """The lifetimes of a token's spec in seconds."""
+
+    expires_after: int | Literal["never"] | None
+    expiration_time: int | None
+    overlap: int
+
+
+def read_token(item: TokenObject, account: Account) -> TokenRecord:
+    """Make a record of a ServiceToken whose account is *account*."""
+    terms, readable = _NO_TERMS, True
+    try:
+        terms = _read_terms(item.spec)
+        credentials = _read_credentials(item)
+    except ValueError:
+        # Their ids and verifiers are kept: whoever holds such a token is told apart from a stranger in our
+        # logs.
+        credentials = [_dead(stored) for stored in _newest(item)]
+        readable = False
+    return TokenRecord(
+        uid=item.metadata.uid,
+        name=item.metadata.name,
+        account=account,
+        account_uid=_shared_uid(item, account),
+        terms=terms,
+        revoked=item.spec.state not in _ACTIVE,
+        deleting=item.metadata.deletion_timestamp is not None,
+        readable=readable,
+        current=credentials[0] if credentials else None,
+        older=credentials[1] if len(credentials) > 1 else None,
+    )
+
+
+def update_account(account: Account, item: AccountObject) -> None:
+    """Make *account* say what a ServiceAccount says."""
+    spec = item.spec
+    account.version += 1
+    # What is being deleted is gone for its tokens: a finalizer of somebody else must not keep them alive.
+    account.uid = "" if item.metadata.deletion_timestamp is not None else item.metadata.uid
+    account.suspended = spec.state not in _ACTIVE
+    account.roles = spec.roles or ()
+    account.readable = True
+    account.not_before = None
+    try:
+        if spec.tokens_not_before_time is not None:
+            account.not_before = values.parse_time_ceil(spec.tokens_not_before_time)
+    except ValueError:
+        account.readable = False
+
+
+def forget_account(account: Account) -> None:
+    """Make *account* say that there is none."""
+    account.version += 1
+    account.uid = ""
+    account.suspended = False
+    account.roles = ()
+    account.readable = True
+    account.not_before = None
+
+
+def read_role(item: RoleObject) -> Role:
+    """Make a record of a ServiceRole.
+
+    Raises:
+        ValueError: a part of it makes no sense, so that it must not be granted.
+    """
+    spec = item.spec
+    if not all(_PERMISSION.fullmatch(permission) for permission in spec.permissions):
+        message = "a permission must be one word of ASCII letters, digits and some punctuation"
+        raise ValueError(message)
+    return Role(
+        name=item.metadata.name,
+        namespaces=None
+        if spec.allowed_namespaces == (_EVERY_NAMESPACE,)
+        else frozenset(spec.allowed_namespaces),
+        permissions=spec.permissions,
+        max_lifetime=None if spec.max_lifetime is None else values.parse_duration(spec.max_lifetime),
+        http=None
+        if spec.http is None
+        else tuple(compile_rule(rule.hosts, rule.methods, rule.paths) for rule in spec.http),
+    )
+
+
+def _read_terms(spec: TokenSpec) -> Terms:
+    return Terms(
+        roles=spec.roles,
+        audiences=spec.audiences or (),
+        networks=tuple(parse_network(text) for text in spec.allowed_cidrs or ()),
+    )
+
+
+def _read_spec(spec: TokenSpec) -> _Spec:
+    expires_after: int | Literal["never"] | None = None
+    if spec.expires_after is not None:
+        expires_after = _parse_lifetime(spec.expires_after) or "never"
+    every = overlap = None
+    if spec.rotation is not None:
+        every = None if spec.rotation.every is None else values.parse_duration(spec.rotation.every)
+        overlap = None if spec.rotation.overlap is None else values.parse_overlap(spec.rotation.overlap)
+    return _Spec(
+        expires_after=expires_after,
+        expiration_time=None if spec.expiration_time is None else values.parse_time(spec.expiration_time),
+        overlap=overlap_of(every, overlap),
+    )
+
+
+def _read_credentials(item: TokenObject) -> list[Credential]:
+    spec = _read_spec(item.spec)
+    credentials = [_read_credential(stored, spec) for stored in _newest(item)]
+    for older in credentials[1:]:
+        # Whatever status says, it does not outlive the rotation by more than the overlap of the spec.
+        older.life = earliest(older.life, credentials[0].mint_time + spec.overlap - older.mint_time)
+    return credentials
+
+
+def _read_credential(stored: WireCredential, spec: _Spec) -> Credential:
+    mint_time = values.parse_recorded_time(stored.mint_time)
+    stored_end = (
+        None if stored.expiration_time is None else values.parse_recorded_time(stored.expiration_time)
+    )
+    end = effective_end(
+        mint_time=mint_time,
+        stored_end=stored_end,
+        expires_after=spec.expires_after,
+        expiration_time=spec.expiration_time,
+    )
+    key_id, verifier = _read_verifier(stored.verifier)
+    return Credential(
+        id=stored.id,
+        serial=stored.serial,
+        key_id=key_id,
+        verifier=verifier,
+        mint_time=mint_time,
+        life=None if end is None else _shared_number(end - mint_time, spec.expires_after),
+    )
+
+
+def _read_verifier(verifier: Verifier) -> tuple[str, bytes]:
+    """Return key id and hash, both empty when they cannot be ours: then nothing that is presented fits."""
+    if verifier.algorithm != ALGORITHM or not _HEX.fullmatch(verifier.value):
+        return "", b""
+    return verifier.key_id, bytes.fromhex(verifier.value)
+
+
+def _dead(stored: WireCredential) -> Credential:
+    key_id, verifier = _read_verifier(stored.verifier)
+    return Credential(stored.id, stored.serial, key_id, verifier, mint_time=0, life=0)
+
+
+def _newest(item: TokenObject) -> Sequence[WireCredential]:
+    """Return the stored credentials, the highest serial first, and no more than there can be."""
+    stored = item.status.credentials if item.status else ()
+    if len(stored) <= 1:
+        return stored
+    return sorted(stored, key=lambda credential: credential.serial, reverse=True)[:_MOST_CREDENTIALS]
+
+
+def _shared_number(seconds: int, known: object) -> int:
+    """Return *known* where it is the same number."""
+    return known if isinstance(known, int) and known == seconds else seconds
+
+
+def _shared_uid(item: TokenObject, account: Account) -> str:
+    """Return the uid of the account that a token was minted for, the same object for all of its tokens."""
+    uid = item.status.account_uid if item.status else ""
+    if uid != account.uid_of_tokens:
+        account.uid_of_tokens = uid
+    return account.uid_of_tokens

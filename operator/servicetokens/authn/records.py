@@ -1,0 +1,119 @@
+"""What is kept in memory of the three kinds: few fields, no dictionaries, shared wherever many objects agree.
+
+    TokenRecord ──▶ Account     shared by all tokens of one account, also while it does not exist
+         │     └──▶ Terms       shared by all tokens with the same restrictions
+         └──▶ Credential (current, and the older one during an overlap)
+
+A token costs about 600 bytes. The structs take no part in garbage collection (`gc=False`), so that a full
+collection never stops the process; none of them forms a cycle.
+"""
+
+import msgspec
+
+from servicetokens.authn.addresses import Network
+from servicetokens.authn.requests import HttpRule
+
+
+class Account(msgspec.Struct, eq=False, weakref=True):
+    """A ServiceAccount as its tokens see it; updated in place, so that they need no look-up.
+
+    Attributes:
+        uid: empty while there is no such account.
+        readable: False when it says something that we do not understand.
+        roles: the names in `spec.roles`.
+        not_before: Unix second before which no credential may have been minted, from that second on.
+        version: grows with every change.
+        uid_of_tokens: the uid that its tokens name, kept to be shared by them.
+    """
+
+    namespace: str
+    name: str
+    uid: str = ""
+    readable: bool = True
+    suspended: bool = False
+    roles: tuple[str, ...] = ()
+    not_before: int | None = None
+    version: int = 0
+    uid_of_tokens: str = ""
+
+
+class Role(msgspec.Struct, frozen=True, gc=False, eq=False):
+    """A ServiceRole: what it permits, and to whom.
+
+    Attributes:
+        namespaces: None when it is for all.
+        max_lifetime: seconds; None is no limit.
+        http: rules of which one must allow a request; None when every request is allowed.
+    """
+
+    name: str
+    namespaces: frozenset[str] | None
+    permissions: tuple[str, ...]
+    max_lifetime: int | None
+    http: tuple[HttpRule, ...] | None
+
+
+class Terms(msgspec.Struct, frozen=True, weakref=True):
+    """What restricts a token.
+
+    Attributes:
+        roles: None for all roles of the account.
+        audiences: empty for all.
+        networks: empty for all.
+    """
+
+    roles: tuple[str, ...] | None
+    audiences: tuple[str, ...]
+    networks: tuple[Network, ...]
+
+
+class Credential(msgspec.Struct, gc=False, eq=False):
+    """One minted secret.
+
+    Attributes:
+        verifier: the 32 bytes of its keyed hash, or nothing when status holds none that we can use.
+        key_id: which key made it; empty when it was another algorithm.
+        mint_time: Unix second.
+        life: seconds from then to its end, the least of all that spec and status say; None is for ever. Most
+            tokens share this number, which the end itself could not be.
+    """
+
+    id: str
+    serial: int
+    key_id: str
+    verifier: bytes
+    mint_time: int
+    life: int | None
+
+    @property
+    def end(self) -> int | None:
+        """Unix second from which it is dead; None is never."""
+        return None if self.life is None else self.mint_time + self.life
+
+
+class TokenRecord(msgspec.Struct, gc=False, eq=False):
+    """A ServiceToken.
+
+    Attributes:
+        account_uid: the account that it was minted for.
+        readable: False when spec or status say something that we do not understand.
+        current: None while nothing is minted.
+        mark: the list in which it was last seen.
+    """
+
+    uid: str
+    name: str
+    account: Account
+    account_uid: str
+    terms: Terms
+    revoked: bool
+    deleting: bool
+    readable: bool
+    current: Credential | None
+    older: Credential | None = None
+    mark: int = 0
+
+    @property
+    def credentials(self) -> tuple[Credential, ...]:
+        """The current credential and the older one, as far as they exist."""
+        return tuple(credential for credential in (self.current, self.older) if credential)

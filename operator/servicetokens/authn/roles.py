@@ -1,0 +1,51 @@
+"""Which roles a token has at this moment: resolved anew, so that taking one away acts at the next request."""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from servicetokens.authn.records import Account, Credential, Role, TokenRecord
+from servicetokens.authn.requests import HttpRequest, is_allowed
+
+# A name that begins so means something to Kubernetes itself; a group `system:masters` from us would be an
+# administrator whom RBAC cannot stop. No DNS label contains a colon, but the index does not rely on the
+# schema.
+_RESERVED: Final = "system:"
+
+
+def effective_roles(
+    record: TokenRecord, credential: Credential, catalogue: Mapping[str, Role]
+) -> tuple[Role, ...]:
+    """Return the roles asked for by token and account that the catalogue grants, sorted by name."""
+    account = record.account
+    names = set(account.roles)
+    if record.terms.roles is not None:
+        names &= set(record.terms.roles)
+    granted = (catalogue.get(name) for name in sorted(names) if not name.startswith(_RESERVED))
+    return tuple(role for role in granted if role and _is_granted(role, account, credential.life))
+
+
+def asks_for_roles(record: TokenRecord) -> bool:
+    """Say whether the token was meant to have any role."""
+    return bool(record.account.roles or record.terms.roles)
+
+
+def permissions_of(roles: Iterable[Role]) -> tuple[str, ...]:
+    """Return what *roles* permit together, sorted, each once."""
+    return tuple(sorted({permission for role in roles for permission in role.permissions}))
+
+
+def allowing_roles(roles: tuple[Role, ...], request: HttpRequest | None) -> tuple[Role, ...]:
+    """Return those of *roles* that allow *request*; one with rules allows nothing that is unknown."""
+    return tuple(
+        role
+        for role in roles
+        if role.http is None or (request is not None and is_allowed(request, role.http))
+    )
+
+
+def _is_granted(role: Role, account: Account, life: int | None) -> bool:
+    if role.namespaces is not None and account.namespace not in role.namespaces:
+        return False
+    if role.max_lifetime is None:
+        return True
+    return life is not None and life <= role.max_lifetime

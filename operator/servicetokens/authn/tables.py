@@ -1,0 +1,180 @@
+"""What a watch fills: one table per feed, each of which keeps the index right about its objects.
+
+All three have the methods of `servicetokens.kube.watch.Sink`. A list that starts over marks what it names,
+and its end sweeps away what it did not: those were deleted while nobody watched.
+"""
+
+from typing import Protocol
+
+from servicetokens.authn.index import Index
+from servicetokens.authn.reading import forget_account, read_role, read_token, update_account
+from servicetokens.authn.records import Account, TokenRecord
+from servicetokens.authn.wire import AccountObject, RoleObject, TokenObject
+
+
+class Identity(Protocol):
+    """Which object it is."""
+
+    @property
+    def uid(self) -> str:
+        """`metadata.uid`."""
+        ...
+
+    @property
+    def namespace(self) -> str:
+        """`metadata.namespace`, empty for what has none."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """`metadata.name`."""
+        ...
+
+
+class Table:
+    """What the tables have in common: the name of the feed and the number of the list."""
+
+    def __init__(self, index: Index, feed: str) -> None:
+        """Serve *index*, which answers nothing until this feed has told everything once."""
+        self._index = index
+        self._feed = feed
+        self._list = 0
+        self._complete = False
+        self.unreadable = 0
+        """How many objects were of a shape that we do not understand."""
+        index.expect(feed)
+
+    def begin(self) -> None:
+        """See `Sink`."""
+        self._list += 1
+
+    def confirm(self, at: float) -> None:
+        """See `Sink`. A sign of life means nothing before the first list is complete."""
+        if self._complete:
+            self._index.confirm(self._feed, at)
+
+
+class TokenTable(Table):
+    """ServiceTokens by uid, which a re-created object of the same name does not share."""
+
+    def __init__(self, index: Index, feed: str) -> None:
+        """See `Table`."""
+        super().__init__(index, feed)
+        self._records: dict[str, TokenRecord] = {}
+
+    def __len__(self) -> int:
+        """Return how many ServiceTokens are known."""
+        return len(self._records)
+
+    def put(self, item: TokenObject) -> None:
+        """See `Sink`."""
+        meta = item.metadata
+        account = self._index.account(meta.namespace, item.spec.account_ref.name)
+        record = read_token(item, account)
+        record.terms = self._index.shared_terms(record.terms)
+        record.mark = self._list
+        self._forget(meta.uid)
+        self._records[record.uid] = record
+        self._index.link(record)
+
+    def put_unreadable(self, identity: Identity) -> None:
+        """See `Sink`. What it said before may no longer be what it says."""
+        self.unreadable += 1
+        self._forget(identity.uid)
+
+    def remove(self, identity: Identity) -> None:
+        """See `Sink`."""
+        self._forget(identity.uid)
+
+    def end(self) -> None:
+        """See `Sink`."""
+        self._complete = True
+        for uid in [uid for uid, record in self._records.items() if record.mark != self._list]:
+            self._forget(uid)
+
+    def _forget(self, uid: str) -> None:
+        record = self._records.pop(uid, None)
+        if record is not None:
+            self._index.unlink(record)
+
+
+class AccountTable(Table):
+    """ServiceAccounts by name, which is what tokens refer to."""
+
+    def __init__(self, index: Index, feed: str) -> None:
+        """See `Table`."""
+        super().__init__(index, feed)
+        self._existing: dict[tuple[str, str], tuple[Account, int]] = {}
+
+    def put(self, item: AccountObject) -> None:
+        """See `Sink`."""
+        account = self._note(item.metadata)
+        update_account(account, item)
+
+    def put_unreadable(self, identity: Identity) -> None:
+        """See `Sink`. The account exists, and none of its tokens is accepted."""
+        self.unreadable += 1
+        account = self._note(identity)
+        forget_account(account)
+        account.uid = identity.uid
+        account.readable = False
+
+    def remove(self, identity: Identity) -> None:
+        """See `Sink`."""
+        self._forget((identity.namespace, identity.name))
+
+    def end(self) -> None:
+        """See `Sink`."""
+        self._complete = True
+        for key in [key for key, (_, mark) in self._existing.items() if mark != self._list]:
+            self._forget(key)
+
+    def _note(self, identity: Identity) -> Account:
+        account = self._index.account(identity.namespace, identity.name)
+        self._existing[identity.namespace, identity.name] = (account, self._list)
+        return account
+
+    def _forget(self, key: tuple[str, str]) -> None:
+        account, _ = self._existing.pop(key, (None, 0))
+        if account is not None:
+            forget_account(account)
+
+
+class RoleTable(Table):
+    """ServiceRoles: the catalogue."""
+
+    def __init__(self, index: Index, feed: str) -> None:
+        """See `Table`."""
+        super().__init__(index, feed)
+        self._marks: dict[str, int] = {}
+
+    def put(self, item: RoleObject) -> None:
+        """See `Sink`."""
+        try:
+            role = read_role(item)
+        except ValueError:
+            self.put_unreadable(item.metadata)
+            return
+        self._index.roles[role.name] = role
+        self._index.roles_version += 1
+        self._marks[role.name] = self._list
+
+    def put_unreadable(self, identity: Identity) -> None:
+        """See `Sink`. A role that we do not understand is granted to nobody."""
+        self.unreadable += 1
+        self.remove(identity)
+
+    def remove(self, identity: Identity) -> None:
+        """See `Sink`."""
+        self._forget(identity.name)
+
+    def end(self) -> None:
+        """See `Sink`."""
+        self._complete = True
+        for name in [name for name, mark in self._marks.items() if mark != self._list]:
+            self._forget(name)
+
+    def _forget(self, name: str) -> None:
+        self._marks.pop(name, None)
+        if self._index.roles.pop(name, None) is not None:
+            self._index.roles_version += 1

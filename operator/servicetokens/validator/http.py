@@ -1,0 +1,382 @@
+"""One HTTP/1.1 connection: llhttp parses, a plain function turns the request into finished bytes.
+
+    idle ──▶ head ──┬──▶ answer at once, drain the body     the body belongs to somebody else: forward-auth
+      ▲             └──▶ body ──▶ answer                    the body is the question: TokenReview
+      └───────────────────────────────────┘
+
+Written because no ready-made server has all the limits that a public authentication endpoint needs, and all
+of them cost more than twice the CPU. Everything that a stranger can make large, slow or ambiguous is bounded:
+head, body, the time for each, the time between requests, output that is not read. Requests that arrive
+together are answered in one write. After an error nothing more is parsed: what follows could mean anything.
+"""
+
+import asyncio
+import re
+from http import HTTPStatus
+from typing import Final, cast
+
+import httptools
+
+from servicetokens.authn.addresses import Origin, parse_address
+from servicetokens.validator.request import (
+    CONNECTION,
+    ENCODING,
+    EXPECT,
+    FIRST_HEADER,
+    HOST,
+    LENGTH,
+    Request,
+    Server,
+)
+from servicetokens.validator.responses import render_problem, without_body
+
+# nginx takes heads of up to 32 KiB by default (four buffers of 8 KiB), and may forward as much.
+MAX_HEAD: Final = 32 * 1024
+# A TokenReview with a token and a few audiences has 300 bytes.
+MAX_BODY: Final = 64 * 1024
+# Chunks of one byte take six; more than that is decoration, or a trailer without end.
+_MAX_CODED_BODY: Final = 8 * MAX_BODY
+REQUEST_SECONDS: Final = 5
+# Longer than the 90 s of Go's clients: it is never us who close a connection that they are about to use.
+IDLE_SECONDS: Final = 120
+# For how long, and how much of, a refused request is thrown away, so that no reset overtakes the refusal.
+_LINGER_SECONDS: Final = 2
+_MAX_LINGER: Final = 1024 * 1024
+# What is parsed before sizes are looked at again. Nearly every request is smaller and parsed in one go.
+_SLICE: Final = 4096
+
+_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+_CLOSE: Final = b"Connection: close\r\n"
+_KEEP: Final = b"Connection: keep-alive\r\n"
+# RFC 9110 section 5.6.2, "token", with a bound.
+_METHOD: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}")
+_NONE_REPEATED: Final[frozenset[int]] = frozenset()
+_OWN_NUMBERS: Final = frozenset(range(FIRST_HEADER)) - {CONNECTION}
+
+_DEFECT: Final = "the validator has a defect; its log says more"
+_MALFORMED: Final = "the request is malformed"
+
+# Plain numbers, not an Enum: looking up its members would cost a tenth of the time that a request takes.
+_IDLE: Final = 0
+"""Between requests."""
+_HEAD: Final = 1
+_BODY: Final = 2
+"""The answer waits for the body."""
+_DRAIN: Final = 3
+"""The answer is given; the body is thrown away."""
+_OVER: Final = 4
+"""Nothing more is parsed; closing, or throwing away what still comes."""
+
+
+class Connection(asyncio.Protocol):
+    """See the module. `deadline` is the tick of the server at which it is ended."""
+
+    __slots__ = (
+        "_body",
+        "_body_size",
+        "_completed",
+        "_fed",
+        "_find",
+        "_foreign_method",
+        "_half_closed",
+        "_keep",
+        "_lingers",
+        "_old",
+        "_out",
+        "_parser",
+        "_request",
+        "_server",
+        "_state",
+        "_thrown_away",
+        "_transport",
+        "deadline",
+    )
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._find = server.slots.spellings.get
+        self._transport: asyncio.Transport
+        self._parser = httptools.HttpRequestParser(self)
+        self._request = Request(Origin(None))
+        self._out: list[bytes] = []
+        self._state = _IDLE
+        self._body: list[bytes] = []
+        self._body_size = self._fed = self._thrown_away = 0
+        self._foreign_method = b""
+        self._completed = self._old = self._lingers = self._half_closed = False
+        self._keep = True
+        self.deadline = server.tick + REQUEST_SECONDS + 1
+
+    # ------------------------------------------------------------------------------------ from the event loop
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the connection in."""
+        self._transport = cast("asyncio.Transport", transport)
+        peer = self._transport.get_extra_info("peername")
+        if peer:
+            self._request.origin = Origin(parse_address(peer[0]))
+        if not self._server.admit(self):
+            self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "too many connections")
+            self._lingers = False
+            self._flush()
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        """Forget everything."""
+        self._state = _OVER
+        self._server.dismiss(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse, and send everything that can be answered."""
+        if len(data) <= _SLICE:
+            self._feed(data)
+        else:
+            for start in range(0, len(data), _SLICE):
+                self._feed(data[start : start + _SLICE])
+        self._flush()
+
+    def pause_writing(self) -> None:
+        """Stop reading from a client that does not read."""
+        self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """Go on."""
+        self._transport.resume_reading()
+
+    # --------------------------------------------------------------------------------------- from the
+    # listener
+
+    def expire(self) -> None:
+        """End what took too long."""
+        if self._state in (_HEAD, _BODY):
+            self._refuse(HTTPStatus.REQUEST_TIMEOUT, "the request did not arrive in time")
+            self._flush()
+        elif self._transport.get_write_buffer_size():
+            self._transport.abort()
+        else:
+            self._transport.close()
+
+    def close_if_idle(self) -> None:
+        """End it unless a request is under way, which then is the last one."""
+        if self._state == _IDLE:
+            self._end(lingers=False)
+            self._flush()
+
+    def abort(self) -> None:
+        """End it now."""
+        self._transport.abort()
+
+    # ----------------------------------------------------------------------------------------- from the
+    # parser
+
+    def on_message_begin(self) -> None:
+        """A request starts."""
+        if self._state == _OVER:
+            return
+        self._state = _HEAD
+        request = self._request
+        request.target = b""
+        request.values = list(self._server.slots.blank)
+        request.repeated = _NONE_REPEATED
+        self._fed = 0
+        self.deadline = self._server.tick + REQUEST_SECONDS + 1
+
+    def on_url(self, part: bytes) -> None:
+        """A part of the target; there are several when it comes in several segments."""
+        self._request.target += part
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One header, also as a trailer after a chunked body, where it means nothing to us."""
+        number = self._find(name)
+        if number is None:
+            number = self._server.slots.learn(name)
+        if number >= 0 and self._state == _HEAD:
+            values = self._request.values
+            before = values[number]
+            if before is None:
+                values[number] = value
+            else:
+                self._request.repeated |= {number}
+                values[number] = before + b"," + value
+
+    def on_headers_complete(self) -> None:
+        """The head is there: check it, and answer if the body does not matter."""
+        if self._state != _HEAD:
+            return
+        request = self._request
+        request.method = self._foreign_method or self._parser.get_method()
+        if not self._check_head():
+            return
+        self._keep = self._parser.should_keep_alive() and not self._server.draining
+        self._body_size = self._fed = 0
+        if self._server.handler.reads_body:
+            self._state = _BODY
+            if request.values[EXPECT] is not None:
+                self._out.append(_CONTINUE)
+            return
+        self._state = _DRAIN
+        length = request.values[LENGTH]
+        if request.values[EXPECT] is not None or (length and int(length) > MAX_BODY):
+            # It will not be drained: nobody is going to send it, or it is too much.
+            self._keep = False
+        self._answer()
+
+    def on_body(self, part: bytes) -> None:
+        """A part of the body."""
+        self._body_size += len(part)
+        if self._body_size > MAX_BODY:
+            self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "the body is too large")
+        elif self._state == _BODY:
+            self._body.append(part)
+
+    def on_message_complete(self) -> None:
+        """The request is complete."""
+        if self._state == _BODY:
+            self._request.body = b"".join(self._body)
+            self._body.clear()
+            self._answer()
+        elif self._state != _DRAIN:
+            return
+        self._state = _IDLE
+        self._completed = True
+        self.deadline = self._server.tick + IDLE_SECONDS + 1
+        if self._foreign_method:
+            self._foreign_method = b""
+        if not self._keep:
+            self._end(lingers=False)
+
+    # --------------------------------------------------------------------------------------------------
+    # inside
+
+    def _feed(self, data: bytes) -> None:
+        if self._state == _OVER:
+            self._throw_away(len(data))
+            return
+        self._completed = False
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._go_on_after_upgrade(data[upgrade.args[0] :])
+        except httptools.HttpParserInvalidMethodError:
+            if not self._retry_foreign_method(data):
+                self._refuse(HTTPStatus.BAD_REQUEST, _MALFORMED)
+        except httptools.HttpParserCallbackError as error:
+            self._server.report(error)
+            self._refuse(HTTPStatus.INTERNAL_SERVER_ERROR, _DEFECT)
+        except httptools.HttpParserError:
+            self._refuse(HTTPStatus.BAD_REQUEST, _MALFORMED)
+        if self._state != _IDLE and not self._completed:
+            self._count_unfinished(len(data))
+
+    def _count_unfinished(self, size: int) -> None:
+        """Count what the parser keeps to itself until it is complete: a header, a trailer, a chunk's size."""
+        self._fed += size
+        if self._state == _HEAD and self._fed > MAX_HEAD:
+            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "the header is too large")
+        elif self._fed > _MAX_CODED_BODY:
+            self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "the body is too large")
+
+    def _go_on_after_upgrade(self, rest: bytes) -> None:
+        """Ignore an `Upgrade`: after it the parser wants no more, so that another one has to go on."""
+        values = self._request.values
+        if self._state == _OVER:
+            return
+        if values[LENGTH] is not None or values[ENCODING] is not None:
+            # The parser has left the body unread, and nobody can tell where it ends.
+            self._end(lingers=True)
+            return
+        self._parser = httptools.HttpRequestParser(self)
+        if rest:
+            self._feed(rest)
+
+    def _retry_foreign_method(self, data: bytes) -> bool:
+        """Take a method that llhttp has never heard of, where the method of the request does not matter."""
+        method, _, rest = data.partition(b" ")
+        if (
+            self._server.handler.reads_body
+            or self._state != _HEAD
+            or self._fed
+            or self._foreign_method
+            or not _METHOD.fullmatch(method)
+        ):
+            return False
+        self._foreign_method = method
+        self._parser = httptools.HttpRequestParser(self)
+        self._feed(b"GET " + rest)
+        return True
+
+    def _check_head(self) -> bool:
+        """Refuse what is ambiguous or impossible; return whether the request may go on."""
+        values = self._request.values
+        self._old = False
+        if values[HOST] is None or values[CONNECTION] is not None:
+            # Asked only if it can matter: the parser makes a text of the version each time.
+            self._old = self._parser.get_http_version() == "1.0"
+            if values[HOST] is None and not self._old:
+                return self._refuse(HTTPStatus.BAD_REQUEST, "the Host header is missing")
+        if self._request.repeated and not self._request.repeated.isdisjoint(_OWN_NUMBERS):
+            return self._refuse(HTTPStatus.BAD_REQUEST, "a header must not be repeated")
+        encoding = values[ENCODING]
+        if encoding is not None and (values[LENGTH] is not None or encoding.lower() != b"chunked"):
+            return self._refuse(HTTPStatus.BAD_REQUEST, "the length of the body is ambiguous")
+        return not self._server.handler.reads_body or self._check_body()
+
+    def _check_body(self) -> bool:
+        """Refuse a body that cannot be the question."""
+        values = self._request.values
+        if self._parser.should_upgrade():
+            return self._refuse(HTTPStatus.BAD_REQUEST, "there is no other protocol here")
+        if values[LENGTH] and int(values[LENGTH] or 0) > MAX_BODY:
+            return self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "the body is too large")
+        if (values[EXPECT] or b"100-continue").lower() != b"100-continue":
+            return self._refuse(HTTPStatus.EXPECTATION_FAILED, "only 100-continue can be expected")
+        return True
+
+    def _answer(self) -> None:
+        try:
+            answer = self._server.handler.answer(self._request)
+        except Exception as error:  # noqa: BLE001 - a defect must cost one request, not the listener
+            self._server.report(error)
+            answer = render_problem(HTTPStatus.INTERNAL_SERVER_ERROR, _DEFECT)
+            self._keep = False
+        if self._request.method == b"HEAD":
+            answer = without_body(answer)
+        status, rest = answer
+        if self._keep and not self._old:
+            self._out += (status, self._server.date, rest)
+        else:
+            self._out += (status, self._server.date, _KEEP if self._keep else _CLOSE, rest)
+
+    def _refuse(self, status: HTTPStatus, sentence: str) -> bool:
+        """Answer, unless it has been done, and parse nothing more; False for callers that return it."""
+        if self._state != _OVER:
+            if self._state != _DRAIN:
+                line, rest = render_problem(status, sentence)
+                self._out += (line, self._server.date, _CLOSE, rest)
+            self._end(lingers=True)
+        return False
+
+    def _end(self, *, lingers: bool) -> None:
+        self._state = _OVER
+        self._lingers = lingers
+        self.deadline = self._server.tick + _LINGER_SECONDS + 1
+
+    def _flush(self) -> None:
+        if self._out:
+            self._transport.write(b"".join(self._out))
+            self._out.clear()
+        if self._state == _DRAIN and not self._keep:
+            self._end(lingers=True)
+        if self._state == _OVER:
+            self._leave()
+
+    def _leave(self) -> None:
+        if not self._lingers:
+            self._transport.close()
+        elif not self._half_closed and self._transport.can_write_eof():
+            self._half_closed = True
+            self._transport.write_eof()
+
+    def _throw_away(self, size: int) -> None:
+        self._thrown_away += size
+        if self._thrown_away > _MAX_LINGER:
+            self._transport.abort()

@@ -1,0 +1,127 @@
+"""Where the index gets its knowledge: the watches of the three kinds, and the check of their schemas.
+
+Nothing here ever gives up. What is wrong is said once in the log when it begins and when it ends, and in
+`/readyz` for as long as it lasts.
+"""
+
+import asyncio
+from typing import Final
+
+from servicetokens.api import names
+from servicetokens.authn import wire
+from servicetokens.authn.index import Index
+from servicetokens.authn.tables import AccountTable, RoleTable, TokenTable
+from servicetokens.kube import crds, paths
+from servicetokens.kube.client import Api
+from servicetokens.kube.errors import KubeError, NotConfigured
+from servicetokens.kube.watch import Feed, Surroundings
+from servicetokens.runtime.logs import get_logger
+
+_log = get_logger(__name__)
+
+AnyFeed = Feed[wire.TokenObject] | Feed[wire.AccountObject] | Feed[wire.RoleObject]
+
+_SCHEMA: Final = "schema"
+_SCHEMA_PERIOD: Final = 300.0
+_SCHEMA_RETRY: Final = 5.0
+
+
+class Troubles:
+    """What is wrong with the API server at the moment, a sentence for each path. A feed's `Observer`."""
+
+    def __init__(self) -> None:
+        self._by_path: dict[str, str] = {}
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """All of them, each once."""
+        return tuple(dict.fromkeys(self._by_path.values()))
+
+    def failed(self, path: str, error: Exception) -> None:
+        """See `Observer`."""
+        sentence = str(error) or type(error).__name__
+        if self._by_path.get(path) != sentence:
+            if sentence not in self._by_path.values():
+                _log.warning("cannot follow the API server", path=path, reason=sentence)
+            self._by_path[path] = sentence
+
+    def works(self, path: str) -> None:
+        """See `Observer`."""
+        if self._by_path.pop(path, None) is not None and not self._by_path:
+            _log.info("following the API server again")
+
+
+class SchemaGuard:
+    """Keeps the index from answering while the CRDs are missing, or older than this code."""
+
+    def __init__(self, api: Api, index: Index) -> None:
+        """Nothing is checked until `wait` or `run`."""
+        self._api = api
+        self._index = index
+        self._said = ""
+        self._checked = False
+        index.hold(_SCHEMA, "the CRDs have not been checked yet")
+
+    async def wait(self) -> None:
+        """Check until the CRDs fit."""
+        while True:
+            if await self._check():
+                return
+            await asyncio.sleep(_SCHEMA_RETRY)
+
+    async def run(self) -> None:
+        """Keep checking, for ever: an older CRD may be applied by mistake at any time."""
+        while True:
+            await asyncio.sleep(_SCHEMA_PERIOD)
+            await self.wait()
+
+    async def _check(self) -> bool:
+        try:
+            trouble = await crds.find_trouble(self._api)
+        except (KubeError, NotConfigured) as error:
+            sentence = f"the CRDs cannot be checked: {error}"
+            if not self._checked:
+                self._index.hold(_SCHEMA, sentence)
+            self._say(sentence)
+            return False
+        self._checked = True
+        if trouble is not None:
+            self._index.hold(_SCHEMA, trouble)
+            self._say(trouble)
+            return False
+        self._index.release(_SCHEMA)
+        if self._said:
+            _log.info("the CRDs fit")
+        self._said = ""
+        return True
+
+    def _say(self, sentence: str) -> None:
+        if sentence != self._said:
+            self._said = sentence
+            _log.warning("not ready", reason=sentence)
+
+
+def make_feeds(index: Index, around: Surroundings, namespaces: tuple[str, ...]) -> list[AnyFeed]:
+    """Return the watches that fill *index*: of the whole cluster, or of each of *namespaces*."""
+    feeds: list[AnyFeed] = [
+        Feed(
+            around,
+            paths.ours(names.PLURAL_ROLES),
+            decoder=wire.role_decoder,
+            sink=RoleTable(index, names.PLURAL_ROLES),
+        )
+    ]
+    for namespace in namespaces or ("",):
+        where = f" in {namespace}" if namespace else ""
+        accounts = AccountTable(index, f"{names.PLURAL_ACCOUNTS}.{names.GROUP}{where}")
+        tokens = TokenTable(index, f"{names.PLURAL_TOKENS}{where}")
+        feeds += (
+            Feed(
+                around,
+                paths.ours(names.PLURAL_ACCOUNTS, namespace),
+                decoder=wire.account_decoder,
+                sink=accounts,
+            ),
+            Feed(around, paths.ours(names.PLURAL_TOKENS, namespace), decoder=wire.token_decoder, sink=tokens),
+        )
+    return feeds

@@ -1,0 +1,107 @@
+"""One listening address: takes connections in, sweeps the slow ones away every second, drains at the end."""
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from typing import Final
+
+from servicetokens.runtime.clock import Clock
+from servicetokens.runtime.health import AddressInUse
+from servicetokens.validator.http import Connection
+from servicetokens.validator.request import Handler, HeaderSlots
+from servicetokens.validator.responses import date_line
+
+# What the kernel queues during a burst, or while a page of objects is decoded.
+_BACKLOG: Final = 1024
+_HANDSHAKE_SECONDS: Final = 5.0
+# 2.5 KB each: the idle connections of a thousand proxies, in 25 MB.
+MAX_CONNECTIONS: Final = 10_000
+_SWEEP_SECONDS: Final = 1.0
+
+
+class Listener:
+    """Serves *handler* at one address. It is the `Server` that its connections share."""
+
+    def __init__(
+        self,
+        handler: Handler,
+        clock: Clock,
+        *,
+        report: Callable[[Exception], None],
+        max_connections: int = MAX_CONNECTIONS,
+    ) -> None:
+        """Not listening yet.
+
+        Args:
+            handler: answers.
+            clock: for the `Date` of answers.
+            report: is told about defects of the handler.
+            max_connections: further ones are answered by 503 and closed.
+        """
+        self.handler = handler
+        self.slots = HeaderSlots(handler.headers)
+        self.tick = 0
+        self.date = date_line(clock.now())
+        self.draining = False
+        self.report = report
+        self._clock = clock
+        self._max_connections = max_connections
+        self._connections: set[Connection] = set()
+        self._server: asyncio.Server | None = None
+        self._sweeper: asyncio.Task[None] | None = None
+
+    async def start(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> None:
+        """Listen.
+
+        Raises:
+            AddressInUse: the port is taken, or the address is not of this machine.
+        """
+        loop = asyncio.get_running_loop()
+        try:
+            self._server = await loop.create_server(
+                lambda: Connection(self),
+                host,
+                port,
+                ssl=tls,
+                backlog=_BACKLOG,
+                ssl_handshake_timeout=_HANDSHAKE_SECONDS if tls else None,
+            )
+        except OSError as error:
+            message = f"cannot listen on {host}:{port} ({error.strerror or error})"
+            raise AddressInUse(message) from error
+        self._sweeper = asyncio.create_task(self._sweep())
+
+    async def drain(self, *, seconds: float) -> None:
+        """Take no more connections, answer what is under way, and close everything within *seconds*."""
+        self.draining = True
+        if self._server is not None:
+            self._server.close()
+        deadline = asyncio.get_running_loop().time() + seconds
+        while self._connections and asyncio.get_running_loop().time() < deadline:
+            for connection in tuple(self._connections):
+                connection.close_if_idle()
+            await asyncio.sleep(0.05)
+        for connection in tuple(self._connections):
+            connection.abort()
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+
+    def admit(self, connection: Connection) -> bool:
+        """See `Server`."""
+        if len(self._connections) >= self._max_connections:
+            return False
+        self._connections.add(connection)
+        return True
+
+    def dismiss(self, connection: Connection) -> None:
+        """See `Server`."""
+        self._connections.discard(connection)
+
+    async def _sweep(self) -> None:
+        """Count the seconds and end what is overdue. One task for all, instead of a timer for each."""
+        while True:
+            await asyncio.sleep(_SWEEP_SECONDS)
+            self.tick += 1
+            self.date = date_line(self._clock.now())
+            for connection in [one for one in self._connections if one.deadline <= self.tick]:
+                connection.expire()

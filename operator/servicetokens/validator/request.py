@@ -1,0 +1,104 @@
+"""What a connection gives to a handler, what the handler gives back, and what connections share."""
+
+from typing import TYPE_CHECKING, Final, Protocol
+
+from servicetokens.authn.addresses import Origin
+from servicetokens.validator.responses import Answer
+
+if TYPE_CHECKING:
+    from servicetokens.validator.http import Connection
+
+# Spellings of header names that are remembered: proxies use few, strangers may invent many.
+_MAX_SPELLINGS: Final = 512
+_MAX_SPELLING: Final = 64
+
+HOST, LENGTH, ENCODING, EXPECT, CONNECTION = range(5)
+"""The numbers of the headers that the connection itself looks at, in `Request.values`."""
+_OWN_HEADERS: Final = (b"host", b"content-length", b"transfer-encoding", b"expect", b"connection")
+FIRST_HEADER: Final = len(_OWN_HEADERS)
+"""The number of the first header that a handler asked for."""
+_NOT_WANTED: Final = -1
+
+
+class Request:
+    """What a handler sees; valid only during the call, since the connection uses it again.
+
+    Attributes:
+        method: in capitals, as sent.
+        target: raw, with its query.
+        values: the values of headers, joined by commas where one came more than once; the handler's own begin
+            at `FIRST_HEADER`.
+        repeated: the numbers of those that came more than once.
+        body: complete; empty for a handler that does not read it.
+        origin: the TCP peer.
+    """
+
+    __slots__ = ("body", "method", "origin", "repeated", "target", "values")
+
+    def __init__(self, origin: Origin) -> None:
+        self.origin = origin
+        self.method = b""
+        self.target = b""
+        self.values: list[bytes | None] = []
+        self.repeated: frozenset[int] = frozenset()
+        self.body = b""
+
+
+class Handler(Protocol):
+    """Answers requests, at once and without waiting for anything."""
+
+    headers: tuple[bytes, ...]
+    """The names of the headers that it wants to see, in small letters."""
+    reads_body: bool
+    """Whether the body is the question. If not, it is ignored, and so are `Upgrade` and `Expect`."""
+
+    def answer(self, request: Request) -> Answer:
+        """Return a finished answer, as `servicetokens.validator.responses` makes them."""
+        ...
+
+
+class HeaderSlots:
+    """Where the value of a header goes, by its name as spelled in the request.
+
+    `spellings` holds what was met before; what is not in it has to be learnt.
+    """
+
+    __slots__ = ("_numbers", "blank", "spellings")
+
+    def __init__(self, wanted: tuple[bytes, ...]) -> None:
+        names = (*_OWN_HEADERS, *wanted)
+        self._numbers = {name: number for number, name in enumerate(names)}
+        self.blank: tuple[bytes | None, ...] = (None,) * len(names)
+        """The values of a request without headers."""
+        self.spellings: dict[bytes, int] = {}
+
+    def learn(self, name: bytes) -> int:
+        """Return the number of the header *name*, or -1 when nobody wants it, and remember the spelling."""
+        number = self._numbers.get(name.lower(), _NOT_WANTED)
+        if len(self.spellings) < _MAX_SPELLINGS and len(name) <= _MAX_SPELLING:
+            self.spellings[name] = number
+        return number
+
+
+class Server(Protocol):
+    """What the connections of one listener share."""
+
+    handler: Handler
+    slots: HeaderSlots
+    tick: int
+    """Seconds, counted by the sweep."""
+    date: bytes
+    """The current `Date` header line."""
+    draining: bool
+
+    def admit(self, connection: "Connection") -> bool:
+        """Take a new connection in; False when there are too many."""
+        ...
+
+    def dismiss(self, connection: "Connection") -> None:
+        """Forget a closed one."""
+        ...
+
+    def report(self, error: Exception) -> None:
+        """Log a defect of a handler."""
+        ...

@@ -1,0 +1,121 @@
+"""TLS of the listeners: certificate and key from files, read again when they change."""
+
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+Fingerprint = tuple[tuple[int, int, int], ...]
+_ALPN: Final = ["http/1.1"]
+"""Not h2: kube-apiserver would put all its questions on one connection, that is on one replica."""
+
+
+class UnusableCertificate(ValueError):
+    """Certificate, key or CA cannot be used. The message names the file and says why."""
+
+
+@dataclass(frozen=True)
+class CertificateFiles:
+    """Where they are; `client_ca` asks clients for a certificate that it has signed."""
+
+    certificate: Path
+    key: Path
+    client_ca: Path | None = None
+
+    def fingerprint(self) -> Fingerprint:
+        """Return what changes whenever a file does; a mounted Secret is replaced as a whole, by a link.
+
+        Raises:
+            OSError: one is not there.
+        """
+        found = [path.stat() for path in (self.certificate, self.key, self.client_ca) if path]
+        return tuple((stat.st_ino, stat.st_mtime_ns, stat.st_size) for stat in found)
+
+
+class ServerTls:
+    """A context for a listener whose certificate can be replaced while it is in use.
+
+    Each handshake is handed over to the newest context. Open connections keep what they began with.
+    """
+
+    def __init__(self, files: CertificateFiles) -> None:
+        """Read the files.
+
+        Raises:
+            UnusableCertificate: see there.
+        """
+        self._files = files
+        self._seen = self._look()
+        self._newest = _make_context(files)
+        self.context = _make_context(files)
+        self.context.sni_callback = self._hand_over
+
+    def refresh(self) -> bool:
+        """Read the files again if one has changed, and say whether that was so.
+
+        Raises: UnusableCertificate: they cannot be used together, perhaps since one of two is written and
+            the other
+                is not yet. What was read before stays in use.
+        """
+        seen = self._look()
+        if seen == self._seen:
+            return False
+        self._seen = seen
+        self._newest = _make_context(self._files)
+        return True
+
+    def _hand_over(
+        self, connection: ssl.SSLSocket | ssl.SSLObject, _name: str | None, _context: ssl.SSLContext
+    ) -> None:
+        connection.context = self._newest
+
+    def _look(self) -> Fingerprint:
+        try:
+            return self._files.fingerprint()
+        except OSError as error:
+            raise _unreadable(error) from error
+
+
+def _make_context(files: CertificateFiles) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(_ALPN)
+    try:
+        context.load_cert_chain(files.certificate, files.key, password=_no_password)
+    except ssl.SSLError as error:
+        message = (
+            f"the certificate {files.certificate} and the key {files.key} cannot be used together "
+            f"({error.reason or 'not in PEM format'})"
+        )
+        raise UnusableCertificate(message) from error
+    except OSError as error:
+        raise _unreadable(error) from error
+    except ValueError as error:
+        message = f"the key {files.key} is encrypted; a key without password is needed"
+        raise UnusableCertificate(message) from error
+    if files.client_ca:
+        _demand_client_certificates(context, files.client_ca)
+    return context
+
+
+def _demand_client_certificates(context: ssl.SSLContext, client_ca: Path) -> None:
+    try:
+        context.load_verify_locations(client_ca)
+    except ssl.SSLError as error:
+        message = f"the client CA {client_ca} cannot be used ({error.reason or 'not in PEM format'})"
+        raise UnusableCertificate(message) from error
+    except OSError as error:
+        raise _unreadable(error) from error
+    context.verify_mode = ssl.CERT_REQUIRED
+    # A resumed session is not verified again, and would outlive a CA that was taken away.
+    context.num_tickets = 0
+    context.options |= ssl.OP_NO_TICKET
+
+
+def _no_password() -> str:
+    # Without this, OpenSSL would ask the terminal.
+    raise ValueError
+
+
+def _unreadable(error: OSError) -> UnusableCertificate:
+    return UnusableCertificate(f"cannot read {error.filename}: {error.strerror}")

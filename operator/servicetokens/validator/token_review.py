@@ -1,0 +1,162 @@
+"""TokenReview: kube-apiserver, and servers that delegate to it, ask whose token it is.
+
+The answer has the version of the question (kube-apiserver asks in v1beta1 unless told otherwise). A no is
+kept by the API server for minutes, with one exception: not when `status.error` is set. So that is set where
+the truth may change within a second, for a token that we may not have heard of yet.
+"""
+
+from http import HTTPStatus
+from typing import Annotated, Final, Literal
+
+import msgspec
+
+from servicetokens.api.names import GROUP
+from servicetokens.authn.authenticator import TokenAuthenticator, common_audiences
+from servicetokens.authn.decision import Accepted, Presented, Rejected, RejectReason, Unavailable
+from servicetokens.runtime.clock import Clock
+from servicetokens.validator.metrics import Tally
+from servicetokens.validator.refusals import Refusals
+from servicetokens.validator.request import FIRST_HEADER, Request
+from servicetokens.validator.responses import RETRY_SOON, Answer, render_json, render_problem
+
+PATH: Final = b"/authenticate"
+USERNAME_PREFIX: Final = "servicetoken:"
+GROUP_OF_ALL: Final = "servicetokens:accounts"
+GROUP_OF_ROLE: Final = "servicetokens:role:"
+
+_Version = Literal["authentication.k8s.io/v1", "authentication.k8s.io/v1beta1"]
+# kube-apiserver asks for one or two audiences; services for one.
+_Audience = Annotated[str, msgspec.Meta(max_length=1024)]
+_Audiences = Annotated[tuple[_Audience, ...], msgspec.Meta(max_length=64)]
+
+# What may be true a second from now, by a watch event or a new key.
+_NOT_YET: Final = frozenset({RejectReason.UNKNOWN, RejectReason.UNKNOWN_KEY})
+
+
+class _Spec(msgspec.Struct, gc=False):
+    token: str
+    audiences: _Audiences | None = None
+
+    def __repr__(self) -> str:
+        return "_Spec(token=…)"
+
+
+class _Review(msgspec.Struct, rename={"version": "apiVersion"}, gc=False):
+    version: _Version
+    kind: Literal["TokenReview"]
+    spec: _Spec
+
+
+_decoder: Final = msgspec.json.Decoder(_Review)
+
+_NOT_FOUND: Final = render_problem(HTTPStatus.NOT_FOUND, "the only path here is /authenticate")
+_WRONG_METHOD: Final = render_problem(
+    HTTPStatus.METHOD_NOT_ALLOWED, "send a TokenReview by POST", (("Allow", "POST"),)
+)
+_COMPRESSED: Final = render_problem(
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send the TokenReview without Content-Encoding"
+)
+_NO_REVIEW: Final = render_json(
+    HTTPStatus.BAD_REQUEST,
+    {
+        "apiVersion": "v1",
+        "kind": "Status",
+        "status": "Failure",
+        "reason": "BadRequest",
+        "code": 400,
+        "message": "expected a TokenReview of authentication.k8s.io/v1 or v1beta1 with spec.token",
+    },
+)
+_UNAVAILABLE: Final = render_problem(
+    HTTPStatus.SERVICE_UNAVAILABLE, "the validator cannot tell yet; /readyz says why", (RETRY_SOON,)
+)
+
+
+class TokenReviewWebhook:
+    """The handler of the listener `tokenreview`."""
+
+    headers: tuple[bytes, ...] = (b"content-encoding",)
+    reads_body = True
+
+    def __init__(self, authenticator: TokenAuthenticator, clock: Clock, tally: Tally) -> None:
+        """Answer by *authenticator*."""
+        self._authenticate = authenticator.authenticate
+        self._tally = tally
+        self._refusals = Refusals(tally, clock)
+
+    def answer(self, request: Request) -> Answer:
+        """See `Handler`."""
+        if request.target.partition(b"?")[0] != PATH:
+            return _NOT_FOUND
+        if request.method != b"POST":
+            return _WRONG_METHOD
+        if request.values[FIRST_HEADER] not in (None, b"identity"):
+            return _COMPRESSED
+        try:
+            review = _decoder.decode(request.body)
+        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+            # The error would quote what was sent.
+            self._refusals.note_request("InvalidRequest")
+            return _NO_REVIEW
+        return self._review(review)
+
+    def _review(self, review: _Review) -> Answer:
+        audiences = review.spec.audiences or ()
+        presented = Presented(review.spec.token, audiences)
+        decision = self._authenticate(presented)
+        if isinstance(decision, Accepted):
+            self._tally.accepted += 1
+            key = (review.version, audiences)
+            if decision.answer_key != key:
+                decision.answer = _accept(review.version, decision, common_audiences(decision, presented))
+                decision.answer_key = key
+            return decision.answer
+        if isinstance(decision, Unavailable):
+            self._tally.unavailable += 1
+            return _UNAVAILABLE
+        return self._refuse(review.version, decision)
+
+    def _refuse(self, version: _Version, rejected: Rejected) -> Answer:
+        self._refusals.note(rejected)
+        return _REFUSALS[version, rejected.reason in _NOT_YET]
+
+
+def _accept(version: _Version, accepted: Accepted, audiences: tuple[str, ...]) -> Answer:
+    account = accepted.record.account
+    status = {
+        "authenticated": True,
+        "user": {
+            "username": f"{USERNAME_PREFIX}{account.namespace}:{account.name}",
+            # Of the account's object: one that is created again under the same name is somebody else.
+            "uid": account.uid,
+            "groups": [
+                GROUP_OF_ALL,
+                f"{GROUP_OF_ALL}:{account.namespace}",
+                *(f"{GROUP_OF_ROLE}{role.name}" for role in accepted.roles),
+            ],
+            "extra": {
+                f"{GROUP}/token-id": [accepted.token_id],
+                f"{GROUP}/token-name": [accepted.record.name],
+            },
+        },
+        # Left out, the API server would take its own for granted; so it is, when nobody asked.
+        **({"audiences": audiences} if audiences else {}),
+    }
+    return _render(version, status)
+
+
+def _render(version: _Version, status: object) -> Answer:
+    return render_json(HTTPStatus.OK, {"apiVersion": version, "kind": "TokenReview", "status": status})
+
+
+def _refusal(version: _Version, *, may_change: bool) -> Answer:
+    error = {"error": "the token is not known"} if may_change else {}
+    return _render(version, {"authenticated": False, **error})
+
+
+_VERSIONS: Final[tuple[_Version, ...]] = ("authentication.k8s.io/v1", "authentication.k8s.io/v1beta1")
+_REFUSALS: Final = {
+    (version, may_change): _refusal(version, may_change=may_change)
+    for version in _VERSIONS
+    for may_change in (False, True)
+}

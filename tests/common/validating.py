@@ -1,0 +1,117 @@
+"""A validator as a process, and the questions that proxies and API servers ask it."""
+
+import contextlib
+import http.client
+import json
+import ssl
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from common.world import VALIDATOR, RunningOperator, World
+from controlplane.ports import LOOPBACK, free_ports
+from controlplane.processes import Process
+
+V1: Final = "authentication.k8s.io/v1"
+
+
+@dataclass
+class Reply:
+    """An HTTP answer."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = b""
+    json: Any = field(default=None)
+
+
+class RunningValidator(RunningOperator):
+    """A validator process: its health page, and its two listeners."""
+
+    def __init__(self, process: Process, health: int, forward: int, review: int, authority: Path) -> None:
+        super().__init__(process, health)
+        self.forward_port = forward
+        self.review_port = review
+        self._tls = ssl.create_default_context(cafile=authority)
+
+    @property
+    def review_url(self) -> str:
+        """Where kube-apiserver asks."""
+        return f"https://{LOOPBACK}:{self.review_port}/authenticate"
+
+    def forward(
+        self, token: str | None = None, *, path: str = "/validate", method: str = "GET", **headers: str
+    ) -> Reply:
+        """Ask as a proxy does. Underscores in the names of *headers* are dashes."""
+        connection = http.client.HTTPConnection(LOOPBACK, self.forward_port, timeout=10)
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        if token is not None:
+            sent["Authorization"] = f"Bearer {token}"
+        return _ask(connection, method, path, None, sent)
+
+    def review(self, token: str, audiences: list[str] | None = None, version: str = V1) -> Reply:
+        """Ask as kube-apiserver does."""
+        spec: dict[str, Any] = {"token": token}
+        if audiences is not None:
+            spec["audiences"] = audiences
+        body = {
+            "kind": "TokenReview",
+            "apiVersion": version,
+            "metadata": {"creationTimestamp": None},
+            "spec": spec,
+        }
+        return self.post(json.dumps({**body, "status": {"user": {}}}).encode())
+
+    def post(
+        self, body: bytes, path: str = "/authenticate?timeout=30s", method: str = "POST", **headers: str
+    ) -> Reply:
+        """Send any body to the webhook."""
+        connection = http.client.HTTPSConnection(LOOPBACK, self.review_port, context=self._tls, timeout=10)
+        sent = {"Content-Type": "application/json"}
+        sent |= {name.replace("_", "-"): value for name, value in headers.items()}
+        return _ask(connection, method, path, body, sent)
+
+
+@contextlib.contextmanager
+def validator(world: World, log: Path, *flags: str, wait: bool = True) -> Iterator[RunningValidator]:
+    """Run a validator under its own identity until the context ends."""
+    health, forward, review = free_ports(3)
+    authority = world.cluster.files.authority
+    certificate = authority.server("validator")
+    groups = ("system:serviceaccounts", "system:authenticated")
+    arguments = [
+        *(sys.executable, "-m", "servicetokens", "validator"),
+        f"--kubeconfig={world.cluster.user(VALIDATOR, groups)}",
+        f"--health-address={LOOPBACK}:{health}",
+        f"--forward-auth-address={LOOPBACK}:{forward}",
+        f"--token-review-address={LOOPBACK}:{review}",
+        f"--tls-cert-file={certificate.certificate}",
+        f"--tls-key-file={certificate.key}",
+        *flags,
+    ]
+    with Process("validator", arguments, log=log) as process:
+        running = RunningValidator(process, health, forward, review, authority.certificate)
+        if wait:
+            world.until(running.is_ready, "the validator to be ready", timeout=30)
+        yield running
+
+
+def _ask(
+    connection: http.client.HTTPConnection,
+    method: str,
+    path: str,
+    body: bytes | None,
+    headers: Mapping[str, str],
+) -> Reply:
+    try:
+        connection.request(method, path, body=body, headers=dict(headers))
+        response = connection.getresponse()
+        found = response.read()
+        content = None
+        if response.headers.get("Content-Type", "").startswith("application/json") and found:
+            content = json.loads(found)
+        return Reply(response.status, dict(response.headers), found, content)
+    finally:
+        connection.close()

@@ -1,0 +1,345 @@
+"""The server of the validator on real sockets: what is served, what is bounded, and what ends a connection."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from http import HTTPStatus
+
+import pytest
+
+from common.clock import FakeClock
+from servicetokens.runtime.health import AddressInUse
+from servicetokens.validator.http import IDLE_SECONDS, MAX_BODY, MAX_HEAD, REQUEST_SECONDS
+from servicetokens.validator.listener import Listener
+from servicetokens.validator.request import FIRST_HEADER, Request
+from servicetokens.validator.responses import render
+
+HOST = b"Host: validator\r\n"
+
+
+class Echo:
+    """Answers with what it has understood."""
+
+    headers: tuple[bytes, ...] = (b"x-word",)
+
+    def __init__(self, *, reads_body: bool) -> None:
+        self.reads_body = reads_body
+        self.fails = False
+
+    def answer(self, request: Request) -> tuple[bytes, bytes]:
+        """Say method, target, header and body."""
+        if self.fails:
+            message = "a defect"
+            raise ValueError(message)
+        word = request.values[FIRST_HEADER] or b"-"
+        parts = (request.method, request.target, word, request.body or b"-")
+        return render(HTTPStatus.OK, (("X-Seen", b" ".join(parts).decode("latin-1")),))
+
+
+@dataclass
+class Served:
+    """A listener on a free port, and what it has reported."""
+
+    listener: Listener
+    handler: Echo
+    port: int
+    defects: list[Exception] = field(default_factory=list)
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator["Client"]:
+        """Open a connection."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        try:
+            yield Client(reader, writer)
+        finally:
+            writer.close()
+
+    async def ask(self, data: bytes) -> bytes:
+        """Send *data* on a connection of its own, and return everything until the server closes it."""
+        async with self.connection() as client:
+            client.writer.write(data)
+            return await client.rest()
+
+
+@dataclass
+class Client:
+    """One connection."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+    async def answer(self) -> bytes:
+        """Read one answer without a body."""
+        return await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), 5)
+
+    async def rest(self) -> bytes:
+        """Read until the server closes."""
+        return await asyncio.wait_for(self.reader.read(), 10)
+
+
+@asynccontextmanager
+async def serving(*, reads_body: bool = False, max_connections: int = 100) -> AsyncIterator[Served]:
+    """Serve an echo."""
+    handler = Echo(reads_body=reads_body)
+    defects: list[Exception] = []
+    listener = Listener(handler, FakeClock(), report=defects.append, max_connections=max_connections)
+    await listener.start("127.0.0.1", 0)
+    assert listener._server is not None
+    port = listener._server.sockets[0].getsockname()[1]
+    try:
+        yield Served(listener, handler, port, defects)
+    finally:
+        await listener.drain(seconds=0)
+
+
+def seen(answer: bytes) -> bytes:
+    """Return what the echo has understood."""
+    return answer.partition(b"X-Seen: ")[2].partition(b"\r\n")[0]
+
+
+def last(data: bytes) -> bytes:
+    """Return *data* as the last request of its connection."""
+    return data.replace(HOST, HOST + b"Connection: close\r\n", 1)
+
+
+async def test_requests_are_answered_on_a_connection_that_stays_open() -> None:
+    """Method, target and header arrive as they were sent; every answer has a date."""
+    async with serving() as served, served.connection() as client:
+        for _ in range(3):
+            client.writer.write(b"GET /a?b=%2f HTTP/1.1\r\n" + HOST + b"X-Word: hi\r\n\r\n")
+            answer = await client.answer()
+            assert answer.startswith(b"HTTP/1.1 200 OK\r\nDate: ")
+            assert seen(answer) == b"GET /a?b=%2f hi -"
+
+
+async def test_requests_that_arrive_together_are_answered_together_and_in_order() -> None:
+    """Pipelining."""
+    async with serving() as served:
+        requests = b"".join(b"GET /%d HTTP/1.1\r\n" % number + HOST + b"\r\n" for number in range(5))
+        answers = await served.ask(requests + last(b"GET /end HTTP/1.1\r\n" + HOST + b"\r\n"))
+        assert answers.count(b"HTTP/1.1 200") == 6
+        order = [answers.index(b"GET /%d " % number) for number in range(5)]
+        assert order == sorted(order)
+
+
+@pytest.mark.parametrize("reads_body", [True, False])
+async def test_a_request_that_arrives_byte_by_byte_is_one_request(reads_body: bool) -> None:
+    """Wherever the network cuts it."""
+    request = last(b"POST /x HTTP/1.1\r\n" + HOST + b"X-Word: hi\r\nContent-Length: 3\r\n\r\nabc")
+    async with serving(reads_body=reads_body) as served, served.connection() as client:
+        for number in range(len(request)):
+            client.writer.write(request[number : number + 1])
+            await client.writer.drain()
+            await asyncio.sleep(0)
+        answer = await client.rest()
+        assert seen(answer) == b"POST /x hi " + (b"abc" if reads_body else b"-")
+
+
+async def test_http_1_0_is_served_without_a_host_and_closed() -> None:
+    """Nginx asks so, unless it is told otherwise; keep-alive where it is asked for."""
+    async with serving() as served:
+        answer = await served.ask(b"GET /x HTTP/1.0\r\n\r\n")
+        assert seen(answer) == b"GET /x - -"
+        assert b"Connection: close" in answer
+        async with served.connection() as client:
+            for _ in range(2):
+                client.writer.write(b"GET /x HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+                assert b"Connection: keep-alive" in await client.answer()
+
+
+async def test_head_has_the_headers_of_get_and_no_body() -> None:
+    """HAProxy asks so."""
+    async with serving() as served:
+        answer = await served.ask(last(b"HEAD /x HTTP/1.1\r\n" + HOST + b"\r\n"))
+        assert seen(answer) == b"HEAD /x - -"
+        assert answer.endswith(b"\r\n\r\n")
+
+
+REFUSED = {
+    "no Host": (b"GET / HTTP/1.1\r\n\r\n", 400),
+    "two Hosts": (b"GET / HTTP/1.1\r\n" + HOST + HOST + b"\r\n", 400),
+    "no HTTP": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400),
+    "nonsense": (b"hello\r\n\r\n", 400),
+    "a line break in a header": (b"GET / HTTP/1.1\r\n" + HOST + b"X-Word: a\nX-Evil: b\r\n\r\n", 400),
+    "a NUL in a header": (b"GET / HTTP/1.1\r\n" + HOST + b"X-Word: a\0b\r\n\r\n", 400),
+    "two lengths": (
+        b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 3\r\nContent-Length: 4\r\n\r\nabc",
+        400,
+    ),
+    "a length and chunks": (
+        b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        400,
+    ),
+    "another encoding": (
+        b"POST / HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        400,
+    ),
+    "a length that is none": (b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: -1\r\n\r\n", 400),
+    "one large header": (
+        b"GET / HTTP/1.1\r\n" + HOST + b"X-Word: " + b"a" * (MAX_HEAD + 8192) + b"\r\n\r\n",
+        431,
+    ),
+    "many headers": (b"GET / HTTP/1.1\r\n" + HOST + b"X: y\r\n" * 20_000 + b"\r\n", 431),
+    "a header without an end": (b"GET / HTTP/1.1\r\n" + HOST + b"X-Word: " + b"a" * 2 * MAX_HEAD, 431),
+    "a large target": (b"GET /" + b"a" * (MAX_HEAD + 8192) + b" HTTP/1.1\r\n" + HOST + b"\r\n", 431),
+}
+
+
+@pytest.mark.parametrize(("request_", "status"), REFUSED.values(), ids=REFUSED)
+@pytest.mark.parametrize("reads_body", [True, False])
+async def test_what_is_malformed_or_too_large_is_refused_and_ends_the_connection(
+    request_: bytes, status: int, reads_body: bool
+) -> None:
+    """What follows it could mean anything, so it is not looked at."""
+    async with serving(reads_body=reads_body) as served:
+        answer = await served.ask(request_ + b"GET /smuggled HTTP/1.1\r\n" + HOST + b"\r\n")
+        assert answer.startswith(b"HTTP/1.1 %d " % status), answer[:80]
+        assert b"Connection: close" in answer
+        assert b"smuggled" not in answer
+
+
+async def test_a_body_is_read_up_to_its_bound() -> None:
+    """By its length before it arrives, and by what arrives."""
+    async with serving(reads_body=True) as served:
+        head = b"POST / HTTP/1.1\r\n" + HOST
+        assert seen(await served.ask(last(head + b"Content-Length: 3\r\n\r\nabc"))) == b"POST / - abc"
+        chunked = head + b"Transfer-Encoding: chunked\r\n\r\n"
+        assert seen(await served.ask(last(chunked + b"3\r\nabc\r\n0\r\n\r\n"))) == b"POST / - abc"
+        large = head + b"Content-Length: %d\r\n\r\n" % (MAX_BODY + 1)
+        assert (await served.ask(large)).startswith(b"HTTP/1.1 413 ")
+        parts = b"8000\r\n" + b"a" * 0x8000 + b"\r\n"
+        assert (await served.ask(chunked + parts * 3)).startswith(b"HTTP/1.1 413 ")
+
+
+async def test_a_client_that_waits_for_a_word_gets_it() -> None:
+    """`Expect: 100-continue`; any other expectation is refused."""
+    async with serving(reads_body=True) as served, served.connection() as client:
+        head = b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 3\r\n"
+        client.writer.write(head + b"Expect: 100-continue\r\n\r\n")
+        assert await client.answer() == b"HTTP/1.1 100 Continue\r\n\r\n"
+        client.writer.write(b"abc")
+        assert seen(await client.answer()) == b"POST / - abc"
+        client.writer.write(head + b"Expect: more\r\n\r\n")
+        assert (await client.answer()).startswith(b"HTTP/1.1 417 ")
+
+
+async def test_where_the_body_is_somebody_elses_it_is_drained_and_not_waited_for() -> None:
+    """The answer goes out with the header; a large body ends the connection after it."""
+    async with serving() as served:
+        head = b"POST /x HTTP/1.1\r\n" + HOST
+        async with served.connection() as client:
+            client.writer.write(head + b"Content-Length: 5\r\n\r\n")
+            assert seen(await client.answer()) == b"POST /x - -"
+            client.writer.write(b"hello" + head.replace(b"/x", b"/y") + b"\r\n")
+            assert seen(await client.answer()) == b"POST /y - -"
+        async with served.connection() as client:
+            client.writer.write(head + b"Content-Length: 10000000\r\n\r\n")
+            answer = await client.rest()
+            assert seen(answer) == b"POST /x - -"
+            assert b"Connection: close" in answer
+        async with served.connection() as client:
+            client.writer.write(head + b"Transfer-Encoding: chunked\r\n\r\n")
+            assert seen(await client.answer()) == b"POST /x - -"
+            for _ in range(4):
+                client.writer.write(b"8000\r\n" + b"a" * 0x8000 + b"\r\n")
+            assert await client.rest() == b""
+
+
+async def test_an_upgrade_is_ignored_or_refused() -> None:
+    """WebSockets pass through proxies that copy headers; on the webhook there is no other protocol."""
+    upgrade = b"GET /x HTTP/1.1\r\n" + HOST + b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+    async with serving() as served, served.connection() as client:
+        for _ in range(2):
+            client.writer.write(upgrade)
+            assert seen(await client.answer()) == b"GET /x - -"
+        client.writer.write(upgrade + upgrade)
+        assert seen(await client.answer()) == seen(await client.answer()) == b"GET /x - -"
+    async with serving(reads_body=True) as served:
+        assert (await served.ask(upgrade)).startswith(b"HTTP/1.1 400 ")
+
+
+async def test_a_method_that_nobody_has_heard_of_is_a_method() -> None:
+    """Where it does not matter; the webhook takes known ones only."""
+    request = last(b"FROBNICATE /x HTTP/1.1\r\n" + HOST + b"\r\n")
+    async with serving() as served:
+        assert seen(await served.ask(request)) == b"FROBNICATE /x - -"
+    async with serving(reads_body=True) as served:
+        assert (await served.ask(request)).startswith(b"HTTP/1.1 400 ")
+
+
+async def test_a_defect_costs_one_request_and_is_reported() -> None:
+    """Not the listener."""
+    async with serving() as served:
+        served.handler.fails = True
+        answer = await served.ask(b"GET /x HTTP/1.1\r\n" + HOST + b"\r\n")
+        assert answer.startswith(b"HTTP/1.1 500 ")
+        assert [str(error) for error in served.defects] == ["a defect"]
+        served.handler.fails = False
+        assert b"200 OK" in await served.ask(last(b"GET /x HTTP/1.1\r\n" + HOST + b"\r\n"))
+
+
+@pytest.mark.parametrize(
+    ("begun", "seconds", "status"),
+    [
+        (b"", REQUEST_SECONDS, b""),
+        (b"GET / HT", REQUEST_SECONDS, b"HTTP/1.1 408 "),
+        (b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 9\r\n\r\nabc", REQUEST_SECONDS, b"HTTP/1.1 408 "),
+    ],
+)
+async def test_what_arrives_too_slowly_is_ended(begun: bytes, seconds: int, status: bytes) -> None:
+    """A silent connection, half a header, half a body."""
+    async with serving(reads_body=True) as served, served.connection() as client:
+        client.writer.write(begun)
+        await asyncio.sleep(0.1)
+        served.listener.tick += seconds
+        assert (await client.rest()).startswith(status)
+
+
+async def test_an_idle_connection_is_kept_for_longer_than_gos_clients_do() -> None:
+    """90 seconds is theirs; ours ends after 120."""
+    async with serving() as served, served.connection() as client:
+        client.writer.write(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")
+        await client.answer()
+        served.listener.tick += IDLE_SECONDS - 2
+        await asyncio.sleep(1.2)
+        client.writer.write(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")
+        await client.answer()
+        served.listener.tick += IDLE_SECONDS
+        assert await client.rest() == b""
+
+
+async def test_connections_beyond_the_bound_are_told_so() -> None:
+    """And there is room again when others have gone."""
+    async with serving(max_connections=1) as served:
+        async with served.connection() as first:
+            first.writer.write(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")
+            await first.answer()
+            assert (await served.ask(b"")).startswith(b"HTTP/1.1 503 ")
+        await asyncio.sleep(0.1)
+        assert b"200 OK" in await served.ask(last(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n"))
+
+
+async def test_draining_closes_idle_connections_and_lets_the_last_request_finish() -> None:
+    """With `Connection: close` on its answer."""
+    async with serving(reads_body=True) as served, served.connection() as idle, served.connection() as busy:
+        idle.writer.write(b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 1\r\n\r\na")
+        await idle.answer()
+        busy.writer.write(b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 3\r\n\r\na")
+        await asyncio.sleep(0.1)
+        draining = asyncio.create_task(served.listener.drain(seconds=5))
+        assert await idle.rest() == b""
+        busy.writer.write(b"bc")
+        answer = await busy.rest()
+        assert seen(answer) == b"POST / - abc"
+        await draining
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection("127.0.0.1", served.port)
+
+
+async def test_an_address_in_use_is_named() -> None:
+    """The message goes to a person."""
+    async with serving() as served:
+        other = Listener(Echo(reads_body=False), FakeClock(), report=lambda _error: None)
+        with pytest.raises(AddressInUse, match=f"127.0.0.1:{served.port}"):
+            await other.start("127.0.0.1", served.port)
