@@ -94,6 +94,7 @@ async def measure(
     section = Section(f"Minting {count:,} tokens at once", METHOD)
 
     def median(of: Callable[[Round], float]) -> float:
+        """Over all rounds."""
         return statistics.median(of(one) for one in rounds)
 
     seconds, bare = median(lambda one: one.operator_seconds), median(lambda one: one.writer_seconds)

@@ -29,6 +29,7 @@ async def gather_limited(
     room = asyncio.Semaphore(in_flight)
 
     async def one(item: T) -> R:
+        """Do one when there is room."""
         async with room:
             return await work(item)
 
@@ -83,6 +84,7 @@ async def watching(api: Api, path: str, see: Callable[[Json], None], **query: st
     parameters = {**query, "watch": "true", "resourceVersion": version}
 
     async def follow() -> None:
+        """Read the watch until everything was seen."""
         async with api.stream(path, parameters, silence=120) as lines:
             async for line in lines:
                 see(json.loads(line))

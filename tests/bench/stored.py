@@ -61,6 +61,7 @@ async def store(api: Api, namespace: str, count: int, key: bytes) -> list[Stored
     now = int(time.time())
 
     async def one(name: str) -> Stored:
+        """Store one token."""
         created = await send(api, "POST", token_path(namespace), token_object(name))
         uid = created["metadata"]["uid"]
         token = mint("svt", os_entropy)

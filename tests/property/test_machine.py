@@ -6,6 +6,7 @@ durations are tiny, and a rule jumps to the plan's own deadline, one second befo
 
 from collections import Counter
 
+import pytest
 from hypothesis import event
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -375,4 +376,5 @@ class TokenLife(RuleBasedStateMachine):
         return ready is not None and ready.status == "False"
 
 
-TestTokenLife = TokenLife.TestCase
+# The deep search takes as long as it is let.
+TestTokenLife = pytest.mark.timeout(7200)(TokenLife.TestCase)

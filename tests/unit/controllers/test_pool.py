@@ -113,6 +113,7 @@ async def test_the_end_waits_for_what_is_under_way_and_begins_nothing_new() -> N
     gate = asyncio.Event()
 
     async def slow(key: Key) -> bool:
+        """Finish when the gate opens."""
         await gate.wait()
         finished.append(key)
         return False
