@@ -153,7 +153,8 @@ class World:
     def is_settled(self, namespace: str, name: str = "ci-prod") -> bool:
         """Say whether the operator has answered the present spec."""
         token = self.get(namespace, name)
-        return bool(token["status"].get("observedGeneration") == token["metadata"]["generation"])
+        status = token.get("status") or {}
+        return bool(status.get("observedGeneration") == token["metadata"]["generation"])
 
     def until(self, condition: Callable[[], Any], what: str, timeout: float = 15) -> Any:
         """Wait for *condition*; a busy machine gets many times what it takes."""

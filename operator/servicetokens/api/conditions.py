@@ -100,8 +100,6 @@ class Reason(StrEnum):
     WAITING = "Waiting"
     #: Enforced: no validator is alive, so nothing is accepted anywhere.
     NO_VALIDATORS = "NoValidators"
-    #: Reconciling: the operator is at it.
-    PROGRESSING = "Progressing"
 
 
 def _shorten(value: object) -> object:

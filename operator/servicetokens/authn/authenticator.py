@@ -24,10 +24,9 @@ from servicetokens.authn.requests import HttpRequest
 from servicetokens.authn.roles import allowing_roles, asks_for_roles, effective_roles, permissions_of
 from servicetokens.runtime.clock import Clock
 from servicetokens.tokens.format import find_id, mint
+from servicetokens.tokens.lifetime import MAX_CLOCK_SKEW
 from servicetokens.tokens.verifier import KeyRing
 
-# By how much the clock of an operator may be ahead of ours. Expiry knows no such tolerance.
-_CLOCK_SKEW: Final = 60
 # Later than any time in a year of four digits.
 _FOREVER: Final = 2**53
 # Decisions that are kept, with their finished answers, about 800 bytes each: more than a busy proxy sees.
@@ -211,7 +210,7 @@ def _find_reason(record: TokenRecord, credential: Credential, now: int) -> Rejec
         return RejectReason.UNREADABLE
     if account.not_before is not None and credential.mint_time < account.not_before <= now:
         return RejectReason.MINTED_TOO_EARLY
-    if credential.mint_time > now + _CLOCK_SKEW:
+    if credential.mint_time > now + MAX_CLOCK_SKEW:
         return RejectReason.MINTED_IN_FUTURE
     if credential.end is not None and credential.end <= now:
         return RejectReason.EXPIRED

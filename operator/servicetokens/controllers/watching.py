@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+import aiohttp
 import kopf
 
 from servicetokens.api import names
@@ -28,6 +29,7 @@ _log = get_logger(__name__)
 _IDLE_SECONDS: Final = 0.01
 
 _END_SECONDS: Final = 3.0
+_CLOSE_SECONDS: Final = 0.1
 _PACKAGE: Final = str(Path(kopf.__file__).parent)
 
 Take = Callable[[Mapping[str, Any]], None]
@@ -67,8 +69,9 @@ async def watch(
     kopf is started by its parts: its own ending waits for tasks of its that never end once one of them has
     failed, as after a CRD was deleted.
     """
+    sessions: list[aiohttp.ClientSession] = []
     tasks = await kopf.spawn_tasks(
-        registry=_registry(api, wakeup, watches_secrets=watches_secrets),
+        registry=_registry(api, wakeup, sessions, watches_secrets=watches_secrets),
         settings=_settings(watches_secrets=watches_secrets),
         standalone=True,
         clusterwide=not namespaces,
@@ -83,6 +86,10 @@ async def watch(
             task.result()
     finally:
         await _end_all()
+        for session in sessions:
+            await session.close()
+        # The connections below them close in the background (aiohttp's documentation, "Graceful shutdown").
+        await asyncio.sleep(_CLOSE_SECONDS)
 
 
 async def _end_all() -> None:
@@ -115,11 +122,14 @@ def _settings(*, watches_secrets: bool) -> kopf.OperatorSettings:
     return settings
 
 
-def _registry(api: Api, wakeup: Wakeup, *, watches_secrets: bool) -> kopf.OperatorRegistry:
+def _registry(
+    api: Api, wakeup: Wakeup, sessions: list[aiohttp.ClientSession], *, watches_secrets: bool
+) -> kopf.OperatorRegistry:
     registry = kopf.OperatorRegistry()
 
     async def login(**_: Any) -> kopf.AiohttpSession:
         server, session = await api.open_session()
+        sessions.append(session)
         return kopf.AiohttpSession(server=server, aiohttp_session=session)
 
     kopf.on.login(registry=registry)(login)

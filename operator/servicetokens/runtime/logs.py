@@ -7,6 +7,7 @@ That is a second net; the first is that a `Token` does not print itself.
 import logging
 import re
 import sys
+import traceback
 from collections.abc import MutableMapping
 from typing import Any, Final, Literal
 
@@ -64,12 +65,17 @@ def configure(level: LogLevel, log_format: LogFormat) -> None:
 def _tell_in_one_line(record: logging.LogRecord) -> bool:
     """Cut the tracebacks of kopf's failures: they are the API server's answers, and nobody's defect.
 
-    What asyncio says when kopf's tasks are cancelled (a callback of its that only works in a task) says
-    nothing.
+    What asyncio has to say about kopf's tasks and generators when they are ended says nothing at all.
     """
     if record.name.startswith("kopf"):
         record.exc_info = record.exc_text = None
-    return not (record.name == "asyncio" and "/kopf/" in record.getMessage())
+    return not (record.name == "asyncio" and _is_about_kopf(record))
+
+
+def _is_about_kopf(record: logging.LogRecord) -> bool:
+    error = record.exc_info[1] if record.exc_info else None
+    frames = traceback.extract_tb(error.__traceback__) if error is not None else ()
+    return "/kopf/" in record.getMessage() or any("/kopf/" in frame.filename for frame in frames)
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:

@@ -16,7 +16,6 @@ def test_paths_are_those_of_the_api() -> None:
     assert paths.secrets("team-a", "a.b") == "/api/v1/namespaces/team-a/secrets/a.b"
     assert paths.secrets() == "/api/v1/secrets"
     assert paths.events("team-a") == "/apis/events.k8s.io/v1/namespaces/team-a/events"
-    assert paths.leases("ns", "x") == "/apis/coordination.k8s.io/v1/namespaces/ns/leases/x"
 
 
 @pytest.mark.parametrize(
