@@ -2,16 +2,10 @@
 
 import pytest
 
-from common.presenting import DAY, RING, STALENESS, Surroundings
-from servicetokens.api.values import format_time
-from servicetokens.authn.addresses import Origin, parse_address, parse_network
-from servicetokens.authn.authenticator import common_audiences
+from common.presenting import RING, STALENESS, Surroundings
 from servicetokens.authn.decision import Accepted, Presented, Unavailable
-from servicetokens.authn.requests import HttpRequest
 from servicetokens.kube.watch import Identity
 from servicetokens.tokens.verifier import KeyRing
-
-GET = HttpRequest("GET", "orders.example.com", "/orders/17")
 
 
 @pytest.fixture
@@ -89,9 +83,6 @@ def test_other_keys_undo_what_was_decided_with_the_old_ones(it: Surroundings) ->
     it.accepted()
     it.index.set_keys(KeyRing({"k1": bytes(32)}))
     assert it.reason() == "WrongSecret"
-
-
-# ------------------------------------------------------------------------------- objects and their states
 
 
 def test_a_deleted_token_is_refused(it: Surroundings) -> None:
@@ -172,230 +163,6 @@ def test_a_token_without_a_status_or_an_end_is_no_credential(it: Surroundings) -
     assert it.reason() == "Expired"
 
 
-# ---------------------------------------------------------------------------------------------- time
-
-
-def test_a_token_expires_to_the_second(it: Surroundings) -> None:
-    """Whether or not an operator has written it down, and however often it was accepted before."""
-    it.put_token(expiresAfter="60s")
-    it.clock.advance(59)
-    assert it.accepted().end == it.clock.now() + 1
-    it.clock.advance(1)
-    it.confirm()
-    assert it.reason() == "Expired"
-
-
-def test_a_fixed_end_and_no_end(it: Surroundings) -> None:
-    """By the clock, and never."""
-    it.put_token(expirationTime=format_time(it.clock.now() + 5))
-    it.accepted()
-    it.clock.advance(5)
-    assert it.reason() == "Expired"
-    it.put_token(expiresAfter="never")
-    it.clock.advance(5000 * DAY)
-    it.confirm()
-    assert it.accepted().end is None
-
-
-def test_a_later_end_on_status_is_not_believed_and_an_earlier_one_is(it: Surroundings) -> None:
-    """Whoever may write status can only shorten."""
-    now = it.clock.now()
-    it.put_token(expiresAfter="60s", credentials=[it.credential(it.token, end=now + 10**6)])
-    assert it.accepted().end == now + 60
-    it.put_token(expiresAfter="60s", credentials=[it.credential(it.token, end=now + 5)])
-    assert it.accepted().end == now + 5
-
-
-def test_an_older_credential_ends_with_its_overlap(it: Surroundings) -> None:
-    """Whatever status says about it; a third one was planted."""
-    now = it.clock.now()
-    newer = it.mint()
-    credentials = [
-        it.credential(it.token, minted=now - DAY, end=now + 20 * DAY),
-        it.credential(newer, serial=2),
-    ]
-    it.put_token(rotation={"id": "x", "overlap": "10m"}, credentials=credentials)
-    assert it.accepted().end == now + 600
-    it.accepted(newer)
-    it.clock.advance(600)
-    it.confirm()
-    assert it.reason() == "Expired"
-    it.accepted(newer)
-    third = it.mint()
-    it.put_token(credentials=[*credentials, it.credential(third, serial=3)])
-    assert it.reason() == "Unknown"
-    it.accepted(third)
-
-
-def test_the_kill_switch_refuses_what_was_minted_before_it(it: Surroundings) -> None:
-    """From its moment on, also a token that was accepted just before."""
-    cut = it.clock.now() + 10
-    it.put_account(tokensNotBeforeTime=format_time(cut))
-    it.accepted()
-    it.clock.advance(10)
-    assert it.reason() == "MintedTooEarly"
-    it.put_token(credentials=[it.credential(it.token, minted=cut)])
-    it.accepted()
-
-
-def test_a_mint_in_the_future_was_planted(it: Surroundings) -> None:
-    """Clocks may differ by a minute, not more."""
-    it.put_token(credentials=[it.credential(it.token, minted=it.clock.now() + 61)])
-    assert it.reason() == "MintedInFuture"
-    it.put_token(credentials=[it.credential(it.token, minted=it.clock.now() + 60)])
-    it.accepted()
-
-
-# ------------------------------------------------------------------------------------------ occasions
-
-
-def test_a_token_with_audiences_is_good_for_those_who_say_so(it: Surroundings) -> None:
-    """One of them is enough; nobody is not."""
-    it.put_token(audiences=["orders", "https://orders.example.com"])
-    it.accepted(audiences=("other", "orders"))
-    assert it.reason(audiences=("other",)) == "Audience"
-    assert it.reason(audiences=()) == "Audience"
-    it.accepted(audiences=None, original=lambda: GET)
-    assert it.reason(audiences=None, original=lambda: HttpRequest("GET", "", "/")) == "Audience"
-    assert it.reason(audiences=None) == "Audience"
-
-
-def test_a_token_without_audiences_is_good_for_whoever_asks(it: Surroundings) -> None:
-    """And the answer says for whom it was asked."""
-    accepted = it.accepted(audiences=("a", "b"))
-    assert common_audiences(accepted, Presented(it.token.reveal(), ("a", "b"))) == ("a", "b")
-    it.put_token(audiences=["b"])
-    assert common_audiences(it.accepted(audiences=("b",)), Presented("", ("a", "b"))) == ("b",)
-
-
-def origin(peer: str, forwarded: str = "") -> Origin:
-    """Return where a request comes from."""
-    return Origin(parse_address(peer), forwarded)
-
-
-def test_a_token_bound_to_networks_is_good_from_there() -> None:
-    """By the peer, or by what a trusted proxy says."""
-    it = Surroundings(trusted_proxies=(parse_network("10.0.0.0/8"),))
-    it.put_token(allowedCIDRs=["192.0.2.0/24", "2001:db8::/32"])
-    it.accepted(origin=origin("192.0.2.7"))
-    it.accepted(origin=origin("::ffff:192.0.2.7"))
-    it.accepted(origin=origin("10.0.0.1", "203.0.113.1, 192.0.2.7, 10.9.9.9"))
-    it.accepted(origin=origin("10.0.0.1", "[2001:db8::1]:8080"))
-    it.accepted(origin=origin("10.0.0.1", "192.0.2.7:443"))
-    assert it.reason(origin=origin("192.0.3.7", "192.0.2.7")) == "ClientAddress"
-    assert it.reason(origin=origin("10.0.0.1", "192.0.2.7, 203.0.113.1")) == "ClientAddress"
-    for unknown in (
-        None,
-        Origin(None),
-        origin("10.0.0.1"),
-        origin("10.0.0.1", "unknown"),
-        origin("10.0.0.1", "10.0.0.2"),
-    ):
-        assert it.reason(origin=unknown) == "NoClientAddress"
-    assert it.reason(origin=origin("10.0.0.1", "x" * 1000)) == "NoClientAddress"
-
-
-def test_effective_roles_are_those_of_token_account_and_catalogue_together(it: Surroundings) -> None:
-    """Resolved now: one that is withdrawn is gone at the next request."""
-    it.put_role("reader", permissions=["orders:read"])
-    it.put_role("writer", permissions=["orders:write", "orders:read"], allowedNamespaces=["team-b"])
-    it.put_role("short", maxLifetime="7d")
-    it.put_role("long", maxLifetime="30d")
-    it.put_account(roles=["reader", "writer", "short", "long", "unknown", "system:masters"])
-    accepted = it.accepted()
-    assert [role.name for role in accepted.roles] == ["long", "reader"]
-    assert accepted.permissions == ("orders:read",)
-    it.put_token(roles=["reader", "elsewhere"])
-    assert [role.name for role in it.accepted().roles] == ["reader"]
-    it.roles.remove(Identity("r-reader", "reader"))
-    assert it.accepted().roles == ()
-    it.put_token(expiresAfter="never")
-    it.put_account(roles=["long"])
-    assert it.accepted().roles == ()
-
-
-def test_a_role_that_cannot_be_read_grants_nothing(it: Surroundings) -> None:
-    """Also one that could be read before."""
-    it.put_account(roles=["reader"])
-    it.put_role("reader")
-    assert len(it.accepted().roles) == 1
-    for odd in ({"maxLifetime": "long"}, {"permissions": ["a,b"]}, {"permissions": ["a\nb"]}):
-        it.put_role("reader", **odd)
-        assert it.accepted().roles == ()
-    assert it.roles.unreadable == 3
-
-
-def test_required_roles_must_all_be_held(it: Surroundings) -> None:
-    """Every one that is named."""
-    it.put_account(roles=["reader", "writer"])
-    it.put_role("reader")
-    it.accepted(required_roles=("reader",))
-    assert it.reason(required_roles=("reader", "writer")) == "RoleMissing"
-
-
-def test_rules_about_requests_let_pass_what_one_role_allows(it: Surroundings) -> None:
-    """Only the roles that allow it are told to the service; an unknown request is allowed by none of them."""
-    it.put_account(roles=["reader", "writer"])
-    it.put_role("reader", http=[{"methods": ["GET"], "paths": ["/orders/*"]}])
-    it.put_role("writer", http=[{"methods": ["POST", "GET"], "hosts": ["orders.example.com"]}])
-    assert [role.name for role in it.accepted(original=lambda: GET).roles] == ["reader", "writer"]
-    post = HttpRequest("POST", "orders.example.com", "/orders")
-    first = it.accepted(original=lambda: post)
-    assert [role.name for role in first.roles] == ["writer"]
-    assert it.accepted(original=lambda: post) is first
-    assert it.reason(original=lambda: HttpRequest("DELETE", "", "/")) == "RequestNotAllowed"
-    assert it.reason(original=lambda: None) == "RequestNotAllowed"
-    assert len(it.accepted().roles) == 2
-    assert it.reason(original=lambda: post, required_roles=("reader",)) == "RoleMissing"
-
-
-def test_one_role_without_rules_allows_every_request(it: Surroundings) -> None:
-    """Then it is the one that counts."""
-    it.put_account(roles=["reader", "all"])
-    it.put_role("reader", http=[{"methods": ["GET"]}])
-    it.put_role("all")
-    delete = HttpRequest("DELETE", "", "/")
-    assert [role.name for role in it.accepted(original=lambda: delete).roles] == ["all"]
-    assert [role.name for role in it.accepted(original=lambda: None).roles] == ["all"]
-
-
-def test_a_token_whose_every_role_was_withdrawn_lets_no_request_pass(it: Surroundings) -> None:
-    """It was meant to have some, and what they allowed is not known any more."""
-    it.put_account(roles=["reader"])
-    assert it.reason(original=lambda: GET) == "RoleMissing"
-    it.put_account()
-    it.accepted(original=lambda: GET)
-
-
-def test_kept_decisions_are_bounded(it: Surroundings) -> None:
-    """The narrowed ones of each token, by the subsets of its roles."""
-    names = [f"r{number}" for number in range(12)]
-    it.put_account(roles=names)
-    for name in names:
-        it.put_role(name, http=[{"paths": [f"/{name}"]}])
-    for name in names:
-        accepted = it.accepted(original=lambda name=name: HttpRequest("GET", "", f"/{name}"))
-        assert [role.name for role in accepted.roles] == [name]
-    narrowed = it.accepted().narrowed
-    assert narrowed is not None
-    assert len(narrowed) == 8
-
-
-def test_the_oldest_kept_decision_goes_when_there_are_too_many(
-    it: Surroundings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Nothing else changes."""
-    monkeypatch.setattr("servicetokens.authn.authenticator._MOST_KEPT", 1)
-    other = it.mint()
-    it.put_token(uid="u-2", name="other", credentials=[it.credential(other, uid="u-2")])
-    first = it.accepted()
-    it.accepted(other)
-    assert it.accepted() is not first
-
-
-# ------------------------------------------------------------------------------------- cannot tell
-
-
 def test_before_everything_is_known_nothing_is_said(it: Surroundings) -> None:
     """Not "invalid": cannot tell, and why."""
     fresh = Surroundings()
@@ -444,9 +211,6 @@ def test_the_first_sign_of_life_counts_after_the_first_list() -> None:
     fresh.end()
     fresh.confirm(it.clock.monotonic())
     it.accepted()
-
-
-# ------------------------------------------------------------------------------- lists that start over
 
 
 def test_a_list_that_starts_over_sweeps_away_what_it_does_not_name(it: Surroundings) -> None:

@@ -1,0 +1,227 @@
+"""One ServiceToken in a cluster that is only a few dictionaries, and the parts of the operator that work on it."""
+
+import base64
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from common.clock import FakeClock
+from common.entropy import CountingEntropy
+from servicetokens.api import names
+from servicetokens.controllers import facts
+from servicetokens.controllers.cache import Caches
+from servicetokens.controllers.execute import Executor
+from servicetokens.controllers.gather import Gatherer
+from servicetokens.controllers.keys import Key
+from servicetokens.controllers.memory import Memories
+from servicetokens.kube.errors import (
+    AlreadyExists,
+    Conflict,
+    KubeError,
+    NotFound,
+)
+from servicetokens.lifecycle.plan import plan
+from servicetokens.tokens.format import mint
+from servicetokens.tokens.verifier import KeyRing
+
+KEY = Key(names.KIND_TOKEN, "team-a", "ci-prod")
+PLACE = ("team-a", "ci-prod")
+
+
+class Keys:
+    """One key."""
+
+    ring: KeyRing | None = KeyRing({"k1": bytes(range(0x20, 0x40))})
+    error = ""
+
+
+class Cluster:
+    """One ServiceToken and its Secret, in memory. *fails* has an exception per call that shall fail.
+
+    With `applied` the failing call takes effect all the same, as when its answer got lost.
+    """
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+        self.fails: dict[str, KubeError] = {}
+        self.applied = False
+        self.version = 10
+        self.token: dict[str, Any] | None = {
+            "metadata": {
+                "name": "ci-prod",
+                "namespace": "team-a",
+                "uid": "u-1",
+                "generation": 1,
+                "resourceVersion": "10",
+            },
+            "spec": {"accountRef": {"name": "ci"}, "expiresAfter": "30d"},
+        }
+        self.secret: dict[str, Any] | None = None
+        self.events: list[str] = []
+
+    async def put_status(
+        self,
+        _plural: str,
+        _kind: str,
+        *,
+        namespace: str,
+        name: str,
+        resource_version: str,
+        status: Mapping[str, Any],
+    ) -> Mapping[str, Any]:
+        """Replace the status."""
+        self._begin("put status")
+        if self.token is None:
+            message = f"{namespace}/{name} is not there"
+            raise NotFound(message)
+        if resource_version != self.token["metadata"]["resourceVersion"]:
+            message = "the object has been modified"
+            raise Conflict(message)
+        meta = {**self.token["metadata"], "resourceVersion": self._next()}
+        self.token = {**self.token, "metadata": meta, "status": dict(status)}
+        self._end("put status")
+        return self.token
+
+    async def get(self, *place: str) -> Mapping[str, Any]:
+        """Return the token (plural, namespace, name) or the Secret (namespace, name)."""
+        found = self.token if len(place) == 3 else self.secret
+        self._begin("get token" if len(place) == 3 else "get secret")
+        if found is None:
+            message = f"{place} is not there"
+            raise NotFound(message)
+        return found
+
+    async def create(self, namespace: str, secret: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Create the Secret."""
+        self._begin("create secret")
+        if self.secret is not None:
+            message = "already exists"
+            raise AlreadyExists(message)
+        meta = {**secret["metadata"], "namespace": namespace, "uid": "s", "resourceVersion": self._next()}
+        self.secret = {**secret, "metadata": meta}
+        self._end("create secret")
+        return self.secret
+
+    async def patch(
+        self, _namespace: str, _name: str, resource_version: str, patch: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        """Merge into the Secret."""
+        self._begin("patch secret")
+        if self.secret is None or self.secret["metadata"]["resourceVersion"] != resource_version:
+            message = "the object has been modified"
+            raise Conflict(message)
+        self.secret = merged(self.secret, patch)
+        self.secret["metadata"]["resourceVersion"] = self._next()
+        return self.secret
+
+    async def delete(self, _namespace: str, _name: str, *, uid: str, resource_version: str) -> None:
+        """Delete the Secret that was seen."""
+        self._begin("delete secret")
+        assert self.secret is not None
+        assert (uid, resource_version) == ("s", self.secret["metadata"]["resourceVersion"])
+        self.secret = None
+
+    async def send(self, _regarding: object, _kind: str, reason: str, _note: str) -> None:
+        """Note an Event."""
+        self._begin("event")
+        self.events.append(reason)
+
+    def _begin(self, call: str) -> None:
+        self.calls.append(call)
+        if call in self.fails and not self.applied:
+            raise self.fails.pop(call)
+
+    def _end(self, call: str) -> None:
+        if call in self.fails:
+            raise self.fails.pop(call)
+
+    def _next(self) -> str:
+        self.version += 1
+        return str(self.version)
+
+
+def merged(old: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
+    """Apply a merge patch (RFC 7386)."""
+    result = dict(old)
+    for key, value in patch.items():
+        if value is None:
+            result.pop(key, None)
+        elif isinstance(value, Mapping):
+            result[key] = merged(result.get(key) or {}, value)
+        else:
+            result[key] = value
+    return result
+
+
+class Operator:
+    """Gather, plan and execute over one fake cluster."""
+
+    def __init__(self) -> None:
+        self.cluster = Cluster()
+        self.clock = FakeClock()
+        self.keys = Keys()
+        self._entropy = CountingEntropy()
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget everything that is in memory, as a crash does."""
+        self.caches, self.memories = Caches(), Memories()
+        assert self.cluster.token is not None
+        self.caches.put_token(facts.token_facts(self.cluster.token))
+        account = {"metadata": {"name": "ci", "namespace": "team-a", "uid": "a-1"}, "spec": {}}
+        self.caches.accounts.put(("team-a", "ci"), facts.account_facts(account))
+        if self.cluster.secret is not None:
+            self.caches.secrets.put(PLACE, facts.secret_facts(self.cluster.secret, self.keys.ring))
+        self.gatherer = Gatherer(
+            self.caches, self.memories, self.keys, self.cluster, self.cluster, watches_secrets=True
+        )
+        self.executor = Executor(
+            self.caches,
+            self.memories,
+            self.keys,
+            self.cluster,
+            self.cluster,
+            self.cluster,
+            mint=lambda: mint("svt", self._entropy),
+            clock=self.clock,
+        )
+
+    async def reconcile(self) -> bool:
+        """Run one pass."""
+        snapshot = await self.gatherer.token(KEY, self.clock.now())
+        if snapshot is None:
+            return False
+        return await self.executor.execute(KEY, snapshot, plan(snapshot, self.clock.now()))
+
+    async def fails_with(self, kind: type[KubeError]) -> None:
+        """Run one pass that fails."""
+        with pytest.raises(kind):
+            await self.reconcile()
+
+    def is_delivered(self) -> bool:
+        """Say whether the Secret's value is the one and only credential on status."""
+        assert self.cluster.token is not None
+        credentials = self.cluster.token["status"]["credentials"]
+        if self.cluster.secret is None or len(credentials) != 1 or self.keys.ring is None:
+            return False
+        value = base64.b64decode(self.cluster.secret["data"]["token"]).decode()
+        stored = credentials[0]["verifier"]
+        return self.keys.ring.verify(stored["value"], stored["keyID"], "u-1", credentials[0]["serial"], value)
+
+    def edit(self, **spec: Any) -> None:
+        """Change the spec, as a user does."""
+        assert self.cluster.token is not None
+        meta = self.cluster.token["metadata"]
+        meta = {**meta, "generation": meta["generation"] + 1, "resourceVersion": self.cluster._next()}
+        self.cluster.token = {
+            **self.cluster.token,
+            "metadata": meta,
+            "spec": {**self.cluster.token["spec"], **spec},
+        }
+        self.caches.put_token(facts.token_facts(self.cluster.token))
+
+    def condition(self, wanted: str) -> Mapping[str, Any]:
+        """Return a condition of the token."""
+        assert self.cluster.token is not None
+        return next(c for c in self.cluster.token["status"]["conditions"] if c["type"] == wanted)
