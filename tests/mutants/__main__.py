@@ -42,13 +42,13 @@ def apply(mutant: Mutant, package: Path) -> None:
     file.write_text(text.replace(mutant.before, mutant.after))
 
 
-def run_tests(source_root: Path) -> str:
-    """Return the first test that fails with the package in *source_root*, or nothing when all pass."""
+def run_tests(source_root: Path, tests: Sequence[str]) -> str:
+    """Return the first of *tests* that fails with the package in *source_root*, or nothing when all pass."""
     command = [
         *(sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"),
-        *("-o", f"pythonpath={source_root} tests", *TESTS),
+        *("-o", f"pythonpath={source_root} tests", *tests),
     ]
-    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "HYPOTHESIS_PROFILE": "mutants"}
     try:
         ended = subprocess.run(
             command,
@@ -67,29 +67,33 @@ def run_tests(source_root: Path) -> str:
     return failed[1] if failed else f"pytest itself (exit {ended.returncode})"
 
 
-def try_mutant(mutant: Mutant | None) -> str:
-    """Return who noticed *mutant*; None is the package as it is."""
+def try_mutant(mutant: Mutant | None, tests: Sequence[str] = TESTS) -> str:
+    """Return who of *tests* noticed *mutant*; None is the package as it is."""
     with tempfile.TemporaryDirectory(prefix="servicetokens-mutant-") as directory:
         package = Path(directory) / "servicetokens"
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / "operator" / "servicetokens", package, ignore=ignored)
         if mutant is not None:
             apply(mutant, package)
-        return run_tests(Path(directory))
+        return run_tests(Path(directory), tests)
 
 
 def main(arguments: Sequence[str]) -> int:
     """Try all mutants, or those whose sentence contains the word given."""
     parser = argparse.ArgumentParser(prog="make mutants", description=__doc__)
     parser.add_argument("word", nargs="?", default="", help="only mutants whose sentence contains it")
-    word = parser.parse_args(arguments).word
-    if failed := try_mutant(None):
+    parser.add_argument("--tests", action="append", help="whom to ask, instead of all; may be given again")
+    given = parser.parse_args(arguments)
+    word, asked = given.word, tuple(given.tests or TESTS)
+    if failed := try_mutant(None, asked):
         print(f"the tests fail without any mutant: {failed}")
         return 1
     chosen = [mutant for mutant in MUTANTS if word in mutant.says]
     survivors = 0
     with ThreadPoolExecutor(_AT_ONCE) as executor:
-        for mutant, killer in zip(chosen, executor.map(try_mutant, chosen), strict=True):
+        for mutant, killer in zip(
+            chosen, executor.map(lambda mutant: try_mutant(mutant, asked), chosen), strict=True
+        ):
             survivors += not killer
             print(f"{mutant.says:60} {killer or 'NOBODY NOTICED'}", flush=True)
     print(f"{len(chosen) - survivors} of {len(chosen)} noticed")

@@ -18,6 +18,7 @@ CREDENTIALS: Final = "lifecycle/credentials.py"
 PLAN: Final = "lifecycle/plan.py"
 CHECKS: Final = "lifecycle/checks.py"
 SNAPSHOT: Final = "lifecycle/snapshot.py"
+SCHEDULE: Final = "lifecycle/schedule.py"
 VERIFIER: Final = "tokens/verifier.py"
 
 MUTANTS: Final = (
@@ -179,7 +180,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "is woken by a deadline that has passed",
-        "lifecycle/schedule.py",
+        SCHEDULE,
         "if moment is not None and moment > now), default=None)",
         "if moment is not None), default=None)",
     ),
@@ -188,6 +189,69 @@ MUTANTS: Final = (
         CREDENTIALS,
         "if secret.mint_time < current.mint_time and",
         "if False and",
+    ),
+    Mutant(
+        "mints afresh when it is restored",
+        CREDENTIALS,
+        "    if snapshot.memory.undelivered == alive.current.serial:\n        return None\n",
+        "    status = snapshot.token.status\n"
+        "    if status.revocation_time and not status.restoration_time and spec.state != 'Revoked':\n"
+        "        return MintCause.SECRET_LOST\n"
+        "    if snapshot.memory.undelivered == alive.current.serial:\n        return None\n",
+    ),
+    Mutant(
+        "breaks a running overlap when the Secret is lost",
+        CREDENTIALS,
+        "    if cause is MintCause.SECRET_LOST:\n        return alive.older\n",
+        "    if cause is MintCause.SECRET_LOST:\n        return None\n",
+    ),
+    Mutant(
+        "believes a mint in the future",
+        CREDENTIALS,
+        "if current.mint_time > now + lifetime.MAX_CLOCK_SKEW:",
+        "if False:",
+    ),
+    Mutant(
+        "retries without waiting",
+        SCHEDULE,
+        "return min(_LONGEST_DELAY, ",
+        "return min(0, ",
+    ),
+    Mutant(
+        "sleeps through a rotation",
+        PLAN,
+        "status.next_rotation_time, cut_of(snapshot), memory.not_before]",
+        "cut_of(snapshot), memory.not_before]",
+    ),
+    Mutant(
+        "sleeps through a cut",
+        PLAN,
+        "status.next_rotation_time, cut_of(snapshot), memory.not_before]",
+        "status.next_rotation_time, memory.not_before]",
+    ),
+    Mutant(
+        "sleeps through the end of an overlap",
+        PLAN,
+        "= [item.expiration_time for item in status.credentials]",
+        "= []",
+    ),
+    Mutant(
+        "sleeps through the end of what was never minted",
+        PLAN,
+        "deadlines += [spec.expiration_time, spec.expiration_time - ",
+        "deadlines += [spec.expiration_time - ",
+    ),
+    Mutant(
+        "repairs a live token only when its roles are granted",
+        CHECKS,
+        "blocks_mint=it.cause is MintCause.FIRST",
+        "blocks_mint=True",
+    ),
+    Mutant(
+        "takes the longer of the default overlaps",
+        "tokens/lifetime.py",
+        "return min(_DEFAULT_OVERLAP, every",
+        "return max(_DEFAULT_OVERLAP, every",
     ),
     Mutant(
         "leaves the uid out of the keyed hash",

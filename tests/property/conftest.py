@@ -5,7 +5,7 @@ HYPOTHESIS_PROFILE=deep .venv/bin/pytest tests/property
 
 import os
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 settings.register_profile(
     "ci",
@@ -14,6 +14,10 @@ settings.register_profile(
     stateful_step_count=40,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
+)
+# That a mutant fails is all that is asked: the smallest example would take minutes to find.
+settings.register_profile(
+    "mutants", settings.get_profile("ci"), phases=[Phase.explicit, Phase.generate], report_multiple_bugs=False
 )
 settings.register_profile("deep", max_examples=5000, stateful_step_count=80, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))

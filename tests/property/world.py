@@ -1,15 +1,18 @@
-"""One token's world in memory: what people, accidents and an operator do to it, and what a validator would say.
+"""One token's world in memory: what people and accidents do to it, and an operator that works on it.
 
 The operator here does what `controllers` does, in the same order and with the same memory, without a network. All
-durations are tiny (1 to 12 seconds), so that expiry, rotation and overlap collide all the time.
+durations are tiny (1 to 12 seconds), so that expiry, rotation and overlap collide all the time. What must hold after
+every single write is asserted here; what must hold at rest is asserted by the machine.
 """
 
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from common.entropy import CountingEntropy
+from property.ledger import Entry, Ledger, end_by, overlap_of
 from servicetokens.api import names
 from servicetokens.api.service_account import ServiceAccountSpec, ServiceAccountStatus, TokenPolicy
+from servicetokens.api.service_role import ServiceRoleSpec, ServiceRoleStatus
 from servicetokens.api.service_token import (
     AccountRef,
     Credential,
@@ -19,24 +22,26 @@ from servicetokens.api.service_token import (
 )
 from servicetokens.controllers.keys import Key
 from servicetokens.controllers.memory import Memories
-from servicetokens.lifecycle.actions import Deliver, MintCause, Plan, SecretWrite
+from servicetokens.lifecycle.actions import Deliver, Mint, MintCause, Plan, SecretWrite
 from servicetokens.lifecycle.content import desired_content
 from servicetokens.lifecycle.plan import plan, with_minted
 from servicetokens.lifecycle.snapshot import (
     AccountFacts,
     Controller,
     Keys,
+    Memory,
+    RoleFacts,
     SecretFacts,
     Snapshot,
     TokenFacts,
 )
-from servicetokens.tokens import lifetime
 from servicetokens.tokens.format import mint
 from servicetokens.tokens.verifier import KeyRing
 
 KEY: Final = Key(names.KIND_TOKEN, "team-a", "ci-prod")
 RING: Final = KeyRing({"k1": bytes(range(0x20, 0x40))})
 UID: Final = "u-1"
+ROLE: Final = "reader"
 START: Final = 1_000_000
 # A new token, a lost Secret and a changed template need three passes in a row; one more finds nothing to do.
 MOST_PASSES: Final = 6
@@ -44,16 +49,21 @@ MOST_PASSES: Final = 6
 
 @dataclass
 class Stored:
-    """The Secret as it is stored. *owner* is the uid of the controlling ServiceToken."""
+    """The Secret as it is stored. *owner* is uid and name of the controlling ServiceToken."""
 
     value: str
     serial: int
     mint_time: int
     fingerprint: str
     version: int
-    owner: str | None = UID
+    owner: tuple[str, str] | None = (UID, "ci-prod")
     type: str = names.SECRET_TYPE
     immutable: bool = False
+
+    @property
+    def is_foreign(self) -> bool:
+        """It is of another type, or another token's."""
+        return self.type != names.SECRET_TYPE or (self.owner is not None and self.owner[1] != "ci-prod")
 
 
 class World:
@@ -66,39 +76,33 @@ class World:
         self.status = ServiceTokenStatus()
         self.account_number = 1
         self.account: ServiceAccountSpec | None = ServiceAccountSpec()
+        self.role: ServiceRoleSpec | None = None
         self.secret: Stored | None = None
         self.keys_are_there = True
         self.memories = Memories()
         self.requeue_at: int | None = None
         self.refuses_secrets = False
         self.crashes_next = False
+        self.ledger = Ledger()
         self.plaintexts: dict[str, str] = {}
-        self.delivered: set[str] = set()
-        self.serials: list[int] = []
         self.retired: list[Credential] = []
         self.causes: list[MintCause] = []
         self.version = 1
+        #: The greatest serial that was given out since status was last lost as a whole.
+        self.floor = 0
         self._entropy = CountingEntropy()
 
     # -------------------------------------------------------------------------------------- the operator
 
     def snapshot(self) -> Snapshot:
         """Return the facts as the operator gathers them."""
-        token = TokenFacts(
-            name="ci-prod",
-            namespace="team-a",
-            uid=UID,
-            generation=self.generation,
-            resource_version="1",
-            spec=self.spec,
-            status=self.status,
-        )
+        token = self._token_facts()
         account = None
         if self.account is not None:
             account = AccountFacts(
                 name="ci",
                 namespace="team-a",
-                uid=f"a-{self.account_number}",
+                uid=self.account_uid,
                 generation=1,
                 resource_version="1",
                 spec=self.account,
@@ -108,50 +112,86 @@ class World:
         return Snapshot(
             token=token,
             account=account,
+            roles={ROLE: self._role_facts()} if self.asks_for_role else {},
             secret=self._secret_facts(),
             keys=keys,
             memory=self.memories.recall(KEY, token, self.now),
         )
 
+    @property
+    def memory(self) -> Memory:
+        """What the operator remembers."""
+        return self.snapshot().memory
+
     def converge(self) -> int:
         """Let the operator work until it has nothing to do; return how many passes it took."""
         for passes in range(MOST_PASSES):
-            wanted = plan(self.snapshot(), self.now)
+            snapshot = self.snapshot()
+            wanted = plan(snapshot, self.now)
             assert wanted.requeue_at is None or wanted.requeue_at > self.now
             self.requeue_at = wanted.requeue_at
             if wanted.status is None and wanted.deliver is None:
                 assert wanted.mint is None
                 assert wanted.events == ()
                 return passes
-            self._carry_out(wanted)
+            self._carry_out(wanted, snapshot.memory)
         message = "the operator does not come to rest"
         raise AssertionError(message)
 
-    def _carry_out(self, wanted: Plan) -> None:
-        before = self.status
-        status = wanted.status or before
+    def _carry_out(self, wanted: Plan, memory: Memory) -> None:
+        before, status = self.status, wanted.status or self.status
         if wanted.mint is not None:
+            self._check_mint(wanted.mint, memory)
             token = mint("svt", self._entropy)
             value = RING.sign(wanted.mint.key_id, UID, wanted.mint.serial, token.reveal())
             status = with_minted(status, wanted.mint, token.id, value)
             self.memories.hold(KEY, wanted.mint.serial, token)
             self.plaintexts[token.id] = token.reveal()
-            self.serials.append(wanted.mint.serial)
+            self.ledger.entries[token.reveal()] = Entry(wanted.mint.serial, self.now, self.account_number)
             self.causes.append(wanted.mint.cause)
-        self.status = status
-        kept = {credential.serial for credential in status.credentials}
-        self.retired += [one for one in before.credentials if one.serial not in kept]
+        # As it comes back from the API server.
+        self.status = ServiceTokenStatus.read(status.to_wire())
+        assert self.status == status
+        self.check_status()
+        kept = {credential.id for credential in status.credentials}
+        self.retired += [one for one in before.credentials if one.id not in kept]
         if self.crashes_next and wanted.mint is not None:
             self.crashes_next = False
             self.restart()
         elif wanted.deliver is not None:
             self._deliver(wanted, wanted.deliver)
 
+    def _check_mint(self, wanted: Mint, memory: Memory) -> None:
+        """Assert what no mint may do."""
+        assert self.account is not None
+        assert self.keys_are_there
+        assert wanted.serial > max((one.serial for one in self.status.credentials), default=0)
+        assert wanted.serial > self.floor, "one number is never two credentials"
+        self.floor = wanted.serial
+        assert not self.is_over_limit(self.now)
+        assert self.secret is None or not self.secret.is_foreign
+        if wanted.cause is MintCause.FIRST:
+            assert self.role_is_granted
+        elif wanted.cause is MintCause.SECRET_LOST:
+            assert memory.not_before <= self.now, "the patience with a rival"
+            waits = self.current is not None and self.current.serial == memory.undelivered
+            assert not waits, "its plaintext is here"
+
+    def check_status(self) -> None:
+        """Assert what every status that is written holds, also between two passes."""
+        credentials = sorted(self.status.credentials, key=lambda one: one.serial)
+        assert len(credentials) <= 2
+        assert all(one.expiration_time is None or one.expiration_time > self.now for one in credentials)
+        if len(credentials) == 2:
+            end = credentials[0].expiration_time
+            assert end is not None
+            assert end <= credentials[1].mint_time + overlap_of(self.spec)
+
     def _deliver(self, wanted: Plan, deliver: Deliver) -> None:
         if self.refuses_secrets:
             self.memories.failed(KEY, "exceeded quota", self.now)
             return
-        token = self.snapshot().token
+        token = self._token_facts()
         subject = deliver.subject
         if deliver.keeps_value:
             assert self.secret is not None
@@ -164,11 +204,10 @@ class World:
             assert held is not None
             value = held.reveal()
             subject = replace(subject, token_id=held.id)
-            self.delivered.add(value)
+            self.ledger.entries[value].delivered = True
         assert (deliver.write is SecretWrite.CREATE) is (self.secret is None)
         if self.secret is not None:
-            assert self.secret.type == names.SECRET_TYPE, "a foreign Secret is never written"
-            assert self.secret.owner in {UID, None, "dead"}
+            assert not self.secret.is_foreign, "a foreign Secret is never written"
             assert (deliver.write is SecretWrite.RECREATE) is self.secret.immutable
         self.version += 1
         fingerprint = desired_content(token, subject).fingerprint
@@ -183,25 +222,46 @@ class World:
         """The operator's process ends, in order or not: what it had in memory is gone."""
         self.memories = Memories()
 
+    def _token_facts(self) -> TokenFacts:
+        return TokenFacts(
+            name="ci-prod",
+            namespace="team-a",
+            uid=UID,
+            generation=self.generation,
+            resource_version="1",
+            spec=self.spec,
+            status=self.status,
+        )
+
+    def _role_facts(self) -> RoleFacts | None:
+        if self.role is None:
+            return None
+        return RoleFacts(
+            name=ROLE,
+            uid="r-1",
+            generation=1,
+            resource_version="1",
+            spec=self.role,
+            status=ServiceRoleStatus(),
+        )
+
     def _secret_facts(self) -> SecretFacts | None:
         secret = self.secret
         if secret is None:
             return None
-        if secret.type != names.SECRET_TYPE:
-            return SecretFacts(
-                uid="s", resource_version=str(secret.version), type=secret.type, controller=None
-            )
+        version = str(secret.version)
         controller = None
         if secret.owner is not None:
-            controller = Controller(
-                api_version=names.API_VERSION, kind="ServiceToken", name="ci-prod", uid=secret.owner
-            )
+            uid, name = secret.owner
+            controller = Controller(api_version=names.API_VERSION, kind=names.KIND_TOKEN, name=name, uid=uid)
+        if secret.type != names.SECRET_TYPE:
+            return SecretFacts(uid="s", resource_version=version, type=secret.type, controller=controller)
         verifiers = {}
         if self.keys_are_there and controller is not None:
             verifiers = {"k1": RING.sign("k1", controller.uid, secret.serial, secret.value)}
         return SecretFacts(
             uid="s",
-            resource_version=str(secret.version),
+            resource_version=version,
             type=secret.type,
             controller=controller,
             serial=secret.serial,
@@ -211,36 +271,57 @@ class World:
             immutable=secret.immutable,
         )
 
-    # ------------------------------------------------------------------------------------- the validator
+    # --------------------------------------------------------------------------- what is, without status
 
-    def accepts(self, value: str) -> bool:
-        """Say whether a validator would accept *value* now, by the rules that it shares with nobody here."""
-        account = self.account
-        if account is None or self.status.account_uid != f"a-{self.account_number}":
+    @property
+    def account_uid(self) -> str:
+        """The uid of the account that is there, or was last."""
+        return f"a-{self.account_number}"
+
+    @property
+    def asks_for_role(self) -> bool:
+        """The token wants the role, itself or through its account."""
+        wanted = self.spec.roles
+        return bool(wanted if wanted is not None else self.account and self.account.roles)
+
+    @property
+    def role_is_granted(self) -> bool:
+        """Nothing is asked for that catalogue or account refuse."""
+        if not self.asks_for_role:
+            return True
+        account, role = self.account, self.role
+        return (
+            account is not None
+            and ROLE in account.roles
+            and role is not None
+            and role.allowed_namespaces == ("*",)
+        )
+
+    def is_over_limit(self, mint_time: int) -> bool:
+        """Say whether what is minted at *mint_time* lives longer than account or role allow."""
+        policy = self.account.token_policy if self.account else None
+        limits = [policy.max_lifetime if policy else None]
+        limits.append(self.role.max_lifetime if self.role and self.asks_for_role else None)
+        end = end_by(self.spec, mint_time)
+        return any(limit is not None and (end is None or end - mint_time > limit) for limit in limits)
+
+    @property
+    def current(self) -> Credential | None:
+        """The current credential on status."""
+        return max(self.status.credentials, key=lambda one: one.serial, default=None)
+
+    @property
+    def secret_is_in_order(self) -> bool:
+        """The Secret is ours, and its value is the current token."""
+        secret, current = self.secret, self.current
+        if secret is None or current is None or secret.type != names.SECRET_TYPE:
             return False
-        if self.spec.state == "Revoked" or account.state == "Suspended" or not self.keys_are_there:
-            return False
-        newest = max((one.serial for one in self.status.credentials), default=0)
-        current = next((one for one in self.status.credentials if one.serial == newest), None)
-        for credential in self.status.credentials:
-            end = lifetime.effective_end(
-                mint_time=credential.mint_time,
-                stored_end=credential.expiration_time,
-                expires_after=self.spec.expires_after,
-                expiration_time=self.spec.expiration_time,
-            )
-            if current is not None and credential is not current:
-                end = lifetime.earliest(end, current.mint_time + overlap_of(self.spec))
-            cut = account.tokens_not_before_time
-            is_cut = cut is not None and credential.mint_time < cut <= self.now
-            verifier = credential.verifier
-            if (
-                not is_cut
-                and (end is None or end > self.now)
-                and RING.verify(verifier.value, verifier.key_id, UID, credential.serial, value)
-            ):
-                return True
-        return False
+        verifier = current.verifier
+        return (
+            secret.owner == (UID, "ci-prod")
+            and secret.serial == current.serial
+            and RING.verify(verifier.value, verifier.key_id, UID, current.serial, secret.value)
+        )
 
     # ------------------------------------------------------------------------------------------- people
 
@@ -259,16 +340,6 @@ class World:
         policy = None if seconds is None else TokenPolicy.model_construct(max_lifetime=seconds)
         self.edit_account(token_policy=policy)
 
-    @staticmethod
-    def secret_of_others() -> Stored:
-        """Return a Secret that is not ours to touch."""
-        return Stored("theirs", 0, 0, "theirs", 1, owner=None, type="Opaque")
-
-    @property
-    def current(self) -> Credential | None:
-        """The current credential on status."""
-        return max(self.status.credentials, key=lambda one: one.serial, default=None)
-
 
 def spec_of(
     *, expires_after: int | Literal["never"] | None = None, expiration_time: int | None = None
@@ -286,9 +357,6 @@ def rotation_of(*, every: int | None, overlap: int | None, number: str | None) -
     return Rotation.model_construct(every=every, overlap=overlap, id=number)
 
 
-def overlap_of(spec: ServiceTokenSpec) -> int:
-    """Return the seconds for which an old credential outlives a rotation."""
-    rotation = spec.rotation
-    return (
-        lifetime.overlap_of(rotation.every, rotation.overlap) if rotation else lifetime.overlap_of(None, None)
-    )
+def role_of(*, namespaces: tuple[str, ...], longest: int | None) -> ServiceRoleSpec:
+    """Return a role with a limit that is shorter than the schema allows."""
+    return ServiceRoleSpec.model_construct(allowed_namespaces=namespaces, max_lifetime=longest)

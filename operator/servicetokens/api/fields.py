@@ -27,9 +27,8 @@ from servicetokens.api.rules import Rule, cel_matches, cel_seconds, cel_text, se
 _BAD_VALUE: Final = "value"
 
 
-@dataclass(
-    frozen=True, slots=True, eq=False
-)  # hashed by identity: typing hashes annotations, and a mapping has no hash
+# Compared and hashed by identity: `typing` hashes annotations, and a mapping has no hash.
+@dataclass(frozen=True, slots=True, eq=False)
 class Keywords:
     """Annotation: keywords for the CRD that have no counterpart in pydantic."""
 

@@ -1,7 +1,7 @@
 """The Python half of the rules on texts: networks, audiences, keys, templates, paths.
 
-Each function answers exactly as the CEL beside which it is used; `servicetokens.api.fields` pairs them, and a
-test compares them on the API server. Written without the conveniences of the standard library where those
+Each function answers exactly as the CEL beside which a `Rule` puts it, and a test compares the two on the API
+server. Written without the conveniences of the standard library where those
 take more than the API server does.
 """
 

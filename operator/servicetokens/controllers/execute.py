@@ -131,7 +131,12 @@ class Executor:
             token = written
         again = False
         if plan.deliver is not None:
-            again = await self._deliver(key, token, snapshot.secret, plan.deliver, plan.mint)
+            try:
+                again = await self._deliver(key, token, snapshot.secret, plan.deliver, plan.mint)
+            except KubeError:
+                # The Secret is tried again, but status has changed: the next pass sees no transition any more.
+                await self._send(token, plan.events)
+                raise
         await self._send(token, plan.events)
         return again
 
@@ -197,7 +202,8 @@ class Executor:
             if not isinstance(error, Forbidden | Unprocessable):
                 self._caches.secrets.doubt(place)
                 raise
-            self._memories.failed(key, error.message, now)
+            lacks_right = isinstance(error, Forbidden) and error.lacks_right
+            self._memories.failed(key, error.message, now, lacks_right=lacks_right)
             _log.warning(
                 "the Secret cannot be written",
                 namespace=token.namespace,
@@ -244,6 +250,9 @@ class Executor:
             return await self._secrets.create(token.namespace, _named(body, token.secret_name))
         if deliver.write is SecretWrite.REPLACE:
             patch = {"metadata": body["metadata"], "data": body["data"]}
+            if seen.belongs_to(token):
+                # A merge replaces the whole list, and somebody may have added himself to it.
+                del patch["metadata"]["ownerReferences"]
             _remove_what_left(patch, content, seen)
             return await self._secrets.patch(*place, deliver.resource_version, patch)
         # What others put there moves along.

@@ -79,12 +79,12 @@ class Gatherer:
         if token is None:
             self._memories.forget(key)
             return None
-        account = self._caches.accounts.get((token.namespace, token.account_name))
+        account = await self._account_of(token)
         ring = self._keys.ring
         return Snapshot(
             token=token,
             account=account,
-            roles=self._roles(roles_asked_for(token, account)),
+            roles=await self._roles_of(token, account),
             secret=await self._secret(token),
             keys=Keys(
                 newest=ring.newest if ring else None,
@@ -110,6 +110,27 @@ class Gatherer:
     def _roles(self, asked: tuple[str, ...]) -> dict[str, RoleFacts | None]:
         return {name: self._caches.roles.get(("", name)) for name in asked}
 
+    async def _account_of(self, token: TokenFacts) -> AccountFacts | None:
+        account = self._caches.accounts.get((token.namespace, token.account_name))
+        if account is not None or not _is_new(token):
+            return account
+        raw = await self._look_up(names.PLURAL_ACCOUNTS, token.namespace, token.account_name)
+        return facts.account_facts(raw) if raw is not None else None
+
+    async def _roles_of(self, token: TokenFacts, account: AccountFacts | None) -> dict[str, RoleFacts | None]:
+        roles = self._roles(roles_asked_for(token, account))
+        for name in [name for name, role in roles.items() if role is None and _is_new(token)]:
+            raw = await self._look_up(names.PLURAL_ROLES, "", name)
+            roles[name] = facts.role_facts(raw) if raw is not None else None
+        return roles
+
+    async def _look_up(self, plural: str, namespace: str, name: str) -> Raw | None:
+        """Ask for what no watch has told of yet. The cache is left to the watch, which wakes whoever waits."""
+        try:
+            return await self._objects.get(plural, namespace, name)
+        except NotFound:
+            return None
+
     async def _token(self, place: Place) -> TokenFacts | None:
         if not self._caches.tokens.is_doubted(place):
             return self._caches.tokens.get(place)
@@ -117,6 +138,7 @@ class Gatherer:
             raw = await self._objects.get(names.PLURAL_TOKENS, *place)
         except NotFound:
             self._caches.drop_token(place)
+            self._caches.tokens.settle(place)
             return None
         self._caches.put_token(facts.token_facts(raw))
         self._caches.tokens.settle(place)
@@ -150,3 +172,12 @@ class Gatherer:
             return token.status.serial is not None
         synced = conditions.find(token.status.conditions, ConditionType.SECRET_SYNCED)
         return synced is not None and synced.reason == Reason.SECRET_CONFLICT
+
+
+def _is_new(token: TokenFacts) -> bool:
+    """Say whether this spec has no answer yet.
+
+    It is often applied together with its account and role, and the watches tell of them in any order: what
+    seems to be missing is looked up before the answer is that it is.
+    """
+    return token.spec is not None and token.status.observed_generation != token.generation

@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Coroutine, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -50,7 +50,15 @@ _RETRY_SECONDS: Final = 2.0
 class Operator:
     """The parts, wired. Nothing runs until `run`."""
 
-    def __init__(self, api: Api, settings: OperatorSettings, *, clock: Clock, entropy: Entropy) -> None:
+    def __init__(
+        self,
+        api: Api,
+        settings: OperatorSettings,
+        *,
+        clock: Clock,
+        entropy: Entropy,
+        schema_period: float = crds.CHECK_SECONDS,
+    ) -> None:
         self._api = api
         self._settings = settings
         objects, secrets = ObjectStore(api), SecretStore(api)
@@ -74,10 +82,10 @@ class Operator:
             watches_secrets=settings.watch_secrets,
             entropy=entropy,
         )
-        memories = Memories()
+        self._memories = Memories()
         gatherer = Gatherer(
             self._caches,
-            memories,
+            self._memories,
             self._keys,
             objects,
             secrets,
@@ -85,7 +93,7 @@ class Operator:
         )
         executor = Executor(
             self._caches,
-            memories,
+            self._memories,
             self._keys,
             objects,
             secrets,
@@ -95,8 +103,8 @@ class Operator:
         )
         reconciler = Reconciler(self._caches, gatherer, executor, objects, self._deadlines, clock)
         self._pool = WorkerPool(self._queue, reconciler.reconcile, self._troubles)
+        self._schema_period = schema_period
         self._listed = False
-        self._background: list[asyncio.Task[None]] = []
 
     def missing(self) -> Sequence[str]:
         """Say what is missing until the operator is ready, a sentence each."""
@@ -105,6 +113,8 @@ class Operator:
             found.append("the objects have not been listed yet")
         if self._keys.error:
             found.append(self._keys.error)
+        if (refusal := self._memories.find_missing_right()) is not None:
+            found.append(f"a right is missing: {refusal}")
         return found
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -119,19 +129,13 @@ class Operator:
                 await _sleep_unless(stop, _RETRY_SECONDS)
         finally:
             stopped.cancel()
-            await self._end()
+            await self._pool.drain()
 
     async def _work(self, stop: asyncio.Event) -> None:
         """Start everything and watch, until *stop* is set or something fails; then say what."""
         try:
             await self._prepare()
-            await watch(
-                self._api,
-                self._wakeup,
-                stop,
-                namespaces=self._settings.watch_namespace,
-                watches_secrets=self._settings.watch_secrets,
-            )
+            await _until_one_ends(self._everything_that_goes_on(stop))
         except (KubeError, NotConfigured) as error:
             self._troubles.found("start", str(error))
         except Exception as error:  # noqa: BLE001 - kopf raises whatever failed, and most of it passes
@@ -148,20 +152,27 @@ class Operator:
         await self._resync.others()
         self._listed = True
         self._troubles.over("start", "watch")
+        # Also when kopf finds nothing: what it would have found may be what was deleted.
+        self._resync.soon()
         self._pool.start()
-        if not self._background:
-            self._background = [
-                asyncio.create_task(self._deadlines.run()),
-                asyncio.create_task(self._keys.run()),
-                asyncio.create_task(self._resync.run()),
-            ]
-            _log.info("working", tokens=len(self._caches.tokens), accounts=len(self._caches.accounts))
+        _log.info("working", tokens=len(self._caches.tokens), accounts=len(self._caches.accounts))
 
-    async def _end(self) -> None:
-        for task in self._background:
-            task.cancel()
-        await self._pool.drain()
-        await asyncio.gather(*self._background, return_exceptions=True)
+    def _everything_that_goes_on(self, stop: asyncio.Event) -> Iterator[Coroutine[Any, Any, None]]:
+        """What wakes objects. It ends as a whole, also when the CRDs do not fit any more: nothing new begins then."""
+        yield watch(
+            self._api,
+            self._wakeup,
+            stop,
+            namespaces=self._settings.watch_namespace,
+            watches_secrets=self._settings.watch_secrets,
+            begun=self._resync.soon,
+        )
+        yield crds.until_unfit(self._api, self._schema_period)
+        yield self._deadlines.run()
+        yield self._keys.run()
+        yield self._resync.run()
+        if not self._settings.watch_secrets:
+            yield self._resync.visit()
 
     def _has_credentials(self) -> bool:
         return any(token.status.credentials for token in self._caches.tokens.values())
@@ -193,6 +204,19 @@ async def run(settings: OperatorSettings) -> None:
         finally:
             await health.stop()
     _log.info("ended")
+
+
+async def _until_one_ends(works: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Run all *works* until the first one ends, then end the others; raise what it raised."""
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _sleep_unless(stop: asyncio.Event, seconds: float) -> None:

@@ -24,6 +24,7 @@ class _Entry:
     last: int = 0
     not_before: int = 0
     error: str = ""
+    lacks_right: bool = False
     fingerprint: str = ""
 
 
@@ -81,7 +82,7 @@ class Memories:
         if entry is None:
             return False
         had_failed = bool(entry.error)
-        entry.token, entry.error = None, ""
+        entry.token, entry.error, entry.lacks_right = None, "", False
         if had_failed:
             entry.attempts, entry.not_before = 0, 0
         if not entry.attempts and not entry.fingerprint:
@@ -100,11 +101,15 @@ class Memories:
         else:
             entry.fingerprint, entry.attempts, entry.last, entry.not_before = fingerprint, 0, now, 0
 
-    def failed(self, key: Key, message: str, now: int) -> None:
-        """Note that the API server refuses the Secret, and why."""
+    def failed(self, key: Key, message: str, now: int, *, lacks_right: bool = False) -> None:
+        """Note that the API server refuses the Secret, and why; *lacks_right*: whoever installed us has to act."""
         entry = self._entry(key)
-        entry.error = message
+        entry.error, entry.lacks_right = message, lacks_right
         self._count(entry, now)
+
+    def find_missing_right(self) -> str | None:
+        """Return what the API server said when it refused a Secret because a right is missing, or None."""
+        return next((entry.error for entry in self._entries.values() if entry.lacks_right), None)
 
     def _entry(self, key: Key) -> _Entry:
         return self._entries.setdefault(key, _Entry())

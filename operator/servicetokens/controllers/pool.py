@@ -36,6 +36,8 @@ class WorkerPool:
         self._troubles = troubles
         self._tasks: list[asyncio.Task[None]] = []
         self._idle: set[asyncio.Task[None]] = set()
+        # Others may succeed meanwhile: a right is not missing for everything.
+        self._refused: set[Key] = set()
         self._draining = False
 
     def start(self) -> None:
@@ -76,7 +78,8 @@ class WorkerPool:
             _log.exception("a defect in the operator", key=str(key), retry_in=round(delay, 2))
         else:
             self._queue.done(key)
-            self._troubles.over("credentials", "rights", "api")
+            self._refused.discard(key)
+            self._troubles.over("credentials", "api", *(() if self._refused else ("rights",)))
             if again:
                 self._queue.add(key)
 
@@ -87,7 +90,8 @@ class WorkerPool:
         elif isinstance(error, Unauthorized):
             sentence = f"the API server does not accept our credentials: {error.message}"
             self._troubles.found("credentials", sentence)
-        elif isinstance(error, Forbidden):
+        elif isinstance(error, Forbidden) and error.lacks_right:
+            self._refused.add(key)
             self._troubles.found("rights", f"a right is missing: {error.message}")
         elif isinstance(error, ApiUnavailable):
             self._troubles.found("api", error.message)

@@ -1,10 +1,12 @@
 """Listing everything ourselves: before the workers start, and now and then as a net under the watches.
 
-kopf does not say when its first list is complete, and after its watch had to start over it never mentions
-what was deleted meanwhile. A list of our own does both.
+kopf does not say when its first list is complete, and whenever its watch begins, at start or after it broke,
+it never mentions what was deleted just before. A list of our own does both; the one that follows each
+beginning closes the gap between our list and kopf's.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
@@ -24,6 +26,11 @@ _log = get_logger(__name__)
 
 # controller-runtime's default is 10 hours, since client-go's informers miss nothing; kopf's do.
 _PERIOD: Final = 600.0
+# After a watch has begun: long enough for the others that begin with it, so that one list serves them all.
+_SETTLE: Final = 2.0
+_RETRY: Final = 10.0
+# Nobody waits for this look; one request per token and hour is little even for 100,000 of them.
+VISIT_SECONDS: Final = 3600.0
 SELECTOR: Final = f"{names.LABEL_TOKEN_SECRET}=true"
 
 _objects: Final = msgspec.json.Decoder(dict[str, Any])
@@ -48,6 +55,11 @@ class Resync:
         self._namespaces = namespaces or ("",)
         self._watches_secrets = watches_secrets
         self._entropy = entropy
+        self._asked = asyncio.Event()
+
+    def soon(self) -> None:
+        """Ask for a list because a watch has begun (again): what was deleted just before is shown by none."""
+        self._asked.set()
 
     async def tokens(self) -> None:
         """List all ServiceTokens. Raises `KubeError`."""
@@ -79,14 +91,32 @@ class Resync:
             )
 
     async def run(self) -> None:
-        """Keep listing, for ever, at moments that replicas do not share."""
+        """Keep listing, for ever: soon after it was asked for, else at moments that replicas do not share."""
         while True:
-            await asyncio.sleep(_PERIOD * (1 + self._entropy(1)[0] / 255))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._asked.wait(), _PERIOD * (1 + self._entropy(1)[0] / 255))
+                await asyncio.sleep(_SETTLE)
+            self._asked.clear()
             try:
                 await self.tokens()
                 await self.others()
             except KubeError as error:
-                _log.warning("resync failed", error=error.message)
+                _log.warning("resync failed", error=error.message, retry_in=_RETRY)
+                await asyncio.sleep(_RETRY)
+                self._asked.set()
+
+    async def visit(self, period: float = VISIT_SECONDS) -> None:
+        """Wake each token once in *period* seconds, for ever, one after another, so that it looks at its Secret.
+
+        For an operator that does not watch Secrets, and would otherwise miss that one is gone or was edited.
+        """
+        while True:
+            places = list(self._caches.tokens)
+            pause = period / (len(places) + 1)
+            await asyncio.sleep(pause)
+            for place in places:
+                self._wakeup.look_again(place)
+                await asyncio.sleep(pause)
 
     async def _list(
         self,

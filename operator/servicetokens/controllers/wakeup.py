@@ -33,21 +33,29 @@ class Wakeup:
         if _is_known(old, new):
             return
         self._queue.add(Key(names.KIND_TOKEN, new.namespace, new.name))
-        if old is None:
+        before = old.account_name if old else ""
+        if before != new.account_name:
+            self._count(new.namespace, before)
             self._count(new.namespace, new.account_name)
 
     def token_gone(self, raw: Raw) -> None:
-        """Take in the deletion of a ServiceToken."""
+        """Take in the deletion of a ServiceToken, and wake whoever cares: itself, its account, a rival for its Secret.
+
+        A resync knows no more of it than its name, and a write may have found out before the event came.
+        """
         gone = facts.token_facts(raw)
         place = (gone.namespace, gone.name)
-        if self._caches.drop_token(place, gone.resource_version):
-            self.forget_token(place, gone.account_name, gone.secret_name)
-
-    def forget_token(self, place: Place, account: str, secret: str) -> None:
-        """Wake whoever cares that the token at *place* is gone: itself, its account, a rival for its Secret."""
+        known = self._caches.tokens.get(place) or gone
+        if known is not gone and not self._caches.drop_token(place, gone.resource_version):
+            return
         self._queue.add(Key(names.KIND_TOKEN, *place))
-        self._count(place[0], account)
-        self._wake_tokens(self._caches.tokens_of_secret((place[0], secret)))
+        self._count(gone.namespace, known.account_name)
+        secret = (gone.namespace, known.secret_name)
+        rivals = self._caches.tokens_of_secret(secret)
+        if not rivals:
+            # Nobody will ever read it to find out.
+            self._caches.secrets.settle(secret)
+        self._wake_tokens(rivals)
 
     def account(self, raw: Raw) -> None:
         """Take in a ServiceAccount that is new or has changed."""
@@ -94,9 +102,15 @@ class Wakeup:
     def secret_gone(self, raw: Raw) -> None:
         """Take in that a Secret has left the watch: it was deleted, or only lost our label. The next pass looks."""
         place = _place(raw)
-        if self._caches.secrets.drop(place, str(raw.get("metadata", {}).get("resourceVersion", ""))):
+        dropped = self._caches.secrets.drop(place, str(raw.get("metadata", {}).get("resourceVersion", "")))
+        wanted = self._caches.tokens_of_secret(place)
+        if dropped and wanted:
             self._caches.secrets.doubt(place)
-        self._wake_tokens(self._caches.tokens_of_secret(place))
+        self._wake_tokens(wanted)
+
+    def look_again(self, place: Place) -> None:
+        """Wake the token at *place*, of which nothing is known to have changed."""
+        self._wake_tokens([place])
 
     def everything(self) -> None:
         """Wake every object."""
@@ -110,7 +124,7 @@ class Wakeup:
 
     def _count(self, namespace: str, account: str) -> None:
         key = Key(names.KIND_ACCOUNT, namespace, account)
-        if key not in self._counting:
+        if account and key not in self._counting:
             self._counting.add(key)
             asyncio.get_running_loop().call_later(_COUNT_DELAY, self._counted, key)
 

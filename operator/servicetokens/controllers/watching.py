@@ -63,15 +63,18 @@ async def watch(
     *,
     namespaces: Collection[str],
     watches_secrets: bool,
+    begun: Callable[[], None],
 ) -> None:
     """Watch until *stop* is set (then return), or until kopf gives up (then raise what it raised).
+
+    *begun* is called for every object that kopf shows because a watch of its has begun, or begun anew.
 
     kopf is started by its parts: its own ending waits for tasks of its that never end once one of them has
     failed, as after a CRD was deleted.
     """
     sessions: list[aiohttp.ClientSession] = []
     tasks = await kopf.spawn_tasks(
-        registry=_registry(api, wakeup, sessions, watches_secrets=watches_secrets),
+        registry=_registry(api, wakeup, sessions, begun, watches_secrets=watches_secrets),
         settings=_settings(watches_secrets=watches_secrets),
         standalone=True,
         clusterwide=not namespaces,
@@ -93,18 +96,30 @@ async def watch(
 
 
 async def _end_all() -> None:
-    """End every task of kopf's, and wait for those that can be ended."""
-    tasks = [task for task in asyncio.all_tasks() if _PACKAGE in _source_of(task)]
-    for task in tasks:
-        task.cancel()
-    if tasks:
-        await asyncio.wait(tasks, timeout=_END_SECONDS)
+    """End every task of kopf's, and wait for those that can be ended.
+
+    Those that start others come last: until then they take over, and end, what was still to be started.
+    """
+    for is_last in (False, True):
+        tasks = [
+            task
+            for task in asyncio.all_tasks()
+            if _is_of_kopf(task) and (is_last or not _starts_others(task))
+        ]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=_END_SECONDS)
 
 
-def _source_of(task: asyncio.Task[Any]) -> str:
-    """Return the file in which the coroutine of *task* was written."""
+def _is_of_kopf(task: asyncio.Task[Any]) -> bool:
     code = getattr(task.get_coro(), "cr_code", None)
-    return code.co_filename if code is not None else ""
+    return code is not None and _PACKAGE in code.co_filename
+
+
+def _starts_others(task: asyncio.Task[Any]) -> bool:
+    """Say whether *task* is of the `Scheduler` that a watcher of kopf's starts its workers by, and closes itself."""
+    return getattr(task.get_coro(), "__qualname__", "").startswith("Scheduler.")
 
 
 def _settings(*, watches_secrets: bool) -> kopf.OperatorSettings:
@@ -123,7 +138,12 @@ def _settings(*, watches_secrets: bool) -> kopf.OperatorSettings:
 
 
 def _registry(
-    api: Api, wakeup: Wakeup, sessions: list[aiohttp.ClientSession], *, watches_secrets: bool
+    api: Api,
+    wakeup: Wakeup,
+    sessions: list[aiohttp.ClientSession],
+    begun: Callable[[], None],
+    *,
+    watches_secrets: bool,
 ) -> kopf.OperatorRegistry:
     registry = kopf.OperatorRegistry()
 
@@ -139,14 +159,19 @@ def _registry(
         (names.PLURAL_ROLES, wakeup.role, wakeup.role_gone),
     ):
         # Group and version always: 'serviceaccounts' alone would be the core kind.
-        kopf.on.event(names.GROUP, names.VERSION, plural, registry=registry)(_handler(put, gone))
+        kopf.on.event(names.GROUP, names.VERSION, plural, registry=registry)(_handler(put, gone, begun))
     if watches_secrets:
-        kopf.on.event("", "v1", "secrets", registry=registry)(_handler(wakeup.secret, wakeup.secret_gone))
+        kopf.on.event("", "v1", "secrets", registry=registry)(
+            _handler(wakeup.secret, wakeup.secret_gone, begun)
+        )
     return registry
 
 
-def _handler(put: Take, gone: Take) -> Callable[..., Any]:
+def _handler(put: Take, gone: Take, begun: Callable[[], None]) -> Callable[..., Any]:
     async def handle(event: Mapping[str, Any], **_: Any) -> None:
+        # What kopf calls an object that it found, rather than heard of.
+        if event["type"] is None:
+            begun()
         take = gone if event["type"] == "DELETED" else put
         try:
             take(event["object"])

@@ -66,8 +66,7 @@ def _metadata_schema(metadata: Schema) -> Schema:
 def _status_default(model: type[Model]) -> dict[str, Any]:
     """Return the status that the API server gives to new objects.
 
-    Without one, kstatus (Flux, Argo CD, `kubectl wait`) takes an object for current that no operator has
-    seen.
+    Without one, kstatus (which Flux waits by) takes an object for current that no operator has seen.
     """
     status: StatusModel = model.model_fields["status"].default
     return status.to_wire()

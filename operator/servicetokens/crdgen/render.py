@@ -1,6 +1,6 @@
 """YAML that is meant to be read: block style, long texts folded, keys in the order given."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 import yaml
@@ -43,12 +43,7 @@ def files() -> dict[str, str]:
 
 def stream() -> str:
     """Return all CRDs as one YAML stream, for `kubectl apply -f -`."""
-    return joined(render(custom_resource_definition(kind)) for kind in KINDS)
-
-
-def joined(documents: Iterable[str]) -> str:
-    """Return *documents* with the separator between them."""
-    return "---\n".join(documents)
+    return "---\n".join(render(custom_resource_definition(kind)) for kind in KINDS)
 
 
 def render(document: Mapping[str, Any]) -> str:

@@ -5,18 +5,23 @@ the token would then be good from everywhere. So the CRDs carry the revision of 
 that finds an older one than its own does not work.
 """
 
+import asyncio
 from typing import Final
 
 import msgspec
 
 from servicetokens.api import names
 from servicetokens.kube.client import Api
-from servicetokens.kube.errors import Forbidden, NotFound
+from servicetokens.kube.errors import Forbidden, KubeError, NotConfigured, NotFound
 
 _PATH: Final = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 # The metadata only: a whole CRD of ours has 30 KB.
 _METADATA_ONLY: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 _REMEDY: Final = "run `servicetokens crds | kubectl apply --server-side -f -`"
+
+
+# An older CRD is applied by mistake, by a person, and rarely; three requests for metadata every five minutes.
+CHECK_SECONDS: Final = 300.0
 
 
 class _Metadata(msgspec.Struct, gc=False):
@@ -41,6 +46,20 @@ async def find_trouble(api: Api) -> str | None:
         if trouble is not None:
             return trouble
     return None
+
+
+async def until_unfit(api: Api, period: float) -> None:
+    """Return when the CRDs do not fit any more, looking every *period* seconds.
+
+    An API server that cannot be asked has said nothing about them.
+    """
+    while True:
+        await asyncio.sleep(period)
+        try:
+            if await find_trouble(api) is not None:
+                return
+        except (KubeError, NotConfigured):
+            continue
 
 
 async def _find_trouble_with(api: Api, name: str) -> str | None:

@@ -16,6 +16,7 @@ This module is the only translator of HTTP answers into exceptions. A message is
 cut to a bounded length; request bodies are never quoted, since they may hold a token.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -87,8 +88,18 @@ class Unauthorized(KubeError):
     """The server does not know us, also after our credentials were read again."""
 
 
+# How the API server words it when an authorizer said no (`forbiddenMessage` in its responsewriters package).
+# Admission (a quota, a webhook, a terminating namespace) answers 403 as well, and in other words.
+_UNAUTHORIZED: Final = re.compile(r"cannot [a-z]+ (resource|path) \"")
+
+
 class Forbidden(KubeError):
-    """The server knows us and says no. The message names the missing right."""
+    """The server knows us and says no: a right is missing, or admission refuses this very request."""
+
+    @property
+    def lacks_right(self) -> bool:
+        """Say whether a right is missing; the message names it."""
+        return _UNAUTHORIZED.search(self.message) is not None
 
 
 class NotFound(KubeError):

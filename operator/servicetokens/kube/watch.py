@@ -12,12 +12,12 @@ itself: every failure is told to the observer, then waited out.
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Final, Generic, Protocol, TypeVar
 
 import msgspec
 
-from servicetokens.kube.client import Api
 from servicetokens.kube.errors import ApiUnavailable, Gone, KubeError, NotConfigured, Status, from_status
 from servicetokens.runtime.clock import Clock
 from servicetokens.runtime.entropy import Entropy
@@ -88,6 +88,27 @@ class Observer(Protocol):
         ...
 
 
+class Reader(Protocol):
+    """The part of `servicetokens.kube.client.Api` that lists and watches need."""
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        timeout: float = 10,  # noqa: ASYNC109 - as in `Api`
+    ) -> bytes:
+        """See `Api`."""
+        ...
+
+    def stream(
+        self, path: str, query: Mapping[str, str], *, silence: float
+    ) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+        """See `Api`."""
+        ...
+
+
 class Page(msgspec.Struct, gc=False):
     """A part of a list, with the items still encoded; they live as long as the page."""
 
@@ -124,7 +145,7 @@ _objects: Final = msgspec.json.Decoder(_Object)
 _statuses: Final = msgspec.json.Decoder(Status)
 
 
-async def list_pages(api: Api, path: str, query: Mapping[str, str] | None = None) -> AsyncIterator[Page]:
+async def list_pages(api: Reader, path: str, query: Mapping[str, str] | None = None) -> AsyncIterator[Page]:
     """Give all objects under *path*, page by page, as of one moment.
 
     Raises:
@@ -144,21 +165,6 @@ async def list_pages(api: Api, path: str, query: Mapping[str, str] | None = None
             return
 
 
-async def list_all(
-    api: Api, path: str, decoder: msgspec.json.Decoder[T], query: Mapping[str, str] | None = None
-) -> AsyncIterator[T]:
-    """Give all objects under *path*, decoded; other tasks get their turn in between.
-
-    Raises:
-        KubeError: see `list_pages`.
-        msgspec.MsgspecError: an object does not fit *decoder*.
-    """
-    async for page in list_pages(api, path, query):
-        for item in page.items or ():
-            yield decoder.decode(item)
-        await asyncio.sleep(0)
-
-
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What the feeds of one process have in common.
@@ -168,7 +174,7 @@ class Surroundings:
             is believed: a living one brings a bookmark, or an event, before it is opened anew.
     """
 
-    api: Api
+    api: Reader
     observer: Observer
     clock: Clock
     entropy: Entropy

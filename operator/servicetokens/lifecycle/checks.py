@@ -84,6 +84,9 @@ def lifetime_is_too_long(it: Situation) -> Finding | None:
         return None
     end = end_by_spec(spec, it.mint_time)
     asked = "for ever" if end is None else words.duration(end - it.mint_time)
+    if spec.expiration_time is not None:
+        # Not for how long: that would be another message, and another write, with every second.
+        asked = f"until {words.moment(end)}"
     message = (
         f"The token asks to live {asked}, and {limit.whose} allows {words.duration(limit.seconds)} at most; "
         "shorten `spec.expiresAfter` or `spec.expirationTime`, or ask for a longer `maxLifetime` there."

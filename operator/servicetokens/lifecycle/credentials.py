@@ -172,12 +172,14 @@ def lives_too_long(snapshot: Snapshot, mint_time: int) -> LifeLimit | None:
 
 
 def current_end(snapshot: Snapshot, current: Credential) -> int | None:
-    """Return the end of *current*: what the spec says, unless that would outlive a limit set meanwhile."""
+    """Return the end of *current*: what the spec says, unless that would outlive a limit set meanwhile or its overlap."""
     spec = snapshot.token.spec
     if spec is None:
         return current.expiration_time
+    # One whose successor left status again (it could not be delivered, or somebody removed it) stays rotated out.
+    is_succeeded = current.serial < (snapshot.token.status.serial or 0)
     end = end_by_spec(spec, current.mint_time)
-    if lives_too_long(snapshot, current.mint_time):
+    if lives_too_long(snapshot, current.mint_time) or is_succeeded:
         return lifetime.earliest(end, current.expiration_time)
     return end
 

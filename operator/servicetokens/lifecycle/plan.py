@@ -43,7 +43,7 @@ from servicetokens.lifecycle.schedule import next_deadline
 from servicetokens.lifecycle.snapshot import SecretFacts, Snapshot
 from servicetokens.lifecycle.transitions import events_of
 from servicetokens.lifecycle.verdicts import verdicts
-from servicetokens.tokens import verifier
+from servicetokens.tokens import lifetime, verifier
 
 # Stand in a plan's status for what only the mint will know; `with_minted` fills them in.
 _BLANK: Final = "blank"
@@ -144,7 +144,8 @@ def _describe(it: Situation, current: Credential) -> tuple[dict[str, object], Su
         end=current.expiration_time,
     )
     return {
-        "serial": current.serial,
+        # Never back, not even when the newest could not be delivered: one serial is one credential.
+        "serial": max(current.serial, token.status.serial or 0),
         "mint_time": current.mint_time,
         "token_id": current.id,
         "secret_name": token.secret_name,
@@ -159,9 +160,11 @@ def _describe_last(it: Situation) -> tuple[dict[str, object], Subject | None]:
     last = token.current
     serial = status.serial or (last.serial if last else None)
     if serial is None:
-        return {"expiration_time": _end_before_the_beginning(it), "next_rotation_time": None}, None
+        return {"expiration_time": _end_that_has_passed(it), "next_rotation_time": None}, None
     mint_time = status.mint_time or (last.mint_time if last else 0)
     end = it.alive.died_at if it.alive.died_at is not None else status.expiration_time
+    # Status may have been edited; by the spec it is over all the same, and nothing will be minted.
+    end = lifetime.earliest(end, _end_that_has_passed(it))
     subject = Subject(
         token_id=status.token_id or "",
         serial=serial,
@@ -177,8 +180,8 @@ def _describe_last(it: Situation) -> tuple[dict[str, object], Subject | None]:
     }, subject
 
 
-def _end_before_the_beginning(it: Situation) -> int | None:
-    """Return an end that has passed before anything was minted, so that the status can say Expired."""
+def _end_that_has_passed(it: Situation) -> int | None:
+    """Return the fixed end of the spec if it has passed, also before anything was minted: the status says Expired."""
     spec = it.snapshot.token.spec
     end = spec.expiration_time if spec else None
     return end if end is not None and end <= it.now else None
@@ -242,14 +245,14 @@ def _requeue_at(it: Situation, status: ServiceTokenStatus, current: Credential |
     snapshot, now = it.snapshot, it.now
     spec, memory = snapshot.token.spec, snapshot.memory
     deadlines: list[int | None] = [item.expiration_time for item in status.credentials]
-    deadlines += [status.next_rotation_time, cut_of(snapshot), memory.not_before]
+    deadlines += [status.expiration_time, status.next_rotation_time, cut_of(snapshot), memory.not_before]
     if current is not None and current.expiration_time is not None and status.next_rotation_time is None:
         deadlines += [
             warning.at for warning in schedule.expiry_warnings(current.mint_time, current.expiration_time)
         ]
     if spec is not None and spec.expiration_time is not None and current is None:
         limit = lives_too_long(snapshot, now)
-        deadlines.append(spec.expiration_time - limit.seconds if limit else None)
+        deadlines += [spec.expiration_time, spec.expiration_time - limit.seconds if limit else None]
     if snapshot.secret is not None and snapshot.secret.is_foreign_to(snapshot.token):
         deadlines.append(now + _CONFLICT_RECHECK)
     return next_deadline(now, *deadlines)

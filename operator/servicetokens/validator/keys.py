@@ -41,7 +41,7 @@ class KeyReader:
         self._index = index
         self._wanted = asyncio.Event()
         self._problem = ""
-        self._hold("has not been read yet")
+        index.hold(_TOPIC, self._sentence("has not been read yet"))
 
     def want(self) -> None:
         """Read again soon, since a key is in use that we do not know."""
@@ -77,18 +77,22 @@ class KeyReader:
         return True
 
     def _use(self, keys: KeyRing) -> None:
+        # The same object stays in use while the keys are the same: decisions depend on it.
         if keys != self._index.keys:
+            self._index.set_keys(keys)
             _log.info("keys read", keys=sorted(keys.ids))
-        self._index.set_keys(keys)
         self._index.release(_TOPIC)
         self._problem = ""
 
     def _hold(self, what: str) -> None:
-        problem = f"the Secret '{KEYS_SECRET}' in namespace '{self._namespace}' {what}"
+        problem = self._sentence(what)
         self._index.hold(_TOPIC, problem)
         if problem != self._problem:
             self._problem = problem
             _log.warning("no keys", reason=problem)
+
+    def _sentence(self, what: str) -> str:
+        return f"the Secret '{KEYS_SECRET}' in namespace '{self._namespace}' {what}"
 
 
 def _data_of(secret: dict[str, object]) -> dict[str, str]:

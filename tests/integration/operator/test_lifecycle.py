@@ -68,6 +68,27 @@ def test_a_rotation_without_overlap_ends_the_old_one_at_once(world: World, names
     assert world.serial_of(first, namespace) is None
 
 
+def test_without_its_rotation_id_a_token_stays_as_it_is(world: World, namespace: str) -> None:
+    """Removing the id does nothing, and the one last acted upon may come back."""
+    world.token(namespace, rotation={"id": "one"})
+    value = world.until_ready(namespace)
+    for rotation in (None, {"id": "one"}):
+        world.change(namespace, rotation=rotation)
+        assert world.until_ready(namespace) == value
+
+
+def test_a_shorter_overlap_ends_the_old_one_earlier(world: World, namespace: str) -> None:
+    """Also one that is running: what is on status follows the spec."""
+    world.token(namespace, rotation={"id": "one", "overlap": "1h"})
+    first = world.until_ready(namespace)
+    world.change(namespace, rotation={"id": "two"})
+    second = world.until_ready(namespace)
+    assert world.serial_of(first, namespace) == 1
+    world.change(namespace, rotation={"overlap": "0s"})
+    assert world.until_ready(namespace) == second
+    assert world.serial_of(first, namespace) is None
+
+
 def test_a_revoked_token_rotates_and_stays_revoked(world: World, namespace: str) -> None:
     """`state` decides who is let in, not what is minted."""
     world.token(namespace, state="Revoked")

@@ -14,6 +14,23 @@ pytestmark = pytest.mark.usefixtures("operator")
 HEAL_SECONDS = 2
 
 
+THEIRS: Mapping[str, Any] = {
+    "metadata": {"labels": {"team": "a"}, "annotations": {"x/y": "z"}},
+    "data": {"note": "aGk="},
+}
+
+
+def has_theirs(world: World, namespace: str) -> bool:
+    """Say whether the Secret has what `THEIRS` put there."""
+    secret = world.secret(namespace) or {}
+    meta = secret["metadata"]
+    return (meta["labels"].get("team"), meta["annotations"].get("x/y"), secret["data"].get("note")) == (
+        "a",
+        "z",
+        "aGk=",
+    )
+
+
 def clear_owner(world: World, namespace: str) -> None:
     """Take the owner reference away."""
     world.edit_secret(namespace, {"metadata": {"ownerReferences": None}})
@@ -77,14 +94,20 @@ def test_a_secret_that_lost_only_what_surrounds_the_token_keeps_it(world: World,
 
 
 def test_an_immutable_secret_is_replaced_with_the_same_token(world: World, namespace: str) -> None:
-    """Deleted and created; what others put there moves along."""
+    """Deleted and created; what others put there moves along, also when a rotation comes first."""
     world.token(namespace)
     value = world.until_ready(namespace)
-    world.edit_secret(namespace, {"immutable": True, "metadata": {"labels": {"team": "a"}}})
+    world.edit_secret(namespace, {"immutable": True, **THEIRS})
     world.until(lambda: not (world.secret(namespace) or {"immutable": True}).get("immutable"), "a new one")
     assert world.value(namespace) == value
-    assert (world.secret(namespace) or {})["metadata"]["labels"]["team"] == "a"
+    assert has_theirs(world, namespace)
     assert world.status(namespace)["serial"] == 1
+    world.edit_secret(namespace, {"immutable": True})
+    world.change(namespace, rotation={"id": "now"})
+    assert world.until_ready(namespace) != value
+    world.until(lambda: not (world.secret(namespace) or {"immutable": True}).get("immutable"), "a new one")
+    assert world.status(namespace)["serial"] == 2
+    assert has_theirs(world, namespace)
 
 
 def test_the_template_is_rendered_followed_and_taken_away(world: World, namespace: str) -> None:
@@ -118,16 +141,12 @@ def test_what_others_put_on_the_secret_stays(world: World, namespace: str) -> No
     """Through a rotation and through a fresh mint."""
     world.token(namespace)
     world.until_ready(namespace)
-    theirs = {"metadata": {"labels": {"team": "a"}, "annotations": {"x/y": "z"}}, "data": {"note": "aGk="}}
-    world.edit_secret(namespace, theirs)
+    world.edit_secret(namespace, THEIRS)
     world.change(namespace, rotation={"id": "now"})
     world.until_ready(namespace)
     world.edit_secret(namespace, {"data": {"token": encode("edited")}})
     world.until(lambda: world.status(namespace)["serial"] == 3 and world.holds(namespace), "a fresh token")
-    secret = world.secret(namespace) or {}
-    assert secret["metadata"]["labels"]["team"] == "a"
-    assert secret["metadata"]["annotations"]["x/y"] == "z"
-    assert secret["data"]["note"] == "aGk="
+    assert has_theirs(world, namespace)
 
 
 def test_a_foreign_secret_is_never_touched(world: World, namespace: str) -> None:

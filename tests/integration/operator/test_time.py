@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from common.audited import writes
 from common.clock import FakeClock
 from common.world import World
 from servicetokens.api.values import format_time
@@ -17,9 +18,9 @@ def clock() -> FakeClock:
     return FakeClock(now=int(time.time()))
 
 
-def serials(world: World, namespace: str) -> list[int]:
+def serials(world: World, namespace: str, name: str = "ci-prod") -> list[int]:
     """Return the serials of the live credentials."""
-    return [credential["serial"] for credential in world.status(namespace).get("credentials") or []]
+    return [credential["serial"] for credential in world.status(namespace, name).get("credentials") or []]
 
 
 def test_a_token_rotates_by_the_clock_and_the_old_one_ends_with_its_overlap(
@@ -54,16 +55,23 @@ def test_an_operator_that_was_down_for_weeks_makes_one_pass(
         world.token(namespace, "stays", expiresAfter="never")
         for name in ("rotates", "expires", "stays"):
             world.until_ready(namespace, name)
-    before = world.get(namespace, "stays")["metadata"]["resourceVersion"]
+        world.until(
+            lambda: world.get(namespace, "ci", "serviceaccounts")["status"].get("tokenCount") == 3,
+            "the count",
+        )
     clock.advance(65 * DAY)
+    mark = world.cluster.audit.mark()
     with world.operator_in_process(clock, namespace):
         world.until(lambda: world.status(namespace, "rotates")["serial"] == 2, "one rotation")
         world.until_ready(namespace, "rotates")
         world.until_reason(namespace, "Active", "Expired", "expires")
         time.sleep(1)
-        assert world.status(namespace, "rotates")["serial"] == 2
-        assert len(world.status(namespace, "rotates")["credentials"]) == 1
-        assert world.get(namespace, "stays")["metadata"]["resourceVersion"] == before
+        assert serials(world, namespace, "rotates") == [2]
+        assert writes(world, mark, namespace) == {
+            "update servicetokens/status": 2,
+            "patch secrets": 2,
+            "create events": 2,
+        }
 
 
 def test_an_end_is_announced_three_times(world: World, namespace: str, clock: FakeClock) -> None:

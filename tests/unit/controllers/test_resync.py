@@ -1,5 +1,6 @@
 """Lists of our own: take in what is there, let go of what is not, and of nothing that came meanwhile."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -28,10 +29,13 @@ class Lists:
         self.objects: dict[str, list[dict[str, Any]]] = {}
         self.versions: dict[str, str] = {}
         self.asked: list[tuple[str, dict[str, str]]] = []
+        self.reached_secrets = asyncio.Event()
 
     async def request(self, _method: str, path: str, **options: Any) -> bytes:
         """Return a whole list."""
         self.asked.append((path, options["query"]))
+        if path == "/api/v1/secrets":
+            self.reached_secrets.set()
         items = self.objects.get(path, [])
         version = self.versions.get(path, "100")
         return json.dumps({"metadata": {"resourceVersion": version}, "items": items}).encode()
@@ -130,3 +134,30 @@ async def test_accounts_and_roles_are_taken_in(it: Surroundings) -> None:
     it.lists.objects.clear()
     await it.resync.others()
     assert (len(it.caches.accounts), len(it.caches.roles)) == (0, 0)
+
+
+async def test_after_a_watch_has_begun_everything_is_listed_soon(it: Surroundings) -> None:
+    """What was deleted between our list and the watch's is on neither, and would be believed for long."""
+    it.wakeup.token(a_token("deleted in between", 50))
+    running = asyncio.create_task(it.resync.run())
+    it.resync.soon()
+    try:
+        await asyncio.wait_for(it.lists.reached_secrets.wait(), 20)
+    finally:
+        running.cancel()
+    assert it.tokens == set()
+    assert len(it.lists.asked) == 4
+
+
+async def test_without_a_watch_each_token_is_visited_once_in_a_period(it: Surroundings) -> None:
+    """Its pass then reads the Secret that nobody watches."""
+    for name in ("one", "two"):
+        it.wakeup.token(a_token(name, 5))
+    for _ in range(2):
+        it.queue.done(await it.queue.get())
+    visiting = asyncio.create_task(it.resync.visit(0.03))
+    try:
+        visited = [(await asyncio.wait_for(it.queue.get(), 10)).name for _ in range(2)]
+    finally:
+        visiting.cancel()
+    assert visited == ["one", "two"]

@@ -1,0 +1,49 @@
+"""Short stories that the machine found or was slow to find, told once and for all."""
+
+from property.validator import accepts
+from property.world import Stored, World, rotation_of, spec_of
+
+
+def test_an_undeliverable_successor_does_not_bring_the_old_one_back() -> None:
+    """Rotated out it stays, and its successor's serial is not given out again."""
+    world = World()
+    world.spec = spec_of(expires_after="never")
+    world.edit(rotation=rotation_of(every=None, overlap=6, number="a"))
+    world.converge()
+    assert world.secret is not None
+    old = world.secret.value
+    world.refuses_secrets = True
+    world.edit(rotation=rotation_of(every=None, overlap=6, number="b"))
+    world.converge()
+    world.secret = Stored("theirs", 0, 0, "theirs", 1, owner=None, type="Opaque")
+    world.converge()
+    world.now += 5
+    assert accepts(world, old)
+    world.now += 1
+    world.converge()
+    assert not accepts(world, old)
+    assert world.status.serial == 2
+    world.secret, world.refuses_secrets = None, False
+    world.now += 1000
+    world.converge()
+    assert world.current is not None
+    assert world.current.serial == 3
+
+
+def test_an_end_that_comes_while_nothing_can_be_minted_is_waited_for() -> None:
+    """Also when there has never been a token, since its account is missing."""
+    world = World()
+    world.account = None
+    world.spec = spec_of(expiration_time=world.now + 9)
+    world.converge()
+    assert world.requeue_at == world.now + 9
+
+
+def test_a_limit_that_is_broken_is_told_once() -> None:
+    """Time alone does not change the message, and nothing is written."""
+    world = World()
+    world.limit(3)
+    world.spec = spec_of(expiration_time=world.now + 9)
+    world.converge()
+    world.now += 1
+    assert world.converge() == 0

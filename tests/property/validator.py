@@ -1,0 +1,33 @@
+"""What a validator says about a presented token, by the written rules and not by the code under test."""
+
+from typing import Final
+
+from property.ledger import end_by, overlap_of
+from property.world import RING, UID, World
+
+# Kubernetes' own tolerance of clocks is larger; see `tokens.lifetime`.
+_SKEW: Final = 60
+
+
+def accepts(world: World, value: str) -> bool:
+    """Say whether a validator that sees *world* would accept *value* now."""
+    account, status, now = world.account, world.status, world.now
+    if account is None or status.account_uid != world.account_uid or not world.keys_are_there:
+        return False
+    if world.spec.state == "Revoked" or account.state == "Suspended":
+        return False
+    newest = sorted(status.credentials, key=lambda one: -one.serial)[:2]
+    for credential in newest:
+        ends = [credential.expiration_time, end_by(world.spec, credential.mint_time)]
+        if credential is not newest[0]:
+            ends.append(newest[0].mint_time + overlap_of(world.spec))
+        cut = account.tokens_not_before_time
+        verifier = credential.verifier
+        if (
+            all(end is None or end > now for end in ends)
+            and not (cut is not None and credential.mint_time < cut <= now)
+            and credential.mint_time <= now + _SKEW
+            and RING.verify(verifier.value, verifier.key_id, UID, credential.serial, value)
+        ):
+            return True
+    return False

@@ -1,0 +1,108 @@
+"""Gathering facts: the caches answer, and only what a new spec seems to lack is looked up."""
+
+from typing import Any
+
+import pytest
+
+from common.executing import Keys
+from servicetokens.api import names
+from servicetokens.controllers import facts
+from servicetokens.controllers.cache import Caches
+from servicetokens.controllers.gather import Gatherer
+from servicetokens.controllers.keys import Key
+from servicetokens.controllers.memory import Memories
+from servicetokens.kube.errors import NotFound
+
+KEY = Key(names.KIND_TOKEN, "team-a", "ci-prod")
+ACCOUNT = ("serviceaccounts", "team-a", "ci")
+ROLE = ("serviceroles", "", "reader")
+
+
+class Stored:
+    """The API server's objects by plural, namespace and name; it notes what was asked for."""
+
+    def __init__(self) -> None:
+        self.objects: dict[tuple[str, ...], dict[str, Any]] = {}
+        self.asked: list[tuple[str, ...]] = []
+
+    async def get(self, *place: str) -> dict[str, Any]:
+        """Return an object, or raise."""
+        self.asked.append(place)
+        if place not in self.objects:
+            message = f"{place} is not there"
+            raise NotFound(message)
+        return self.objects[place]
+
+    def add(self, place: tuple[str, str, str], **spec: Any) -> None:
+        """Store an object of which no watch has told."""
+        _, namespace, name = place
+        meta = {"name": name, "namespace": namespace, "uid": f"{name}-1", "resourceVersion": "7"}
+        self.objects[place] = {"metadata": meta, "spec": spec}
+
+
+class Surroundings:
+    """A gatherer over empty caches but for one token."""
+
+    def __init__(self, *, answered: bool = False, **spec: Any) -> None:
+        self.caches, self.stored = Caches(), Stored()
+        self.gatherer = Gatherer(
+            self.caches, Memories(), Keys(), self.stored, self.stored, watches_secrets=True
+        )
+        meta = {"name": "ci-prod", "namespace": "team-a", "generation": 2, "resourceVersion": "10"}
+        status = {"observedGeneration": 2 if answered else -1}
+        full = {"accountRef": {"name": "ci"}, "expiresAfter": "30d", **spec}
+        self.caches.put_token(facts.token_facts({"metadata": meta, "spec": full, "status": status}))
+
+
+async def test_an_account_and_a_role_that_no_watch_has_told_of_are_looked_up_for_a_new_token() -> None:
+    """They are often applied together with it, and the watches tell of them in any order."""
+    it = Surroundings()
+    it.stored.add(ACCOUNT, roles=["reader"])
+    it.stored.add(ROLE, allowedNamespaces=["*"])
+    snapshot = await it.gatherer.token(KEY, 0)
+    assert snapshot is not None
+    assert snapshot.account is not None
+    assert snapshot.account.uid == "ci-1"
+    role = snapshot.roles["reader"]
+    assert role is not None
+    assert role.name == "reader"
+
+
+async def test_what_was_looked_up_is_left_to_the_watch() -> None:
+    """It wakes whoever else waits for it, which it would not do for what the cache knows already."""
+    it = Surroundings()
+    it.stored.add(ACCOUNT)
+    await it.gatherer.token(KEY, 0)
+    assert len(it.caches.accounts) == 0
+
+
+async def test_what_is_really_missing_is_none() -> None:
+    """One look at each."""
+    it = Surroundings(roles=["reader"])
+    snapshot = await it.gatherer.token(KEY, 0)
+    assert snapshot is not None
+    assert snapshot.account is None
+    assert snapshot.roles == {"reader": None}
+    assert it.stored.asked == [ACCOUNT, ROLE]
+
+
+@pytest.mark.parametrize(
+    "it",
+    [Surroundings(answered=True, roles=["reader"]), Surroundings(accountRef={"name": "../../x"})],
+    ids=["answered", "unreadable"],
+)
+async def test_nothing_is_looked_up_for(it: Surroundings) -> None:
+    """A spec that has its answer waits for the watch, and one that cannot be read names nothing."""
+    await it.gatherer.token(KEY, 0)
+    assert it.stored.asked == []
+
+
+async def test_what_the_caches_know_is_not_looked_up() -> None:
+    """So a new token of a known account costs no read."""
+    it = Surroundings(roles=["reader"])
+    it.stored.add(ACCOUNT)
+    it.stored.add(ROLE, allowedNamespaces=["*"])
+    it.caches.accounts.put(("team-a", "ci"), facts.account_facts(it.stored.objects[ACCOUNT]))
+    it.caches.roles.put(("", "reader"), facts.role_facts(it.stored.objects[ROLE]))
+    await it.gatherer.token(KEY, 0)
+    assert it.stored.asked == []

@@ -1,0 +1,115 @@
+"""Where the API server is and who we are to it: files as they are found in pods and on laptops."""
+
+import ssl
+from pathlib import Path
+
+import pytest
+
+from controlplane.certificates import CertificateAuthority
+from servicetokens.kube.access import KubeconfigSource, PodSource, find_source
+from servicetokens.kube.errors import NotConfigured
+
+POD = {"KUBERNETES_SERVICE_HOST": "10.96.0.1", "KUBERNETES_SERVICE_PORT": "443"}
+
+
+@pytest.fixture
+def mounted(tmp_path: Path) -> Path:
+    """What the kubelet mounts into a pod."""
+    directory = tmp_path / "serviceaccount"
+    directory.mkdir()
+    authority = CertificateAuthority(tmp_path)
+    (directory / "ca.crt").write_bytes(authority.certificate.read_bytes())
+    (directory / "token").write_text("first\n")
+    return directory
+
+
+def test_a_named_file_wins_over_the_pod_and_the_environment() -> None:
+    """--kubeconfig, then the pod, then $KUBECONFIG; without any of them a sentence says what to do."""
+    everything = {**POD, "KUBECONFIG": "b"}
+    assert isinstance(find_source("a", everything), KubeconfigSource)
+    assert isinstance(find_source(None, everything), PodSource)
+    assert isinstance(find_source(None, {"KUBECONFIG": "b"}), KubeconfigSource)
+    with pytest.raises(NotConfigured, match="use --kubeconfig FILE"):
+        find_source(None, {})
+
+
+async def test_a_pod_speaks_with_its_mounted_token_and_reads_it_again(mounted: Path) -> None:
+    """The kubelet replaces the token; as long as the authority is the same, so are the connections."""
+    source = find_source(None, POD, mounted)
+    first = await source.load()
+    assert str(first.server) == "https://10.96.0.1"
+    assert first.authorization == "Bearer first"
+    assert isinstance(first.tls, ssl.SSLContext)
+    assert first.tls.verify_mode is ssl.CERT_REQUIRED
+    assert "first" not in repr(first)
+    (mounted / "token").write_text("second")
+    second = await source.load()
+    assert second.authorization == "Bearer second"
+    assert second.tls is first.tls
+    assert source.max_age is not None
+
+
+async def test_another_authority_makes_new_connections(mounted: Path, tmp_path: Path) -> None:
+    """An API server whose authority was replaced is trusted again without a restart."""
+    source = find_source(None, POD, mounted)
+    first = await source.load()
+    other = tmp_path / "other"
+    other.mkdir()
+    (mounted / "ca.crt").write_bytes(CertificateAuthority(other).certificate.read_bytes())
+    assert (await source.load()).tls is not first.tls
+
+
+async def test_an_ipv6_address_is_bracketed(mounted: Path) -> None:
+    """Clusters may have no other."""
+    source = find_source(None, {"KUBERNETES_SERVICE_HOST": "fd00::1"}, mounted)
+    assert str((await source.load()).server) == "https://[fd00::1]"
+
+
+@pytest.mark.parametrize("damage", ["token", "ca.crt"])
+async def test_an_unreadable_mount_is_a_sentence(mounted: Path, damage: str) -> None:
+    """It names the directory, and is no traceback."""
+    (mounted / damage).unlink()
+    with pytest.raises(NotConfigured, match="serviceaccount cannot be read"):
+        await find_source(None, POD, mounted).load()
+    (mounted / damage).write_text("not a certificate" if damage == "ca.crt" else "\N{SNOWMAN}")
+    with pytest.raises(NotConfigured, match="serviceaccount cannot be read"):
+        await find_source(None, POD, mounted).load()
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "{}", "a: [", "- 1", "apiVersion: v1\nkind: Config\ncurrent-context: none\ncontexts: []\n"],
+)
+async def test_an_unusable_kubeconfig_is_a_sentence(tmp_path: Path, content: str) -> None:
+    """Whatever the official client makes of it."""
+    file = tmp_path / "config"
+    with pytest.raises(NotConfigured, match="is not there"):
+        await KubeconfigSource(str(file)).load()
+    file.write_text(content)
+    with pytest.raises(NotConfigured, match="cannot be used") as caught:
+        await KubeconfigSource(str(file)).load()
+    assert "\n" not in str(caught.value)
+
+
+async def test_a_kubeconfig_gives_address_authority_and_token(tmp_path: Path, mounted: Path) -> None:
+    """Also the name that the server's certificate has, and a proxy."""
+    file = tmp_path / "config"
+    file.write_text(f"""
+apiVersion: v1
+kind: Config
+current-context: it
+contexts: [{{name: it, context: {{cluster: it, user: me}}}}]
+clusters:
+- name: it
+  cluster:
+    server: https://127.0.0.1:6443/prefix/
+    certificate-authority: {mounted / "ca.crt"}
+    tls-server-name: kubernetes
+    proxy-url: http://127.0.0.1:3128
+users: [{{name: me, user: {{tokenFile: {mounted / "token"}}}}}]
+""")
+    access = await KubeconfigSource(str(file)).load()
+    assert str(access.server) == "https://127.0.0.1:6443/prefix"
+    assert access.authorization is not None
+    assert access.authorization.strip() == "Bearer first"
+    assert (access.server_hostname, access.proxy) == ("kubernetes", "http://127.0.0.1:3128")
