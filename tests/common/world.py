@@ -47,6 +47,10 @@ class World:
         """Install the CRDs, the namespace of the operator and its rights."""
         install_crds(self.cluster, ROOT / "crds")
         self.cluster.kubectl("create", "namespace", HOME)
+        self.install_rights()
+
+    def install_rights(self) -> None:
+        """Bind what `config/rbac.yaml` grants, also again."""
         self.cluster.kubectl("apply", "-f", str(ROOT / "config" / "rbac.yaml"))
 
     # --------------------------------------------------------------------------------------------- applying
@@ -258,7 +262,9 @@ class _OperatorThread(threading.Thread):
 
     def __init__(self, kubeconfig: str, clock: FakeClock, namespace: str) -> None:
         super().__init__(name="operator", daemon=True)
-        self._settings = OperatorSettings(kubeconfig=kubeconfig, watch_namespace=(namespace,))
+        self._settings = OperatorSettings(
+            kubeconfig=kubeconfig, watch_namespace=(namespace,), leader_election=False
+        )
         self._clock = clock
         self._operator: Operator | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -288,7 +294,7 @@ class _OperatorThread(threading.Thread):
 
 
 def operator_command(kubeconfig: Path, health_port: int, *flags: str) -> list[str]:
-    """Return the command line of an operator."""
+    """Return the command line of an operator. What is killed here leaves no Lease behind that the next waits for."""
     return [
         sys.executable,
         "-m",
@@ -296,6 +302,7 @@ def operator_command(kubeconfig: Path, health_port: int, *flags: str) -> list[st
         "operator",
         f"--kubeconfig={kubeconfig}",
         f"--health-address={LOOPBACK}:{health_port}",
+        "--no-leader-election",
         *flags,
     ]
 

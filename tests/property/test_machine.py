@@ -349,6 +349,9 @@ class TokenLife(Life):
         value = world.plaintexts[older.id]
         entry = world.ledger.entries[value]
         others = tuple(one for one in world.status.credentials if one.serial == current.serial)
+        if older.id == current.id or world.memory.undelivered is not None:
+            # It is there already; or what waits would become the older one, which nobody ever holds.
+            return
         self.old = None
         if renumbered:
             self.note("put back: as the newest")

@@ -1,6 +1,7 @@
 """`servicetokens operator`: puts the parts together, starts them in order, and ends them in order.
 
-health page up  →  CRDs fit  →  tokens listed  →  keys  →  the rest listed  →  workers  →  kopf watches
+health page up  →  CRDs fit  →  tokens listed  →  keys  →  the rest listed  →  kopf watches
+                                                                            └→  the Lease is ours  →  workers
 """
 
 import asyncio
@@ -19,6 +20,8 @@ from servicetokens.controllers.deadlines import Deadlines
 from servicetokens.controllers.execute import Executor
 from servicetokens.controllers.gather import Gatherer
 from servicetokens.controllers.keyring import KeyringKeeper
+from servicetokens.controllers.keys import Key
+from servicetokens.controllers.leadership import Leadership
 from servicetokens.controllers.memory import Memories
 from servicetokens.controllers.pool import WorkerPool
 from servicetokens.controllers.queue import WorkQueue
@@ -30,8 +33,9 @@ from servicetokens.controllers.wakeup import Wakeup
 from servicetokens.controllers.watching import watch
 from servicetokens.kube import crds
 from servicetokens.kube.client import Api
-from servicetokens.kube.errors import KubeError, NotConfigured
+from servicetokens.kube.errors import ApiUnavailable, KubeError, NotConfigured
 from servicetokens.kube.events import EventRecorder
+from servicetokens.kube.leases import LeaseStore
 from servicetokens.kube.objects import ObjectStore
 from servicetokens.kube.secrets import SecretStore
 from servicetokens.runtime import logs
@@ -62,6 +66,7 @@ class Operator:
         self._api = api
         self._settings = settings
         objects, secrets = ObjectStore(api), SecretStore(api)
+        host = os.uname().nodename
         self._caches = Caches()
         self._queue = WorkQueue()
         self._troubles = Troubles()
@@ -97,22 +102,29 @@ class Operator:
             self._keys,
             objects,
             secrets,
-            EventRecorder(api, instance=os.uname().nodename, clock=clock, entropy=entropy),
+            EventRecorder(api, instance=host, clock=clock, entropy=entropy),
             mint=partial(mint, settings.token_prefix, entropy),
             clock=clock,
         )
-        reconciler = Reconciler(self._caches, gatherer, executor, objects, self._deadlines, clock)
-        self._pool = WorkerPool(self._queue, reconciler.reconcile, self._troubles)
+        self._reconciler = Reconciler(self._caches, gatherer, executor, objects, self._deadlines, clock)
+        self._pool = WorkerPool(self._queue, self._reconcile, self._troubles)
+        self._leadership: Leadership | None = None
+        if settings.leader_election:
+            # Pods of one name exist one after another, and processes on one host may exist at once.
+            identity = f"{host}_{entropy(4).hex()}"
+            self._leadership = Leadership(LeaseStore(api), settings.namespace, identity, clock)
         self._schema_period = schema_period
-        self._listed = False
+        self._listed = asyncio.Event()
 
     def missing(self) -> Sequence[str]:
         """Say what is missing until the operator is ready, a sentence each."""
         found = list(self._troubles.sentences)
-        if not self._listed:
+        if not self._listed.is_set():
             found.append("the objects have not been listed yet")
         if self._keys.error:
             found.append(self._keys.error)
+        if self._leadership is not None and self._leadership.problem:
+            found.append(self._leadership.problem)
         if (refusal := self._memories.find_missing_right()) is not None:
             found.append(f"a right is missing: {refusal}")
         return found
@@ -120,6 +132,7 @@ class Operator:
     async def run(self, stop: asyncio.Event) -> None:
         """Work until *stop* is set. Whatever fails is tried again, visibly."""
         stopped = asyncio.create_task(stop.wait())
+        leading = asyncio.create_task(self._lead())
         try:
             while not stop.is_set():
                 working = asyncio.create_task(self._work(stop))
@@ -129,7 +142,30 @@ class Operator:
                 await _sleep_unless(stop, _RETRY_SECONDS)
         finally:
             stopped.cancel()
+            leading.cancel()
+            await asyncio.gather(leading, return_exceptions=True)
             await self._pool.drain()
+            if self._leadership is not None:
+                await self._leadership.release()
+
+    async def _lead(self) -> None:
+        """Let the workers go once everything is listed and nobody else writes, and keep it so.
+
+        A standby does all the rest: its caches are warm, its queue is full of what may be to do, and it is ready.
+        """
+        await self._listed.wait()
+        if self._leadership is not None:
+            await self._leadership.acquire()
+        self._pool.start()
+        _log.info("working", tokens=len(self._caches.tokens), accounts=len(self._caches.accounts))
+        if self._leadership is not None:
+            await self._leadership.run()
+
+    async def _reconcile(self, key: Key) -> bool:
+        if self._leadership is not None and not self._leadership.leads:
+            message = "the Lease was not renewed in time, and somebody else may lead"
+            raise ApiUnavailable(message)
+        return await self._reconciler.reconcile(key)
 
     async def _work(self, stop: asyncio.Event) -> None:
         """Start everything and watch, until *stop* is set or something fails; then say what."""
@@ -142,7 +178,7 @@ class Operator:
             self._troubles.found("watch", f"watching ended: {type(error).__name__}: {error}")
 
     async def _prepare(self) -> None:
-        """Check the CRDs, list everything, and let the workers go. Raises `KubeError`."""
+        """Check the CRDs and list everything. Raises `KubeError`."""
         while (trouble := await crds.find_trouble(self._api)) is not None:
             self._troubles.found("crds", trouble)
             await asyncio.sleep(_RETRY_SECONDS)
@@ -150,12 +186,10 @@ class Operator:
         await self._resync.tokens()
         await self._keys.refresh()
         await self._resync.others()
-        self._listed = True
+        self._listed.set()
         self._troubles.over("start", "watch")
         # Also when kopf finds nothing: what it would have found may be what was deleted.
         self._resync.soon()
-        self._pool.start()
-        _log.info("working", tokens=len(self._caches.tokens), accounts=len(self._caches.accounts))
 
     def _everything_that_goes_on(self, stop: asyncio.Event) -> Iterator[Coroutine[Any, Any, None]]:
         """What wakes objects. It ends as a whole, also when the CRDs do not fit any more: nothing new begins then."""
@@ -233,6 +267,11 @@ async def _sleep_unless(stop: asyncio.Event, seconds: float) -> None:
 )
 @click.option("--watch-namespace", multiple=True, metavar="NS", help="Serve only this namespace; repeatable.")
 @click.option("--token-prefix", default="svt", metavar="WORD", help="What every token begins with.")
+@click.option(
+    "--leader-election/--no-leader-election",
+    default=True,
+    help="Of several operators only the holder of the Lease writes; the others stand by.",
+)
 @click.option(
     "--watch-secrets/--no-watch-secrets",
     default=True,

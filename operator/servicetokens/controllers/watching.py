@@ -8,6 +8,7 @@ the queue.
 
 import asyncio
 import itertools
+import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -72,6 +73,8 @@ async def watch(
     kopf is started by its parts: its own ending waits for tasks of its that never end once one of them has
     failed, as after a CRD was deleted.
     """
+    # A watcher of kopf's that is ended while it hands a new object to its scheduler drops the coroutine.
+    warnings.filterwarnings("ignore", "coroutine 'worker' was never awaited", RuntimeWarning)
     sessions: list[aiohttp.ClientSession] = []
     tasks = await kopf.spawn_tasks(
         registry=_registry(api, wakeup, sessions, begun, watches_secrets=watches_secrets),
@@ -98,13 +101,14 @@ async def watch(
 async def _end_all() -> None:
     """End every task of kopf's, and wait for those that can be ended.
 
-    Those that start others come last: until then they take over, and end, what was still to be started.
+    Those that watch come first: on their way out they let their workers finish, which takes milliseconds, and
+    start what was still to be started. Cancelled together, they would wait for each other.
     """
     for is_last in (False, True):
         tasks = [
             task
             for task in asyncio.all_tasks()
-            if _is_of_kopf(task) and (is_last or not _starts_others(task))
+            if _is_of_kopf(task) and (is_last or not _serves_a_watcher(task))
         ]
         for task in tasks:
             task.cancel()
@@ -114,12 +118,13 @@ async def _end_all() -> None:
 
 def _is_of_kopf(task: asyncio.Task[Any]) -> bool:
     code = getattr(task.get_coro(), "cr_code", None)
-    return code is not None and _PACKAGE in code.co_filename
+    return code is not None and code.co_filename.startswith(_PACKAGE)
 
 
-def _starts_others(task: asyncio.Task[Any]) -> bool:
-    """Say whether *task* is of the `Scheduler` that a watcher of kopf's starts its workers by, and closes itself."""
-    return getattr(task.get_coro(), "__qualname__", "").startswith("Scheduler.")
+def _serves_a_watcher(task: asyncio.Task[Any]) -> bool:
+    """Say whether *task* is a worker of kopf's, or of the `Scheduler` that a watcher starts its workers by."""
+    name = getattr(task.get_coro(), "__qualname__", "")
+    return name == "worker" or name.startswith("Scheduler.")
 
 
 def _settings(*, watches_secrets: bool) -> kopf.OperatorSettings:

@@ -30,6 +30,11 @@ def events(namespace: str) -> str:
     return _path("/apis/events.k8s.io/v1", namespace, "events", "")
 
 
+def leases(namespace: str, name: str = "") -> str:
+    """Return the path of Leases: one, or all of *namespace*."""
+    return _path("/apis/coordination.k8s.io/v1", namespace, "leases", name)
+
+
 def _path(root: str, namespace: str, plural: str, name: str) -> str:
     place = f"/namespaces/{_checked(namespace)}" if namespace else ""
     return f"{root}{place}/{plural}" + (f"/{_checked(name)}" if name else "")

@@ -172,7 +172,7 @@ def lives_too_long(snapshot: Snapshot, mint_time: int) -> LifeLimit | None:
 
 
 def current_end(snapshot: Snapshot, current: Credential) -> int | None:
-    """Return the end of *current*: what the spec says, unless that would outlive a limit set meanwhile or its overlap."""
+    """Return the end of *current*: what the spec says, but within a limit set meanwhile, and within its overlap."""
     spec = snapshot.token.spec
     if spec is None:
         return current.expiration_time

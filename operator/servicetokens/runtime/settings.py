@@ -124,6 +124,7 @@ class CommonSettings(BaseModel):
 class OperatorSettings(CommonSettings):
     """Settings of `servicetokens operator`."""
 
+    leader_election: bool = True
     watch_secrets: bool = True
 
 

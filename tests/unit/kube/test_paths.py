@@ -15,6 +15,7 @@ def test_paths_are_those_of_the_api() -> None:
     assert paths.ours("serviceroles", "", "r") == "/apis/servicetokens.dev/v1beta1/serviceroles/r"
     assert paths.secrets("team-a", "a.b") == "/api/v1/namespaces/team-a/secrets/a.b"
     assert paths.secrets() == "/api/v1/secrets"
+    assert paths.leases("ns", "one") == "/apis/coordination.k8s.io/v1/namespaces/ns/leases/one"
     assert paths.events("team-a") == "/apis/events.k8s.io/v1/namespaces/team-a/events"
 
 

@@ -1,0 +1,180 @@
+"""One operator writes: the holder of a Lease. The others wait with warm caches.
+
+    leads      ├─ renew ─┼─ renew ─┼─ no answer ········│ deadline: ends itself
+    the Lease                      ├──────────── duration ────────────│ another one may take it
+    standby    ·························································├─ leads
+
+Two leaders would repair what the other is in the middle of: each sees a status before its Secret and mints
+again. resourceVersions let one of them win, so that it ends well, with needless mints on the way. Whoever
+cannot renew must therefore stop before anybody else may begin, even when its loop hangs or the process was
+frozen: a thread looks at the clock and ends the process. Whether a Lease has ended is judged by our own clock
+since its last *change*, never by comparing the clocks of two machines.
+"""
+
+import asyncio
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from servicetokens.kube.errors import Conflict, KubeError, NotConfigured, NotFound
+from servicetokens.kube.leases import Lease
+from servicetokens.runtime.clock import Clock
+from servicetokens.runtime.logs import get_logger
+
+_log = get_logger(__name__)
+
+LEASE_NAME: Final = "servicetokens-operator"
+EXIT_LOST: Final = 17
+"""The exit code of an operator that could not renew its Lease, or lost it."""
+
+_WATCHDOG_PERIOD: Final = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Seconds: how long a Lease lasts, when its holder gives up, how often it is renewed.
+
+    The defaults are client-go's.
+    """
+
+    duration: int = 15
+    deadline: float = 10.0
+    retry: float = 2.0
+
+
+class LeaseStore(Protocol):
+    """Reads and writes Leases."""
+
+    async def get(self, namespace: str, name: str) -> Lease:
+        """See `kube.leases.LeaseStore`."""
+        ...
+
+    async def put(self, lease: Lease) -> Lease:
+        """See `kube.leases.LeaseStore`."""
+        ...
+
+
+class Leadership:
+    """Acquires, renews and gives up the operators' Lease. *end* ends the process, at once."""
+
+    def __init__(
+        self,
+        store: LeaseStore,
+        namespace: str,
+        identity: str,
+        clock: Clock,
+        *,
+        timing: Timing = Timing(),
+        end: Callable[[int], object] = os._exit,
+    ) -> None:
+        self._store = store
+        self._namespace = namespace
+        self._identity = identity
+        self._clock = clock
+        self._timing = timing
+        self._end = end
+        self._seen: tuple[str, str] | None = None
+        self._seen_at = 0.0
+        self._lease: Lease | None = None
+        self._renewed_at: float | None = None
+        self._given_up = threading.Event()
+        self._problem = ""
+
+    @property
+    def problem(self) -> str:
+        """What kept the Lease from being read or written the last time; empty when nothing did."""
+        return self._problem
+
+    @property
+    def leads(self) -> bool:
+        """Whether we hold the Lease and renewed it recently enough to be alone."""
+        at = self._renewed_at
+        return at is not None and self._clock.monotonic() - at < self._timing.deadline
+
+    async def acquire(self) -> None:
+        """Wait until the Lease is ours, and have the watchdog look after it from then on."""
+        while True:
+            if await self._tried():
+                break
+            await asyncio.sleep(self._timing.retry)
+        _log.info("leading", identity=self._identity)
+        threading.Thread(target=self._watch, name="lease watchdog", daemon=True).start()
+
+    async def run(self) -> None:
+        """Renew, for ever. Ends the process when somebody else holds the Lease."""
+        while True:
+            await asyncio.sleep(self._timing.retry)
+            if not await self._tried() and self._is_held_by_another():
+                _log.error("the Lease is lost", holder=self._seen[0] if self._seen else "")
+                self._end(EXIT_LOST)
+
+    async def release(self) -> None:
+        """Give the Lease up, so that a standby takes over at once. The caller writes nothing any more."""
+        lease, self._renewed_at = self._lease, None
+        self._given_up.set()
+        if lease is None:
+            return
+        try:
+            await self._store.put(lease.released())
+        except (KubeError, NotConfigured) as error:
+            _log.warning("the Lease was not given up and has to end by itself", error=str(error))
+
+    async def _tried(self) -> bool:
+        """Take or renew the Lease if it is ours to take; say whether it is ours now."""
+        try:
+            taken = await self._take()
+        except Conflict:
+            return False
+        except (KubeError, NotConfigured) as error:
+            problem = f"the Lease '{LEASE_NAME}' cannot be taken or renewed: {error}"
+            if problem != self._problem:
+                _log.warning("not leading", reason=problem)
+            self._problem = problem
+            return False
+        self._problem = ""
+        return taken
+
+    async def _take(self) -> bool:
+        begun = self._clock.monotonic()
+        lease = await self._current()
+        if not self._may_take(lease, begun):
+            return False
+        taken = lease.taken_by(self._identity, self._timing.duration, self._clock.now())
+        self._lease = await self._store.put(taken)
+        # Counted from before the request: nobody knows when the server took it.
+        self._renewed_at = begun
+        return True
+
+    async def _current(self) -> Lease:
+        try:
+            return await self._store.get(self._namespace, LEASE_NAME)
+        except NotFound:
+            return Lease(
+                namespace=self._namespace,
+                name=LEASE_NAME,
+                holder="",
+                seconds=0,
+                renewed="",
+                acquired="",
+                transitions=0,
+            )
+
+    def _may_take(self, lease: Lease, now: float) -> bool:
+        if (lease.holder, lease.renewed) != self._seen:
+            self._seen, self._seen_at = (lease.holder, lease.renewed), now
+        if not lease.holder or lease.holder == self._identity:
+            return True
+        return now - self._seen_at >= lease.seconds
+
+    def _is_held_by_another(self) -> bool:
+        return self._seen is not None and self._seen[0] not in {"", self._identity}
+
+    def _watch(self) -> None:
+        """End the process when the Lease was not renewed in time. In a thread: the event loop may hang."""
+        while not self._given_up.wait(_WATCHDOG_PERIOD):
+            if not self.leads:
+                _log.error("the Lease was not renewed in time; ending before another operator begins")
+                self._end(EXIT_LOST)
+                return

@@ -1,0 +1,187 @@
+"""Who leads, by the holder's and by the standby's own clock."""
+
+import asyncio
+import contextlib
+from dataclasses import replace
+
+import pytest
+
+from common.clock import FakeClock
+from servicetokens.controllers.leadership import EXIT_LOST, LEASE_NAME, Leadership, Timing
+from servicetokens.kube.errors import ApiUnavailable, Conflict, NotFound
+from servicetokens.kube.leases import Lease
+
+QUICK = Timing(duration=15, deadline=10.0, retry=0.01)
+
+
+class Store:
+    """Keeps one Lease, with the preconditions of the API server; `down` makes it fail."""
+
+    def __init__(self) -> None:
+        self.lease: Lease | None = None
+        self.down = False
+        self.writes = 0
+
+    async def get(self, namespace: str, name: str) -> Lease:
+        """Return the Lease."""
+        self._check()
+        if self.lease is None:
+            message = f"{namespace}/{name} is not there"
+            raise NotFound(message)
+        return self.lease
+
+    async def put(self, lease: Lease) -> Lease:
+        """Create or replace it."""
+        self._check()
+        known = self.lease.resource_version if self.lease else ""
+        if lease.resource_version != known:
+            message = "the object has been modified"
+            raise Conflict(message)
+        self.writes += 1
+        self.lease = replace(lease, resource_version=str(self.writes))
+        return self.lease
+
+    def _check(self) -> None:
+        if self.down:
+            message = "the API server did not answer"
+            raise ApiUnavailable(message)
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    """Time in the test's hands."""
+    return FakeClock()
+
+
+@pytest.fixture
+def store() -> Store:
+    """No Lease yet."""
+    return Store()
+
+
+def make(store: Store, clock: FakeClock, identity: str, ends: list[int] | None = None) -> Leadership:
+    """Return an operator's leadership that notes its end instead of ending the tests."""
+    noted = ends if ends is not None else []
+    return Leadership(store, "servicetokens", identity, clock, timing=QUICK, end=noted.append)
+
+
+async def leads_within(leadership: Leadership, seconds: float) -> bool:
+    """Say whether *leadership* acquires the Lease within *seconds* of real time."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(leadership.acquire(), seconds)
+    return leadership.leads
+
+
+async def test_the_first_operator_creates_the_lease_and_leads(store: Store, clock: FakeClock) -> None:
+    """With no Lease there, whoever comes first leads at once."""
+    one = make(store, clock, "one")
+    assert await leads_within(one, 1)
+    assert store.lease is not None
+    assert (store.lease.name, store.lease.holder, store.lease.seconds) == (LEASE_NAME, "one", 15)
+    await one.release()
+
+
+async def test_a_second_operator_waits_while_the_lease_is_held(store: Store, clock: FakeClock) -> None:
+    """A held Lease is left alone."""
+    one, two = make(store, clock, "one"), make(store, clock, "two")
+    assert await leads_within(one, 1)
+    assert not await leads_within(two, 0.1)
+    assert store.lease is not None
+    assert store.lease.holder == "one"
+    await one.release()
+
+
+async def test_a_released_lease_is_taken_at_once(store: Store, clock: FakeClock) -> None:
+    """An operator that ends in order makes room without a wait, and leads no more."""
+    one, two = make(store, clock, "one"), make(store, clock, "two")
+    assert await leads_within(one, 1)
+    await one.release()
+    assert not one.leads
+    assert await leads_within(two, 1)
+    assert store.lease is not None
+    assert store.lease.transitions == 1
+    await two.release()
+
+
+async def test_a_lease_without_renewal_is_taken_after_its_duration(store: Store, clock: FakeClock) -> None:
+    """A standby counts from the last change that it has seen itself, by its own clock."""
+    one, two = make(store, clock, "one"), make(store, clock, "two")
+    assert await leads_within(one, 1)
+    assert not await leads_within(two, 0.05)
+    clock.advance(14)
+    assert not await leads_within(two, 0.05)
+    clock.advance(1)
+    assert await leads_within(two, 1)
+    await one.release()
+    await two.release()
+
+
+async def test_a_renewed_lease_starts_the_wait_anew(store: Store, clock: FakeClock) -> None:
+    """As long as the holder renews, nobody takes over."""
+    one, two = make(store, clock, "one"), make(store, clock, "two")
+    assert await leads_within(one, 1)
+    for _ in range(3):
+        assert not await leads_within(two, 0.05)
+        clock.advance(9)
+        renewing = asyncio.create_task(one.run())
+        await asyncio.sleep(0.1)
+        renewing.cancel()
+    assert one.leads
+    assert not await leads_within(two, 0.05)
+    await one.release()
+
+
+async def test_who_cannot_renew_ends_before_anybody_else_may_lead(store: Store, clock: FakeClock) -> None:
+    """The watchdog ends the process at the deadline, which is earlier than the Lease's end."""
+    ends: list[int] = []
+    one = make(store, clock, "one", ends)
+    assert await leads_within(one, 1)
+    store.down = True
+    clock.advance(QUICK.deadline)
+    assert not one.leads
+    for _ in range(50):
+        await asyncio.sleep(0.05)
+        if ends:
+            break
+    assert ends == [EXIT_LOST]
+
+
+async def test_who_finds_another_holder_ends(store: Store, clock: FakeClock) -> None:
+    """A Lease that somebody else holds by now is not fought for."""
+    ends: list[int] = []
+    one = make(store, clock, "one", ends)
+    assert await leads_within(one, 1)
+    assert store.lease is not None
+    store.lease = replace(store.lease, holder="two", resource_version="77")
+    renewing = asyncio.create_task(one.run())
+    await asyncio.sleep(0.1)
+    renewing.cancel()
+    assert ends
+    assert set(ends) == {EXIT_LOST}
+    await one.release()
+
+
+async def test_an_api_server_that_is_away_for_a_moment_costs_nothing(store: Store, clock: FakeClock) -> None:
+    """A failed renewal before the deadline is tried again."""
+    ends: list[int] = []
+    one = make(store, clock, "one", ends)
+    assert await leads_within(one, 1)
+    store.down = True
+    renewing = asyncio.create_task(one.run())
+    await asyncio.sleep(0.05)
+    store.down = False
+    clock.advance(5)
+    await asyncio.sleep(0.1)
+    renewing.cancel()
+    assert one.leads
+    assert ends == []
+    await one.release()
+
+
+async def test_a_release_that_cannot_be_written_is_only_a_delay(store: Store, clock: FakeClock) -> None:
+    """Ending does not depend on the API server: the Lease ends by itself."""
+    one = make(store, clock, "one")
+    assert await leads_within(one, 1)
+    store.down = True
+    await one.release()
+    assert not one.leads
