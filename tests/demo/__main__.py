@@ -35,8 +35,8 @@ def main() -> int:
         )
         with Stage(screen, build.find()) as stage:
             Story(screen, stage.shell, stage).tell()
-            stage.show_addresses()
             if not arguments.once:
+                stage.show_addresses()
                 screen.headline("Ctrl-C ends it all.")
                 _wait_for_ctrl_c()
     except FAILURES as error:

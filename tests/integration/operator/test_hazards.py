@@ -161,7 +161,9 @@ def test_a_namespace_that_terminates_costs_no_storm(world: World, namespace: str
         for record in world.cluster.audit.records(mark)
         if record.user == OPERATOR and record.namespace == namespace and record.verb != "watch"
     ]
-    assert len(ours) <= 5 * 20
+    # What goes first, the account, the Secret or the token, is chance. At most two of them wake a token, and each
+    # time it looks at its Secret, writes its status and its Secret, and sends an Event.
+    assert len([record for record in ours if record.resource != "serviceaccounts/status"]) <= 2 * 4 * 20
 
 
 @pytest.fixture
