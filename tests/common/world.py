@@ -22,6 +22,7 @@ from controlplane.waiting import wait_until
 from servicetokens.api.names import API_VERSION, KEYS_SECRET
 from servicetokens.api.values import format_time, parse_time
 from servicetokens.controllers.main import Operator
+from servicetokens.kube import crds
 from servicetokens.kube.client import Api
 from servicetokens.runtime.entropy import os_entropy
 from servicetokens.runtime.settings import OperatorSettings
@@ -205,13 +206,16 @@ class World:
             yield running
 
     @contextlib.contextmanager
-    def operator_in_process(self, clock: FakeClock, namespace: str) -> Iterator[None]:
+    def operator_in_process(
+        self, clock: FakeClock, namespace: str, *, schema_period: float = crds.CHECK_SECONDS
+    ) -> Iterator["OperatorThread"]:
         """Run an operator for *namespace* in a thread, by *clock*: for what takes days."""
-        thread = _OperatorThread(str(self.cluster.user(OPERATOR, _GROUPS)), clock, namespace)
+        kubeconfig = str(self.cluster.user(OPERATOR, _GROUPS))
+        thread = OperatorThread(kubeconfig, clock, namespace, schema_period)
         thread.start()
         try:
             self.until(thread.is_ready, "the operator to be ready", timeout=30)
-            yield
+            yield thread
         finally:
             thread.end()
 
@@ -257,11 +261,12 @@ class RunningOperator:
         return self.page("/readyz")[0] == 200
 
 
-class _OperatorThread(threading.Thread):
+class OperatorThread(threading.Thread):
     """Runs the parts of the operator in an event loop of their own."""
 
-    def __init__(self, kubeconfig: str, clock: FakeClock, namespace: str) -> None:
+    def __init__(self, kubeconfig: str, clock: FakeClock, namespace: str, schema_period: float) -> None:
         super().__init__(name="operator", daemon=True)
+        self._schema_period = schema_period
         self._settings = OperatorSettings(
             kubeconfig=kubeconfig, watch_namespace=(namespace,), leader_election=False
         )
@@ -276,8 +281,12 @@ class _OperatorThread(threading.Thread):
 
     def is_ready(self) -> bool:
         """Say whether nothing is missing."""
+        return not self.missing()
+
+    def missing(self) -> str:
+        """Return the text of `/readyz` while it is not ready, else nothing."""
         assert self.is_alive()
-        return self._operator is not None and not self._operator.missing()
+        return "\n".join(self._operator.missing()) if self._operator is not None else "not started"
 
     def end(self) -> None:
         """Stop as at SIGTERM, and wait."""
@@ -289,7 +298,13 @@ class _OperatorThread(threading.Thread):
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         async with await Api.connect(self._settings.kubeconfig) as api:
-            self._operator = Operator(api, self._settings, clock=self._clock, entropy=os_entropy)
+            self._operator = Operator(
+                api,
+                self._settings,
+                clock=self._clock,
+                entropy=os_entropy,
+                schema_period=self._schema_period,
+            )
             await self._operator.run(self._ending)
 
 

@@ -53,9 +53,9 @@ class ServerTls:
     def refresh(self) -> bool:
         """Read the files again if one has changed, and say whether that was so.
 
-        Raises: UnusableCertificate: they cannot be used together, perhaps since one of two is written and
-            the other
-                is not yet. What was read before stays in use.
+        Raises:
+            UnusableCertificate: they cannot be used together, perhaps since one of two is written and the other is
+                not yet. What was read before stays in use.
         """
         seen = self._look()
         if seen == self._seen:

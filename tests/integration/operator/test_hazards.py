@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from common.clock import FakeClock
 from common.world import OPERATOR, World, in_seconds
 from controlplane.cluster import Cluster, Options
 from controlplane.crds import install_crds
@@ -216,6 +217,25 @@ def test_a_crd_that_is_older_than_the_code_is_refused_until_it_is_upgraded(
         assert operator.process.output().count("has schema revision '0'") == 1
         world.cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(ROOT / "crds"))
         world.until(operator.is_ready, "the operator to be ready")
+
+
+def test_a_crd_that_gets_older_under_a_running_operator_stops_it(own_world: World) -> None:
+    """As after a rollback by mistake: nothing new begins until it fits again, and then everything is made up for."""
+    world, name = own_world, "servicetokens.servicetokens.dev"
+    namespace = world.cluster.create_namespace()
+    world.account(namespace)
+    with world.operator_in_process(FakeClock(int(time.time())), namespace, schema_period=0.2) as operator:
+        world.token(namespace)
+        world.until_ready(namespace)
+        annotations = {"metadata": {"annotations": {"servicetokens.dev/schema-revision": "0"}}}
+        world.ok("PATCH", f"{CRDS}/{name}", annotations, content_type="application/merge-patch+json")
+        world.until(lambda: "has schema revision '0'" in operator.missing(), "the old CRD to be told")
+        world.token(namespace, "meanwhile")
+        time.sleep(1)
+        assert world.status(namespace, "meanwhile")["observedGeneration"] == -1
+        world.cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(ROOT / "crds"))
+        world.until_ready(namespace, "meanwhile")
+        assert operator.is_ready()
 
 
 # ----------------------------------------------------------------------------------------- odd objects
