@@ -352,6 +352,9 @@ class TokenLife(Life):
         if older.id == current.id or world.memory.undelivered is not None:
             # It is there already; or what waits would become the older one, which nobody ever holds.
             return
+        if renumbered and (self.held_back() or world.memory.not_before > world.now):
+            # It would stay until it can be replaced, and by its own times the token may be over before that.
+            return
         self.old = None
         if renumbered:
             self.note("put back: as the newest")
