@@ -27,6 +27,7 @@ def start_validator(
     flags = [
         *_common(cluster, [namespace]),
         *("--forward-auth-address", plain, "--token-review-address", secure, "--health-address", health),
+        *("--ext-authz-address", "", "--introspection-address", ""),
         *("--tls-cert-file", str(certificate.certificate), "--tls-key-file", str(certificate.key)),
     ]
     name = f"validator-{namespace}"

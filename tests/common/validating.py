@@ -87,6 +87,8 @@ def validator(world: World, log: Path, *flags: str, wait: bool = True) -> Iterat
         f"--health-address={LOOPBACK}:{health}",
         f"--forward-auth-address={LOOPBACK}:{forward}",
         f"--token-review-address={LOOPBACK}:{review}",
+        "--ext-authz-address=",
+        "--introspection-address=",
         f"--tls-cert-file={certificate.certificate}",
         f"--tls-key-file={certificate.key}",
         *flags,

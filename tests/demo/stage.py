@@ -112,6 +112,7 @@ class Stage:
             self.validator_health,
             *("--forward-auth-address", self.forward_auth),
             *("--token-review-address", self.token_review),
+            *("--ext-authz-address", "", "--introspection-address", ""),
             *("--tls-cert-file", str(self._certificate.certificate)),
             *("--tls-key-file", str(self._certificate.key)),
         )

@@ -26,6 +26,14 @@ _UNITS: Final = {"s": 1, "m": 60, "h": 3600}
 _LEAST_STALENESS: Final = 5
 _MOST_STALENESS: Final = 3600
 
+_LISTENERS: Final = (
+    "token_review_address",
+    "forward_auth_address",
+    "ext_authz_address",
+    "ext_authz_grpc_address",
+    "introspection_address",
+)
+
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -133,28 +141,41 @@ class ValidatorSettings(CommonSettings):
 
     token_review_address: ListenAddress | None = Address("0.0.0.0", 8443)  # noqa: S104 - others ask from outside
     forward_auth_address: ListenAddress | None = Address("0.0.0.0", 8080)  # noqa: S104 - others ask from outside
+    ext_authz_address: ListenAddress | None = Address("0.0.0.0", 8081)  # noqa: S104 - others ask from outside
+    ext_authz_grpc_address: ListenAddress | None = None
+    introspection_address: ListenAddress | None = Address("0.0.0.0", 8444)  # noqa: S104 - others ask from outside
     tls_cert_file: Path | None = None
     tls_key_file: Path | None = None
     client_ca_file: Path | None = None
+    client_name: tuple[str, ...] = ()
     trusted_proxy: tuple[NetworkText, ...] = ()
     max_staleness: Staleness = 60
 
-    @field_validator("token_review_address", "forward_auth_address", mode="before")
+    @field_validator(*_LISTENERS, mode="before")
     @classmethod
     def _switch_off(cls, value: object) -> object:
         return None if value == "" else value
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
-        if self.token_review_address is None and self.forward_auth_address is None:
-            message = "both listeners are switched off; give one of them an address"
+        if not any(getattr(self, name) for name in _LISTENERS):
+            message = "all listeners are switched off; give one of them an address"
             raise ValueError(message)
-        if self.token_review_address is not None and not (self.tls_cert_file and self.tls_key_file):
-            message = (
-                "the listener for TokenReview needs --tls-cert-file and --tls-key-file; "
-                "or switch it off with --token-review-address ''"
-            )
+        if self.client_name and not self.client_ca_file:
+            message = "--client-name needs --client-ca-file: without it no client shows a certificate"
             raise ValueError(message)
+        if self.tls_cert_file and self.tls_key_file:
+            return self
+        for address, name in (
+            (self.token_review_address, "token-review"),
+            (self.introspection_address, "introspection"),
+        ):
+            if address is not None:
+                message = (
+                    f"the listener --{name}-address needs --tls-cert-file and --tls-key-file; "
+                    f"or switch it off with --{name}-address ''"
+                )
+                raise ValueError(message)
         return self
 
 

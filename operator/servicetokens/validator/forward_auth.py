@@ -14,7 +14,6 @@ from typing import Final
 from servicetokens.authn.addresses import Origin
 from servicetokens.authn.authenticator import TokenAuthenticator
 from servicetokens.authn.decision import Accepted, Presented, Rejected, RejectReason, Unavailable
-from servicetokens.runtime.clock import Clock
 from servicetokens.validator import original
 from servicetokens.validator.bearer import (
     INVALID_REQUEST,
@@ -41,6 +40,8 @@ _PATH: Final = b"/validate"
 # Role names are DNS labels; at most as many as an account can have.
 _LABEL: Final = rb"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
 _ROLES_PATH: Final = re.compile(rb"/validate/role/(" + _LABEL + rb"(?:," + _LABEL + rb"){0,15})")
+# The token is good, only not for this: whoever holds one has not failed to authenticate.
+_GOOD_TOKEN: Final = frozenset({RejectReason.ROLE_MISSING, RejectReason.REQUEST_NOT_ALLOWED})
 # Paths are written into the configuration of proxies, so there are few; strangers may invent more.
 _MOST_PATHS: Final = 256
 
@@ -54,6 +55,7 @@ _BAD_REQUEST: Final = _refusal(HTTPStatus.BAD_REQUEST, INVALID_REQUEST)
 _UNAUTHENTICATED: Final = _refusal(HTTPStatus.UNAUTHORIZED, NO_CREDENTIALS)
 _INVALID: Final = _refusal(HTTPStatus.UNAUTHORIZED, INVALID_TOKEN)
 _FORBIDDEN: Final = _refusal(HTTPStatus.FORBIDDEN, insufficient_scope(()))
+_TOO_MANY: Final = _refusal(HTTPStatus.TOO_MANY_REQUESTS, RETRY_SOON)
 _UNAVAILABLE: Final = _refusal(HTTPStatus.SERVICE_UNAVAILABLE, RETRY_SOON)
 
 
@@ -64,12 +66,12 @@ class ForwardAuth:
     reads_body = False
 
     def __init__(
-        self, authenticator: TokenAuthenticator, clock: Clock, tally: Tally, *, behind_proxies: bool
+        self, authenticator: TokenAuthenticator, tally: Tally, refusals: Refusals, *, behind_proxies: bool
     ) -> None:
         """Answer by *authenticator*. *behind_proxies* says whether any `X-Forwarded-For` may be believed."""
         self._authenticate = authenticator.authenticate
         self._tally = tally
-        self._refusals = Refusals(tally, clock)
+        self._refusals = refusals
         self._behind_proxies = behind_proxies
         self._roles_by_path: dict[bytes, tuple[str, ...]] = {_PATH: ()}
 
@@ -84,8 +86,7 @@ class ForwardAuth:
             return _BAD_REQUEST
         token = find_token(request.values[_AUTHORIZATION])
         if isinstance(token, Missing):
-            self._refusals.note_request(token.value)
-            return _UNAUTHENTICATED if token is Missing.NO_CREDENTIALS else _INVALID
+            return self._refuse_missing(token, request)
         decision = self._authenticate(
             Presented(token, None, self._origin(request), partial(find_original, originals), roles)
         )
@@ -95,7 +96,7 @@ class ForwardAuth:
         if isinstance(decision, Unavailable):
             self._tally.unavailable += 1
             return _UNAVAILABLE
-        return self._refuse(decision, roles)
+        return self._refuse(decision, roles, self._origin(request))
 
     def _find_roles(self, target: bytes) -> tuple[str, ...] | None:
         """Return the roles that the path requires, or None when it is no path of ours."""
@@ -121,8 +122,17 @@ class ForwardAuth:
         accepted.answer_key = self
         return accepted.answer
 
-    def _refuse(self, rejected: Rejected, required: tuple[str, ...]) -> Answer:
-        self._refusals.note(rejected)
+    def _refuse_missing(self, missing: Missing, request: Request) -> Answer:
+        if missing is Missing.MALFORMED and not self._refusals.has_room(self._origin(request)):
+            return _TOO_MANY
+        self._refusals.note_request(missing.value)
+        return _UNAUTHENTICATED if missing is Missing.NO_CREDENTIALS else _INVALID
+
+    def _refuse(self, rejected: Rejected, required: tuple[str, ...], origin: Origin) -> Answer:
+        if rejected.reason in _GOOD_TOKEN:
+            self._refusals.note(rejected)
+        elif not self._refusals.note(rejected, origin):
+            return _TOO_MANY
         if rejected.reason is RejectReason.ROLE_MISSING:
             return _refusal(HTTPStatus.FORBIDDEN, insufficient_scope(required))
         if rejected.reason is RejectReason.REQUEST_NOT_ALLOWED:

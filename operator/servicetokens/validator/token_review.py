@@ -13,7 +13,6 @@ import msgspec
 from servicetokens.api.names import GROUP
 from servicetokens.authn.authenticator import TokenAuthenticator, common_audiences
 from servicetokens.authn.decision import Accepted, Presented, Rejected, RejectReason, Unavailable
-from servicetokens.runtime.clock import Clock
 from servicetokens.validator.metrics import Tally
 from servicetokens.validator.refusals import Refusals
 from servicetokens.validator.request import FIRST_HEADER, Request
@@ -78,11 +77,11 @@ class TokenReviewWebhook:
     headers: tuple[bytes, ...] = (b"content-encoding",)
     reads_body = True
 
-    def __init__(self, authenticator: TokenAuthenticator, clock: Clock, tally: Tally) -> None:
+    def __init__(self, authenticator: TokenAuthenticator, tally: Tally, refusals: Refusals) -> None:
         """Answer by *authenticator*."""
         self._authenticate = authenticator.authenticate
         self._tally = tally
-        self._refusals = Refusals(tally, clock)
+        self._refusals = refusals
 
     def answer(self, request: Request) -> Answer:
         """See `Handler`."""

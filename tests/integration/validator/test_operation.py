@@ -59,6 +59,7 @@ def test_a_port_in_use_and_an_unreadable_certificate_are_one_line_and_exit_1(
         ended = run(
             kubeconfig,
             "--token-review-address=",
+            "--introspection-address=",
             f"--forward-auth-address={address}",
             "--health-address=127.0.0.1:0",
         )

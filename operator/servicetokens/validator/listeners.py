@@ -1,0 +1,116 @@
+"""Which listeners there are, out of the settings: a table of who answers where.
+
+tokenreview (TLS)       kube-apiserver        forwardauth          nginx, Traefik, Caddy, HAProxy
+introspection (TLS)     any service           extauthz-http, -grpc Envoy, Istio
+"""
+
+import resource
+import ssl
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from servicetokens.authn.addresses import Network
+from servicetokens.authn.authenticator import TokenAuthenticator
+from servicetokens.runtime import logs
+from servicetokens.runtime.clock import Clock
+from servicetokens.runtime.settings import Address, ValidatorSettings
+from servicetokens.validator.failures import FailureLimit
+from servicetokens.validator.forward_auth import ForwardAuth
+from servicetokens.validator.listener import MAX_CONNECTIONS, Listener
+from servicetokens.validator.metrics import Tally
+from servicetokens.validator.refusals import Refusals
+from servicetokens.validator.request import Handler
+from servicetokens.validator.token_review import TokenReviewWebhook
+
+_log = logs.get_logger(__name__)
+
+# Files and sockets that are no connections of a listener.
+_OTHER_FILES: Final = 256
+# Those with connections of their own: tokenreview, introspection, forwardauth, extauthz-http.
+_LISTENERS: Final = 4
+
+
+class Service(Protocol):
+    """Something that listens until it is drained."""
+
+    async def start(self) -> None:
+        """Listen. Raises `AddressInUse`."""
+        ...
+
+    async def drain(self, *, seconds: float) -> None:
+        """Take no more connections, answer what is under way, and close everything within *seconds*."""
+        ...
+
+
+@dataclass(frozen=True)
+class Answering:
+    """What the handlers of all listeners share.
+
+    Attributes:
+        trusted: the proxies whose `X-Forwarded-For` is believed.
+        tally: makes the counters of one listener, by its name.
+        tls: None when there is no certificate.
+    """
+
+    authenticator: TokenAuthenticator
+    clock: Clock
+    trusted: tuple[Network, ...]
+    failures: FailureLimit
+    tally: Callable[[str], Tally]
+    tls: ssl.SSLContext | None
+
+    def refusals(self, tally: Tally) -> Refusals:
+        """Return what counts and logs the refusals of one listener."""
+        return Refusals(tally, self.clock, self.failures, self.trusted)
+
+
+class HttpService:
+    """A listener of `servicetokens.validator.http` at its address."""
+
+    def __init__(
+        self, address: Address, handler: Handler, clock: Clock, tls: ssl.SSLContext | None = None
+    ) -> None:
+        self._address = address
+        self._tls = tls
+        self._listener = Listener(
+            handler, clock, report=_report_defect, max_connections=_connections_per_listener()
+        )
+
+    async def start(self) -> None:
+        """See `Service`."""
+        await self._listener.start(*self._address, self._tls)
+        _log.info("listening", address=str(self._address), tls=self._tls is not None)
+
+    async def drain(self, *, seconds: float) -> None:
+        """See `Service`."""
+        await self._listener.drain(seconds=seconds)
+
+
+def make_listeners(settings: ValidatorSettings, answering: Answering) -> Iterator[Service]:
+    """Give all that *settings* ask for; none listens yet."""
+    authenticator, clock = answering.authenticator, answering.clock
+    if settings.token_review_address:
+        tally = answering.tally("tokenreview")
+        review = TokenReviewWebhook(authenticator, tally, answering.refusals(tally))
+        yield HttpService(settings.token_review_address, review, clock, answering.tls)
+    if settings.forward_auth_address:
+        tally = answering.tally("forwardauth")
+        forward = ForwardAuth(
+            authenticator, tally, answering.refusals(tally), behind_proxies=bool(answering.trusted)
+        )
+        yield HttpService(settings.forward_auth_address, forward, clock)
+
+
+def _report_defect(error: Exception) -> None:
+    _log.error("a request could not be answered", exc_info=error)
+
+
+def _connections_per_listener() -> int:
+    """Raise the limit of open files as far as is allowed, and return what is left for each listener."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _LISTENERS * MAX_CONNECTIONS + _OTHER_FILES
+    if soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return max(1, min(MAX_CONNECTIONS, (soft - _OTHER_FILES) // _LISTENERS))

@@ -1,0 +1,165 @@
+"""The validator's parts, wired; they are started in order, and ended in order.
+
+health page up  →  listening (503)  →  CRDs fit  →  lists complete, keys read: ready  →  ...
+... SIGTERM  →  not ready  →  serving on while proxies notice  →  `Connection: close`  →  the end
+"""
+
+import asyncio
+import contextlib
+import gc
+from collections.abc import Sequence
+from typing import Any, Final
+
+from prometheus_client import CollectorRegistry
+
+from servicetokens.authn.addresses import parse_network
+from servicetokens.authn.authenticator import TokenAuthenticator
+from servicetokens.authn.index import Index
+from servicetokens.kube.client import Api
+from servicetokens.kube.secrets import SecretStore
+from servicetokens.kube.watch import Surroundings
+from servicetokens.runtime import logs
+from servicetokens.runtime.clock import SystemClock
+from servicetokens.runtime.entropy import os_entropy
+from servicetokens.runtime.settings import ValidatorSettings
+from servicetokens.validator.failures import FailureLimit
+from servicetokens.validator.keys import KeyReader
+from servicetokens.validator.knowledge import SchemaGuard, Troubles, make_feeds
+from servicetokens.validator.listeners import Answering, make_listeners
+from servicetokens.validator.metrics import Tally, ValidatorCollector
+from servicetokens.validator.tls import ServerTls, UnusableCertificate
+
+_log = logs.get_logger(__name__)
+
+# How long proxies and kube-proxy may take to notice that we are not ready any more.
+_NOTICE_SECONDS: Final = 5.0
+_DRAIN_SECONDS: Final = 10.0
+_CERTIFICATE_PERIOD: Final = 2.0
+_TIDY_PERIOD: Final = 0.2
+# A bookmark comes two seconds before the end of a watch, and the API server sends none more often than so.
+_LONGEST_WATCH: Final = 30
+
+
+class Validator:
+    """The parts, wired. Nothing runs until `run`."""
+
+    def __init__(self, api: Api, settings: ValidatorSettings, tls: ServerTls | None) -> None:
+        self._clock = SystemClock()
+        self._tls = tls
+        self._draining = False
+        self._troubles = Troubles()
+        self._index = Index(max_staleness=settings.max_staleness)
+        self._keys = KeyReader(SecretStore(api), settings.namespace, self._index)
+        self._index.on_unknown_key = self._keys.want
+        self._schemas = SchemaGuard(api, self._index)
+        around = Surroundings(
+            api=api,
+            observer=self._troubles,
+            clock=self._clock,
+            entropy=os_entropy,
+            # Half, so that a living watch shows itself in time.
+            watch_seconds=min(_LONGEST_WATCH, settings.max_staleness // 2),
+        )
+        self._feeds = make_feeds(self._index, around, settings.watch_namespace)
+        self._tallies: list[Tally] = []
+        self._listeners = tuple(make_listeners(settings, self._answering(settings)))
+
+    def registry(self) -> CollectorRegistry:
+        """Return what `/metrics` shows."""
+        registry = CollectorRegistry()
+        registry.register(
+            ValidatorCollector(
+                self._tallies,
+                known=lambda: len(self._index),
+                staleness=lambda: self._index.staleness(self._clock.monotonic()),
+            )
+        )
+        return registry
+
+    def missing(self) -> Sequence[str]:
+        """Say what is missing until the validator is ready, a sentence each."""
+        if self._draining:
+            return ("ending",)
+        problems = self._index.problems(self._clock.monotonic())
+        return (*problems, *self._troubles.sentences) if problems else ()
+
+    async def run(self, stop: asyncio.Event, hurry: asyncio.Event) -> None:
+        """Serve until *stop*, then drain; *hurry* cuts the waiting short.
+
+        Raises:
+            AddressInUse: an address cannot be listened on.
+        """
+        stopped = asyncio.create_task(stop.wait())
+        working: set[asyncio.Task[Any]] = set()
+        try:
+            for one in self._listeners:
+                await one.start()
+            working = {
+                asyncio.create_task(work)
+                for work in (self._learn(), self._keys.run(), self._reload_certificate())
+            }
+            done, _ = await asyncio.wait({stopped, *working}, return_when=asyncio.FIRST_COMPLETED)
+            if stopped in done:
+                await self._drain(hurry)
+            else:
+                # None of them ends but by a defect, which must not go unnoticed.
+                done.pop().result()
+        finally:
+            for task in (stopped, *working):
+                task.cancel()
+            await asyncio.gather(stopped, *working, return_exceptions=True)
+            await asyncio.gather(*(one.drain(seconds=0) for one in self._listeners))
+
+    async def _drain(self, hurry: asyncio.Event) -> None:
+        """Tell everybody that we are leaving, serve on until they have noticed, and end."""
+        self._draining = True
+        _log.info("ending")
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(hurry.wait(), _NOTICE_SECONDS)
+        await asyncio.gather(*(one.drain(seconds=_DRAIN_SECONDS) for one in self._listeners))
+
+    def _answering(self, settings: ValidatorSettings) -> Answering:
+        trusted = tuple(parse_network(text) for text in settings.trusted_proxy)
+        return Answering(
+            authenticator=TokenAuthenticator(
+                self._index, self._clock, prefix=settings.token_prefix, trusted_proxies=trusted
+            ),
+            clock=self._clock,
+            trusted=trusted,
+            failures=FailureLimit(self._clock),
+            tally=self._tally,
+            tls=self._tls.context if self._tls else None,
+        )
+
+    def _tally(self, protocol: str) -> Tally:
+        tally = Tally(protocol)
+        self._tallies.append(tally)
+        return tally
+
+    async def _learn(self) -> None:
+        """Check the schemas, then follow the three kinds."""
+        await self._schemas.wait()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._schemas.run())
+            for feed in self._feeds:
+                group.create_task(feed.run())
+            group.create_task(self._tidy_memory())
+
+    async def _tidy_memory(self) -> None:
+        """Once everything is known, spare the garbage collector looking through it again and again."""
+        while True:
+            await asyncio.sleep(_TIDY_PERIOD)
+            if not self._index.problems(self._clock.monotonic()):
+                break
+        gc.collect()
+        gc.freeze()
+        _log.info("ready", tokens=len(self._index))
+
+    async def _reload_certificate(self) -> None:
+        while True:
+            await asyncio.sleep(_CERTIFICATE_PERIOD)
+            try:
+                if self._tls and self._tls.refresh():
+                    _log.info("certificate reloaded")
+            except UnusableCertificate as error:
+                _log.warning("certificate not reloaded", reason=str(error))
