@@ -47,8 +47,10 @@ $(INSTALLED): $(PINS) pyproject.toml
 
 .PHONY: requirements
 requirements: $(INSTALLED) ## Pin again what pyproject.toml asks for (after changing a dependency there)
-	@$(COMPILE) pyproject.toml --output-file requirements/runtime.txt
-	@$(COMPILE) pyproject.toml --group dev --constraints requirements/runtime.txt --output-file requirements/dev.txt
+	@$(COMPILE) pyproject.toml --extra grpc --output-file requirements/runtime.txt
+	@$(COMPILE) pyproject.toml --extra grpc --group dev --constraints requirements/runtime.txt \
+		--output-file requirements/dev.txt
+	@$(COMPILE) --group proxies --output-file requirements/proxies.txt
 	@$(COMPILE) --group bootstrap --output-file requirements/bootstrap.txt
 
 .PHONY: control-plane
