@@ -6,7 +6,7 @@ import json
 import ssl
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,13 +27,33 @@ class Reply:
     json: Any = field(default=None)
 
 
-class RunningValidator(RunningOperator):
-    """A validator process: its health page, and its two listeners."""
+@dataclass(frozen=True)
+class Ports:
+    """Where a validator listens, on loopback; each field is a flag."""
 
-    def __init__(self, process: Process, health: int, forward: int, review: int, authority: Path) -> None:
-        super().__init__(process, health)
-        self.forward_port = forward
-        self.review_port = review
+    health: int
+    forward_auth: int
+    token_review: int
+    ext_authz: int
+    ext_authz_grpc: int
+    introspection: int
+
+    def flags(self) -> list[str]:
+        """Return the flags that say so."""
+        return [
+            f"--{one.name.replace('_', '-')}-address={LOOPBACK}:{getattr(self, one.name)}"
+            for one in fields(self)
+        ]
+
+
+class RunningValidator(RunningOperator):
+    """A validator process: its health page, and its listeners."""
+
+    def __init__(self, process: Process, ports: Ports, authority: Path) -> None:
+        super().__init__(process, ports.health)
+        self.ports = ports
+        self.forward_port = ports.forward_auth
+        self.review_port = ports.token_review
         self._tls = ssl.create_default_context(cafile=authority)
 
     @property
@@ -46,6 +66,16 @@ class RunningValidator(RunningOperator):
     ) -> Reply:
         """Ask as a proxy does. Underscores in the names of *headers* are dashes."""
         connection = http.client.HTTPConnection(LOOPBACK, self.forward_port, timeout=10)
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        if token is not None:
+            sent["Authorization"] = f"Bearer {token}"
+        return _ask(connection, method, path, None, sent)
+
+    def authz(
+        self, token: str | None = None, *, path: str = "/", method: str = "GET", **headers: str
+    ) -> Reply:
+        """Ask as Envoy does by HTTP. Underscores in the names of *headers* are dashes."""
+        connection = http.client.HTTPConnection(LOOPBACK, self.ports.ext_authz, timeout=10)
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         if token is not None:
             sent["Authorization"] = f"Bearer {token}"
@@ -77,24 +107,20 @@ class RunningValidator(RunningOperator):
 @contextlib.contextmanager
 def validator(world: World, log: Path, *flags: str, wait: bool = True) -> Iterator[RunningValidator]:
     """Run a validator under its own identity until the context ends."""
-    health, forward, review = free_ports(3)
+    ports = Ports(*free_ports(len(fields(Ports))))
     authority = world.cluster.files.authority
     certificate = authority.server("validator")
     groups = ("system:serviceaccounts", "system:authenticated")
     arguments = [
         *(sys.executable, "-m", "servicetokens", "validator"),
         f"--kubeconfig={world.cluster.user(VALIDATOR, groups)}",
-        f"--health-address={LOOPBACK}:{health}",
-        f"--forward-auth-address={LOOPBACK}:{forward}",
-        f"--token-review-address={LOOPBACK}:{review}",
-        "--ext-authz-address=",
-        "--introspection-address=",
+        *ports.flags(),
         f"--tls-cert-file={certificate.certificate}",
         f"--tls-key-file={certificate.key}",
         *flags,
     ]
     with Process("validator", arguments, log=log) as process:
-        running = RunningValidator(process, health, forward, review, authority.certificate)
+        running = RunningValidator(process, ports, authority.certificate)
         if wait:
             world.until(running.is_ready, "the validator to be ready", timeout=30)
         yield running

@@ -15,8 +15,10 @@ from servicetokens.authn.authenticator import TokenAuthenticator
 from servicetokens.runtime import logs
 from servicetokens.runtime.clock import Clock
 from servicetokens.runtime.settings import Address, ValidatorSettings
+from servicetokens.validator.ext_authz import ExtAuthz
 from servicetokens.validator.failures import FailureLimit
 from servicetokens.validator.forward_auth import ForwardAuth
+from servicetokens.validator.gate import Gate
 from servicetokens.validator.listener import MAX_CONNECTIONS, Listener
 from servicetokens.validator.metrics import Tally
 from servicetokens.validator.refusals import Refusals
@@ -29,6 +31,10 @@ _log = logs.get_logger(__name__)
 _OTHER_FILES: Final = 256
 # Those with connections of their own: tokenreview, introspection, forwardauth, extauthz-http.
 _LISTENERS: Final = 4
+
+
+class MissingExtra(RuntimeError):
+    """A listener is asked for whose libraries are not installed. The message is a sentence for people."""
 
 
 class Service(Protocol):
@@ -51,6 +57,7 @@ class Answering:
         trusted: the proxies whose `X-Forwarded-For` is believed.
         tally: makes the counters of one listener, by its name.
         tls: None when there is no certificate.
+        ready: whether answers can be given at the moment.
     """
 
     authenticator: TokenAuthenticator
@@ -59,6 +66,17 @@ class Answering:
     failures: FailureLimit
     tally: Callable[[str], Tally]
     tls: ssl.SSLContext | None
+    ready: Callable[[], bool]
+
+    @property
+    def behind_proxies(self) -> bool:
+        """Whether any `X-Forwarded-For` may be believed."""
+        return bool(self.trusted)
+
+    def gate(self, protocol: str) -> Gate:
+        """Return what judges the requests of clients for one listener."""
+        tally = self.tally(protocol)
+        return Gate(self.authenticator, tally, self.refusals(tally))
 
     def refusals(self, tally: Tally) -> Refusals:
         """Return what counts and logs the refusals of one listener."""
@@ -95,11 +113,26 @@ def make_listeners(settings: ValidatorSettings, answering: Answering) -> Iterato
         review = TokenReviewWebhook(authenticator, tally, answering.refusals(tally))
         yield HttpService(settings.token_review_address, review, clock, answering.tls)
     if settings.forward_auth_address:
-        tally = answering.tally("forwardauth")
-        forward = ForwardAuth(
-            authenticator, tally, answering.refusals(tally), behind_proxies=bool(answering.trusted)
-        )
+        forward = ForwardAuth(answering.gate("forwardauth"), behind_proxies=answering.behind_proxies)
         yield HttpService(settings.forward_auth_address, forward, clock)
+    if settings.ext_authz_address:
+        authz = ExtAuthz(answering.gate("extauthz-http"), behind_proxies=answering.behind_proxies)
+        yield HttpService(settings.ext_authz_address, authz, clock)
+    if settings.ext_authz_grpc_address:
+        yield _grpc_service(settings.ext_authz_grpc_address, answering)
+
+
+def _grpc_service(address: Address, answering: Answering) -> Service:
+    """Import the libraries only here: they are an extra."""
+    try:
+        from servicetokens.validator.ext_authz_grpc import GrpcService  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        message = (
+            f"--ext-authz-grpc-address needs the module '{error.name}': "
+            "install the extra with pip install 'servicetokens[grpc]', or switch the listener off"
+        )
+        raise MissingExtra(message) from None
+    return GrpcService(address, answering.gate("extauthz-grpc"), ready=answering.ready)
 
 
 def _report_defect(error: Exception) -> None:

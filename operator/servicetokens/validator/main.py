@@ -14,6 +14,7 @@ from servicetokens.kube.errors import NotConfigured
 from servicetokens.runtime import logs
 from servicetokens.runtime.health import AddressInUse, HealthServer
 from servicetokens.runtime.settings import InvalidSettings, ValidatorSettings, build
+from servicetokens.validator.listeners import MissingExtra
 from servicetokens.validator.process import Validator
 from servicetokens.validator.tls import CertificateFiles, ServerTls, UnusableCertificate
 
@@ -125,6 +126,6 @@ def command(**flags: Any) -> None:
     logs.configure(settings.log_level, settings.log_format)
     try:
         uvloop.run(run(settings, _read_tls(settings)))
-    except (NotConfigured, AddressInUse, UnusableCertificate) as error:
+    except (NotConfigured, AddressInUse, MissingExtra, UnusableCertificate) as error:
         click.echo(f"servicetokens validator: {error}", err=True)
         sys.exit(1)

@@ -56,6 +56,12 @@ def find_original(values: Sequence[bytes | None]) -> HttpRequest | None:
     return found if found is not None and found.path.startswith("/") else None
 
 
+def read_request(method: bytes, host: bytes | None, target: bytes) -> HttpRequest | None:
+    """Return a client's request that arrived as it was sent; None when it has no path, as `OPTIONS *` has none."""
+    path = _path(_text(target))
+    return HttpRequest(_text(method), _host(_text(host)), path) if path.startswith("/") else None
+
+
 def _families(values: Sequence[bytes | None], forwarded: str, original: str) -> list[HttpRequest]:
     """Read each family by itself; the header with the path makes one."""
     families = []

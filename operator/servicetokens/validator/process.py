@@ -129,6 +129,7 @@ class Validator:
             failures=FailureLimit(self._clock),
             tally=self._tally,
             tls=self._tls.context if self._tls else None,
+            ready=lambda: not self.missing(),
         )
 
     def _tally(self, protocol: str) -> Tally:

@@ -1,0 +1,78 @@
+"""ext_authz by HTTP: Envoy sends the client's own request, less its body, and lets it pass after exactly 200.
+
+Every path is a check: Envoy appends the client's path to a prefix, or sends it as it is, so whoever answered
+`/healthz` here would let everybody in who asks for that. What a path can do is to require more: behind a
+prefix of ours the rest is somebody's path, but nobody can tell for certain that the prefix was not written by the
+client. See docs/decisions/0017.
+"""
+
+import re
+from functools import partial
+from http import HTTPStatus
+from typing import Final
+
+from servicetokens.authn.decision import Accepted
+from servicetokens.authn.requests import HttpRequest
+from servicetokens.validator.gate import REMOVED, ROLES, Gate, identity, origin_of, read_roles
+from servicetokens.validator.original import read_request
+from servicetokens.validator.request import FIRST_HEADER, HOST, Request
+from servicetokens.validator.responses import NO_STORE, Answer, Header, render
+
+_AUTHORIZATION, _FORWARDED_FOR, _REQUIRED_ROLES = range(FIRST_HEADER, FIRST_HEADER + 3)
+_PREFIX: Final = re.compile(rb"/validate/role/(" + ROLES + rb")(?=[/?]|$)")
+
+_REMOVED: Final[Header] = ("X-Envoy-Auth-Headers-To-Remove", ",".join(REMOVED))
+_FORM: Final = object()
+
+
+class ExtAuthz:
+    """The handler of the listener `extauthz-http`."""
+
+    headers: tuple[bytes, ...] = (b"authorization", b"x-forwarded-for", b"x-servicetoken-required-roles")
+    reads_body = False
+
+    def __init__(self, gate: Gate, *, behind_proxies: bool) -> None:
+        """Answer by *gate*. *behind_proxies* says whether any `X-Forwarded-For` may be believed."""
+        self._gate = gate
+        self._behind_proxies = behind_proxies
+
+    def answer(self, request: Request) -> Answer:
+        """See `Handler`."""
+        values = request.values
+        prefix = _PREFIX.match(request.target)
+        roles = _find_roles(values[_REQUIRED_ROLES], prefix)
+        if roles is None or _AUTHORIZATION in request.repeated:
+            return self._gate.refuse_request().answer
+        found = self._gate.judge(
+            values[_AUTHORIZATION],
+            origin_of(request.origin, values[_FORWARDED_FOR], behind_proxies=self._behind_proxies),
+            _unknown if prefix else partial(read_request, request.method, values[HOST], request.target),
+            roles,
+        )
+        if not isinstance(found, Accepted):
+            return found.answer
+        return found.answer if found.answer_key is _FORM else _keep(found)
+
+
+def _find_roles(header: bytes | None, prefix: re.Match[bytes] | None) -> tuple[str, ...] | None:
+    """Return all roles that are required by the header and by the path; None when that cannot be read.
+
+    Both can only add: a client that writes either of them itself makes it harder for itself alone.
+    """
+    if header is None and prefix is None:
+        return ()
+    named = read_roles(header) if header is not None else ()
+    if named is None:
+        return None
+    return named + tuple(prefix[1].decode("ascii").split(",")) if prefix else named
+
+
+def _unknown() -> HttpRequest | None:
+    """Nobody knows what the client asked for."""
+    return None
+
+
+def _keep(accepted: Accepted) -> Answer:
+    accepted.answer = render(HTTPStatus.OK, (*identity(accepted), _REMOVED, NO_STORE))
+    accepted.answer_key = _FORM
+    return accepted.answer

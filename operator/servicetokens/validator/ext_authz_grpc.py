@@ -1,0 +1,203 @@
+"""ext_authz by gRPC: `envoy.service.auth.v3.Authorization/Check`, and `grpc.health.v1` beside it.
+
+Here the client's request is data, and what a route requires comes in its context extensions, which no client
+can write. The only module that imports grpc, which is an extra.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterable, Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+import grpc
+from envoy.config.core.v3.base_pb2 import HeaderValue, HeaderValueOption
+from envoy.service.auth.v3.attribute_context_pb2 import AttributeContext
+from envoy.service.auth.v3.external_auth_pb2 import (
+    DESCRIPTOR,
+    CheckRequest,
+    CheckResponse,
+    DeniedHttpResponse,
+    OkHttpResponse,
+)
+from envoy.type.v3.http_status_pb2 import HttpStatus
+from google.protobuf.message import DecodeError
+from google.rpc.code_pb2 import INVALID_ARGUMENT, OK, PERMISSION_DENIED, RESOURCE_EXHAUSTED, UNAUTHENTICATED
+from google.rpc.code_pb2 import UNAVAILABLE as RPC_UNAVAILABLE
+from google.rpc.status_pb2 import Status
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+
+from servicetokens.authn.addresses import Origin, parse_address
+from servicetokens.authn.decision import Accepted
+from servicetokens.runtime import logs
+from servicetokens.runtime.health import AddressInUse
+from servicetokens.runtime.settings import Address
+from servicetokens.validator.gate import BAD_REQUEST, REMOVED, Gate, Refusal, identity, read_roles
+from servicetokens.validator.original import read_request
+from servicetokens.validator.responses import Header
+
+_log = logs.get_logger(__name__)
+
+SERVICE: Final = DESCRIPTOR.services_by_name["Authorization"].full_name
+REQUIRED_ROLES: Final = "required_roles"
+"""The context extension that names the roles of which every one is required, separated by commas."""
+
+_AUTHORIZATION: Final = "authorization"
+_FORWARDED_FOR: Final = "x-forwarded-for"
+_OPTIONS: Final = (
+    # As for HTTP: Envoy sends the head of a request, which it limits to 60 KiB itself.
+    ("grpc.max_receive_message_length", 64 * 1024),
+    ("grpc.max_metadata_size", 32 * 1024),
+    # What Envoy opens on one connection; more is somebody else (the limit that Go's servers recommend).
+    ("grpc.max_concurrent_streams", 100),
+    # A port in use must be an error, not shared.
+    ("grpc.so_reuseport", 0),
+)
+_READINESS_PERIOD: Final = 1.0
+_CODES: Final[Mapping[HTTPStatus, int]] = {
+    HTTPStatus.BAD_REQUEST: INVALID_ARGUMENT,
+    HTTPStatus.UNAUTHORIZED: UNAUTHENTICATED,
+    HTTPStatus.FORBIDDEN: PERMISSION_DENIED,
+    HTTPStatus.TOO_MANY_REQUESTS: RESOURCE_EXHAUSTED,
+    HTTPStatus.SERVICE_UNAVAILABLE: RPC_UNAVAILABLE,
+}
+_FORM: Final = object()
+
+
+class Checks:
+    """Answers `Check`: a message in, a finished message out."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+
+    def answer(self, message: bytes) -> bytes:
+        """Say whether Envoy may let the client's request pass."""
+        try:
+            attributes = CheckRequest.FromString(message).attributes
+        except DecodeError:
+            self._gate.refuse_request()
+            return _deny(BAD_REQUEST)
+        http = attributes.request.http
+        roles = self._find_roles(attributes.context_extensions.get(REQUIRED_ROLES, ""))
+        authorizations = _values(http, _AUTHORIZATION)
+        if roles is None or len(authorizations) > 1:
+            self._gate.refuse_request()
+            return _deny(BAD_REQUEST)
+        found = self._gate.judge(
+            authorizations[0].encode() if authorizations else None,
+            Origin(
+                parse_address(attributes.source.address.socket_address.address),
+                ",".join(_values(http, _FORWARDED_FOR)),
+            ),
+            lambda: read_request(http.method.encode(), http.host.encode(), http.path.encode()),
+            roles,
+        )
+        if not isinstance(found, Accepted):
+            return _deny(found)
+        return found.answer[0] if found.answer_key is _FORM else _keep(found)
+
+    def _find_roles(self, text: str) -> tuple[str, ...] | None:
+        if not text:
+            return ()
+        roles = read_roles(text.encode())
+        if roles is None:
+            _log.warning(
+                "a route of Envoy requires something that is no list of roles; its requests are refused",
+                extension=REQUIRED_ROLES,
+                expected="names separated by commas, like orders-reader,orders-writer",
+            )
+        return roles
+
+
+class GrpcService:
+    """The listener `extauthz-grpc`; see `servicetokens.validator.listeners.Service`."""
+
+    def __init__(self, address: Address, gate: Gate, *, ready: Callable[[], bool]) -> None:
+        self._address = address
+        self._checks = Checks(gate)
+        self._ready = ready
+        self._health = health.aio.HealthServicer()
+        self._server: Any = None
+        self._following: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Listen. Raises `AddressInUse`."""
+        self._server = grpc.aio.server(options=_OPTIONS)
+        # Messages stay bytes here: grpc would log a traceback for each that cannot be read.
+        method = grpc.unary_unary_rpc_method_handler(self._check)
+        self._server.add_generic_rpc_handlers(
+            (grpc.method_handlers_generic_handler(SERVICE, {"Check": method}),)
+        )
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        try:
+            self._server.add_insecure_port(str(self._address))
+        except RuntimeError as error:
+            message = f"cannot listen on {self._address} for gRPC; free the port, or choose another one"
+            raise AddressInUse(message) from error
+        await self._server.start()
+        self._following = asyncio.create_task(self._follow_readiness())
+        _log.info("listening", address=str(self._address), tls=False)
+
+    async def drain(self, *, seconds: float) -> None:
+        """End every call within *seconds*, and take no new ones."""
+        if self._following is not None:
+            self._following.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._following
+        if self._server is not None:
+            await self._health.enter_graceful_shutdown()
+            await self._server.stop(seconds)
+
+    async def _check(self, message: bytes, _context: object) -> bytes:
+        return self._checks.answer(message)
+
+    async def _follow_readiness(self) -> None:
+        """Tell those who watch our health. Envoy takes an endpoint out whose health is not `SERVING`."""
+        while True:
+            serving = health_pb2.HealthCheckResponse.SERVING
+            status = serving if self._ready() else health_pb2.HealthCheckResponse.NOT_SERVING
+            for service in ("", SERVICE):
+                await self._health.set(service, status)
+            await asyncio.sleep(_READINESS_PERIOD)
+
+
+def _values(http: AttributeContext.HttpRequest, name: str) -> list[str]:
+    """Return the values of a header, from the map and from the list that takes its place with `encode_raw_headers`."""
+    found = [http.headers[name]] if name in http.headers else []
+    return found + [
+        header.value or header.raw_value.decode("latin-1")
+        for header in http.header_map.headers
+        if header.key.lower() == name
+    ]
+
+
+def _keep(accepted: Accepted) -> bytes:
+    response = CheckResponse(
+        status=Status(code=OK),
+        ok_response=OkHttpResponse(headers=_overwrite(identity(accepted)), headers_to_remove=REMOVED),
+    )
+    accepted.answer = (response.SerializeToString(), b"")
+    accepted.answer_key = _FORM
+    return accepted.answer[0]
+
+
+def _deny(refusal: Refusal) -> bytes:
+    response = CheckResponse(
+        status=Status(code=_CODES[refusal.status]),
+        denied_response=DeniedHttpResponse(
+            status=HttpStatus(code=refusal.status.value), headers=_overwrite(refusal.headers)
+        ),
+    )
+    return bytes(response.SerializeToString())
+
+
+def _overwrite(headers: Iterable[Header]) -> list[HeaderValueOption]:
+    """Replace whatever the client sent under these names; also by an empty value, which Envoy would leave out."""
+    return [
+        HeaderValueOption(
+            header=HeaderValue(key=name.lower(), value=value),
+            append_action=HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD,
+            keep_empty_value=True,
+        )
+        for name, value in headers
+    ]

@@ -1,0 +1,80 @@
+"""Requests put straight to a handler of the validator, without sockets."""
+
+import http.client
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from common.presenting import Surroundings
+from servicetokens.authn.addresses import Origin, parse_address
+from servicetokens.validator.failures import FailureLimit
+from servicetokens.validator.gate import Gate
+from servicetokens.validator.metrics import Tally
+from servicetokens.validator.refusals import Refusals
+from servicetokens.validator.request import Handler, HeaderSlots, Request
+
+PEER: Final = "192.0.2.7"
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A parsed answer."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+def make_refusals(around: Surroundings, tally: Tally) -> Refusals:
+    """Return what counts and logs refusals, with a limit of its own and no trusted proxy."""
+    return Refusals(tally, around.clock, FailureLimit(around.clock), ())
+
+
+def make_gate(around: Surroundings) -> Gate:
+    """Return a gate on what is known there."""
+    tally = Tally("test")
+    return Gate(around.authenticator, tally, make_refusals(around, tally))
+
+
+def ask(
+    handler: Handler,
+    *headers: tuple[str, str],
+    target: str = "/validate",
+    method: str = "GET",
+    body: bytes = b"",
+    peer: str = PEER,
+) -> Reply:
+    """Put one request to *handler*, with its headers in that order, as the server would."""
+    slots = HeaderSlots(handler.headers)
+    request = Request(Origin(parse_address(peer)))
+    request.method, request.target, request.body = method.encode(), target.encode("latin-1"), body
+    request.values = list(slots.blank)
+    for name, value in headers:
+        number = slots.learn(name.encode())
+        if number < 0:
+            continue
+        before = request.values[number]
+        if before is not None:
+            request.repeated |= {number}
+        encoded = value.encode("latin-1")
+        request.values[number] = encoded if before is None else before + b"," + encoded
+    return parse(b"".join(handler.answer(request)))
+
+
+def parse(answer: bytes) -> Reply:
+    """Read an answer as a client does."""
+    response = http.client.HTTPResponse(_Socket(answer), method="GET")  # type: ignore[arg-type]
+    response.begin()
+    return Reply(response.status, dict(response.getheaders()), response.read())
+
+
+class _Socket:
+    """The little of a socket that `HTTPResponse` needs."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def makefile(self, _mode: str) -> io.BytesIO:
+        """Return all that was received."""
+        return io.BytesIO(self._content)
