@@ -147,7 +147,11 @@ class TokenAuthenticator:
     def _for_occasion(self, accepted: Accepted, presented: Presented) -> Decision:
         """Judge by what is asked: for whom, from where, and with which roles."""
         record, terms = accepted.record, accepted.record.terms
-        if terms.audiences and not common_audiences(accepted, presented):
+        if (
+            terms.audiences
+            and not presented.asker_checks_audience
+            and not common_audiences(accepted, presented)
+        ):
             return Rejected(RejectReason.AUDIENCE, record)
         if terms.networks:
             client = None if presented.origin is None else find_client(presented.origin, self._trusted)

@@ -67,6 +67,7 @@ class Presented(msgspec.Struct, frozen=True, gc=False):
         original: gives the HTTP request that a proxy asks about, or None when that is unknown. Called only if
             a decision depends on it. None where the protocol is not about an HTTP request.
         required_roles: roles of which every one must be held.
+        asker_checks_audience: the protocol tells the asker for whom the token is, instead of asking for whom he asks.
     """
 
     token: str
@@ -74,6 +75,7 @@ class Presented(msgspec.Struct, frozen=True, gc=False):
     origin: Origin | None = None
     original: Callable[[], HttpRequest | None] | None = None
     required_roles: tuple[str, ...] = ()
+    asker_checks_audience: bool = False
 
     def __repr__(self) -> str:
         """Say nothing of the token, not even its id: it may not be one of ours."""

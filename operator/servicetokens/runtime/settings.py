@@ -111,8 +111,20 @@ def _staleness(value: object) -> object:
     return seconds
 
 
+def _age(value: object) -> object:
+    """Read a duration such as `60s`, or `0s` for none; numbers are the seconds themselves."""
+    if not isinstance(value, str):
+        return value
+    match = _SHORT_DURATION.fullmatch(value)
+    if match is None and value != "0s":
+        message = f"'{value}' must be a duration like 60s or 5m, or 0s for no limit"
+        raise ValueError(message)
+    return int(match[1]) * _UNITS[match[2]] if match else 0
+
+
 NetworkText = Annotated[str, AfterValidator(_network)]
 Staleness = Annotated[int, BeforeValidator(_staleness)]
+Age = Annotated[int, BeforeValidator(_age)]
 
 
 class CommonSettings(BaseModel):
@@ -150,6 +162,7 @@ class ValidatorSettings(CommonSettings):
     client_name: tuple[str, ...] = ()
     trusted_proxy: tuple[NetworkText, ...] = ()
     max_staleness: Staleness = 60
+    introspection_max_age: Age = 60
 
     @field_validator(*_LISTENERS, mode="before")
     @classmethod

@@ -115,8 +115,9 @@ class Connection(asyncio.Protocol):
         peer = self._transport.get_extra_info("peername")
         if peer:
             self._request.origin = Origin(parse_address(peer[0]))
-        if not self._server.admit(self):
-            self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "too many connections")
+        objection = self._server.admit(self, self._transport)
+        if objection is not None:
+            self._refuse(*objection)
             self._lingers = False
             self._flush()
 

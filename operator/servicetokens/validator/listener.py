@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Final
 
 from servicetokens.runtime.clock import Clock
@@ -10,6 +11,7 @@ from servicetokens.runtime.health import AddressInUse
 from servicetokens.validator.http import Connection
 from servicetokens.validator.request import Handler, HeaderSlots
 from servicetokens.validator.responses import date_line
+from servicetokens.validator.tls import ClientNames
 
 # What the kernel queues during a burst, or while a page of objects is decoded.
 _BACKLOG: Final = 1024
@@ -29,6 +31,7 @@ class Listener:
         *,
         report: Callable[[Exception], None],
         max_connections: int = MAX_CONNECTIONS,
+        clients: ClientNames | None = None,
     ) -> None:
         """Not listening yet.
 
@@ -37,6 +40,7 @@ class Listener:
             clock: for the `Date` of answers.
             report: is told about defects of the handler.
             max_connections: further ones are answered by 503 and closed.
+            clients: whose certificates are served; all, if left out.
         """
         self.handler = handler
         self.slots = HeaderSlots(handler.headers)
@@ -46,6 +50,7 @@ class Listener:
         self.report = report
         self._clock = clock
         self._max_connections = max_connections
+        self._clients = clients or ClientNames(())
         self._connections: set[Connection] = set()
         self._server: asyncio.Server | None = None
         self._sweeper: asyncio.Task[None] | None = None
@@ -86,12 +91,14 @@ class Listener:
         if self._sweeper is not None:
             self._sweeper.cancel()
 
-    def admit(self, connection: Connection) -> bool:
+    def admit(self, connection: Connection, transport: asyncio.Transport) -> tuple[HTTPStatus, str] | None:
         """See `Server`."""
         if len(self._connections) >= self._max_connections:
-            return False
+            return HTTPStatus.SERVICE_UNAVAILABLE, "too many connections"
+        if not self._clients.admit(transport.get_extra_info("peercert")):
+            return HTTPStatus.FORBIDDEN, "the client certificate is not one of those that are served here"
         self._connections.add(connection)
-        return True
+        return None
 
     def dismiss(self, connection: Connection) -> None:
         """See `Server`."""

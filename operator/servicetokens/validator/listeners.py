@@ -5,7 +5,6 @@ introspection (TLS)     any service           extauthz-http, -grpc Envoy, Istio
 """
 
 import resource
-import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -19,10 +18,12 @@ from servicetokens.validator.ext_authz import ExtAuthz
 from servicetokens.validator.failures import FailureLimit
 from servicetokens.validator.forward_auth import ForwardAuth
 from servicetokens.validator.gate import Gate
+from servicetokens.validator.introspection import Introspection
 from servicetokens.validator.listener import MAX_CONNECTIONS, Listener
 from servicetokens.validator.metrics import Tally
 from servicetokens.validator.refusals import Refusals
 from servicetokens.validator.request import Handler
+from servicetokens.validator.tls import ClientNames, ListenerTls, ServerTls
 from servicetokens.validator.token_review import TokenReviewWebhook
 
 _log = logs.get_logger(__name__)
@@ -65,7 +66,7 @@ class Answering:
     trusted: tuple[Network, ...]
     failures: FailureLimit
     tally: Callable[[str], Tally]
-    tls: ssl.SSLContext | None
+    tls: ListenerTls | None
     ready: Callable[[], bool]
 
     @property
@@ -87,17 +88,26 @@ class HttpService:
     """A listener of `servicetokens.validator.http` at its address."""
 
     def __init__(
-        self, address: Address, handler: Handler, clock: Clock, tls: ssl.SSLContext | None = None
+        self,
+        address: Address,
+        handler: Handler,
+        clock: Clock,
+        tls: ServerTls | None = None,
+        clients: ClientNames | None = None,
     ) -> None:
         self._address = address
         self._tls = tls
         self._listener = Listener(
-            handler, clock, report=_report_defect, max_connections=_connections_per_listener()
+            handler,
+            clock,
+            report=_report_defect,
+            max_connections=_connections_per_listener(),
+            clients=clients,
         )
 
     async def start(self) -> None:
         """See `Service`."""
-        await self._listener.start(*self._address, self._tls)
+        await self._listener.start(*self._address, self._tls.context if self._tls else None)
         _log.info("listening", address=str(self._address), tls=self._tls is not None)
 
     async def drain(self, *, seconds: float) -> None:
@@ -111,10 +121,24 @@ def make_listeners(settings: ValidatorSettings, answering: Answering) -> Iterato
     if settings.token_review_address:
         tally = answering.tally("tokenreview")
         review = TokenReviewWebhook(authenticator, tally, answering.refusals(tally))
-        yield HttpService(settings.token_review_address, review, clock, answering.tls)
+        tls = answering.tls.token_review if answering.tls else None
+        yield HttpService(
+            settings.token_review_address, review, clock, tls, ClientNames(settings.client_name)
+        )
     if settings.forward_auth_address:
         forward = ForwardAuth(answering.gate("forwardauth"), behind_proxies=answering.behind_proxies)
         yield HttpService(settings.forward_auth_address, forward, clock)
+    if settings.introspection_address:
+        tally = answering.tally("introspection")
+        introspection = Introspection(
+            authenticator,
+            clock,
+            tally,
+            answering.refusals(tally),
+            max_age=settings.introspection_max_age or None,
+        )
+        tls = answering.tls.introspection if answering.tls else None
+        yield HttpService(settings.introspection_address, introspection, clock, tls)
     if settings.ext_authz_address:
         authz = ExtAuthz(answering.gate("extauthz-http"), behind_proxies=answering.behind_proxies)
         yield HttpService(settings.ext_authz_address, authz, clock)

@@ -16,12 +16,12 @@ from servicetokens.runtime.health import AddressInUse, HealthServer
 from servicetokens.runtime.settings import InvalidSettings, ValidatorSettings, build
 from servicetokens.validator.listeners import MissingExtra
 from servicetokens.validator.process import Validator
-from servicetokens.validator.tls import CertificateFiles, ServerTls, UnusableCertificate
+from servicetokens.validator.tls import ListenerTls, UnusableCertificate
 
 _log = logs.get_logger(__name__)
 
 
-async def run(settings: ValidatorSettings, tls: ServerTls | None) -> None:
+async def run(settings: ValidatorSettings, tls: ListenerTls | None) -> None:
     """Run the validator until SIGTERM or SIGINT; a second signal, or SIGINT itself, cuts the draining short.
 
     Raises:
@@ -51,10 +51,10 @@ async def run(settings: ValidatorSettings, tls: ServerTls | None) -> None:
     _log.info("ended")
 
 
-def _read_tls(settings: ValidatorSettings) -> ServerTls | None:
+def _read_tls(settings: ValidatorSettings) -> ListenerTls | None:
     if not (settings.tls_cert_file and settings.tls_key_file):
         return None
-    return ServerTls(CertificateFiles(settings.tls_cert_file, settings.tls_key_file, settings.client_ca_file))
+    return ListenerTls(settings.tls_cert_file, settings.tls_key_file, settings.client_ca_file)
 
 
 @click.command(context_settings={"auto_envvar_prefix": "SERVICETOKENS", "show_default": True})
@@ -96,12 +96,16 @@ def _read_tls(settings: ValidatorSettings) -> ServerTls | None:
 )
 @click.option("--tls-cert-file", metavar="FILE", help="Certificate chain in PEM; read again when it changes.")
 @click.option("--tls-key-file", metavar="FILE", help="Its key in PEM, without password.")
-@click.option("--client-ca-file", metavar="FILE", help="Demand client certificates signed by this CA.")
+@click.option(
+    "--client-ca-file",
+    metavar="FILE",
+    help="Demand client certificates signed by this CA from those who send TokenReviews.",
+)
 @click.option(
     "--client-name",
     multiple=True,
     metavar="NAME",
-    help="Take only client certificates with this name (DNS, or the common name); repeatable.",
+    help="Serve only clients whose certificate has this name (DNS, URI, or CN); repeatable.",
 )
 @click.option(
     "--trusted-proxy", multiple=True, metavar="CIDR", help="Whose X-Forwarded-For is believed; repeatable."
@@ -111,6 +115,12 @@ def _read_tls(settings: ValidatorSettings) -> ServerTls | None:
     default="60s",
     metavar="DURATION",
     help="Answer 503 when the watch has been silent for longer.",
+)
+@click.option(
+    "--introspection-max-age",
+    default="60s",
+    metavar="DURATION",
+    help="For how long clients may keep an answer: no `exp` is later; 0s gives the token's own.",
 )
 @click.option(
     "--health-address", default="0.0.0.0:9090", metavar="HOST:PORT", help="/livez, /readyz and /metrics."

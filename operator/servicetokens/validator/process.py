@@ -27,7 +27,7 @@ from servicetokens.validator.keys import KeyReader
 from servicetokens.validator.knowledge import SchemaGuard, Troubles, make_feeds
 from servicetokens.validator.listeners import Answering, make_listeners
 from servicetokens.validator.metrics import Tally, ValidatorCollector
-from servicetokens.validator.tls import ServerTls, UnusableCertificate
+from servicetokens.validator.tls import ListenerTls, UnusableCertificate
 
 _log = logs.get_logger(__name__)
 
@@ -43,7 +43,7 @@ _LONGEST_WATCH: Final = 30
 class Validator:
     """The parts, wired. Nothing runs until `run`."""
 
-    def __init__(self, api: Api, settings: ValidatorSettings, tls: ServerTls | None) -> None:
+    def __init__(self, api: Api, settings: ValidatorSettings, tls: ListenerTls | None) -> None:
         self._clock = SystemClock()
         self._tls = tls
         self._draining = False
@@ -128,7 +128,7 @@ class Validator:
             trusted=trusted,
             failures=FailureLimit(self._clock),
             tally=self._tally,
-            tls=self._tls.context if self._tls else None,
+            tls=self._tls,
             ready=lambda: not self.missing(),
         )
 

@@ -1,5 +1,7 @@
 """What a connection gives to a handler, what the handler gives back, and what connections share."""
 
+import asyncio
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, Protocol
 
 from servicetokens.authn.addresses import Origin
@@ -91,8 +93,8 @@ class Server(Protocol):
     """The current `Date` header line."""
     draining: bool
 
-    def admit(self, connection: "Connection") -> bool:
-        """Take a new connection in; False when there are too many."""
+    def admit(self, connection: "Connection", transport: asyncio.Transport) -> tuple[HTTPStatus, str] | None:
+        """Take a new connection in; or return how to refuse it, in a status and a sentence."""
         ...
 
     def dismiss(self, connection: "Connection") -> None:

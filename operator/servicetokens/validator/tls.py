@@ -1,9 +1,10 @@
 """TLS of the listeners: certificate and key from files, read again when they change."""
 
 import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 Fingerprint = tuple[tuple[int, int, int], ...]
 _ALPN: Final = ["http/1.1"]
@@ -74,6 +75,51 @@ class ServerTls:
             return self._files.fingerprint()
         except OSError as error:
             raise _unreadable(error) from error
+
+
+class ListenerTls:
+    """What the TLS listeners serve with: the same certificate; only kube-apiserver's callers show one of their own.
+
+    Services that introspect authenticate by a token.
+    """
+
+    def __init__(self, certificate: Path, key: Path, client_ca: Path | None = None) -> None:
+        """Read the files.
+
+        Raises:
+            UnusableCertificate: see there.
+        """
+        self.token_review = ServerTls(CertificateFiles(certificate, key, client_ca))
+        self.introspection = ServerTls(CertificateFiles(certificate, key))
+
+    def refresh(self) -> bool:
+        """See `ServerTls`."""
+        changed = [self.token_review.refresh(), self.introspection.refresh()]
+        return any(changed)
+
+
+class ClientNames:
+    """Whom to serve among those with a certificate of the right CA: all, or those with one of these names."""
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        self._names = frozenset(names)
+
+    def admit(self, certificate: Mapping[str, Any] | None) -> bool:
+        """Say whether its holder is served; *certificate* is as `ssl.SSLSocket.getpeercert` gives it.
+
+        The names are those of the subjectAltName (DNS and URI); the common name counts only where there is none, as
+        for servers (RFC 9110 section 4.3.4). Compared as written.
+        """
+        if not self._names:
+            return True
+        certificate = certificate or {}
+        alternatives = certificate.get("subjectAltName", ())
+        found = {value for kind, value in alternatives if kind in {"DNS", "URI"}}
+        if not alternatives:
+            found = {
+                value for part in certificate.get("subject", ()) for key, value in part if key == "commonName"
+            }
+        return not self._names.isdisjoint(found)
 
 
 def _make_context(files: CertificateFiles) -> ssl.SSLContext:

@@ -8,7 +8,13 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 
 from controlplane.certificates import CertificateAuthority, KeyPair
-from servicetokens.validator.tls import CertificateFiles, ServerTls, UnusableCertificate
+from servicetokens.validator.tls import (
+    CertificateFiles,
+    ClientNames,
+    ListenerTls,
+    ServerTls,
+    UnusableCertificate,
+)
 
 # A handshake of TLS 1.3 takes three flights; one that takes more hangs.
 FLIGHTS = 10
@@ -143,3 +149,37 @@ def test_with_a_client_ca_only_its_clients_come_in(
     assert shaken(server, stranger)
     with pytest.raises(ssl.SSLError):
         shaken(server, known)
+
+
+@pytest.mark.parametrize(
+    ("certificate", "served"),
+    [
+        ({"subjectAltName": (("DNS", "apiserver"),)}, True),
+        ({"subjectAltName": (("URI", "spiffe://x/apiserver"),)}, True),
+        ({"subject": ((("commonName", "apiserver"),),)}, True),
+        ({"subjectAltName": (("DNS", "other"),), "subject": ((("commonName", "apiserver"),),)}, False),
+        ({"subjectAltName": (("IP Address", "apiserver"),)}, False),
+        ({"subject": ((("organizationName", "apiserver"),),)}, False),
+        ({}, False),
+        (None, False),
+    ],
+)
+def test_only_clients_with_an_allowed_name_are_served(
+    certificate: dict[str, object] | None, served: bool
+) -> None:
+    """The common name counts only where there is nothing better."""
+    assert ClientNames(("apiserver", "spiffe://x/apiserver")).admit(certificate) is served
+    assert ClientNames(()).admit(certificate), "without names, all"
+
+
+def test_the_ca_of_clients_is_asked_for_by_one_listener_only(
+    authority: CertificateAuthority, files: CertificateFiles
+) -> None:
+    """kube-apiserver shows a certificate; services that introspect show a token."""
+    tls = ListenerTls(files.certificate, files.key, authority.certificate)
+    assert tls.token_review.context.sni_callback is not None
+    shaken(tls.introspection, client_of(authority))
+    with pytest.raises(ssl.SSLError):
+        # TLS 1.3 tells the client only when it reads.
+        shaken(tls.token_review, client_of(authority))
+    assert tls.refresh() is False

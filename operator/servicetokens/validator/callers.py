@@ -1,0 +1,121 @@
+"""Who asks for an introspection (RFC 7662 section 2.1): a service with a token of its own and the permission to ask.
+
+By HTTP Basic, `client_id` and `client_secret` in the form (RFC 6749 section 2.3.1), or Bearer; by one of them. The
+secret is the token; the id is its public id, or `<namespace>/<account>`, which stays when the token rotates.
+"""
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import unquote_plus
+
+from servicetokens.authn.addresses import Origin
+from servicetokens.authn.authenticator import TokenAuthenticator
+from servicetokens.authn.decision import Accepted, Presented, Rejected, RejectReason, Unavailable
+from servicetokens.validator.bearer import INVALID_TOKEN, Missing, find_token, insufficient_scope
+from servicetokens.validator.refusals import Refusals
+from servicetokens.validator.responses import RETRY_SOON, Answer, Header, render_json, render_problem
+
+PERMISSION: Final = "servicetokens:introspect"
+"""What the caller's account must be permitted, by one of its roles."""
+
+CLIENT_ID: Final = "client_id"
+CLIENT_SECRET: Final = "client_secret"
+
+# An id and a token, percent-encoded at worst, in base64.
+_MAX_HEADER: Final = 2048
+_BASIC: Final = re.compile(rb"[Bb][Aa][Ss][Ii][Cc] +([A-Za-z0-9+/]+={0,2}) *")
+_CHALLENGE: Final[Header] = ("WWW-Authenticate", 'Basic realm="servicetokens", charset="UTF-8"')
+
+_INVALID_CLIENT: Final = render_json(HTTPStatus.UNAUTHORIZED, {"error": "invalid_client"}, (_CHALLENGE,))
+_INVALID_BEARER: Final = render_json(HTTPStatus.UNAUTHORIZED, {"error": "invalid_token"}, (INVALID_TOKEN,))
+_FORBIDDEN: Final = render_json(
+    HTTPStatus.FORBIDDEN,
+    {
+        "error": "insufficient_scope",
+        "error_description": f"the caller's account needs a role with the permission {PERMISSION}",
+    },
+    (insufficient_scope((PERMISSION,)),),
+)
+SEVERAL_METHODS: Final = render_json(
+    HTTPStatus.BAD_REQUEST,
+    {"error": "invalid_request", "error_description": "authenticate in one way only"},
+)
+_TOO_MANY: Final = render_problem(
+    HTTPStatus.TOO_MANY_REQUESTS, "too many failed attempts from this address", (RETRY_SOON,)
+)
+UNAVAILABLE: Final = render_problem(
+    HTTPStatus.SERVICE_UNAVAILABLE, "the validator cannot tell yet; /readyz says why", (RETRY_SOON,)
+)
+_MALFORMED: Final = Rejected(RejectReason.MALFORMED)
+
+
+class Callers:
+    """Authenticates callers, before anything that they ask is looked at."""
+
+    def __init__(self, authenticator: TokenAuthenticator, refusals: Refusals) -> None:
+        self._authenticate = authenticator.authenticate
+        self._refusals = refusals
+
+    def refuse(self, authorization: bytes | None, form: Mapping[str, str], origin: Origin) -> Answer | None:
+        """Return the answer for a caller who may not ask, or None for one who may.
+
+        Args:
+            authorization: the value of the only `Authorization` header, or None.
+            form: the fields of the request, each once.
+            origin: the caller's own address, to which its token may be bound.
+        """
+        in_form = CLIENT_ID in form or CLIENT_SECRET in form
+        if authorization is None:
+            if not in_form:
+                self._refusals.note_request(Missing.NO_CREDENTIALS.value)
+                return _INVALID_CLIENT
+            return self._judge(form.get(CLIENT_ID, ""), form.get(CLIENT_SECRET, ""), origin)
+        if CLIENT_SECRET in form:
+            # An id alone is no credential: some clients send it beside their header.
+            self._refusals.note_request("InvalidRequest")
+            return SEVERAL_METHODS
+        token = find_token(authorization)
+        if not isinstance(token, Missing):
+            return self._judge(None, token, origin)
+        name, secret = _read_basic(authorization)
+        return self._judge(name, secret, origin)
+
+    def _judge(self, name: str | None, secret: str, origin: Origin) -> Answer | None:
+        decision = self._authenticate(Presented(secret, (), origin))
+        if isinstance(decision, Unavailable):
+            return UNAVAILABLE
+        if isinstance(decision, Accepted) and not _is_called(decision, name):
+            decision = _MALFORMED
+        if isinstance(decision, Rejected):
+            if not self._refusals.note(decision, origin):
+                return _TOO_MANY
+            return _INVALID_BEARER if name is None else _INVALID_CLIENT
+        if PERMISSION not in decision.permissions:
+            self._refusals.note_request("NotPermitted")
+            return _FORBIDDEN
+        return None
+
+
+def _is_called(accepted: Accepted, name: str | None) -> bool:
+    """Say whether the caller may go by that name; a bearer token needs none."""
+    if name is None or name == accepted.token_id:
+        return True
+    account = accepted.record.account
+    return name == f"{account.namespace}/{account.name}"
+
+
+def _read_basic(header: bytes) -> tuple[str, str]:
+    """Return id and secret, each decoded once; two empty texts when the header is for another scheme, or broken."""
+    match = _BASIC.fullmatch(header) if len(header) <= _MAX_HEADER else None
+    if match is None:
+        return "", ""
+    try:
+        text = base64.b64decode(match[1], validate=True).decode("utf-8")
+    except (binascii.Error, UnicodeDecodeError):
+        return "", ""
+    name, _, secret = text.partition(":")
+    return unquote_plus(name), unquote_plus(secret)

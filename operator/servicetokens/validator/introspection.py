@@ -1,0 +1,218 @@
+"""RFC 7662: a service asks what a token is worth that somebody has presented to it.
+
+A no is the same bytes for every reason, also when the token is another installation's: who may ask must not
+learn from us what a token is that was found on the street. The caller is judged first (`callers`).
+"""
+
+import re
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from servicetokens.api.names import GROUP
+from servicetokens.authn.authenticator import TokenAuthenticator
+from servicetokens.authn.decision import Accepted, Presented, Unavailable
+from servicetokens.runtime.clock import Clock
+from servicetokens.validator.callers import CLIENT_ID, CLIENT_SECRET, SEVERAL_METHODS, UNAVAILABLE, Callers
+from servicetokens.validator.metrics import Tally
+from servicetokens.validator.refusals import Refusals
+from servicetokens.validator.request import FIRST_HEADER, HOST, Request
+from servicetokens.validator.responses import NO_STORE, Answer, Header, render, render_json, render_problem
+from servicetokens.validator.token_review import USERNAME_PREFIX
+
+PATH: Final = b"/introspect"
+METADATA_PATH: Final = b"/.well-known/oauth-authorization-server"
+
+_AUTHORIZATION, _TYPE, _ENCODING = range(FIRST_HEADER, FIRST_HEADER + 3)
+_TOKEN: Final = "token"
+_FORM_TYPE: Final = b"application/x-www-form-urlencoded"
+# token, token_type_hint, client_id, client_secret, and what a client adds of its own.
+_MAX_FIELDS: Final = 16
+_UNIQUE: Final = frozenset({_TOKEN, CLIENT_ID, CLIENT_SECRET})
+_PLAIN_BODY: Final = re.compile(rb"token=([A-Za-z0-9_.~-]*)")
+_HOST: Final = re.compile(rb"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?|\[[0-9a-fA-F:.]{2,45}\](:[0-9]{1,5})?")
+
+_JSON: Final[tuple[Header, ...]] = (("Content-Type", "application/json"), NO_STORE, ("Pragma", "no-cache"))
+_OK: Final = b"HTTP/1.1 200 OK\r\n"
+# Stands for `exp` in a kept answer: as many digits as Unix seconds have until the year 2286.
+_EXP: Final = 1_000_000_000
+
+_INACTIVE: Final = render(HTTPStatus.OK, _JSON, b'{"active":false}')
+_NOT_FOUND: Final = render_problem(HTTPStatus.NOT_FOUND, "the paths here are /introspect and its metadata")
+_WRONG_METHOD: Final = render_problem(
+    HTTPStatus.METHOD_NOT_ALLOWED, "send the token by POST", (("Allow", "POST"),)
+)
+_WRONG_METADATA_METHOD: Final = render_problem(
+    HTTPStatus.METHOD_NOT_ALLOWED, "get the metadata by GET", (("Allow", "GET"),)
+)
+_WRONG_TYPE: Final = render_problem(
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send application/x-www-form-urlencoded, without Content-Encoding"
+)
+_INVALID_HOST: Final = render_problem(HTTPStatus.BAD_REQUEST, "the Host header is no host")
+
+
+def _invalid_request(sentence: str) -> Answer:
+    body = {"error": "invalid_request", "error_description": sentence}
+    return render_json(HTTPStatus.BAD_REQUEST, body)
+
+
+_NO_TOKEN: Final = _invalid_request("the field 'token' is missing")
+_MALFORMED: Final = _invalid_request("the form is malformed, or has a field twice")
+
+
+class Introspection:
+    """The handler of the listener `introspection`."""
+
+    headers: tuple[bytes, ...] = (b"authorization", b"content-type", b"content-encoding")
+    reads_body = True
+
+    def __init__(
+        self,
+        authenticator: TokenAuthenticator,
+        clock: Clock,
+        tally: Tally,
+        refusals: Refusals,
+        *,
+        max_age: int | None,
+    ) -> None:
+        """Answer by *authenticator*.
+
+        Args:
+            authenticator: decides about callers and about the tokens that they ask for.
+            clock: for `exp`.
+            tally: counts the answers about tokens.
+            refusals: counts and logs what is refused.
+            max_age: seconds for which a client may rely on an answer: `exp` is never later than that. Many
+                clients keep what they were told until `exp`, so it bounds how long they accept a revoked token.
+                None gives the token's own end.
+        """
+        self._authenticate = authenticator.authenticate
+        self._callers = Callers(authenticator, refusals)
+        self._clock = clock
+        self._tally = tally
+        self._refusals = refusals
+        self._max_age = max_age
+
+    def answer(self, request: Request) -> Answer:
+        """See `Handler`."""
+        path = request.target.partition(b"?")[0]
+        if path == PATH:
+            return self._introspect(request) if request.method == b"POST" else _WRONG_METHOD
+        if path == METADATA_PATH:
+            return (
+                _describe_server(request.values[HOST]) if request.method == b"GET" else _WRONG_METADATA_METHOD
+            )
+        return _NOT_FOUND
+
+    def _introspect(self, request: Request) -> Answer:
+        values = request.values
+        kind = (values[_TYPE] or b"").partition(b";")[0].strip().lower()
+        if kind != _FORM_TYPE or values[_ENCODING] not in (None, b"identity"):
+            return _WRONG_TYPE
+        form = _read_form(request.body)
+        if form is None:
+            self._refusals.note_request("InvalidRequest")
+            return _MALFORMED
+        if _AUTHORIZATION in request.repeated:
+            self._refusals.note_request("InvalidRequest")
+            return SEVERAL_METHODS
+        refused = self._callers.refuse(values[_AUTHORIZATION], form, request.origin)
+        if refused is not None:
+            return refused
+        token = form.get(_TOKEN)
+        if token is None:
+            return _NO_TOKEN
+        # No client's address is known here, so a token that is bound to networks is refused; for whom it is, the
+        # asker reads in `aud`.
+        decision = self._authenticate(Presented(token, asker_checks_audience=True))
+        if isinstance(decision, Accepted):
+            self._tally.accepted += 1
+            return self._accept(decision)
+        if isinstance(decision, Unavailable):
+            self._tally.unavailable += 1
+            return UNAVAILABLE
+        self._refusals.note(decision)
+        return _INACTIVE
+
+    def _accept(self, accepted: Accepted) -> Answer:
+        """Put `exp` into the answer that is kept with the decision."""
+        if accepted.answer_key is not self:
+            _keep(accepted, self, has_end=self._max_age is not None or accepted.end is not None)
+        before, after = accepted.answer
+        if not after:
+            return _OK, before
+        end = accepted.end
+        if self._max_age is not None:
+            soon = self._clock.now() + self._max_age
+            end = soon if end is None or soon < end else end
+        return _OK, b"%b%d%b" % (before, min(end or 0, 9_999_999_999), after)
+
+
+def _keep(accepted: Accepted, key: object, *, has_end: bool) -> None:
+    """Render everything but the digits of `exp`, which stand between the two parts; the second is empty without."""
+    body = msgspec.json.encode(_describe(accepted) | ({"exp": _EXP} if has_end else {}))
+    _, rest = render(HTTPStatus.OK, _JSON, body)
+    digits = str(_EXP).encode()
+    accepted.answer = (
+        (rest[: rest.rindex(digits)], rest[rest.rindex(digits) + len(digits) :]) if has_end else (rest, b"")
+    )
+    accepted.answer_key = key
+
+
+def _describe(accepted: Accepted) -> dict[str, object]:
+    account, record = accepted.record.account, accepted.record
+    minted = next(one.mint_time for one in record.credentials if one.id == accepted.token_id)
+    name = f"{USERNAME_PREFIX}{account.namespace}:{account.name}"
+    return {
+        "active": True,
+        "token_type": "Bearer",
+        "client_id": f"{account.namespace}/{account.name}",
+        "username": name,
+        "sub": name,
+        "scope": " ".join(accepted.permissions),
+        "jti": accepted.token_id,
+        "iat": minted,
+        **({"aud": list(record.terms.audiences)} if record.terms.audiences else {}),
+        f"{GROUP}/account-uid": account.uid,
+        f"{GROUP}/token-name": record.name,
+        f"{GROUP}/roles": [role.name for role in accepted.roles],
+    }
+
+
+def _read_form(body: bytes) -> dict[str, str] | None:
+    """Return the fields, decoded once; None when it is no form, too long, or has one of ours twice."""
+    plain = _PLAIN_BODY.fullmatch(body)
+    if plain is not None:
+        return {_TOKEN: plain[1].decode("ascii")}
+    try:
+        fields = parse_qsl(
+            body.decode("utf-8"), keep_blank_values=True, max_num_fields=_MAX_FIELDS, errors="strict"
+        )
+    except ValueError:
+        return None
+    return None if _has_repeated(name for name, _ in fields) else dict(fields)
+
+
+def _has_repeated(names: Iterable[str]) -> bool:
+    seen = [name for name in names if name in _UNIQUE]
+    return len(seen) != len(set(seen))
+
+
+def _describe_server(host: bytes | None) -> Answer:
+    """Return the metadata (RFC 8414) under the name by which we were asked, which is what the client compares."""
+    if host is None or not _HOST.fullmatch(host):
+        return _INVALID_HOST
+    issuer = f"https://{host.decode('ascii')}"
+    return render_json(
+        HTTPStatus.OK,
+        {
+            "issuer": issuer,
+            "introspection_endpoint": issuer + PATH.decode(),
+            "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+            # Required by RFC 8414, and empty: tokens are declared in Kubernetes, not handed out here.
+            "response_types_supported": [],
+        },
+    )
