@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from common.clock import FakeClock
+from common.enforcing import NobodyAsked
 from common.entropy import CountingEntropy
 from servicetokens.api import names
 from servicetokens.controllers import facts
@@ -174,7 +175,13 @@ class Operator:
         if self.cluster.secret is not None:
             self.caches.secrets.put(PLACE, facts.secret_facts(self.cluster.secret, self.keys.ring))
         self.gatherer = Gatherer(
-            self.caches, self.memories, self.keys, self.cluster, self.cluster, watches_secrets=True
+            self.caches,
+            self.memories,
+            self.keys,
+            self.cluster,
+            self.cluster,
+            NobodyAsked(),
+            watches_secrets=True,
         )
         self.executor = Executor(
             self.caches,

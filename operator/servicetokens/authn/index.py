@@ -29,6 +29,7 @@ class Index:
         keys: the operator's keys, None until they have been read.
         usable_until: monotonic time until which answers may be given; in the past while something is missing.
         on_unknown_key: called when an object names a key that is not in `keys`; must return at once.
+        on_state_change: called when a token was revoked or restored, or an account suspended or resumed.
     """
 
     def __init__(self, *, max_staleness: float) -> None:
@@ -39,8 +40,10 @@ class Index:
         self.keys: KeyRing | None = None
         self.usable_until = _NEVER
         self.on_unknown_key: Callable[[], None] = lambda: None
+        self.on_state_change: Callable[[], None] = lambda: None
         self._max_staleness = max_staleness
         self._confirmed_at: dict[str, float] = {}
+        self._sentences: dict[str, tuple[str, str]] = {}
         self._holds: dict[str, str] = {}
         self._rivals_by_id: dict[str, list[TokenRecord]] = {}
         self._accounts: WeakValueDictionary[tuple[str, str], Account] = WeakValueDictionary()
@@ -52,14 +55,18 @@ class Index:
 
     # ------------------------------------------------------------------------------ can it be relied upon
 
-    def expect(self, feed: str) -> None:
-        """Depend on *feed*, a name such as `servicetokens`, which has told nothing yet."""
-        self._confirmed_at[feed] = _NEVER
+    def expect(self, source: str, *, missing: str, silent: str) -> None:
+        """Depend on *source*, which has told nothing yet.
+
+        *missing* is the sentence to say until it does, *silent* the one to say when it did so too long ago.
+        """
+        self._confirmed_at[source] = _NEVER
+        self._sentences[source] = (missing, silent)
         self._judge()
 
-    def confirm(self, feed: str, at: float) -> None:
-        """Take note that *feed* was complete and current at the monotonic time *at*."""
-        self._confirmed_at[feed] = at
+    def confirm(self, source: str, at: float) -> None:
+        """Take note that *source* was complete and current at the monotonic time *at*."""
+        self._confirmed_at[source] = at
         self._judge()
 
     def hold(self, topic: str, problem: str) -> None:
@@ -82,11 +89,12 @@ class Index:
         found = list(self._holds.values())
         if self.keys is None and not found:
             found.append("the keys have not been read")
-        for feed, at in self._confirmed_at.items():
+        for source, at in self._confirmed_at.items():
+            missing, silent = self._sentences[source]
             if at == _NEVER:
-                found.append(f"the first list of {feed} is not complete")
+                found.append(missing)
             elif now >= at + self._max_staleness:
-                found.append(f"the watch of {feed} has been silent for {now - at:.0f} s")
+                found.append(f"{silent} for {now - at:.0f} s")
         return tuple(found)
 
     def staleness(self, now: float) -> float:

@@ -42,7 +42,11 @@ class Table:
         self._complete = False
         self.unreadable = 0
         """How many objects were of a shape that we do not understand."""
-        index.expect(feed)
+        index.expect(
+            feed,
+            missing=f"the first list of {feed} is not complete",
+            silent=f"the watch of {feed} has been silent",
+        )
 
     def begin(self) -> None:
         """See `Sink`."""
@@ -73,9 +77,12 @@ class TokenTable(Table):
         record = read_token(item, account)
         record.terms = self._index.shared_terms(record.terms)
         record.mark = self._list
+        before = self._records.get(meta.uid)
         self._forget(meta.uid)
         self._records[record.uid] = record
         self._index.link(record)
+        if before is not None and before.revoked != record.revoked:
+            self._index.on_state_change()
 
     def put_unreadable(self, identity: Identity) -> None:
         """See `Sink`. What it said before may no longer be what it says."""
@@ -109,7 +116,10 @@ class AccountTable(Table):
     def put(self, item: AccountObject) -> None:
         """See `Sink`."""
         account = self._note(item.metadata)
+        was_suspended = account.suspended
         update_account(account, item)
+        if account.suspended != was_suspended:
+            self._index.on_state_change()
 
     def put_unreadable(self, identity: Identity) -> None:
         """See `Sink`. The account exists, and none of its tokens is accepted."""

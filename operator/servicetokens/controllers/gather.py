@@ -13,6 +13,7 @@ from servicetokens.kube.errors import NotFound
 from servicetokens.lifecycle import conditions
 from servicetokens.lifecycle.snapshot import (
     AccountFacts,
+    Enforcement,
     Keys,
     RoleFacts,
     SecretFacts,
@@ -53,6 +54,18 @@ class Keyring(Protocol):
         ...
 
 
+class EnforcementSource(Protocol):
+    """Knows how far validators have got."""
+
+    def about(self, key: Key, of: TokenFacts | AccountFacts) -> Enforcement:
+        """See `enforcement.Enforcements`; so is the other."""
+        ...
+
+    def forget(self, key: Key) -> None:
+        """Forget an object."""
+        ...
+
+
 class Gatherer:
     """Makes snapshots. With *watches_secrets* the cache of Secrets is complete, otherwise they are read by name."""
 
@@ -63,9 +76,11 @@ class Gatherer:
         keys: Keyring,
         objects: ObjectReader,
         secrets: SecretReader,
+        enforcements: EnforcementSource,
         *,
         watches_secrets: bool,
     ) -> None:
+        self._enforcements = enforcements
         self._caches = caches
         self._memories = memories
         self._keys = keys
@@ -78,6 +93,7 @@ class Gatherer:
         token = await self._token((key.namespace, key.name))
         if token is None:
             self._memories.forget(key)
+            self._enforcements.forget(key)
             return None
         account = await self._account_of(token)
         ring = self._keys.ring
@@ -92,13 +108,19 @@ class Gatherer:
                 error=self._keys.error,
             ),
             memory=self._memories.recall(key, token, now),
+            enforcement=self._enforcements.about(key, token),
         )
+
+    def enforcement(self, key: Key, account: AccountFacts) -> Enforcement:
+        """Return whether every validator knows what the account's spec says."""
+        return self._enforcements.about(key, account)
 
     def account(self, key: Key) -> tuple[AccountFacts, dict[str, RoleFacts | None], int] | None:
         """Return a ServiceAccount, its roles, and how many tokens name it; None when it is gone."""
         place = (key.namespace, key.name)
         account = self._caches.accounts.get(place)
         if account is None:
+            self._enforcements.forget(key)
             return None
         asked = account.spec.roles if account.spec else ()
         return account, self._roles(asked), len(self._caches.tokens_of_account(place))

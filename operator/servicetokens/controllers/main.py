@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry
 
 from servicetokens.controllers.cache import Caches
 from servicetokens.controllers.deadlines import Deadlines
+from servicetokens.controllers.enforcement import Enforcements
 from servicetokens.controllers.execute import Executor
 from servicetokens.controllers.gather import Gatherer
 from servicetokens.controllers.keyring import KeyringKeeper
@@ -88,12 +89,14 @@ class Operator:
             entropy=entropy,
         )
         self._memories = Memories()
+        self._enforcements = Enforcements(LeaseStore(api), settings.namespace, self._queue, clock)
         gatherer = Gatherer(
             self._caches,
             self._memories,
             self._keys,
             objects,
             secrets,
+            self._enforcements,
             watches_secrets=settings.watch_secrets,
         )
         executor = Executor(
@@ -204,6 +207,7 @@ class Operator:
         yield crds.until_unfit(self._api, self._schema_period)
         yield self._deadlines.run()
         yield self._keys.run()
+        yield self._enforcements.run()
         yield self._resync.run()
         if not self._settings.watch_secrets:
             yield self._resync.visit()

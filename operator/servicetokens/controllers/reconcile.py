@@ -61,7 +61,8 @@ class Reconciler:
         if gathered is None:
             return False
         account, roles, token_count = gathered
-        status = account_status(account, roles, token_count, self._clock.now())
+        enforcement = self._gatherer.enforcement(key, account)
+        status = account_status(account, roles, token_count, enforcement, self._clock.now())
         if status is not None:
             raw = await self._put(names.PLURAL_ACCOUNTS, names.KIND_ACCOUNT, account, status)
             if raw is not None:

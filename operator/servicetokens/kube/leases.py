@@ -1,7 +1,8 @@
 """Leases (`coordination.k8s.io/v1`): small objects whose resourceVersion makes sure that one writer wins."""
 
 import datetime as dt
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Self
 
 import msgspec
@@ -28,12 +29,18 @@ class Lease:
     renewed: str
     acquired: str
     transitions: int
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
     resource_version: str = ""
 
     @classmethod
     def read(cls, body: bytes) -> Self:
         """Read an answer of the API server; what a stranger left out counts as empty."""
-        raw = msgspec.json.decode(body, type=dict[str, Any])
+        return cls.from_raw(msgspec.json.decode(body, type=dict[str, Any]))
+
+    @classmethod
+    def from_raw(cls, raw: Mapping[str, Any]) -> Self:
+        """Read a decoded one."""
         meta, spec = raw["metadata"], raw.get("spec") or {}
         return cls(
             namespace=meta["namespace"],
@@ -43,6 +50,8 @@ class Lease:
             renewed=spec.get("renewTime") or "",
             acquired=spec.get("acquireTime") or "",
             transitions=spec.get("leaseTransitions") or 0,
+            labels=meta.get("labels") or {},
+            annotations=meta.get("annotations") or {},
             resource_version=meta["resourceVersion"],
         )
 
@@ -85,9 +94,33 @@ class LeaseStore:
         method = "POST" if creates else "PUT"
         return Lease.read(await self._api.request(method, path, body=body, timeout=_SECONDS_PER_REQUEST))
 
+    async def list(self, namespace: str, selector: str) -> tuple[Lease, ...]:
+        """Return all Leases whose labels match *selector*, as they are at this moment. Raises `KubeError`.
+
+        No resourceVersion is named, so the answer is no older than the question.
+        """
+        body = await self._api.request(
+            "GET",
+            paths.leases(namespace),
+            query={"labelSelector": selector},
+            timeout=_SECONDS_PER_REQUEST,
+        )
+        items = msgspec.json.decode(body, type=dict[str, Any]).get("items") or []
+        return tuple(Lease.from_raw(item) for item in items)
+
+    async def delete(self, lease: Lease) -> None:
+        """Delete *lease* as it was seen. Raises `NotFound`, `Conflict` and other `KubeError`."""
+        body = msgspec.json.encode({"preconditions": {"resourceVersion": lease.resource_version}})
+        path = paths.leases(lease.namespace, lease.name)
+        await self._api.request("DELETE", path, body=body, timeout=_SECONDS_PER_REQUEST)
+
 
 def _wire(lease: Lease) -> dict[str, Any]:
-    metadata = {"namespace": lease.namespace, "name": lease.name}
+    metadata: dict[str, Any] = {"namespace": lease.namespace, "name": lease.name}
+    if lease.labels:
+        metadata["labels"] = dict(lease.labels)
+    if lease.annotations:
+        metadata["annotations"] = dict(lease.annotations)
     if lease.resource_version:
         metadata["resourceVersion"] = lease.resource_version
     return {

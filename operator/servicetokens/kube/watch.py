@@ -199,6 +199,15 @@ class Feed(Generic[T]):
         self._failures = 0
         self._doubts = 0
 
+    @property
+    def position(self) -> str:
+        """The resourceVersion up to which the sink knows everything; empty until a list is complete."""
+        return self._resource_version
+
+    def start_over(self) -> None:
+        """Lose the place in the history: the next `run` lists. Only while it does not run."""
+        self._resource_version = ""
+
     async def run(self) -> None:
         """List, then watch, for ever. Cancel the task to end it."""
         while True:

@@ -6,11 +6,16 @@ from servicetokens.api.conditions import ConditionType, Reason
 from servicetokens.api.service_account import ServiceAccountStatus
 from servicetokens.lifecycle import conditions
 from servicetokens.lifecycle.conditions import Verdict
-from servicetokens.lifecycle.snapshot import AccountFacts, RoleFacts
+from servicetokens.lifecycle.enforced import enforced
+from servicetokens.lifecycle.snapshot import AccountFacts, Enforcement, RoleFacts
 
 
 def account_status(
-    account: AccountFacts, roles: Mapping[str, RoleFacts | None], token_count: int, now: int
+    account: AccountFacts,
+    roles: Mapping[str, RoleFacts | None],
+    token_count: int,
+    enforcement: Enforcement,
+    now: int,
 ) -> ServiceAccountStatus | None:
     """Return the status to write for *account*, or None when it is right as it is or the account is going.
 
@@ -19,6 +24,7 @@ def account_status(
     if account.deleting:
         return None
     found = [*_state(account), _roles(account, roles)] if account.spec else _invalid(account)
+    found.extend(enforced(account, enforcement))
     status = account.status.model_copy(
         update={
             "observed_generation": account.generation,

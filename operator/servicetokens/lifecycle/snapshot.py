@@ -152,6 +152,19 @@ class Memory:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Enforcement:
+    """Whether every live validator answers by the present generation of one object.
+
+    `validators` is how many there are; None while nobody has asked yet. `awaited` names those that have not got there
+    after a while; at first it is empty, since naming everybody for a moment would be a write more.
+    """
+
+    passed: bool = False
+    validators: int | None = None
+    awaited: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """Everything that `plan` looks at, gathered at one moment. `roles` has an entry for every role asked for."""
 
@@ -161,6 +174,7 @@ class Snapshot:
     secret: SecretFacts | None = None
     keys: Keys
     memory: Memory = Memory()
+    enforcement: Enforcement = Enforcement()
 
 
 def roles_asked_for(token: TokenFacts, account: AccountFacts | None) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from servicetokens.lifecycle import checks, schedule, words
 from servicetokens.lifecycle.checks import Finding, Situation
 from servicetokens.lifecycle.conditions import Verdict
 from servicetokens.lifecycle.credentials import next_rotation
+from servicetokens.lifecycle.enforced import enforced
 
 
 def verdicts(
@@ -23,6 +24,7 @@ def verdicts(
         _secret_synced(it, finding, current, expired=expired, delivers=delivers),
         _roles_accepted(it),
         _expiring_soon(it, current),
+        *enforced(it.snapshot.token, it.snapshot.enforcement),
     ]
     if finding is not None:
         kind = ConditionType.STALLED if finding.stalled else ConditionType.RECONCILING

@@ -5,6 +5,7 @@ Nothing here ever gives up. What is wrong is said once in the log when it begins
 """
 
 import asyncio
+from collections.abc import Mapping
 from typing import Final
 
 from servicetokens.api import names
@@ -14,12 +15,16 @@ from servicetokens.authn.tables import AccountTable, RoleTable, TokenTable
 from servicetokens.kube import crds, paths
 from servicetokens.kube.client import Api
 from servicetokens.kube.errors import KubeError, NotConfigured
+from servicetokens.kube.presence import feed_name
 from servicetokens.kube.watch import Feed, Surroundings
 from servicetokens.runtime.logs import get_logger
 
 _log = get_logger(__name__)
 
 AnyFeed = Feed[wire.TokenObject] | Feed[wire.AccountObject] | Feed[wire.RoleObject]
+
+# While everything is listed again nothing is answered, so nobody is kept waiting by this.
+_LOOK_PERIOD: Final = 0.02
 
 _SCHEMA: Final = "schema"
 _SCHEMA_PERIOD: Final = 300.0
@@ -101,27 +106,69 @@ class SchemaGuard:
             _log.warning("not ready", reason=sentence)
 
 
-def make_feeds(index: Index, around: Surroundings, namespaces: tuple[str, ...]) -> list[AnyFeed]:
-    """Return the watches that fill *index*: of the whole cluster, or of each of *namespaces*."""
-    feeds: list[AnyFeed] = [
-        Feed(
+class Followers:
+    """All feeds together: followed for ever, and all listed anew when what they know cannot be trusted."""
+
+    def __init__(self, feeds: Mapping[str, AnyFeed]) -> None:
+        """*feeds* by their names (`kube.presence.feed_name`)."""
+        self._feeds = feeds
+        self._again = asyncio.Event()
+        self._rounds = 0
+
+    def positions(self) -> dict[str, str]:
+        """Return up to which resourceVersion each feed was applied; empty while it is being listed."""
+        return {name: feed.position for name, feed in self._feeds.items()}
+
+    def start_over(self) -> None:
+        """Have everything listed again, soon."""
+        self._again.set()
+
+    async def list_again(self) -> None:
+        """Have everything listed again, and return when that is complete."""
+        before = self._rounds
+        self._again.set()
+        while True:
+            await asyncio.sleep(_LOOK_PERIOD)
+            if self._rounds != before and all(self.positions().values()):
+                return
+
+    async def run(self) -> None:
+        """Follow all feeds, for ever. Raises only what is a defect."""
+        while True:
+            again = asyncio.create_task(self._again.wait())
+            following = {asyncio.create_task(feed.run()) for feed in self._feeds.values()}
+            try:
+                done, _ = await asyncio.wait({again, *following}, return_when=asyncio.FIRST_COMPLETED)
+                for ended in done - {again}:
+                    ended.result()
+            finally:
+                for task in (again, *following):
+                    task.cancel()
+                await asyncio.gather(again, *following, return_exceptions=True)
+            self._again.clear()
+            for feed in self._feeds.values():
+                feed.start_over()
+            self._rounds += 1
+
+
+def make_feeds(index: Index, around: Surroundings, namespaces: tuple[str, ...]) -> dict[str, AnyFeed]:
+    """Return the watches that fill *index*, by name: of the whole cluster, or of each of *namespaces*."""
+    feeds: dict[str, AnyFeed] = {
+        feed_name(names.PLURAL_ROLES): Feed(
             around,
             paths.ours(names.PLURAL_ROLES),
             decoder=wire.role_decoder,
             sink=RoleTable(index, names.PLURAL_ROLES),
         )
-    ]
+    }
     for namespace in namespaces or ("",):
         where = f" in {namespace}" if namespace else ""
         accounts = AccountTable(index, f"{names.PLURAL_ACCOUNTS}.{names.GROUP}{where}")
         tokens = TokenTable(index, f"{names.PLURAL_TOKENS}{where}")
-        feeds += (
-            Feed(
-                around,
-                paths.ours(names.PLURAL_ACCOUNTS, namespace),
-                decoder=wire.account_decoder,
-                sink=accounts,
-            ),
-            Feed(around, paths.ours(names.PLURAL_TOKENS, namespace), decoder=wire.token_decoder, sink=tokens),
+        feeds[feed_name(names.PLURAL_ACCOUNTS, namespace)] = Feed(
+            around, paths.ours(names.PLURAL_ACCOUNTS, namespace), decoder=wire.account_decoder, sink=accounts
+        )
+        feeds[feed_name(names.PLURAL_TOKENS, namespace)] = Feed(
+            around, paths.ours(names.PLURAL_TOKENS, namespace), decoder=wire.token_decoder, sink=tokens
         )
     return feeds

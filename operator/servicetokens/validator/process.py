@@ -7,6 +7,7 @@ health page up  →  listening (503)  →  CRDs fit  →  lists complete, keys r
 import asyncio
 import contextlib
 import gc
+import os
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -16,6 +17,8 @@ from servicetokens.authn.addresses import parse_network
 from servicetokens.authn.authenticator import TokenAuthenticator
 from servicetokens.authn.index import Index
 from servicetokens.kube.client import Api
+from servicetokens.kube.leases import LeaseStore
+from servicetokens.kube.presence import first_lease
 from servicetokens.kube.secrets import SecretStore
 from servicetokens.kube.watch import Surroundings
 from servicetokens.runtime import logs
@@ -24,9 +27,10 @@ from servicetokens.runtime.entropy import os_entropy
 from servicetokens.runtime.settings import ValidatorSettings
 from servicetokens.validator.failures import FailureLimit
 from servicetokens.validator.keys import KeyReader
-from servicetokens.validator.knowledge import SchemaGuard, Troubles, make_feeds
+from servicetokens.validator.knowledge import Followers, SchemaGuard, Troubles, make_feeds
 from servicetokens.validator.listeners import Answering, make_listeners
 from servicetokens.validator.metrics import Tally, ValidatorCollector
+from servicetokens.validator.presence import Presence
 from servicetokens.validator.tls import ListenerTls, UnusableCertificate
 
 _log = logs.get_logger(__name__)
@@ -60,7 +64,22 @@ class Validator:
             # Half, so that a living watch shows itself in time.
             watch_seconds=min(_LONGEST_WATCH, settings.max_staleness // 2),
         )
-        self._feeds = make_feeds(self._index, around, settings.watch_namespace)
+        self._followers = Followers(make_feeds(self._index, around, settings.watch_namespace))
+        instance = os_entropy(4).hex()
+        self._presence = Presence(
+            LeaseStore(api),
+            self._index,
+            self._clock,
+            first_lease(
+                settings.namespace,
+                f"servicetokens-validator-{instance}",
+                holder=f"{os.uname().nodename}_{instance}",
+                seconds=settings.max_staleness,
+            ),
+            positions=self._followers.positions,
+            list_again=self._followers.list_again,
+        )
+        self._index.on_state_change = self._presence.changed
         self._tallies: list[Tally] = []
         self._listeners = tuple(make_listeners(settings, self._answering(settings)))
 
@@ -81,7 +100,12 @@ class Validator:
         if self._draining:
             return ("ending",)
         problems = self._index.problems(self._clock.monotonic())
-        return (*problems, *self._troubles.sentences) if problems else ()
+        lease = (self._presence.problem,) if self._presence.problem else ()
+        return (*problems, *lease, *self._troubles.sentences) if problems else ()
+
+    def list_again(self) -> None:
+        """List everything again, while answers go on from what is known."""
+        self._followers.start_over()
 
     async def run(self, stop: asyncio.Event, hurry: asyncio.Event) -> None:
         """Serve until *stop*, then drain; *hurry* cuts the waiting short.
@@ -109,6 +133,7 @@ class Validator:
                 task.cancel()
             await asyncio.gather(stopped, *working, return_exceptions=True)
             await asyncio.gather(*(one.drain(seconds=0) for one in self._listeners))
+            await self._presence.leave()
 
     async def _drain(self, hurry: asyncio.Event) -> None:
         """Tell everybody that we are leaving, serve on until they have noticed, and end."""
@@ -138,12 +163,13 @@ class Validator:
         return tally
 
     async def _learn(self) -> None:
-        """Check the schemas, then follow the three kinds."""
+        """Check the schemas, say that we are here, then follow the three kinds."""
         await self._schemas.wait()
+        await self._presence.announce()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._schemas.run())
-            for feed in self._feeds:
-                group.create_task(feed.run())
+            group.create_task(self._presence.run())
+            group.create_task(self._followers.run())
             group.create_task(self._tidy_memory())
 
     async def _tidy_memory(self) -> None:

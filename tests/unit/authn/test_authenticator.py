@@ -166,10 +166,10 @@ def test_a_token_without_a_status_or_an_end_is_no_credential(it: Surroundings) -
 def test_before_everything_is_known_nothing_is_said(it: Surroundings) -> None:
     """Not "invalid": cannot tell, and why."""
     fresh = Surroundings()
-    fresh.index.expect("more")
+    fresh.index.expect("more", missing="nobody has told more", silent="more has not come")
     decision = fresh.present()
     assert isinstance(decision, Unavailable)
-    assert decision.problems == ("the first list of more is not complete",)
+    assert decision.problems == ("nobody has told more",)
     fresh.index.confirm("more", fresh.clock.monotonic())
     fresh.accepted()
 

@@ -4,6 +4,7 @@ import base64
 
 import pytest
 
+from common.enforcing import NobodyAsked
 from common.executing import KEY, PLACE, Operator
 from servicetokens.controllers import facts
 from servicetokens.controllers.gather import Gatherer
@@ -234,7 +235,9 @@ async def test_a_token_unknown_to_the_cache_is_nothing_to_do(it: Operator) -> No
 
 async def test_without_a_watch_the_secret_is_read_by_name(it: Operator) -> None:
     """Not before the first mint, and at every look from then on."""
-    it.gatherer = Gatherer(it.caches, it.memories, it.keys, it.cluster, it.cluster, watches_secrets=False)
+    it.gatherer = Gatherer(
+        it.caches, it.memories, it.keys, it.cluster, it.cluster, NobodyAsked(), watches_secrets=False
+    )
     await it.reconcile()
     assert it.cluster.calls == ["put status", "create secret"]
     it.cluster.secret = None

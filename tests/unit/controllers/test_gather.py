@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from common.enforcing import NobodyAsked
 from common.executing import Keys
 from servicetokens.api import names
 from servicetokens.controllers import facts
@@ -46,7 +47,7 @@ class Surroundings:
     def __init__(self, *, answered: bool = False, **spec: Any) -> None:
         self.caches, self.stored = Caches(), Stored()
         self.gatherer = Gatherer(
-            self.caches, Memories(), Keys(), self.stored, self.stored, watches_secrets=True
+            self.caches, Memories(), Keys(), self.stored, self.stored, NobodyAsked(), watches_secrets=True
         )
         meta = {"name": "ci-prod", "namespace": "team-a", "generation": 2, "resourceVersion": "10"}
         status = {"observedGeneration": 2 if answered else -1}

@@ -23,7 +23,7 @@ from servicetokens.api.values import format_time
 from servicetokens.lifecycle.account import account_status
 from servicetokens.lifecycle.plan import plan
 from servicetokens.lifecycle.role import role_status
-from servicetokens.lifecycle.snapshot import RoleFacts, Snapshot
+from servicetokens.lifecycle.snapshot import Enforcement, RoleFacts, Snapshot
 
 READER = {"reader": a_role("reader")}
 
@@ -194,17 +194,18 @@ def test_a_limit_set_later_stops_rotations_and_leaves_the_live_token() -> None:
 def test_an_account_says_what_it_is_and_how_many_tokens_it_has() -> None:
     """Active or suspended, and its roles; a second look changes nothing."""
     account = an_account(roles=["reader"], state="Suspended")
-    status = account_status(account, READER, 3, NOW)
+    status = account_status(account, READER, 3, Enforcement(), NOW)
     assert status is not None
     assert status.token_count == 3
     found = {one.type: (one.status, one.reason) for one in status.conditions}
     assert found == {
         "Active": ("False", "Suspended"),
+        "Enforced": ("False", "Waiting"),
         "Ready": ("True", "Accepted"),
         "RolesAccepted": ("True", "AllGranted"),
     }
-    assert account_status(replace(account, status=status), READER, 3, NOW + 9) is None
-    again = account_status(replace(account, status=status), READER, 4, NOW + 9)
+    assert account_status(replace(account, status=status), READER, 3, Enforcement(), NOW + 9) is None
+    again = account_status(replace(account, status=status), READER, 4, Enforcement(), NOW + 9)
     assert again is not None
     assert again.token_count == 4
 
@@ -215,7 +216,7 @@ def test_an_account_says_what_it_is_and_how_many_tokens_it_has() -> None:
 )
 def test_an_account_says_which_role_it_does_not_get(role: RoleFacts | None, reason: str) -> None:
     """By name."""
-    status = account_status(an_account(roles=["reader"]), {"reader": role}, 0, NOW)
+    status = account_status(an_account(roles=["reader"]), {"reader": role}, 0, Enforcement(), NOW)
     assert status is not None
     (accepted,) = (one for one in status.conditions if one.type == "RolesAccepted")
     assert (accepted.status, accepted.reason) == ("False", reason)
@@ -224,7 +225,7 @@ def test_an_account_says_which_role_it_does_not_get(role: RoleFacts | None, reas
 
 def test_an_account_without_roles_is_accepted() -> None:
     """An account may have none."""
-    status = account_status(an_account(), {}, 0, NOW)
+    status = account_status(an_account(), {}, 0, Enforcement(), NOW)
     assert status is not None
     assert {one.status for one in status.conditions} == {"True"}
 
@@ -232,7 +233,7 @@ def test_an_account_without_roles_is_accepted() -> None:
 def test_an_unreadable_account_and_role_are_stalled() -> None:
     """The sentence is the one of the model."""
     account = replace(an_account(), spec=None, spec_error="spec.roles: no list")
-    status = account_status(account, {}, 0, NOW)
+    status = account_status(account, {}, 0, Enforcement(), NOW)
     assert status is not None
     assert {(one.type, one.status) for one in status.conditions} == {
         ("Active", "Unknown"),
@@ -256,5 +257,5 @@ def test_a_role_is_ready_once_and_left_alone() -> None:
 
 def test_what_is_going_gets_no_status() -> None:
     """Neither account nor role."""
-    assert account_status(an_account(deleting=True), {}, 0, NOW) is None
+    assert account_status(an_account(deleting=True), {}, 0, Enforcement(), NOW) is None
     assert role_status(a_role("reader", deleting=True), NOW) is None

@@ -1,0 +1,56 @@
+"""The condition `Enforced`: no validator accepts any more what was taken back, and all accept what was given back."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from servicetokens.api.conditions import ConditionType, Reason
+from servicetokens.lifecycle import conditions
+from servicetokens.lifecycle.conditions import Verdict
+from servicetokens.lifecycle.snapshot import AccountFacts, Enforcement, TokenFacts
+
+# A message that names them all would be read by nobody.
+_MOST_NAMED: Final = 3
+
+
+def shows_enforcement(of: TokenFacts | AccountFacts) -> bool:
+    """Say whether the object has the condition: once it was revoked or suspended, and from then on."""
+    taken_back = of.spec is not None and of.spec.state in {"Revoked", "Suspended"}
+    return taken_back or conditions.find(of.status.conditions, ConditionType.ENFORCED) is not None
+
+
+def is_said_to_be_enforced(of: TokenFacts | AccountFacts) -> bool:
+    """Say whether its status says so of its present generation."""
+    found = conditions.find(of.status.conditions, ConditionType.ENFORCED)
+    return found is not None and found.status == "True" and found.observed_generation == of.generation
+
+
+def enforced(of: TokenFacts | AccountFacts, enforcement: Enforcement) -> Iterable[Verdict]:
+    """Give what the condition says, for an object that has it."""
+    if shows_enforcement(of):
+        yield _verdict(enforcement)
+
+
+def _verdict(enforcement: Enforcement) -> Verdict:
+    kind = ConditionType.ENFORCED
+    if enforcement.passed:
+        return Verdict(
+            kind, "True", Reason.ALL_VALIDATORS, "Every validator answers by this generation of the spec."
+        )
+    if enforcement.validators == 0:
+        message = (
+            "No validator is running, so nothing is accepted anywhere; this turns true when one has started. "
+            "If there should be one, it must run with the same --namespace as the operator."
+        )
+        return Verdict(kind, "False", Reason.NO_VALIDATORS, message)
+    if not enforcement.awaited:
+        return Verdict(
+            kind, "False", Reason.WAITING, "Not every validator has said yet that it has got this generation."
+        )
+    named = ", ".join(f"'{name}'" for name in enforcement.awaited[:_MOST_NAMED])
+    others = len(enforcement.awaited) - _MOST_NAMED
+    also = f" and {others} others" if others > 0 else ""
+    message = (
+        f"Of {enforcement.validators} validators {named}{also} have not said yet that they have got this generation. "
+        "One that is cut off or hangs refuses every token when its Lease ends; then it is not waited for any more."
+    )
+    return Verdict(kind, "False", Reason.WAITING, message)

@@ -1,0 +1,83 @@
+"""The condition Enforced: for whom it is there, and what it says to those who wait."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from common.facts import NOW, a_snapshot, a_token, an_account
+from servicetokens.api.conditions import Condition
+from servicetokens.lifecycle.account import account_status
+from servicetokens.lifecycle.enforced import is_said_to_be_enforced
+from servicetokens.lifecycle.plan import plan
+from servicetokens.lifecycle.snapshot import Enforcement, Snapshot
+
+
+def condition(snapshot: Snapshot, enforcement: Enforcement) -> Condition | None:
+    """Return the condition that the plan for *snapshot* would write."""
+    status = plan(replace(snapshot, enforcement=enforcement), NOW).status
+    found = status.conditions if status else snapshot.token.status.conditions
+    return next((one for one in found if one.type == "Enforced"), None)
+
+
+def revoked(**spec: Any) -> Snapshot:
+    """A token that is revoked, and was just seen so."""
+    return a_snapshot(token=a_token(state="Revoked", **spec))
+
+
+def test_a_token_that_was_never_revoked_does_not_have_it() -> None:
+    """A mint stays two writes."""
+    assert condition(a_snapshot(), Enforcement()) is None
+    assert condition(a_snapshot(), Enforcement(passed=True, validators=3)) is None
+
+
+@pytest.mark.parametrize(
+    ("enforcement", "status", "reason", "words"),
+    [
+        (Enforcement(), "False", "Waiting", "Not every validator"),
+        (Enforcement(validators=3), "False", "Waiting", "Not every validator"),
+        (Enforcement(validators=0), "False", "NoValidators", "--namespace"),
+        (Enforcement(validators=3, awaited=("pod-a",)), "False", "Waiting", "Of 3 validators 'pod-a' have"),
+        (
+            Enforcement(validators=9, awaited=tuple("abcdefg")),
+            "False",
+            "Waiting",
+            "'a', 'b', 'c' and 4 others",
+        ),
+        (Enforcement(passed=True, validators=3), "True", "AllValidators", "Every validator"),
+    ],
+)
+def test_it_says_who_is_awaited(enforcement: Enforcement, status: str, reason: str, words: str) -> None:
+    """A few names, not hundreds; and what to do when nobody is there."""
+    found = condition(revoked(), enforcement)
+    assert found is not None
+    assert (found.status, found.reason) == (status, reason)
+    assert words in found.message
+
+
+def test_it_stays_when_the_token_is_restored_and_starts_anew() -> None:
+    """Also for a restoration somebody waits; what was true of the last generation is not true of this one."""
+    first = plan(replace(revoked(), enforcement=Enforcement(passed=True, validators=1)), NOW).status
+    assert first is not None
+    token = replace(a_token(), status=first, generation=2)
+    assert not is_said_to_be_enforced(token)
+    restored = condition(a_snapshot(token=token), Enforcement())
+    assert restored is not None
+    assert (restored.status, restored.reason, restored.observed_generation) == ("False", "Waiting", 2)
+    done = condition(a_snapshot(token=token), Enforcement(passed=True, validators=1))
+    assert done is not None
+    assert done.status == "True"
+
+
+def test_an_account_has_it_once_it_was_suspended() -> None:
+    """And keeps it when it is active again."""
+    suspended = an_account(state="Suspended")
+    status = account_status(suspended, {}, 0, Enforcement(passed=True, validators=2), NOW)
+    assert status is not None
+    assert is_said_to_be_enforced(replace(suspended, status=status))
+    resumed = account_status(replace(an_account(), status=status, generation=2), {}, 0, Enforcement(), NOW)
+    assert resumed is not None
+    assert {one.type: one.status for one in resumed.conditions}["Enforced"] == "False"
+    never = account_status(an_account(), {}, 0, Enforcement(), NOW)
+    assert never is not None
+    assert "Enforced" not in {one.type for one in never.conditions}
