@@ -8,10 +8,10 @@ from typing import Final
 
 from common.presenting import Surroundings
 from servicetokens.authn.addresses import Origin, parse_address
+from servicetokens.validator.audit import Refusals
 from servicetokens.validator.failures import FailureLimit
 from servicetokens.validator.gate import Gate
 from servicetokens.validator.metrics import Tally
-from servicetokens.validator.refusals import Refusals
 from servicetokens.validator.request import Handler, HeaderSlots, Request
 
 PEER: Final = "192.0.2.7"

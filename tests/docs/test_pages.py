@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from common.clock import FakeClock
+from common.presenting import Surroundings
 from servicetokens.api.conditions import ConditionType, Reason
+from servicetokens.validator.metrics import Tally, UsageNumbers, ValidatorCollector
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -26,6 +29,24 @@ def test_every_condition_and_reason_is_explained() -> None:
     page = (ROOT / "docs" / "conditions.md").read_text()
     unexplained = [word for word in [*ConditionType, *Reason] if f"`{word}`" not in page]
     assert unexplained == []
+
+
+def test_every_metric_of_the_validator_is_explained() -> None:
+    """docs/operations.md names those that are served, and no other."""
+    served = set()
+    index, clock = Surroundings().index, FakeClock()
+    collector = ValidatorCollector(
+        [Tally("x")],
+        index,
+        clock,
+        usage=lambda: UsageNumbers(0, 0, 0),
+        certificate_end=lambda: 1.0,
+        connections=lambda: {"x": 0},
+    )
+    for metric in collector.collect():
+        served |= {sample.name for sample in metric.samples}
+    page = (ROOT / "docs" / "operations.md").read_text()
+    assert set(re.findall(r"`(servicetokens_[a-z_]+)`", page)) == served
 
 
 def test_every_make_target_is_documented() -> None:

@@ -24,6 +24,10 @@ class Address(msgspec.Struct, frozen=True, gc=False):
     version: int
     value: int
 
+    def __str__(self) -> str:
+        kind = ipaddress.IPv4Address if self.version == 4 else ipaddress.IPv6Address  # noqa: PLR2004 - the name says so
+        return str(kind(self.value))
+
 
 class Network(msgspec.Struct, frozen=True, gc=False):
     """An IP network; `value` has no bit outside of `mask`."""

@@ -9,7 +9,7 @@ costs a third of the keyed hash; the token itself is kept nowhere.
 """
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from hmac import compare_digest
 from typing import Final
@@ -27,6 +27,9 @@ from servicetokens.tokens.format import find_id, mint
 from servicetokens.tokens.lifetime import MAX_CLOCK_SKEW
 from servicetokens.tokens.verifier import KeyRing
 
+# A kept decision is made anew after so many seconds, so that whoever is told of uses hears of each token that is in
+# use about once a minute, at no cost to the requests in between.
+_KEPT_SECONDS: Final = 60
 # Later than any time in a year of four digits.
 _FOREVER: Final = 2**53
 # Decisions that are kept, with their finished answers, about 800 bytes each: more than a busy proxy sees.
@@ -44,7 +47,13 @@ class TokenAuthenticator:
     """Decides about presented tokens by the index and the clock."""
 
     def __init__(
-        self, index: Index, clock: Clock, *, prefix: str, trusted_proxies: Sequence[Network] = ()
+        self,
+        index: Index,
+        clock: Clock,
+        *,
+        prefix: str,
+        trusted_proxies: Sequence[Network] = (),
+        on_use: Callable[[Accepted, Presented], None] = lambda _accepted, _presented: None,
     ) -> None:
         """Take part in nothing but memory: no call here blocks.
 
@@ -53,6 +62,7 @@ class TokenAuthenticator:
             clock: decides what has expired, and how old the index is.
             prefix: with which tokens of this installation begin.
             trusted_proxies: whose `X-Forwarded-For` is believed.
+            on_use: called when a token was accepted, about once a minute for each that is in use.
         """
         self._index = index
         self._clock = clock
@@ -63,6 +73,7 @@ class TokenAuthenticator:
         self._id_at = len(prefix) + 1
         self._id_end = self._id_at + len(sample.id)
         self._trusted = tuple(trusted_proxies)
+        self._on_use = on_use
         self._kept: OrderedDict[str, Accepted] = OrderedDict()
 
     def authenticate(self, presented: Presented) -> Decision:
@@ -88,9 +99,13 @@ class TokenAuthenticator:
             decision = self._judge(token, keys)
             if isinstance(decision, Rejected):
                 return decision
-        if decision.unconditional and not presented.required_roles:
-            return decision
-        return self._for_occasion(decision, presented)
+        found: Decision = decision
+        if not decision.unconditional or presented.required_roles:
+            found = self._for_occasion(decision, presented)
+        if not decision.noted and isinstance(found, Accepted):
+            decision.noted = True
+            self._on_use(found, presented)
+        return found
 
     def _judge(self, token: str, keys: KeyRing) -> Accepted | Rejected:
         """Verify the token, judge by objects and time, and keep a good decision."""
@@ -98,9 +113,10 @@ class TokenAuthenticator:
         if isinstance(found, Rejected):
             return found
         record, credential = found
-        reason = _find_reason(record, credential, self._clock.now())
+        now = self._clock.now()
+        reason = _find_reason(record, credential, now)
         if reason is not None:
-            return Rejected(reason, record)
+            return Rejected(reason, record, credential.id)
         terms = record.terms
         roles = effective_roles(record, credential, self._index.roles)
         restricted = any(role.http is not None for role in roles) or (not roles and asks_for_roles(record))
@@ -112,7 +128,7 @@ class TokenAuthenticator:
             permissions=permissions_of(roles),
             restricted=restricted,
             unconditional=not (restricted or terms.audiences or terms.networks),
-            until=_good_until(record, credential),
+            until=min(_good_until(record, credential), now + _KEPT_SECONDS),
             account_version=record.account.version,
             roles_version=self._index.roles_version,
             keys=keys,
@@ -146,29 +162,29 @@ class TokenAuthenticator:
 
     def _for_occasion(self, accepted: Accepted, presented: Presented) -> Decision:
         """Judge by what is asked: for whom, from where, and with which roles."""
-        record, terms = accepted.record, accepted.record.terms
+        record, terms, token_id = accepted.record, accepted.record.terms, accepted.token_id
         if (
             terms.audiences
             and not presented.asker_checks_audience
             and not common_audiences(accepted, presented)
         ):
-            return Rejected(RejectReason.AUDIENCE, record)
+            return Rejected(RejectReason.AUDIENCE, record, token_id)
         if terms.networks:
             client = None if presented.origin is None else find_client(presented.origin, self._trusted)
             if client is None:
-                return Rejected(RejectReason.NO_CLIENT_ADDRESS, record)
+                return Rejected(RejectReason.NO_CLIENT_ADDRESS, record, token_id)
             if not is_in(client, terms.networks):
-                return Rejected(RejectReason.CLIENT_ADDRESS, record)
+                return Rejected(RejectReason.CLIENT_ADDRESS, record, token_id)
         if accepted.restricted and presented.original is not None:
             roles = allowing_roles(accepted.roles, presented.original())
             if not roles:
                 reason = RejectReason.REQUEST_NOT_ALLOWED if accepted.roles else RejectReason.ROLE_MISSING
-                return Rejected(reason, record)
+                return Rejected(reason, record, token_id)
             accepted = _narrowed(accepted, roles)
         if presented.required_roles:
             held = {role.name for role in accepted.roles}
             if not held.issuperset(presented.required_roles):
-                return Rejected(RejectReason.ROLE_MISSING, record)
+                return Rejected(RejectReason.ROLE_MISSING, record, token_id)
         return accepted
 
 

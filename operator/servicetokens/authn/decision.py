@@ -67,6 +67,7 @@ class Presented(msgspec.Struct, frozen=True, gc=False):
         original: gives the HTTP request that a proxy asks about, or None when that is unknown. Called only if
             a decision depends on it. None where the protocol is not about an HTTP request.
         required_roles: roles of which every one must be held.
+        protocol: the listener that asks, for the log.
         asker_checks_audience: the protocol tells the asker for whom the token is, instead of asking for whom he asks.
     """
 
@@ -76,6 +77,7 @@ class Presented(msgspec.Struct, frozen=True, gc=False):
     original: Callable[[], HttpRequest | None] | None = None
     required_roles: tuple[str, ...] = ()
     asker_checks_audience: bool = False
+    protocol: str = ""
 
     def __repr__(self) -> str:
         """Say nothing of the token, not even its id: it may not be one of ours."""
@@ -84,6 +86,8 @@ class Presented(msgspec.Struct, frozen=True, gc=False):
 
 class Accepted(msgspec.Struct, gc=False, eq=False):
     """The token is good until `until`, a Unix second, as long as nothing of what it was judged by changes.
+
+    Then it has to be judged anew, which need not mean that it is not good any more.
 
     Attributes:
         record: the ServiceToken.
@@ -98,6 +102,7 @@ class Accepted(msgspec.Struct, gc=False, eq=False):
         answer, answer_key: where a listener keeps the finished answer, which goes away together with this
             decision. The key is the listener's own.
         narrowed: the decisions for requests that only some of the roles allow, by those roles.
+        noted: whether it has let somebody in, and that was told.
     """
 
     record: TokenRecord
@@ -115,13 +120,18 @@ class Accepted(msgspec.Struct, gc=False, eq=False):
     answer: tuple[bytes, bytes] = (b"", b"")
     answer_key: object = None
     narrowed: "dict[tuple[Role, ...], Accepted] | None" = None
+    noted: bool = False
 
 
 class Rejected(msgspec.Struct, frozen=True, gc=False):
-    """The token is refused. *record* is its object where the secret part was right: then it may be named."""
+    """The token is refused. *record* is its object where the secret part was right: then it may be named.
+
+    *token_id* is the public id of the credential that was presented, with the record.
+    """
 
     reason: RejectReason
     record: TokenRecord | None = None
+    token_id: str = ""
 
 
 class Unavailable(msgspec.Struct, frozen=True, gc=False):

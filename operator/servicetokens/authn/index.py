@@ -24,6 +24,7 @@ class Index:
 
     Attributes:
         by_id: the first object that claims a token id; `claimants` gives all.
+        by_key: how many credentials name each key, by its id as they spell it.
         roles: the catalogue by name.
         roles_version: grows with every change of a role.
         keys: the operator's keys, None until they have been read.
@@ -35,6 +36,7 @@ class Index:
     def __init__(self, *, max_staleness: float) -> None:
         """Start empty and unusable; *max_staleness* is for how many seconds a sign of life is relied upon."""
         self.by_id: dict[str, TokenRecord] = {}
+        self.by_key: dict[str, int] = {}
         self.roles: dict[str, Role] = {}
         self.roles_version = 0
         self.keys: KeyRing | None = None
@@ -119,6 +121,7 @@ class Index:
         for credential in record.credentials:
             if self.keys is not None and credential.key_id not in self.keys.ids:
                 self.on_unknown_key()
+            self.by_key[credential.key_id] = self.by_key.get(credential.key_id, 0) + 1
             if self.by_id.setdefault(credential.id, record) is not record:
                 rivals = self._rivals_by_id.setdefault(credential.id, [])
                 if record not in rivals and len(rivals) < _MOST_RIVALS:
@@ -127,6 +130,9 @@ class Index:
     def unlink(self, record: TokenRecord) -> None:
         """Forget the credentials of *record*."""
         for credential in record.credentials:
+            self.by_key[credential.key_id] -= 1
+            if not self.by_key[credential.key_id]:
+                del self.by_key[credential.key_id]
             claimants = [one for one in self.claimants(credential.id) if one is not record]
             self.by_id.pop(credential.id, None)
             self._rivals_by_id.pop(credential.id, None)

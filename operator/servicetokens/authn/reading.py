@@ -69,6 +69,7 @@ def read_token(item: TokenObject, account: Account) -> TokenRecord:
         readable=readable,
         current=credentials[0] if credentials else None,
         older=credentials[1] if len(credentials) > 1 else None,
+        last_used=_read_last_use(item),
     )
 
 
@@ -181,6 +182,15 @@ def _read_verifier(verifier: Verifier) -> tuple[str, bytes]:
     if verifier.algorithm != ALGORITHM or not _HEX.fullmatch(verifier.value):
         return "", b""
     return verifier.key_id, bytes.fromhex(verifier.value)
+
+
+def _read_last_use(item: TokenObject) -> int:
+    """Return when it was last used, as far as that can be read: nothing that is decided depends on it."""
+    text = item.status.last_used_time if item.status else ""
+    try:
+        return values.parse_recorded_time(text) if text else 0
+    except ValueError:
+        return 0
 
 
 def _dead(stored: WireCredential) -> Credential:

@@ -99,6 +99,7 @@ class TokenRecord(msgspec.Struct, gc=False, eq=False):
         readable: False when spec or status say something that we do not understand.
         current: None while nothing is minted.
         mark: the list in which it was last seen.
+        last_used: Unix second of a use, as its status says; 0 for none. It may be hours old.
     """
 
     uid: str
@@ -112,6 +113,7 @@ class TokenRecord(msgspec.Struct, gc=False, eq=False):
     current: Credential | None
     older: Credential | None = None
     mark: int = 0
+    last_used: int = 0
 
     @property
     def credentials(self) -> tuple[Credential, ...]:

@@ -64,6 +64,7 @@ class TokenStatus(msgspec.Struct, gc=False):
     """`status` of a token."""
 
     account_uid: str = msgspec.field(name="accountUID", default="")
+    last_used_time: str = msgspec.field(name="lastUsedTime", default="")
     credentials: tuple[WireCredential, ...] = ()
 
 

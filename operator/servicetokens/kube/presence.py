@@ -24,7 +24,7 @@ from typing import Final, Self
 import msgspec
 
 from servicetokens.api.names import GROUP
-from servicetokens.kube.leases import Lease
+from servicetokens.kube.leases import Lease, LeaseStore
 
 LABEL: Final = f"{GROUP}/component"
 VALIDATOR: Final = "validator"
@@ -69,6 +69,11 @@ def renewed(lease: Lease, positions: Positions, now: int) -> Lease:
         acquired=lease.acquired or taken.renewed,
         annotations={**lease.annotations, ANNOTATION: applied},
     )
+
+
+async def count_validators(leases: LeaseStore, namespace: str) -> int:
+    """Return how many validators have a Lease in *namespace*; some of them may be dead. Raises `KubeError`."""
+    return len(await leases.list(namespace, SELECTOR))
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ from urllib.parse import unquote_plus
 from servicetokens.authn.addresses import Origin
 from servicetokens.authn.authenticator import TokenAuthenticator
 from servicetokens.authn.decision import Accepted, Presented, Rejected, RejectReason, Unavailable
+from servicetokens.validator.audit import Refusals
 from servicetokens.validator.bearer import INVALID_TOKEN, Missing, find_token, insufficient_scope
-from servicetokens.validator.refusals import Refusals
 from servicetokens.validator.responses import RETRY_SOON, Answer, Header, render_json, render_problem
 
 PERMISSION: Final = "servicetokens:introspect"
@@ -50,6 +50,8 @@ _TOO_MANY: Final = render_problem(
 UNAVAILABLE: Final = render_problem(
     HTTPStatus.SERVICE_UNAVAILABLE, "the validator cannot tell yet; /readyz says why", (RETRY_SOON,)
 )
+# In the log, a caller's token is told from those that it asks about.
+_PROTOCOL: Final = "introspection-caller"
 _MALFORMED: Final = Rejected(RejectReason.MALFORMED)
 
 
@@ -85,7 +87,7 @@ class Callers:
         return self._judge(name, secret, origin)
 
     def _judge(self, name: str | None, secret: str, origin: Origin) -> Answer | None:
-        decision = self._authenticate(Presented(secret, (), origin))
+        decision = self._authenticate(Presented(secret, (), origin, protocol=_PROTOCOL))
         if isinstance(decision, Unavailable):
             return UNAVAILABLE
         if isinstance(decision, Accepted) and not _is_called(decision, name):

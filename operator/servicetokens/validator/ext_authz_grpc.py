@@ -112,6 +112,10 @@ class Checks:
 class GrpcService:
     """The listener `extauthz-grpc`; see `servicetokens.validator.listeners.Service`."""
 
+    protocol = "extauthz-grpc"
+    connections = 0
+    """grpc keeps them to itself."""
+
     def __init__(self, address: Address, gate: Gate, *, ready: Callable[[], bool]) -> None:
         self._address = address
         self._checks = Checks(gate)

@@ -16,6 +16,7 @@ from servicetokens.authn.addresses import Origin
 from servicetokens.authn.authenticator import TokenAuthenticator
 from servicetokens.authn.decision import Accepted, Presented, Rejected, RejectReason, Unavailable
 from servicetokens.authn.requests import HttpRequest
+from servicetokens.validator.audit import Refusals
 from servicetokens.validator.bearer import (
     INVALID_REQUEST,
     INVALID_TOKEN,
@@ -25,7 +26,6 @@ from servicetokens.validator.bearer import (
     insufficient_scope,
 )
 from servicetokens.validator.metrics import Tally
-from servicetokens.validator.refusals import Refusals
 from servicetokens.validator.responses import NO_STORE, RETRY_SOON, Answer, Header, render
 
 # Role names are DNS labels; at most as many as an account can have.
@@ -104,7 +104,9 @@ class Gate:
         token = find_token(authorization)
         if isinstance(token, Missing):
             return self._refuse_missing(token, origin)
-        decision = self._authenticate(Presented(token, None, origin, original, roles))
+        decision = self._authenticate(
+            Presented(token, None, origin, original, roles, protocol=self._tally.protocol)
+        )
         if isinstance(decision, Accepted):
             self._tally.accepted += 1
             return decision
@@ -125,9 +127,7 @@ class Gate:
         return _UNAUTHENTICATED if missing is Missing.NO_CREDENTIALS else _INVALID
 
     def _refuse(self, rejected: Rejected, required: tuple[str, ...], origin: Origin) -> Refusal:
-        if rejected.reason in _GOOD_TOKEN:
-            self._refusals.note(rejected)
-        elif not self._refusals.note(rejected, origin):
+        if not self._refusals.note(rejected, origin, is_failure=rejected.reason not in _GOOD_TOKEN):
             return _TOO_MANY
         if rejected.reason is RejectReason.ROLE_MISSING:
             return refusal(HTTPStatus.FORBIDDEN, insufficient_scope(required))

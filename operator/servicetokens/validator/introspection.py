@@ -16,9 +16,9 @@ from servicetokens.api.names import GROUP
 from servicetokens.authn.authenticator import TokenAuthenticator
 from servicetokens.authn.decision import Accepted, Presented, Unavailable
 from servicetokens.runtime.clock import Clock
+from servicetokens.validator.audit import Refusals
 from servicetokens.validator.callers import CLIENT_ID, CLIENT_SECRET, SEVERAL_METHODS, UNAVAILABLE, Callers
 from servicetokens.validator.metrics import Tally
-from servicetokens.validator.refusals import Refusals
 from servicetokens.validator.request import FIRST_HEADER, HOST, Request
 from servicetokens.validator.responses import NO_STORE, Answer, Header, render, render_json, render_problem
 from servicetokens.validator.token_review import USERNAME_PREFIX
@@ -127,7 +127,9 @@ class Introspection:
             return _NO_TOKEN
         # No client's address is known here, so a token that is bound to networks is refused; for whom it is, the
         # asker reads in `aud`.
-        decision = self._authenticate(Presented(token, asker_checks_audience=True))
+        decision = self._authenticate(
+            Presented(token, asker_checks_audience=True, protocol=self._tally.protocol)
+        )
         if isinstance(decision, Accepted):
             self._tally.accepted += 1
             return self._accept(decision)

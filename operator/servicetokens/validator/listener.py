@@ -55,6 +55,10 @@ class Listener:
         self._server: asyncio.Server | None = None
         self._sweeper: asyncio.Task[None] | None = None
 
+    def __len__(self) -> int:
+        """Return how many connections are open."""
+        return len(self._connections)
+
     async def start(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> None:
         """Listen.
 

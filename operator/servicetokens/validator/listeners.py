@@ -14,6 +14,7 @@ from servicetokens.authn.authenticator import TokenAuthenticator
 from servicetokens.runtime import logs
 from servicetokens.runtime.clock import Clock
 from servicetokens.runtime.settings import Address, ValidatorSettings
+from servicetokens.validator.audit import Refusals
 from servicetokens.validator.ext_authz import ExtAuthz
 from servicetokens.validator.failures import FailureLimit
 from servicetokens.validator.forward_auth import ForwardAuth
@@ -21,7 +22,6 @@ from servicetokens.validator.gate import Gate
 from servicetokens.validator.introspection import Introspection
 from servicetokens.validator.listener import MAX_CONNECTIONS, Listener
 from servicetokens.validator.metrics import Tally
-from servicetokens.validator.refusals import Refusals
 from servicetokens.validator.request import Handler
 from servicetokens.validator.tls import ClientNames, ListenerTls, ServerTls
 from servicetokens.validator.token_review import TokenReviewWebhook
@@ -40,6 +40,14 @@ class MissingExtra(RuntimeError):
 
 class Service(Protocol):
     """Something that listens until it is drained."""
+
+    protocol: str
+    """What it is called in metrics."""
+
+    @property
+    def connections(self) -> int:
+        """How many are open."""
+        ...
 
     async def start(self) -> None:
         """Listen. Raises `AddressInUse`."""
@@ -89,12 +97,14 @@ class HttpService:
 
     def __init__(
         self,
+        protocol: str,
         address: Address,
         handler: Handler,
         clock: Clock,
         tls: ServerTls | None = None,
         clients: ClientNames | None = None,
     ) -> None:
+        self.protocol = protocol
         self._address = address
         self._tls = tls
         self._listener = Listener(
@@ -104,6 +114,11 @@ class HttpService:
             max_connections=_connections_per_listener(),
             clients=clients,
         )
+
+    @property
+    def connections(self) -> int:
+        """See `Service`."""
+        return len(self._listener)
 
     async def start(self) -> None:
         """See `Service`."""
@@ -123,11 +138,16 @@ def make_listeners(settings: ValidatorSettings, answering: Answering) -> Iterato
         review = TokenReviewWebhook(authenticator, tally, answering.refusals(tally))
         tls = answering.tls.token_review if answering.tls else None
         yield HttpService(
-            settings.token_review_address, review, clock, tls, ClientNames(settings.client_name)
+            tally.protocol,
+            settings.token_review_address,
+            review,
+            clock,
+            tls,
+            ClientNames(settings.client_name),
         )
     if settings.forward_auth_address:
         forward = ForwardAuth(answering.gate("forwardauth"), behind_proxies=answering.behind_proxies)
-        yield HttpService(settings.forward_auth_address, forward, clock)
+        yield HttpService("forwardauth", settings.forward_auth_address, forward, clock)
     if settings.introspection_address:
         tally = answering.tally("introspection")
         introspection = Introspection(
@@ -138,10 +158,10 @@ def make_listeners(settings: ValidatorSettings, answering: Answering) -> Iterato
             max_age=settings.introspection_max_age or None,
         )
         tls = answering.tls.introspection if answering.tls else None
-        yield HttpService(settings.introspection_address, introspection, clock, tls)
+        yield HttpService(tally.protocol, settings.introspection_address, introspection, clock, tls)
     if settings.ext_authz_address:
         authz = ExtAuthz(answering.gate("extauthz-http"), behind_proxies=answering.behind_proxies)
-        yield HttpService(settings.ext_authz_address, authz, clock)
+        yield HttpService("extauthz-http", settings.ext_authz_address, authz, clock)
     if settings.ext_authz_grpc_address:
         yield _grpc_service(settings.ext_authz_grpc_address, answering)
 

@@ -4,18 +4,21 @@ A counter of the client library takes a lock and a microsecond; these are plain 
 asks. No label names a token, an account or a namespace.
 """
 
-import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from servicetokens.authn.decision import RejectReason
+from servicetokens.authn.index import Index
+from servicetokens.runtime.clock import Clock
 
 ACCEPTED: Final = "accepted"
 REJECTED: Final = "rejected"
 UNAVAILABLE: Final = "unavailable"
+_OTHER_KEYS: Final = "unknown"
 
 
 class Tally:
@@ -34,15 +37,34 @@ class Tally:
         self.rejected[reason] = self.rejected.get(reason, 0) + 1
 
 
+@dataclass(frozen=True)
+class UsageNumbers:
+    """How the writing of `lastUsedTime` goes."""
+
+    writes: int
+    failures: int
+    pending: int
+
+
 class ValidatorCollector(Collector):
     """Turns the plain numbers into metrics."""
 
     def __init__(
-        self, tallies: Iterable[Tally], *, known: Callable[[], int], staleness: Callable[[], float]
+        self,
+        tallies: Iterable[Tally],
+        index: Index,
+        clock: Clock,
+        *,
+        usage: Callable[[], UsageNumbers],
+        certificate_end: Callable[[], float | None],
+        connections: Callable[[], Mapping[str, int]],
     ) -> None:
         self._tallies = tuple(tallies)
-        self._known = known
-        self._staleness = staleness
+        self._index = index
+        self._clock = clock
+        self._usage = usage
+        self._certificate_end = certificate_end
+        self._connections = connections
 
     def collect(self) -> Iterable[Metric]:
         """See `Collector`."""
@@ -57,12 +79,62 @@ class ValidatorCollector(Collector):
             for reason, count in tally.rejected.items():
                 answers.add_metric((tally.protocol, REJECTED, reason), count)
         yield answers
-        yield GaugeMetricFamily(
-            "servicetokens_validator_known_tokens", "Token ids in memory.", value=self._known()
+        yield from self._collect_knowledge()
+        usage = self._usage()
+        yield CounterMetricFamily(
+            "servicetokens_validator_last_used_writes",
+            "Times of last use that were written.",
+            value=usage.writes,
         )
-        staleness = self._staleness()
+        yield CounterMetricFamily(
+            "servicetokens_validator_last_used_failures", "Such writes that failed.", value=usage.failures
+        )
+        yield GaugeMetricFamily(
+            "servicetokens_validator_last_used_pending",
+            "Tokens whose use is still to be written.",
+            value=usage.pending,
+        )
+        connections = GaugeMetricFamily(
+            "servicetokens_validator_connections", "Open connections, by listener.", labels=("protocol",)
+        )
+        for protocol, count in self._connections().items():
+            connections.add_metric((protocol,), count)
+        yield connections
+        if (end := self._certificate_end()) is not None:
+            yield GaugeMetricFamily(
+                "servicetokens_tls_certificate_expiration_timestamp_seconds",
+                "When the certificate that is served now expires.",
+                value=end,
+            )
+
+    def _collect_knowledge(self) -> Iterable[Metric]:
+        index = self._index
+        yield GaugeMetricFamily(
+            "servicetokens_validator_known_tokens", "Token ids in memory.", value=len(index.by_id)
+        )
+        yield GaugeMetricFamily(
+            "servicetokens_validator_known_roles", "Roles in memory.", value=len(index.roles)
+        )
+        staleness = index.staleness(self._clock.monotonic())
         yield GaugeMetricFamily(
             "servicetokens_validator_staleness_seconds",
-            "Age of the oldest sign of life of a watch; infinite before the first lists are complete.",
-            value=staleness if math.isfinite(staleness) else math.inf,
+            "Age of the oldest sign of life of a watch or of our Lease; infinite before the first lists are complete.",
+            value=staleness,
         )
+        by_key = GaugeMetricFamily(
+            "servicetokens_validator_credentials",
+            "Credentials in memory, by the key that verifies them; a key without any can be retired.",
+            labels=("key_id",),
+        )
+        for key_id, count in _count_by_key(index).items():
+            by_key.add_metric((key_id,), count)
+        yield by_key
+
+
+def _count_by_key(index: Index) -> Mapping[str, int]:
+    """Count credentials by key. Only keys that we have get a label: an id in a status may be anybody's words."""
+    known = index.keys.ids if index.keys is not None else frozenset()
+    counts = dict.fromkeys((*sorted(known), _OTHER_KEYS), 0)
+    for key_id, count in index.by_key.items():
+        counts[key_id if key_id in known else _OTHER_KEYS] += count
+    return counts

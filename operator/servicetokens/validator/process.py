@@ -9,29 +9,34 @@ import contextlib
 import gc
 import os
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Final
 
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
 from servicetokens.authn.addresses import parse_network
 from servicetokens.authn.authenticator import TokenAuthenticator
+from servicetokens.authn.decision import Accepted, Presented
 from servicetokens.authn.index import Index
 from servicetokens.kube.client import Api
 from servicetokens.kube.leases import LeaseStore
-from servicetokens.kube.presence import first_lease
+from servicetokens.kube.objects import ObjectStore
+from servicetokens.kube.presence import count_validators, first_lease
 from servicetokens.kube.secrets import SecretStore
 from servicetokens.kube.watch import Surroundings
 from servicetokens.runtime import logs
 from servicetokens.runtime.clock import SystemClock
 from servicetokens.runtime.entropy import os_entropy
 from servicetokens.runtime.settings import ValidatorSettings
+from servicetokens.validator.audit import Acceptances
 from servicetokens.validator.failures import FailureLimit
 from servicetokens.validator.keys import KeyReader
 from servicetokens.validator.knowledge import Followers, SchemaGuard, Troubles, make_feeds
 from servicetokens.validator.listeners import Answering, make_listeners
-from servicetokens.validator.metrics import Tally, ValidatorCollector
+from servicetokens.validator.metrics import Tally, UsageNumbers, ValidatorCollector
 from servicetokens.validator.presence import Presence
 from servicetokens.validator.tls import ListenerTls, UnusableCertificate
+from servicetokens.validator.usage import Usage
 
 _log = logs.get_logger(__name__)
 
@@ -80,6 +85,15 @@ class Validator:
             list_again=self._followers.list_again,
         )
         self._index.on_state_change = self._presence.changed
+        self._trusted = tuple(parse_network(text) for text in settings.trusted_proxy)
+        self._acceptances = Acceptances(self._clock, self._trusted)
+        self._usage = Usage(
+            ObjectStore(api),
+            self._index,
+            self._clock,
+            os_entropy,
+            count_validators=partial(count_validators, LeaseStore(api), settings.namespace),
+        )
         self._tallies: list[Tally] = []
         self._listeners = tuple(make_listeners(settings, self._answering(settings)))
 
@@ -89,10 +103,15 @@ class Validator:
         registry.register(
             ValidatorCollector(
                 self._tallies,
-                known=lambda: len(self._index),
-                staleness=lambda: self._index.staleness(self._clock.monotonic()),
+                self._index,
+                self._clock,
+                usage=lambda: UsageNumbers(self._usage.writes, self._usage.failures, self._usage.pending),
+                certificate_end=lambda: self._tls.token_review.end if self._tls else None,
+                connections=lambda: {one.protocol: one.connections for one in self._listeners},
             )
         )
+        for collector in (ProcessCollector, PlatformCollector, GCCollector):
+            collector(registry=registry)
         return registry
 
     def missing(self) -> Sequence[str]:
@@ -144,13 +163,16 @@ class Validator:
         await asyncio.gather(*(one.drain(seconds=_DRAIN_SECONDS) for one in self._listeners))
 
     def _answering(self, settings: ValidatorSettings) -> Answering:
-        trusted = tuple(parse_network(text) for text in settings.trusted_proxy)
         return Answering(
             authenticator=TokenAuthenticator(
-                self._index, self._clock, prefix=settings.token_prefix, trusted_proxies=trusted
+                self._index,
+                self._clock,
+                prefix=settings.token_prefix,
+                trusted_proxies=self._trusted,
+                on_use=self._note_use,
             ),
             clock=self._clock,
-            trusted=trusted,
+            trusted=self._trusted,
             failures=FailureLimit(self._clock),
             tally=self._tally,
             tls=self._tls,
@@ -162,6 +184,10 @@ class Validator:
         self._tallies.append(tally)
         return tally
 
+    def _note_use(self, accepted: Accepted, presented: Presented) -> None:
+        self._acceptances.note(accepted, presented)
+        self._usage.note(accepted)
+
     async def _learn(self) -> None:
         """Check the schemas, say that we are here, then follow the three kinds."""
         await self._schemas.wait()
@@ -170,6 +196,7 @@ class Validator:
             group.create_task(self._schemas.run())
             group.create_task(self._presence.run())
             group.create_task(self._followers.run())
+            group.create_task(self._usage.run())
             group.create_task(self._tidy_memory())
 
     async def _tidy_memory(self) -> None:

@@ -48,6 +48,8 @@ class ServerTls:
         self._files = files
         self._seen = self._look()
         self._newest = _make_context(files)
+        self.end = _read_end(self._newest, files.certificate)
+        """When the certificate that is shown now expires, in Unix seconds."""
         self.context = _make_context(files)
         self.context.sni_callback = self._hand_over
 
@@ -63,6 +65,7 @@ class ServerTls:
             return False
         self._seen = seen
         self._newest = _make_context(self._files)
+        self.end = _read_end(self._newest, self._files.certificate)
         return True
 
     def _hand_over(
@@ -142,6 +145,30 @@ def _make_context(files: CertificateFiles) -> ssl.SSLContext:
     if files.client_ca:
         _demand_client_certificates(context, files.client_ca)
     return context
+
+
+def _read_end(context: ssl.SSLContext, certificate: Path) -> float:
+    """Return when the certificate that *context* shows expires, in Unix seconds; 0 if it has, or is not valid yet.
+
+    The ssl module decodes only the certificate of a peer, so we are our own peer for a moment, in memory; a library
+    that reads the file would cost every validator 10 MB.
+    """
+    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client.check_hostname = False
+    client.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    client.load_verify_locations(certificate)
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    server = context.wrap_bio(to_server, to_client, server_side=True)
+    peer = client.wrap_bio(to_client, to_server)
+    for side in (peer, server, peer):
+        try:
+            side.do_handshake()
+        except ssl.SSLWantReadError:
+            continue
+        except ssl.SSLCertVerificationError:
+            return 0.0
+    found = peer.getpeercert() or {}
+    return float(ssl.cert_time_to_seconds(str(found["notAfter"])))
 
 
 def _demand_client_certificates(context: ssl.SSLContext, client_ca: Path) -> None:

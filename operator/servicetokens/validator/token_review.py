@@ -13,8 +13,8 @@ import msgspec
 from servicetokens.api.names import GROUP
 from servicetokens.authn.authenticator import TokenAuthenticator, common_audiences
 from servicetokens.authn.decision import Accepted, Presented, Rejected, RejectReason, Unavailable
+from servicetokens.validator.audit import Refusals
 from servicetokens.validator.metrics import Tally
-from servicetokens.validator.refusals import Refusals
 from servicetokens.validator.request import FIRST_HEADER, Request
 from servicetokens.validator.responses import RETRY_SOON, Answer, render_json, render_problem
 
@@ -101,7 +101,7 @@ class TokenReviewWebhook:
 
     def _review(self, review: _Review) -> Answer:
         audiences = review.spec.audiences or ()
-        presented = Presented(review.spec.token, audiences)
+        presented = Presented(review.spec.token, audiences, protocol=self._tally.protocol)
         decision = self._authenticate(presented)
         if isinstance(decision, Accepted):
             self._tally.accepted += 1

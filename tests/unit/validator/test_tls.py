@@ -5,6 +5,7 @@ import ssl
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from controlplane.certificates import CertificateAuthority, KeyPair
@@ -183,3 +184,13 @@ def test_the_ca_of_clients_is_asked_for_by_one_listener_only(
         # TLS 1.3 tells the client only when it reads.
         shaken(tls.token_review, client_of(authority))
     assert tls.refresh() is False
+
+
+def test_the_end_of_the_certificate_is_known_and_follows_a_reload(
+    authority: CertificateAuthority, files: CertificateFiles, tmp_path: Path
+) -> None:
+    """Also on the listener that asks for client certificates, which nobody shows here."""
+    for served in (files, CertificateFiles(files.certificate, files.key, authority.certificate)):
+        server = ServerTls(served)
+        shown = x509.load_pem_x509_certificate(files.certificate.read_bytes())
+        assert server.end == shown.not_valid_after_utc.timestamp()

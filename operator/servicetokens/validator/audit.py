@@ -1,0 +1,137 @@
+"""The audit trail: who was let in, and who was refused and why. To the stranger nobody says why.
+
+One line for every refusal of a token that exists; anybody can cause the others, so of these there are only so
+many a second, and a count of what was left out. Of acceptances a sample: about one line a minute for each token
+in use. Lines name public ids, never a token. The metrics count everything.
+"""
+
+from typing import Final
+
+from servicetokens.authn.addresses import Address, Network, Origin, find_client
+from servicetokens.authn.decision import Accepted, Presented, Rejected
+from servicetokens.runtime.clock import Clock
+from servicetokens.runtime.logs import get_logger
+from servicetokens.validator.failures import FailureLimit
+from servicetokens.validator.metrics import Tally
+
+_log = get_logger(__name__)
+
+# What a person can still follow; an attack must not fill a disk.
+_STRANGERS_PER_SECOND: Final = 10
+_ACCEPTED_PER_SECOND: Final = 10
+# A token that exists can be presented as often as its holder likes, too: this is for a client in a loop.
+_KNOWN_PER_SECOND: Final = 100
+_TOO_MANY: Final = "TooManyFailures"
+
+
+class Lines:
+    """Room for so many lines in each second."""
+
+    def __init__(self, clock: Clock, per_second: int) -> None:
+        self._clock = clock
+        self._per_second = per_second
+        self._second = 0
+        self._used = 0
+        self._left_out = 0
+
+    def has_room(self) -> bool:
+        """Take the room for one line; False when there is none left."""
+        second = self._clock.now()
+        if second != self._second:
+            if self._left_out:
+                _log.info("lines left out", count=self._left_out)
+            self._second, self._used, self._left_out = second, 0, 0
+        if self._used >= self._per_second:
+            self._left_out += 1
+            return False
+        self._used += 1
+        return True
+
+
+class Acceptances:
+    """Tells the log of acceptances, for all listeners."""
+
+    def __init__(self, clock: Clock, trusted: tuple[Network, ...]) -> None:
+        self._trusted = trusted
+        self._lines = Lines(clock, _ACCEPTED_PER_SECOND)
+
+    def note(self, accepted: Accepted, presented: Presented) -> None:
+        """Log that a token let somebody in."""
+        if not self._lines.has_room():
+            return
+        record = accepted.record
+        client = find_client(presented.origin, self._trusted) if presented.origin else None
+        _log.info(
+            "token accepted",
+            protocol=presented.protocol,
+            token_id=accepted.token_id,
+            namespace=record.account.namespace,
+            token=record.name,
+            account=record.account.name,
+            roles=[role.name for role in accepted.roles],
+            client=_text_of(client),
+        )
+
+
+class Refusals:
+    """Counts and logs what one listener refuses, and says when somebody fails too often."""
+
+    def __init__(
+        self, tally: Tally, clock: Clock, failures: FailureLimit, trusted: tuple[Network, ...]
+    ) -> None:
+        self._tally = tally
+        self._failures = failures
+        self._trusted = trusted
+        self._strangers = Lines(clock, _STRANGERS_PER_SECOND)
+        self._known = Lines(clock, _KNOWN_PER_SECOND)
+
+    def note(self, rejected: Rejected, origin: Origin | None = None, *, is_failure: bool = True) -> bool:
+        """Count a refused token, and log its name if it is known: then it was the right secret.
+
+        Returns False when the client at *origin* has failed too often lately: it is to be told so (429), and nothing
+        else. Without *is_failure* the token was good, only not for this, which has no such limit; nor has a caller
+        that asks for others, who has no origin.
+        """
+        if is_failure and origin is not None and not self.has_room(origin):
+            return False
+        self._tally.reject(rejected.reason)
+        record = rejected.record
+        client = self._client(origin) if origin is not None else None
+        if record is None:
+            if self._strangers.has_room():
+                _log.info(
+                    "token refused",
+                    protocol=self._tally.protocol,
+                    reason=rejected.reason.value,
+                    client=_text_of(client),
+                )
+        elif self._known.has_room():
+            _log.info(
+                "token refused",
+                protocol=self._tally.protocol,
+                reason=rejected.reason.value,
+                token_id=rejected.token_id,
+                namespace=record.account.namespace,
+                token=record.name,
+                account=record.account.name,
+                client=_text_of(client),
+            )
+        return True
+
+    def note_request(self, reason: str) -> None:
+        """Count a request that presented nothing that could be judged. Not logged: it names nobody."""
+        self._tally.reject(reason)
+
+    def has_room(self, origin: Origin) -> bool:
+        """Take note that a client failed to authenticate; False when it has done so too often lately."""
+        if self._failures.take(self._client(origin)):
+            return True
+        self._tally.reject(_TOO_MANY)
+        return False
+
+    def _client(self, origin: Origin) -> Address | None:
+        return find_client(origin, self._trusted) or origin.peer
+
+
+def _text_of(address: Address | None) -> str:
+    return "" if address is None else str(address)

@@ -1,0 +1,175 @@
+"""Last used: at most one write an hour for each token, and twenty a second for all."""
+
+from dataclasses import dataclass, field
+
+import pytest
+
+from common.entropy import CountingEntropy
+from common.presenting import Surroundings
+from servicetokens.authn.decision import Accepted, Presented
+from servicetokens.authn.records import Account, Credential, Terms, TokenRecord
+from servicetokens.kube.errors import ApiUnavailable, Conflict, KubeError, NotFound, Unprocessable
+from servicetokens.validator.usage import GRAIN_SECONDS, WRITES_PER_SECOND, Usage
+
+
+@dataclass
+class Store:
+    """Remembers what was written; fails as often as it is told to."""
+
+    written: list[tuple[str, int, int]] = field(default_factory=list)
+    failures: list[KubeError] = field(default_factory=list)
+
+    async def set_last_used(self, _namespace: str, name: str, _uid: str, *, before: int, at: int) -> None:
+        """See `UsageStore`."""
+        if self.failures:
+            raise self.failures.pop()
+        self.written.append((name, before, at))
+
+
+class Ledger:
+    """A `Usage` on a fake clock, which `settle` lets run until nothing is left to do."""
+
+    def __init__(self, validators: int = 1) -> None:
+        self.around = Surroundings(on_use=self.note)
+        self.clock = self.around.clock
+        self.store = Store()
+        self.validators = validators
+        self.usage = Usage(
+            self.store, self.around.index, self.clock, CountingEntropy(), count_validators=self.count
+        )
+
+    def note(self, accepted: Accepted, _presented: Presented) -> None:
+        """Be told of a use."""
+        self.usage.note(accepted)
+
+    async def count(self) -> int:
+        """Return how many validators there are."""
+        return self.validators
+
+    async def settle(self) -> float:
+        """Do all that is pending; return how many seconds it took."""
+        began = self.clock.monotonic()
+        for _ in range(200_000):
+            delay = await self.usage.step()
+            if delay is None:
+                return self.clock.monotonic() - began
+            self.clock.advance(delay)
+        raise AssertionError(self.usage.pending)
+
+    def present(self) -> None:
+        """Present the token, whatever time it is."""
+        self.around.confirm()
+        self.around.accepted()
+
+
+async def test_many_uses_are_one_write_an_hour() -> None:
+    """Also though the verdict is made anew every minute; the time is that of the first use in that hour."""
+    ledger = Ledger()
+    first = ledger.clock.now()
+    for _ in range(59):
+        ledger.present()
+        await ledger.settle()
+        ledger.clock.advance(60)
+    assert ledger.store.written == [("ci-prod", 0, first)]
+    ledger.clock.advance(GRAIN_SECONDS)
+    ledger.present()
+    await ledger.settle()
+    assert [before for _, before, _ in ledger.store.written] == [0, first]
+
+
+async def test_a_refused_token_is_not_used() -> None:
+    """Nor is one that is good, but not for this."""
+    ledger = Ledger()
+    ledger.around.put_token(audiences=["https://a"])
+    assert ledger.around.reason(audiences=("https://b",)) == "Audience"
+    assert ledger.usage.pending == 0
+    ledger.around.accepted(audiences=("https://a",))
+    assert ledger.usage.pending == 1
+
+
+async def test_a_restart_finds_what_was_written_and_another_validator_does_too() -> None:
+    """The status says when it was; a time that is less than an hour old is left alone."""
+    ledger = Ledger()
+    ledger.present()
+    ledger.around.put_token()
+    record = ledger.around.accepted().record
+    record.last_used = ledger.clock.now() - 10
+    await ledger.settle()
+    assert ledger.store.written == [], "somebody else was faster"
+    again = Ledger()
+    again.around.accepted().record.last_used = again.clock.now() - GRAIN_SECONDS + 1
+    again.usage._pending.clear()
+    again.clock.advance(0)
+    again.around.authenticator._kept.clear()
+    again.present()
+    assert again.usage.pending == 0
+
+
+@pytest.mark.parametrize(
+    "error", [Conflict("x"), NotFound("x"), Unprocessable("x", causes=("FieldValueInvalid",))]
+)
+async def test_what_cannot_be_written_is_dropped(error: KubeError) -> None:
+    """Somebody else was faster, it is gone, or this object refuses it: nobody waits for it."""
+    ledger = Ledger()
+    ledger.store.failures = [error]
+    ledger.present()
+    await ledger.settle()
+    assert ledger.store.written == []
+
+
+async def test_while_the_api_server_is_away_everything_waits() -> None:
+    """And is written when it is back."""
+    ledger = Ledger()
+    ledger.store.failures = [ApiUnavailable("away")] * 3
+    ledger.present()
+    took = await ledger.settle()
+    assert len(ledger.store.written) == 1
+    assert ledger.usage.failures == 3
+    assert took >= 90
+
+
+@pytest.mark.parametrize("validators", [1, 3])
+async def test_ten_thousand_tokens_are_written_in_turn(validators: int) -> None:
+    """Twenty a second, which all validators share; and each once."""
+    ledger = Ledger(validators)
+    count = 10_000 // validators
+    account, terms = Account("team-a", "ci", uid="a-1"), Terms(None, (), ())
+    for number in range(count):
+        token_id = f"{number:012}"
+        credential = Credential(token_id, 1, "k1", b"", ledger.clock.now(), None)
+        record = TokenRecord(
+            f"u{number}", f"t{number}", account, "a-1", terms, False, False, True, credential
+        )
+        ledger.around.index.link(record)
+        ledger.usage.note(_accepted(ledger, record, token_id))
+    took = await ledger.settle()
+    assert len(ledger.store.written) == count
+    assert len({name for name, _, _ in ledger.store.written}) == count
+    assert took >= (count - 1) * validators / WRITES_PER_SECOND
+
+
+def _accepted(ledger: Ledger, record: TokenRecord, token_id: str) -> Accepted:
+    keys = ledger.around.index.keys
+    assert keys is not None
+    return Accepted(record, token_id, None, (), (), False, True, 0, 0, 0, keys, b"")
+
+
+def test_who_is_told_of_uses_hears_of_each_token_about_once_a_minute() -> None:
+    """Not of every request: nothing is done for those."""
+    heard: list[str] = []
+
+    def hear(accepted: Accepted, _presented: Presented) -> None:
+        """Remember it."""
+        heard.append(accepted.token_id)
+
+    around = Surroundings(on_use=hear)
+    for _ in range(100):
+        around.accepted()
+    assert len(heard) == 1
+    around.clock.advance(59)
+    around.confirm()
+    around.accepted()
+    assert len(heard) == 1
+    around.clock.advance(1)
+    around.accepted()
+    assert len(heard) == 2
