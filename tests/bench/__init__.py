@@ -2,8 +2,11 @@
 
     __main__    the command line        machine    pinning, CPU of a process tree, what machine this is
     goserver/   yardstick and load      yardstick  builds and runs them
-    stored      tokens in the API       serving    forward-auth and TokenReview against Go
+    stored      tokens in the API       etcd       the quick way there
+    contest     who is compared         serving    cost of a request, against Go and nginx
     minting     1,000 tokens at once    revoking   API answer until refused
+    starting    until right; memory     relisting  what is felt while all is listed again
+    plain       a validator without TLS
     report      rows, table, page
 
 Ratios, since absolute numbers of a shared machine mean little; CPU time per request, since requests per

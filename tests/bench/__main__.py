@@ -3,17 +3,20 @@
 import argparse
 import asyncio
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Final
 
-from bench import minting, report, revoking, serving
+from bench import minting, relisting, report, revoking, serving, starting
+from bench.contest import FEW, FEW_NAMESPACE, MANY_NAMESPACE, open_arena
 from bench.machine import Machine
 from bench.objects import prepare_namespace
-from bench.processes import start_operator, start_validator
+from bench.processes import mount_service_account, start_operator, start_validator
 from bench.report import Section
-from bench.serving import Contest, Contestant
-from bench.stored import create_key, store, write_index, write_tokens
-from bench.yardstick import BenchFailed, Yardstick, wait_until_served
+from bench.starting import Store
+from bench.stored import create_key, store, store_caller
+from bench.yardstick import BenchFailed, Yardstick
+from common.peers import PeerMissing
 from controlplane import build
 from controlplane.cluster import Cluster
 from controlplane.crds import install_crds
@@ -25,12 +28,12 @@ from servicetokens.kube.errors import KubeError
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PAGE: Final = ROOT / "docs" / "benchmarks.md"
-FEW: Final = 10
-ROTATION: Final = 1000
+SOME_NAMESPACE: Final = "bench-some"
 REVOCATIONS: Final = 200
 MINTING_ROUNDS: Final = 3
 FAILURES: Final = (
     build.ControlPlaneMissing,
+    PeerMissing,
     BenchFailed,
     ProcessFailed,
     KubectlFailed,
@@ -75,7 +78,7 @@ def main() -> int:
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench", description="Measure against Go and a bare writer.")
     parser.add_argument("--write", action="store_true", help=f"write {PAGE.relative_to(ROOT)}")
-    parser.add_argument("--stored", type=int, default=10_000, help="tokens that the validator holds")
+    parser.add_argument("--stored", type=int, default=100_000, help="tokens that the validator holds")
     parser.add_argument("--applied", type=int, default=1000, help="tokens that are applied at once")
     parser.add_argument("--rounds", type=int, default=5, help="rounds of serving")
     parser.add_argument("--seconds", type=float, default=2.0, help="length of one sample of serving")
@@ -86,38 +89,45 @@ async def _measure(cluster: Cluster, options: argparse.Namespace) -> list[Sectio
     async with await Api.connect(str(cluster.kubeconfig)) as api:
         key = await create_key(api, DEFAULT_NAMESPACE)
         # First, while the API holds little: the bare writer's and the operator's rounds see the same server.
-        minted = await _measure_minting(cluster, api, options.applied)
+        sections = [await _measure_minting(cluster, api, options.applied)]
         yardstick = Yardstick(cluster.directory)
-        _say(f"storing {options.stored:,} tokens")
-        few = await store(api, "bench-few", FEW, key)
-        many = await store(api, "bench-many", options.stored, key)
-        certificate = cluster.files.authority.server("bench")
-        few_tokens = write_tokens(cluster.directory / "few.txt", few)
-        tokens = write_tokens(cluster.directory / "tokens.txt", many[:ROTATION])
-        ours_few, _ = start_validator(cluster, sys.executable, "bench-few", certificate)
-        ours, ours_review = start_validator(cluster, sys.executable, "bench-many", certificate)
-        index = write_index(cluster.directory / "index.json", many, key)
-        go, go_review = yardstick.serve("goserver", index, certificate)
-        stored = f"{options.stored:,} stored"
-        contest = Contest(
-            Contestant(f"forward-auth, ours, {FEW} stored", ours_few, few_tokens),
-            Contestant(f"forward-auth, ours, {stored}", ours, tokens),
-            Contestant(f"forward-auth, Go, {stored}", go, tokens),
-            Contestant(f"TokenReview over TLS, ours, {stored}", ours_review, tokens),
-            Contestant(f"TokenReview over TLS, Go, {stored}", go_review, tokens),
+        _say(f"storing {options.stored:,} tokens, and a tenth of them")
+        etcd = cluster.directory / "etcd.sock"
+        few = await store(api, etcd, FEW_NAMESPACE, FEW, key)
+        some = await store(api, etcd, SOME_NAMESPACE, max(1, options.stored // 10), key)
+        many = await store(api, etcd, MANY_NAMESPACE, options.stored, key)
+        caller = await store_caller(api, MANY_NAMESPACE, key)
+        _say("starting: our validator and a bare list in turn")
+        stores = (Store(SOME_NAMESPACE, some, 60), Store(MANY_NAMESPACE, many, 110))
+        certificate = cluster.files.authority.server("bench-start")
+        start = partial(
+            start_validator,
+            cluster,
+            sys.executable,
+            certificate=certificate,
+            service_account=mount_service_account(cluster),
         )
-        for one in contest.everybody:
-            wait_until_served(yardstick, one.target, one.tokens)
-        _say("serving: our validator and the yardstick in turn")
-        served = serving.measure(yardstick, contest, rounds=options.rounds, seconds=options.seconds)
+        sections.append(await asyncio.to_thread(starting.measure, cluster, stores, start))
+        arena = open_arena(cluster, yardstick, few, many, caller, key)
+        _say("serving: our validator and the yardsticks in turn")
+        sections.append(
+            serving.measure(yardstick, arena.contest, rounds=options.rounds, seconds=options.seconds)
+        )
         _say("revoking under load")
         victims = many[-min(REVOCATIONS, options.stored // 2) :]
-        revoked = await revoking.measure(
-            api, yardstick, ours, namespace="bench-many", victims=victims, load=tokens
+        forward = arena.ours.target("forward-auth")
+        sections.append(
+            await revoking.measure(
+                api, yardstick, forward, namespace=MANY_NAMESPACE, victims=victims, load=arena.tokens
+            )
         )
-        for target in (ours_few, ours, go):
-            target.process.stop()
-        return [minted, served, revoked]
+        arena.stop()
+        _say("listing again under load")
+        sections.append(
+            relisting.measure(cluster, yardstick, arena.plain, tokens=arena.tokens, count=options.stored)
+        )
+        arena.plain.process.stop()
+        return sections
 
 
 async def _measure_minting(cluster: Cluster, api: Api, count: int) -> Section:

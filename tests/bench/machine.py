@@ -46,6 +46,15 @@ def cpu_seconds(pid: int) -> float:
     return sum(usage[member][1] for member in tree if member in usage)
 
 
+def resident_megabytes(pid: int) -> tuple[float, float]:
+    """Return how much memory of *pid* is resident now, and the most that ever was, in MB (10**6 bytes)."""
+    fields = dict(
+        line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
+    )
+    now, most = (int(fields[name].split()[0]) * 1024 / 1e6 for name in ("VmRSS", "VmHWM"))
+    return now, most
+
+
 @dataclass(frozen=True)
 class Machine:
     """What a reader must know to judge the numbers."""

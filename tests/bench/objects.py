@@ -52,11 +52,11 @@ async def get(api: Api, path: str, **query: str) -> Json:
 async def prepare_namespace(api: Api, name: str) -> str:
     """Make a namespace with one account that has one role; return the account's uid."""
     await send(api, "POST", "/api/v1/namespaces", {"metadata": {"name": name}})
-    role = _object(KIND_ROLE, ROLE, spec={"permissions": ["orders:read"], "allowedNamespaces": ["*"]})
+    role = object_of(KIND_ROLE, ROLE, spec={"permissions": ["orders:read"], "allowedNamespaces": ["*"]})
     # The namespaces share it.
     with suppress(AlreadyExists):
         await send(api, "POST", f"{GROUP_PATH}/serviceroles", role)
-    account = _object(KIND_ACCOUNT, ACCOUNT, spec={"roles": [ROLE]})
+    account = object_of(KIND_ACCOUNT, ACCOUNT, spec={"roles": [ROLE]})
     created = await send(api, "POST", f"{GROUP_PATH}/namespaces/{name}/serviceaccounts", account)
     return str(created["metadata"]["uid"])
 
@@ -69,7 +69,7 @@ def token_path(namespace: str, name: str = "") -> str:
 def token_object(name: str) -> Json:
     """Return a ServiceToken as a user would write it."""
     spec = {"accountRef": {"name": ACCOUNT}, "expiresAfter": LIFETIME, "roles": [ROLE]}
-    return _object(KIND_TOKEN, name, spec=spec)
+    return object_of(KIND_TOKEN, name, spec=spec)
 
 
 def names(count: int) -> list[str]:
@@ -97,5 +97,6 @@ async def watching(api: Api, path: str, see: Callable[[Json], None], **query: st
         await asyncio.gather(task, return_exceptions=True)
 
 
-def _object(kind: str, name: str, *, spec: Json) -> Json:
+def object_of(kind: str, name: str, *, spec: Json) -> Json:
+    """Return one of our objects as a user would write it."""
     return {"apiVersion": API_VERSION, "kind": kind, "metadata": {"name": name}, "spec": spec}

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.machine import LOAD_CORE, SERVER_CORE, cpu_seconds, pinned
+from common.peers import find_peer
 from controlplane.certificates import KeyPair
 from controlplane.ports import LOOPBACK, free_ports
 from controlplane.processes import Process
@@ -20,6 +21,23 @@ SOURCE: Final = Path(__file__).parent / "goserver"
 CONNECTIONS: Final = 32
 # A cold build of a program without dependencies, on a machine that does other things too.
 BUILD_SECONDS: Final = 300
+
+_NGINX: Final = """\
+daemon off;
+worker_processes 1;
+pid {directory}/nginx.pid;
+events {{ worker_connections 1024; }}
+http {{
+  access_log off;
+  keepalive_requests 1000000;
+  client_body_temp_path {directory}/body;
+  proxy_temp_path {directory}/proxy;
+  fastcgi_temp_path {directory}/fastcgi;
+  uwsgi_temp_path {directory}/uwsgi;
+  scgi_temp_path {directory}/scgi;
+  server {{ listen {address}; location / {{ return 200; }} }}
+}}
+"""
 
 
 class BenchFailed(Exception):
@@ -34,8 +52,10 @@ class Target:
     process: Process
     address: str
     shape: str
-    """forward-auth or token-review."""
+    """As the load generator calls it: forward-auth, ext-authz, token-review, introspection."""
     tls: bool
+    caller: str = ""
+    """`id:token` that an introspection authenticates with."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +91,8 @@ class Yardstick:
             message = f"the yardstick does not build: {built.stderr.strip()}"
             raise BenchFailed(message)
 
-    def serve(self, name: str, index: Path, certificate: KeyPair) -> tuple[Target, Target]:
-        """Start the server on the server core; return its forward-auth and its TokenReview side."""
+    def serve(self, name: str, index: Path, certificate: KeyPair) -> tuple[Target, Target, Target]:
+        """Start the server on the server core; return its forward-auth, its TokenReview, and that by TLS."""
         plain, secure = (f"{LOOPBACK}:{port}" for port in free_ports(2))
         command: list[str | Path] = [
             *(self._binary, "serve", "-index", index),
@@ -83,8 +103,21 @@ class Yardstick:
             process = Process(name, command, log=self._directory / f"{name}.log")
         return (
             Target(name, process, plain, "forward-auth", tls=False),
+            Target(name, process, plain, "token-review", tls=False),
             Target(name, process, secure, "token-review", tls=True),
         )
+
+    def serve_nginx(self, name: str) -> Target:
+        """Start nginx on the server core; it answers everything by an empty 200."""
+        address = f"{LOOPBACK}:{free_ports(1)[0]}"
+        directory = self._directory / name
+        directory.mkdir()
+        config = directory / "nginx.conf"
+        config.write_text(_NGINX.format(address=address, directory=directory), encoding="ascii")
+        with pinned(SERVER_CORE):
+            command: list[str | Path] = [find_peer("nginx"), "-c", config, "-p", directory, "-e", "stderr"]
+            process = Process(name, command, log=self._directory / f"{name}.log")
+        return Target(name, process, address, "forward-auth", tls=False)
 
     def sample(self, target: Target, tokens: Path, seconds: float) -> Sample:
         """Send as much as *target* takes from the load core, for *seconds*.
@@ -106,7 +139,7 @@ class Yardstick:
             message = f"the load generator failed: {output.stderr.strip()}"
             raise BenchFailed(message)
         report = json.loads(output.stdout)
-        _require_good_answers(target, report)
+        self.require_good_answers(target, report)
         return Sample(
             microseconds=used * 1e6 / report["requests"],
             per_second=report["requests"] / report["seconds"],
@@ -120,10 +153,19 @@ class Yardstick:
         with pinned(LOAD_CORE):
             return Process("load", command, log=self._directory / f"load-{time.monotonic_ns()}.log")
 
+    def require_good_answers(self, target: Target, report: dict[str, object]) -> None:
+        """Raise `BenchFailed` if anything but 200 came back."""
+        if report["unconnected"] or report["statuses"] != {"200": report["requests"]}:
+            message = (
+                f"{target.name} ({target.shape}) answered {report['statuses']}, {report['unconnected']} broke"
+            )
+            raise BenchFailed(message)
+
     def _load(self, target: Target, tokens: Path, seconds: float) -> Sequence[str | Path]:
         return [
             *(self._binary, "load", "-address", target.address, "-shape", target.shape),
             *("-tokens", tokens, "-connections", str(CONNECTIONS), "-duration", f"{seconds}s"),
+            *("-caller", target.caller),
             f"-tls={'true' if target.tls else 'false'}",
         ]
 
@@ -151,11 +193,3 @@ def wait_until_served(yardstick: Yardstick, target: Target, tokens: Path) -> Non
     except TimeoutError as error:
         message = f"{error}: {last}"
         raise BenchFailed(message) from None
-
-
-def _require_good_answers(target: Target, report: dict[str, object]) -> None:
-    if report["unconnected"] or report["statuses"] != {"200": report["requests"]}:
-        message = (
-            f"{target.name} ({target.shape}) answered {report['statuses']}, {report['unconnected']} broke"
-        )
-        raise BenchFailed(message)

@@ -216,17 +216,17 @@ def _proof(token: str) -> bytes:
 def _find_reason(record: TokenRecord, credential: Credential, now: int) -> RejectReason | None:
     """Return the first reason to refuse by what the objects say at *now*, or None."""
     account = record.account
-    if record.deleting:
+    if record.state.deleting:
         return RejectReason.DELETED
     if not account.uid:
         return RejectReason.ACCOUNT_NOT_FOUND
     if record.account_uid != account.uid:
         return RejectReason.ACCOUNT_REPLACED
-    if record.revoked:
+    if record.state.revoked:
         return RejectReason.REVOKED
     if account.suspended:
         return RejectReason.ACCOUNT_SUSPENDED
-    if not (record.readable and account.readable):
+    if not (record.state.readable and account.readable):
         return RejectReason.UNREADABLE
     if account.not_before is not None and credential.mint_time < account.not_before <= now:
         return RejectReason.MINTED_TOO_EARLY

@@ -13,7 +13,16 @@ import msgspec
 
 from servicetokens.api import values
 from servicetokens.authn.addresses import parse_network
-from servicetokens.authn.records import Account, Credential, Role, Terms, TokenRecord
+from servicetokens.authn.records import (
+    STATES,
+    Account,
+    Credential,
+    Role,
+    Terms,
+    TokenRecord,
+    compact_uid,
+    pack_mint,
+)
 from servicetokens.authn.requests import compile_rule
 from servicetokens.authn.wire import (
     AccountObject,
@@ -59,14 +68,12 @@ def read_token(item: TokenObject, account: Account) -> TokenRecord:
         credentials = [_dead(stored) for stored in _newest(item)]
         readable = False
     return TokenRecord(
-        uid=item.metadata.uid,
+        compact_uid=compact_uid(item.metadata.uid),
         name=item.metadata.name,
         account=account,
         account_uid=_shared_uid(item, account),
         terms=terms,
-        revoked=item.spec.state not in _ACTIVE,
-        deleting=item.metadata.deletion_timestamp is not None,
-        readable=readable,
+        state=STATES[item.spec.state not in _ACTIVE, item.metadata.deletion_timestamp is not None, readable],
         current=credentials[0] if credentials else None,
         older=credentials[1] if len(credentials) > 1 else None,
         last_used=_read_last_use(item),
@@ -171,8 +178,7 @@ def _read_credential(stored: WireCredential, spec: _Spec) -> Credential:
         id=stored.id,
         serial=stored.serial,
         key_id=key_id,
-        verifier=verifier,
-        mint_time=mint_time,
+        minted=pack_mint(mint_time, verifier),
         life=None if end is None else _shared_number(end - mint_time, spec.expires_after),
     )
 
@@ -181,7 +187,13 @@ def _read_verifier(verifier: Verifier) -> tuple[str, bytes]:
     """Return key id and hash, both empty when they cannot be ours: then nothing that is presented fits."""
     if verifier.algorithm != ALGORITHM or not _HEX.fullmatch(verifier.value):
         return "", b""
-    return verifier.key_id, bytes.fromhex(verifier.value)
+    return _shared_key_id(verifier.key_id), bytes.fromhex(verifier.value)
+
+
+@lru_cache(maxsize=64)
+def _shared_key_id(key_id: str) -> str:
+    """Return the same object for the same text: all tokens name one of a few keys."""
+    return key_id
 
 
 def _read_last_use(item: TokenObject) -> int:
@@ -195,7 +207,7 @@ def _read_last_use(item: TokenObject) -> int:
 
 def _dead(stored: WireCredential) -> Credential:
     key_id, verifier = _read_verifier(stored.verifier)
-    return Credential(stored.id, stored.serial, key_id, verifier, mint_time=0, life=0)
+    return Credential(stored.id, stored.serial, key_id, pack_mint(0, verifier), life=0)
 
 
 def _newest(item: TokenObject) -> Sequence[WireCredential]:

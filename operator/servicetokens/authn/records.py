@@ -4,14 +4,24 @@
          │     └──▶ Terms       shared by all tokens with the same restrictions
          └──▶ Credential (current, and the older one during an overlap)
 
-A token costs about 600 bytes. The structs take no part in garbage collection (`gc=False`), so that a full
+A token costs about 550 bytes. The structs take no part in garbage collection (`gc=False`), so that a full
 collection never stops the process; none of them forms a cycle.
 """
+
+import itertools
+import re
+from typing import Final
+from uuid import UUID
 
 import msgspec
 
 from servicetokens.authn.addresses import Network
 from servicetokens.authn.requests import HttpRule
+
+# As the API server writes it; another spelling of the same number is another uid.
+_UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+# Enough for the year 9999, and for whatever a status may say before it is refused.
+_TIME_BYTES: Final = 8
 
 
 class Account(msgspec.Struct, eq=False, weakref=True):
@@ -67,13 +77,22 @@ class Terms(msgspec.Struct, frozen=True, weakref=True):
     networks: tuple[Network, ...]
 
 
+def pack_mint(mint_time: int, verifier: bytes) -> bytes:
+    """Return what `Credential.minted` holds. A time before 1970 counts as 1970."""
+    return max(0, mint_time).to_bytes(_TIME_BYTES, "big") + verifier
+
+
+def compact_uid(uid: str) -> int | str:
+    """Return a uid as it is kept: the number that a UUID is takes 48 bytes, the text of it 96."""
+    return int(uid.replace("-", ""), 16) if _UUID.fullmatch(uid) else uid
+
+
 class Credential(msgspec.Struct, gc=False, eq=False):
     """One minted secret.
 
     Attributes:
-        verifier: the 32 bytes of its keyed hash, or nothing when status holds none that we can use.
-        key_id: which key made it; empty when it was another algorithm.
-        mint_time: Unix second.
+        key_id: which key made its verifier; empty when it was another algorithm.
+        minted: `mint_time` and `verifier` in one object, as `pack_mint` makes it.
         life: seconds from then to its end, the least of all that spec and status say; None is for ever. Most
             tokens share this number, which the end itself could not be.
     """
@@ -81,9 +100,18 @@ class Credential(msgspec.Struct, gc=False, eq=False):
     id: str
     serial: int
     key_id: str
-    verifier: bytes
-    mint_time: int
+    minted: bytes
     life: int | None
+
+    @property
+    def mint_time(self) -> int:
+        """Unix second."""
+        return int.from_bytes(self.minted[:_TIME_BYTES], "big")
+
+    @property
+    def verifier(self) -> bytes:
+        """The 32 bytes of its keyed hash, or nothing when status holds none that we can use."""
+        return self.minted[_TIME_BYTES:]
 
     @property
     def end(self) -> int | None:
@@ -91,29 +119,48 @@ class Credential(msgspec.Struct, gc=False, eq=False):
         return None if self.life is None else self.mint_time + self.life
 
 
+class State(msgspec.Struct, frozen=True, gc=False):
+    """What a token's object says of itself. *readable* is False when it says something that we do not understand."""
+
+    revoked: bool
+    deleting: bool
+    readable: bool
+
+
+STATES: Final = {
+    flags: State(*flags) for flags in itertools.product((False, True), repeat=len(State.__struct_fields__))
+}
+"""All of them, by their fields in order."""
+
+
 class TokenRecord(msgspec.Struct, gc=False, eq=False):
     """A ServiceToken.
 
     Attributes:
+        compact_uid: `uid`, as `compact_uid` makes it.
         account_uid: the account that it was minted for.
-        readable: False when spec or status say something that we do not understand.
+        state: revoked, being deleted, readable, in one object that all such tokens share.
         current: None while nothing is minted.
         mark: the list in which it was last seen.
         last_used: Unix second of a use, as its status says; 0 for none. It may be hours old.
     """
 
-    uid: str
+    compact_uid: int | str
     name: str
     account: Account
     account_uid: str
     terms: Terms
-    revoked: bool
-    deleting: bool
-    readable: bool
+    state: State
     current: Credential | None
     older: Credential | None = None
     mark: int = 0
     last_used: int = 0
+
+    @property
+    def uid(self) -> str:
+        """`metadata.uid`."""
+        known = self.compact_uid
+        return known if isinstance(known, str) else str(UUID(int=known))
 
     @property
     def credentials(self) -> tuple[Credential, ...]:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from servicetokens.authn.index import Index
 from servicetokens.authn.reading import forget_account, read_role, read_token, update_account
-from servicetokens.authn.records import Account, TokenRecord
+from servicetokens.authn.records import Account, TokenRecord, compact_uid
 from servicetokens.authn.wire import AccountObject, RoleObject, TokenObject
 
 
@@ -64,7 +64,7 @@ class TokenTable(Table):
     def __init__(self, index: Index, feed: str) -> None:
         """See `Table`."""
         super().__init__(index, feed)
-        self._records: dict[str, TokenRecord] = {}
+        self._records: dict[int | str, TokenRecord] = {}
 
     def __len__(self) -> int:
         """Return how many ServiceTokens are known."""
@@ -77,21 +77,21 @@ class TokenTable(Table):
         record = read_token(item, account)
         record.terms = self._index.shared_terms(record.terms)
         record.mark = self._list
-        before = self._records.get(meta.uid)
-        self._forget(meta.uid)
-        self._records[record.uid] = record
+        before = self._records.get(record.compact_uid)
+        self._forget(record.compact_uid)
+        self._records[record.compact_uid] = record
         self._index.link(record)
-        if before is not None and before.revoked != record.revoked:
+        if before is not None and before.state.revoked != record.state.revoked:
             self._index.on_state_change()
 
     def put_unreadable(self, identity: Identity) -> None:
         """See `Sink`. What it said before may no longer be what it says."""
         self.unreadable += 1
-        self._forget(identity.uid)
+        self._forget(compact_uid(identity.uid))
 
     def remove(self, identity: Identity) -> None:
         """See `Sink`."""
-        self._forget(identity.uid)
+        self._forget(compact_uid(identity.uid))
 
     def end(self) -> None:
         """See `Sink`."""
@@ -99,7 +99,7 @@ class TokenTable(Table):
         for uid in [uid for uid, record in self._records.items() if record.mark != self._list]:
             self._forget(uid)
 
-    def _forget(self, uid: str) -> None:
+    def _forget(self, uid: int | str) -> None:
         record = self._records.pop(uid, None)
         if record is not None:
             self._index.unlink(record)

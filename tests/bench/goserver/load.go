@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"crypto/tls"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,7 +20,7 @@ import (
 )
 
 type loadOptions struct {
-	address, shape, tokens string
+	address, shape, tokens, caller string
 	tls                    bool
 	connections, rate      int
 	duration               time.Duration
@@ -155,9 +156,14 @@ func prepare(options loadOptions) ([][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	build := forwardAuthRequest
-	if options.shape == "token-review" {
-		build = tokenReviewRequest
+	build, known := map[string]func(address, token string) []byte{
+		"forward-auth":  forwardAuthRequest,
+		"ext-authz":     extAuthzRequest,
+		"token-review":  tokenReviewRequest,
+		"introspection": introspectionRequest(options.caller),
+	}[options.shape]
+	if !known {
+		return nil, errors.New("no such shape: " + options.shape)
 	}
 	var requests [][]byte
 	for _, token := range strings.Fields(string(content)) {
@@ -178,6 +184,24 @@ func forwardAuthRequest(address, token string) []byte {
 		"X-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Host: orders.example.com\r\nX-Forwarded-Method: GET\r\n" +
 		"X-Forwarded-Port: 443\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Uri: /orders/1\r\n" +
 		"X-Request-Id: 6b0b6ea1c5c14dffb2ac11f5d4e9f0a1\r\n\r\n")
+}
+
+// extAuthzRequest is what Envoy sends: the client's own path, and little else.
+func extAuthzRequest(address, token string) []byte {
+	return []byte("GET /orders/1?page=2 HTTP/1.1\r\nhost: orders.example.com\r\ncontent-length: 0\r\n" +
+		"authorization: Bearer " + token + "\r\nx-envoy-internal: true\r\nx-forwarded-for: 127.0.0.1\r\n" +
+		"x-forwarded-proto: https\r\nx-request-id: 6b0b6ea1-c5c1-4dff-b2ac-11f5d4e9f0a1\r\n" +
+		"x-envoy-expected-rq-timeout-ms: 1000\r\n\r\n")
+}
+
+// introspectionRequest is what a resource server sends, with the credentials of caller (id:token) by Basic.
+func introspectionRequest(caller string) func(address, token string) []byte {
+	credentials := base64.StdEncoding.EncodeToString([]byte(caller))
+	return func(address, token string) []byte {
+		return fmt.Appendf(nil, "POST /introspect HTTP/1.1\r\nHost: %s\r\nAuthorization: Basic %s\r\n"+
+			"Accept: application/json\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: %d\r\n"+
+			"User-Agent: resource-server\r\n\r\ntoken=%s", address, credentials, len(token)+len("token="), token)
+	}
 }
 
 // tokenReviewRequest is what kube-apiserver sends: six headers.

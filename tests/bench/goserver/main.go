@@ -43,8 +43,9 @@ func load(arguments []string) error {
 	flags := flag.NewFlagSet("load", flag.ExitOnError)
 	options := loadOptions{}
 	flags.StringVar(&options.address, "address", "", "host:port to send to")
-	flags.StringVar(&options.shape, "shape", "forward-auth", "forward-auth or token-review")
+	flags.StringVar(&options.shape, "shape", "forward-auth", "forward-auth, ext-authz, token-review or introspection")
 	flags.StringVar(&options.tokens, "tokens", "", "file with one token a line, sent in rotation")
+	flags.StringVar(&options.caller, "caller", "", "id:token that an introspection authenticates with")
 	flags.BoolVar(&options.tls, "tls", false, "speak TLS 1.3 (the certificate is not checked)")
 	flags.IntVar(&options.connections, "connections", 32, "keep-alive connections")
 	flags.IntVar(&options.rate, "rate", 0, "requests a second over all connections; 0 is as fast as they are answered")

@@ -7,7 +7,7 @@ import pytest
 from common.entropy import CountingEntropy
 from common.presenting import Surroundings
 from servicetokens.authn.decision import Accepted, Presented
-from servicetokens.authn.records import Account, Credential, Terms, TokenRecord
+from servicetokens.authn.records import STATES, Account, Credential, Terms, TokenRecord, pack_mint
 from servicetokens.kube.errors import ApiUnavailable, Conflict, KubeError, NotFound, Unprocessable
 from servicetokens.validator.usage import GRAIN_SECONDS, WRITES_PER_SECOND, Usage
 
@@ -136,9 +136,9 @@ async def test_ten_thousand_tokens_are_written_in_turn(validators: int) -> None:
     account, terms = Account("team-a", "ci", uid="a-1"), Terms(None, (), ())
     for number in range(count):
         token_id = f"{number:012}"
-        credential = Credential(token_id, 1, "k1", b"", ledger.clock.now(), None)
+        credential = Credential(token_id, 1, "k1", pack_mint(ledger.clock.now(), b""), None)
         record = TokenRecord(
-            f"u{number}", f"t{number}", account, "a-1", terms, False, False, True, credential
+            f"u{number}", f"t{number}", account, "a-1", terms, STATES[False, False, True], credential
         )
         ledger.around.index.link(record)
         ledger.usage.note(_accepted(ledger, record, token_id))

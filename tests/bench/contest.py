@@ -1,0 +1,101 @@
+"""Who takes part in the serving benchmark: validators that hold few and many tokens, Go, and nginx."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from bench.processes import Validator, start_validator
+from bench.serving import KINSHIP_GOAL, Contest, Contestant, Ratio
+from bench.stored import Stored, write_index, write_tokens
+from bench.yardstick import Target, Yardstick, wait_until_served
+from controlplane.cluster import Cluster
+
+ROTATION: Final = 1000
+FEW: Final = 10
+FEW_NAMESPACE: Final = "bench-few"
+MANY_NAMESPACE: Final = "bench-many"
+
+
+@dataclass(frozen=True)
+class Arena:
+    """Everything that runs while the servers are compared."""
+
+    contest: Contest
+    ours: Validator
+    plain: Validator
+    tokens: Path
+    others: tuple[Target, ...]
+
+    def stop(self) -> None:
+        """End everybody but `plain`, who has more to do."""
+        for target in self.others:
+            target.process.stop()
+
+
+def open_arena(
+    cluster: Cluster, yardstick: Yardstick, few: list[Stored], many: list[Stored], caller: Stored, key: bytes
+) -> Arena:
+    """Start everybody and return when all of them serve."""
+    certificate = cluster.files.authority.server("bench")
+    few_tokens = write_tokens(cluster.directory / "few.txt", few)
+    tokens = write_tokens(cluster.directory / "tokens.txt", many[:ROTATION])
+    ten_of_many = write_tokens(cluster.directory / "ten.txt", many[:FEW])
+    ours_few = start_validator(cluster, sys.executable, FEW_NAMESPACE, certificate)
+    ours = start_validator(cluster, sys.executable, MANY_NAMESPACE, certificate)
+    plain = start_validator(cluster, sys.executable, MANY_NAMESPACE, certificate, plain=True)
+    index = write_index(cluster.directory / "index.json", many, key)
+    go, go_review, go_review_tls = yardstick.serve("goserver", index, certificate)
+    nginx = yardstick.serve_nginx("nginx")
+    count = f"{len(many):,} stored"
+    credentials = f"{caller.record['id']}:{caller.plaintext}"
+    everybody = {
+        "few": Contestant(
+            f"forward-auth, ours, {FEW} stored, {FEW} asked", ours_few.target("forward-auth"), few_tokens
+        ),
+        "ten": Contestant(
+            f"forward-auth, ours, {count}, {FEW} asked", ours.target("forward-auth"), ten_of_many
+        ),
+        "forward": Contestant(f"forward-auth, ours, {count}", ours.target("forward-auth"), tokens),
+        "go": Contestant(f"forward-auth, Go, {count}", go, tokens),
+        "nginx": Contestant("forward-auth, nginx, `return 200`", nginx, tokens),
+        "authz": Contestant(f"ext_authz by HTTP, ours, {count}", ours.target("ext-authz"), tokens),
+        "introspection": Contestant(
+            f"introspection without TLS, ours, {count}", plain.target("introspection", credentials), tokens
+        ),
+        "review": Contestant(f"TokenReview without TLS, ours, {count}", plain.target("token-review"), tokens),
+        "go_review": Contestant(f"TokenReview without TLS, Go, {count}", go_review, tokens),
+        "review_tls": Contestant(f"TokenReview, ours, {count}", ours.target("token-review"), tokens),
+        "go_review_tls": Contestant(f"TokenReview, Go, {count}", go_review_tls, tokens),
+    }
+    label = {name: one.label for name, one in everybody.items()}
+    for one in everybody.values():
+        wait_until_served(yardstick, one.target, one.tokens)
+    ratios = (
+        Ratio("forward-auth, Go's cost divided by ours", label["go"], label["forward"], 1.0),
+        Ratio("forward-auth, nginx's cost divided by ours", label["nginx"], label["forward"], 0.5),
+        Ratio("TokenReview without TLS, Go's cost divided by ours", label["go_review"], label["review"], 1.5),
+        Ratio("TokenReview, Go's cost divided by ours", label["go_review_tls"], label["review_tls"], 1.3),
+        Ratio(
+            "ext_authz, our cost divided by forward-auth's",
+            label["authz"],
+            label["forward"],
+            KINSHIP_GOAL,
+            False,
+        ),
+        Ratio(
+            "introspection, our cost divided by forward-auth's",
+            label["introspection"],
+            label["forward"],
+            KINSHIP_GOAL,
+            False,
+        ),
+    )
+    contest = Contest(tuple(everybody.values()), ratios, few=label["few"], many=label["ten"])
+    return Arena(
+        contest,
+        ours,
+        plain,
+        tokens,
+        (ours_few.target("forward-auth"), ours.target("forward-auth"), go, nginx),
+    )
