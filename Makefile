@@ -114,6 +114,11 @@ test: $(INSTALLED) $(PEERS) ## Every test that needs no container engine, and th
 	@$(BIN)/coverage report --include='$(FULLY_COVERED)' --fail-under=100
 	@$(BIN)/coverage report
 
+.PHONY: matrix
+matrix: $(INSTALLED) $(PEERS) ## Write docs/proxies/matrix.md from what clients of the proxies see
+	@$(CONTROL_PLANE) >/dev/null
+	@SERVICETOKENS_WRITE_MATRIX=1 $(BIN)/pytest --quiet tests/proxies -k matrix
+
 .PHONY: mutants
 mutants: $(INSTALLED) ## Break the lifecycle by hand in known ways; the tests must notice each
 	@$(RUN) -m mutants $(ARGS)

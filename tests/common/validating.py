@@ -116,9 +116,11 @@ class RunningValidator(RunningOperator):
 
 
 @contextlib.contextmanager
-def validator(world: World, log: Path, *flags: str, wait: bool = True) -> Iterator[RunningValidator]:
+def validator(
+    world: World, log: Path, *flags: str, wait: bool = True, ports: Ports | None = None
+) -> Iterator[RunningValidator]:
     """Run a validator under its own identity until the context ends."""
-    ports = Ports(*free_ports(len(fields(Ports))))
+    ports = ports or Ports(*free_ports(len(fields(Ports))))
     authority = world.cluster.files.authority
     certificate = authority.server("validator")
     groups = ("system:serviceaccounts", "system:authenticated")

@@ -1,0 +1,124 @@
+"""How each proxy is started with the very files that the documentation shows, its addresses replaced."""
+
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from common.peers import ROOT, find_peer
+from controlplane.ports import free_ports
+from controlplane.processes import Process
+
+DOCS: Final = ROOT / "docs" / "proxies"
+
+# The addresses that the files are written with.
+PROXY, SERVICE = "127.0.0.1:8000", "127.0.0.1:9000"
+FORWARD_AUTH, FORWARD_AUTH_2 = "127.0.0.1:8080", "127.0.0.1:8180"
+EXT_AUTHZ, EXT_AUTHZ_GRPC = "127.0.0.1:8081", "127.0.0.1:8082"
+
+Addresses = Mapping[str, int]
+"""Which port stands for each of the addresses in this run."""
+
+
+@dataclass(frozen=True)
+class Proxy:
+    """A proxy that runs."""
+
+    process: Process
+    port: int
+
+
+@dataclass(frozen=True)
+class Client:
+    """How to run one: *command* gets its directory, which holds copies of its files.
+
+    Attributes:
+        name: as people call it.
+        folder: of its files, below docs/proxies.
+        requires_by_route: whether its files show how a path requires a role of its own.
+    """
+
+    name: str
+    folder: str
+    command: Callable[[Path], list[str | Path]]
+    requires_by_route: bool = True
+
+    def start(self, directory: Path, addresses: Addresses) -> Proxy:
+        """Start it; it may take a moment until it answers."""
+        (port,) = free_ports(1)
+        home = directory / self.name
+        shutil.copytree(DOCS / self.folder, home)
+        for file in home.iterdir():
+            file.write_text(_replaced(file.read_text(), {**addresses, PROXY: port}))
+        environment = {"HOME": str(home), "XDG_DATA_HOME": str(home), "XDG_CONFIG_HOME": str(home)}
+        process = Process(
+            self.name, self.command(home), log=home / "log", environment=environment, directory=home
+        )
+        return Proxy(process, port)
+
+
+def _replaced(text: str, addresses: Addresses) -> str:
+    """Put ports in the place of the well-known addresses, in the two ways in which they are written."""
+    # In two steps, since a port of this run may be one of the well-known ones.
+    for number, address in enumerate(addresses):
+        host, _, known = address.partition(":")
+        text = text.replace(address, f"{host}:\0{number}\0")
+        text = text.replace(f"port_value: {known}}}", f"port_value: \0{number}\0}}")
+    for number, port in enumerate(addresses.values()):
+        text = text.replace(f"\0{number}\0", str(port))
+    return text
+
+
+def _nginx(home: Path) -> list[str | Path]:
+    temporary = "".join(
+        f"{kind}_temp_path {home}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    # Started by root, its worker would be nobody, who may not enter this directory.
+    user = "user root;" if os.geteuid() == 0 else ""
+    main = home / "main.conf"
+    main.write_text(
+        f"daemon off; {user} worker_processes 1; pid {home}/pid; events {{}} "
+        f"http {{ access_log off; {temporary} include {home}/servicetokens.conf; }}"
+    )
+    return [find_peer("nginx"), "-c", main, "-p", home, "-e", "stderr"]
+
+
+def _traefik(home: Path) -> list[str | Path]:
+    return [find_peer("traefik"), f"--configFile={home}/traefik.yml"]
+
+
+def _caddy(home: Path) -> list[str | Path]:
+    return [find_peer("caddy"), "run", "--config", home / "Caddyfile", "--adapter", "caddyfile"]
+
+
+def _haproxy(home: Path) -> list[str | Path]:
+    return [find_peer("haproxy"), "-f", home / "haproxy.cfg", "-db"]
+
+
+def _envoy(file: str) -> Callable[[Path], list[str | Path]]:
+    def command(home: Path) -> list[str | Path]:
+        """Run it with that file."""
+        return [
+            find_peer("envoy"),
+            "-c",
+            home / file,
+            "--concurrency",
+            "1",
+            "--disable-hot-restart",
+            "-l",
+            "warning",
+        ]
+
+    return command
+
+
+CLIENTS: Final = (
+    Client("nginx", "nginx", _nginx),
+    Client("Traefik", "traefik", _traefik),
+    Client("Caddy", "caddy", _caddy),
+    Client("HAProxy", "haproxy", _haproxy),
+    Client("Envoy, HTTP", "envoy", _envoy("envoy-http.yaml"), requires_by_route=False),
+    Client("Envoy, gRPC", "envoy", _envoy("envoy-grpc.yaml")),
+)

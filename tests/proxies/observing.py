@@ -1,0 +1,65 @@
+"""What a client sees of a proxy, and what reaches the service behind it."""
+
+import http.client
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from controlplane.ports import LOOPBACK
+
+Header = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One answer. `reached` is what the service was sent, None when it was not asked."""
+
+    status: int
+    challenge: bool
+    reached: dict[str, Any] | None
+
+    def values(self, name: str) -> list[str]:
+        """Return the values of a header that reached the service."""
+        assert self.reached is not None
+        return [value for known, value in self.reached["headers"] if known == name.lower()]
+
+    @property
+    def spoofed(self) -> list[str]:
+        """Which headers reached the service that a backend may take for one of ours, and which are none."""
+        assert self.reached is not None
+        folded = [
+            known
+            for known, _ in self.reached["headers"]
+            if known.replace("_", "-").startswith("x-servicetoken-")
+        ]
+        return [known for known in folded if "_" in known]
+
+    def __str__(self) -> str:
+        if self.reached is not None:
+            return f"{self.status}, passed"
+        return f"{self.status}, with challenge" if self.challenge else str(self.status)
+
+
+def send(
+    port: int, target: str, headers: Sequence[Header] = (), *, method: str = "GET", body: bytes = b""
+) -> Seen:
+    """Send one request exactly as it is written here."""
+    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=20)
+    try:
+        connection.putrequest(method, target, skip_accept_encoding=True)
+        for name, value in headers:
+            connection.putheader(name, value)
+        if body:
+            connection.putheader("Content-Length", str(len(body)))
+        connection.endheaders(body or None)
+        response = connection.getresponse()
+        content = response.read()
+    finally:
+        connection.close()
+    is_service = response.status == http.client.OK and content.startswith(b"{")
+    return Seen(
+        response.status,
+        response.headers.get("WWW-Authenticate", "").startswith("Bearer"),
+        json.loads(content) if is_service else None,
+    )
