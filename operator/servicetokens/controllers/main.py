@@ -20,10 +20,12 @@ from servicetokens.controllers.deadlines import Deadlines
 from servicetokens.controllers.enforcement import Enforcements
 from servicetokens.controllers.execute import Executor
 from servicetokens.controllers.gather import Gatherer
+from servicetokens.controllers.issuing import Issuer
 from servicetokens.controllers.keyring import KeyringKeeper
 from servicetokens.controllers.keys import Key
 from servicetokens.controllers.leadership import Leadership
 from servicetokens.controllers.memory import Memories
+from servicetokens.controllers.metrics import OperatorCollector, OperatorNumbers
 from servicetokens.controllers.pool import WorkerPool
 from servicetokens.controllers.queue import WorkQueue
 from servicetokens.controllers.reconcile import Reconciler
@@ -116,6 +118,11 @@ class Operator:
             # Pods of one name exist one after another, and processes on one host may exist at once.
             identity = f"{host}_{entropy(4).hex()}"
             self._leadership = Leadership(LeaseStore(api), settings.namespace, identity, clock)
+        self.issuer: Issuer | None = None
+        if settings.issue_certificate:
+            self.issuer = Issuer(
+                secrets, settings.namespace, clock, names=settings.certificate_name, leads=self._leads
+            )
         self._schema_period = schema_period
         self._listed = asyncio.Event()
 
@@ -128,9 +135,21 @@ class Operator:
             found.append(self._keys.error)
         if self._leadership is not None and self._leadership.problem:
             found.append(self._leadership.problem)
+        if self.issuer is not None and self.issuer.problem:
+            found.append(self.issuer.problem)
         if (refusal := self._memories.find_missing_right()) is not None:
             found.append(f"a right is missing: {refusal}")
         return found
+
+    def numbers(self) -> OperatorNumbers:
+        """Return what is measured."""
+        return OperatorNumbers(
+            tokens=len(self._caches.tokens),
+            accounts=len(self._caches.accounts),
+            waiting=len(self._queue),
+            leads=self._leads() and self._listed.is_set(),
+            certificate_end=self.issuer.end if self.issuer is not None else None,
+        )
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until *stop* is set. Whatever fails is tried again, visibly."""
@@ -164,8 +183,12 @@ class Operator:
         if self._leadership is not None:
             await self._leadership.run()
 
+    def _leads(self) -> bool:
+        """Say whether this operator may write."""
+        return self._leadership is None or self._leadership.leads
+
     async def _reconcile(self, key: Key) -> bool:
-        if self._leadership is not None and not self._leadership.leads:
+        if not self._leads():
             message = "the Lease was not renewed in time, and somebody else may lead"
             raise ApiUnavailable(message)
         return await self._reconciler.reconcile(key)
@@ -208,6 +231,8 @@ class Operator:
         yield self._deadlines.run()
         yield self._keys.run()
         yield self._enforcements.run()
+        if self.issuer is not None:
+            yield self.issuer.run()
         yield self._resync.run()
         if not self._settings.watch_secrets:
             yield self._resync.visit()
@@ -233,9 +258,9 @@ async def run(settings: OperatorSettings) -> None:
     end_on_signals(stop)
     async with await Api.connect(settings.kubeconfig) as api:
         operator = Operator(api, settings, clock=SystemClock(), entropy=os_entropy)
-        health = HealthServer(
-            *settings.health_address, missing=operator.missing, registry=CollectorRegistry()
-        )
+        registry = CollectorRegistry()
+        registry.register(OperatorCollector(operator.numbers))
+        health = HealthServer(*settings.health_address, missing=operator.missing, registry=registry)
         await health.start()
         try:
             await operator.run(stop)
@@ -280,6 +305,17 @@ async def _sleep_unless(stop: asyncio.Event, seconds: float) -> None:
     "--watch-secrets/--no-watch-secrets",
     default=True,
     help="Watch our Secrets and heal them at once; without it no right to list Secrets is needed.",
+)
+@click.option(
+    "--issue-certificate/--no-issue-certificate",
+    default=True,
+    help="Make and renew the validators' TLS certificate, in the Secret servicetokens-validator-tls.",
+)
+@click.option(
+    "--certificate-name",
+    multiple=True,
+    metavar="NAME",
+    help="A DNS name or IP address that the certificate is for, besides the Service's; repeatable.",
 )
 @click.option(
     "--health-address", default="0.0.0.0:9090", metavar="HOST:PORT", help="/livez, /readyz and /metrics."

@@ -19,6 +19,10 @@ from pydantic import (
 # The same text as tokens/format.py, which runtime must not import: `svt`, and what may stand in its place.
 _PREFIX: Final = re.compile(r"[a-z][a-z0-9]{1,9}")
 _NAMESPACE: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+# A DNS name of at most 253 characters, perhaps with a first label that stands for any.
+_HOST_NAME: Final = re.compile(
+    r"(?=.{1,253}$)(\*\.)?[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*"
+)
 _MAX_PORT: Final = 65535
 _SHORT_DURATION: Final = re.compile(r"([1-9][0-9]{0,4})([smh])")
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600}
@@ -111,6 +115,16 @@ def _staleness(value: object) -> object:
     return seconds
 
 
+def _host_name(text: str) -> str:
+    if not _HOST_NAME.fullmatch(text):
+        try:
+            ip_address(text)
+        except ValueError:
+            message = f"'{text}' must be a DNS name in small letters, or an IP address"
+            raise ValueError(message) from None
+    return text
+
+
 def _age(value: object) -> object:
     """Read a duration such as `60s`, or `0s` for none; numbers are the seconds themselves."""
     if not isinstance(value, str):
@@ -122,6 +136,7 @@ def _age(value: object) -> object:
     return int(match[1]) * _UNITS[match[2]] if match else 0
 
 
+HostName = Annotated[str, AfterValidator(_host_name)]
 NetworkText = Annotated[str, AfterValidator(_network)]
 Staleness = Annotated[int, BeforeValidator(_staleness)]
 Age = Annotated[int, BeforeValidator(_age)]
@@ -146,6 +161,8 @@ class OperatorSettings(CommonSettings):
 
     leader_election: bool = True
     watch_secrets: bool = True
+    issue_certificate: bool = True
+    certificate_name: tuple[HostName, ...] = ()
 
 
 class ValidatorSettings(CommonSettings):

@@ -1,0 +1,37 @@
+"""The certificate that the operator issues is one that a validator serves and a client trusts."""
+
+import base64
+import socket
+import ssl
+from pathlib import Path
+
+from common.validating import validator
+from common.world import HOME, RunningOperator, World
+from controlplane.ports import LOOPBACK
+from servicetokens.controllers.issuing import TLS_SECRET, service_names
+
+
+def test_a_validator_serves_what_the_operator_has_issued(
+    world: World, operator: RunningOperator, tmp_path: Path
+) -> None:
+    """Under every name of the Service; the bundle beside it is all that a client needs."""
+    world.until(lambda: world.secret(HOME, TLS_SECRET), "the certificate", timeout=20)
+    secret = world.secret(HOME, TLS_SECRET)
+    assert secret is not None
+    assert secret["type"] == "kubernetes.io/tls"
+    files = {name: tmp_path / name for name in ("tls.crt", "tls.key", "ca.crt")}
+    for name, path in files.items():
+        path.write_bytes(base64.b64decode(secret["data"][name]))
+    flags = (f"--tls-cert-file={files['tls.crt']}", f"--tls-key-file={files['tls.key']}")
+    client = ssl.create_default_context(cafile=str(files["ca.crt"]))
+    with validator(world, tmp_path / "validator.log", *flags, wait=False) as running:
+        world.until(lambda: running.page("/livez")[0] == 200, "the validator to run")
+        for port in (running.ports.token_review, running.ports.introspection):
+            for name in service_names(HOME):
+                with (
+                    socket.create_connection((LOOPBACK, port), timeout=5) as plain,
+                    client.wrap_socket(plain, server_hostname=name) as secure,
+                ):
+                    assert secure.version() == "TLSv1.3"
+    metric = "servicetokens_tls_certificate_expiration_timestamp_seconds"
+    world.until(lambda: metric in operator.page("/metrics")[1], "the metric")

@@ -1,0 +1,206 @@
+"""The operator as issuer: what is made when, and what a client may rely on."""
+
+import base64
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.x509.verification import PolicyBuilder, Store
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from common.clock import FakeClock
+from servicetokens.controllers.certificates import (
+    Issued,
+    UnreadableCertificate,
+    new_authority,
+    new_leaf,
+    split_pem,
+)
+from servicetokens.controllers.issuing import AUTHORITY_SECRET, LEAF_DAYS, TLS_SECRET, Issuer
+from servicetokens.kube.errors import AlreadyExists, Conflict, Forbidden, NotFound
+
+DAY = 86400
+SERVICE = "servicetokens-validator.servicetokens.svc"
+
+
+class Secrets:
+    """Keeps Secrets, with resourceVersions."""
+
+    def __init__(self) -> None:
+        self.stored: dict[str, dict[str, Any]] = {}
+        self.writes = 0
+        self.version = 0
+        self.refusal: Exception | None = None
+
+    async def get(self, _namespace: str, name: str) -> Mapping[str, Any]:
+        """See `SecretStore`."""
+        if self.refusal:
+            raise self.refusal
+        if name not in self.stored:
+            raise NotFound(name)
+        return self.stored[name]
+
+    async def create(self, _namespace: str, secret: Mapping[str, Any]) -> Mapping[str, Any]:
+        """See `SecretStore`."""
+        name = secret["metadata"]["name"]
+        if name in self.stored:
+            raise AlreadyExists(name)
+        return self._store(name, dict(secret))
+
+    async def patch(
+        self, _namespace: str, name: str, resource_version: str, patch: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        """See `SecretStore`."""
+        if self.stored[name]["metadata"]["resourceVersion"] != resource_version:
+            raise Conflict(name)
+        return self._store(name, {**self.stored[name], **patch})
+
+    def _store(self, name: str, secret: dict[str, Any]) -> Mapping[str, Any]:
+        self.writes += 1
+        self.version += 1
+        secret["metadata"] = {**secret["metadata"], "resourceVersion": str(self.version)}
+        self.stored[name] = secret
+        return secret
+
+    def data(self, name: str, key: str) -> bytes:
+        """Return a value."""
+        return base64.b64decode(self.stored[name]["data"][key])
+
+
+class World:
+    """An issuer on a fake clock."""
+
+    def __init__(self, *names: str) -> None:
+        self.secrets, self.clock = Secrets(), FakeClock()
+        self.issuer = self.another(*names)
+
+    def another(self, *names: str) -> Issuer:
+        """Return an issuer of another process, perhaps with other flags."""
+        return Issuer(self.secrets, "servicetokens", self.clock, names=names, leads=lambda: True)
+
+    @property
+    def bundle(self) -> bytes:
+        """What clients are given to trust."""
+        return self.secrets.data(TLS_SECRET, "ca.crt")
+
+    def is_trusted(self, bundle: bytes) -> bool:
+        """Say whether a client with that bundle connects now."""
+        store = Store(x509.load_pem_x509_certificates(bundle))
+        moment = dt.datetime.fromtimestamp(self.clock.now(), dt.UTC)
+        verifier = PolicyBuilder().store(store).time(moment).build_server_verifier(x509.DNSName(SERVICE))
+        leaf = x509.load_pem_x509_certificate(self.secrets.data(TLS_SECRET, "tls.crt"))
+        try:
+            verifier.verify(leaf, [])
+        except x509.verification.VerificationError:
+            return False
+        return True
+
+
+async def test_the_first_look_makes_everything_and_the_second_nothing() -> None:
+    """Both Secrets, for all names of the Service and those that were asked for; the CA's key is in one only."""
+    world = World("203.0.113.7", "tokens.example.com")
+    assert await world.issuer.refresh()
+    assert world.secrets.writes == 2
+    assert world.is_trusted(world.bundle)
+    leaf = Issued.read(world.secrets.data(TLS_SECRET, "tls.crt"), world.secrets.data(TLS_SECRET, "tls.key"))
+    assert {"203.0.113.7", "tokens.example.com", SERVICE} <= set(leaf.names)
+    assert set(world.secrets.stored[TLS_SECRET]["data"]) == {"tls.crt", "tls.key", "ca.crt"}
+    assert world.issuer.end == leaf.ends == world.clock.now() + LEAF_DAYS * DAY
+    assert await world.issuer.refresh()
+    assert await world.another("203.0.113.7", "tokens.example.com").refresh()
+    assert world.secrets.writes == 2
+
+
+async def test_the_certificate_is_renewed_at_two_thirds_or_for_other_names() -> None:
+    """Not a second earlier, and under the same CA."""
+    world = World()
+    await world.issuer.refresh()
+    first, bundle = world.secrets.data(TLS_SECRET, "tls.crt"), world.bundle
+    world.clock.advance(20 * DAY - 1)
+    await world.issuer.refresh()
+    assert world.secrets.data(TLS_SECRET, "tls.crt") == first
+    world.clock.advance(1)
+    await world.issuer.refresh()
+    second = world.secrets.data(TLS_SECRET, "tls.crt")
+    assert second != first
+    assert world.bundle == bundle
+    await world.another("tokens.example.com").refresh()
+    assert world.secrets.data(TLS_SECRET, "tls.crt") != second
+
+
+@pytest.mark.parametrize("name", [TLS_SECRET, AUTHORITY_SECRET])
+async def test_a_deleted_secret_is_made_again(name: str) -> None:
+    """Without the CA's key there has to be a new CA, and a certificate of it."""
+    world = World()
+    await world.issuer.refresh()
+    bundle = world.bundle
+    del world.secrets.stored[name]
+    assert await world.issuer.refresh()
+    assert world.is_trusted(world.bundle)
+    assert (world.bundle == bundle) is (name == TLS_SECRET)
+
+
+async def test_a_broken_certificate_is_replaced_and_a_broken_ca_is_not() -> None:
+    """What a CA was nobody can guess; the sentence says what to do."""
+    world = World()
+    await world.issuer.refresh()
+    world.secrets.stored[TLS_SECRET]["data"]["tls.key"] = base64.b64encode(b"junk").decode()
+    assert await world.issuer.refresh()
+    assert world.is_trusted(world.bundle)
+    world.secrets.stored[AUTHORITY_SECRET]["data"]["ca.key"] = "%%%"
+    assert not await world.issuer.refresh()
+    assert "restore it" in world.issuer.problem
+
+
+async def test_other_peoples_secrets_are_left_alone() -> None:
+    """Under our name, but without our label."""
+    world = World()
+    theirs = {"metadata": {"name": TLS_SECRET}, "data": {"tls.crt": "eA=="}}
+    await world.secrets.create("", theirs)
+    assert not await world.issuer.refresh()
+    assert "--no-issue-certificate" in world.issuer.problem
+    assert world.secrets.stored[TLS_SECRET]["data"] == {"tls.crt": "eA=="}
+
+
+async def test_a_refusal_is_told_and_a_race_is_not() -> None:
+    """Another operator may have been faster: the next look finds it so."""
+    world = World()
+    world.secrets.refusal = Forbidden("secrets is forbidden")
+    assert not await world.issuer.refresh()
+    assert "forbidden" in world.issuer.problem
+    world.secrets.refusal = None
+    assert await world.issuer.refresh()
+    assert world.issuer.problem == ""
+
+
+def test_pairs_that_do_not_belong_together_are_refused() -> None:
+    """Nor is anything taken that is no certificate, or is far too large."""
+    one, other = new_authority(0, 10), new_authority(0, 10)
+    leaf = new_leaf(one, ["a"], 0, 5)
+    assert leaf.is_signed_by(one)
+    assert not leaf.is_signed_by(other)
+    for certificate, key in ((one.certificate, other.key), (b"x", one.key), (one.certificate * 100, one.key)):
+        with pytest.raises(UnreadableCertificate):
+            Issued.read(certificate, key)
+    assert "PRIVATE" not in repr(one)
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.data())
+async def test_whoever_reads_the_bundle_once_in_a_leafs_life_always_connects(data: st.DataObject) -> None:
+    """Over several generations of CAs, whenever the operator happens to look and the client happens to read."""
+    world = World()
+    await world.issuer.refresh()
+    bundle, age = world.bundle, 0
+    for _ in range(140):
+        step = data.draw(st.integers(1, 9), label="days until the operator looks") * DAY
+        world.clock.advance(step)
+        age += step
+        if age > (LEAF_DAYS - 9) * DAY:
+            bundle, age = world.bundle, 0
+        await world.issuer.refresh()
+        assert world.is_trusted(bundle)
+        assert len(split_pem(world.bundle)) in {1, 2}
