@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import json
+import socket
 import ssl
 import sys
 from collections.abc import Iterator, Mapping
@@ -104,6 +105,19 @@ class RunningValidator(RunningOperator):
             "spec": spec,
         }
         return self.post(json.dumps({**body, "status": {"user": {}}}).encode())
+
+    def raw_review(self, data: bytes) -> bytes:
+        """Send bytes to the webhook, by TLS, and return everything until it closes."""
+        with (
+            socket.create_connection((LOOPBACK, self.review_port), timeout=15) as plain,
+            self._tls.wrap_socket(plain, server_hostname=LOOPBACK) as secure,
+        ):
+            secure.sendall(data)
+            found = b""
+            with contextlib.suppress(ssl.SSLError, ConnectionError):
+                while part := secure.recv(65536):
+                    found += part
+            return found
 
     def post(
         self, body: bytes, path: str = "/authenticate?timeout=30s", method: str = "POST", **headers: str
