@@ -8,6 +8,7 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 
 PYTHON ?= python3
 ARGS ?=
+MINUTES ?= 1
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed
@@ -118,6 +119,10 @@ test: $(INSTALLED) $(PEERS) ## Every test that needs no container engine, and th
 matrix: $(INSTALLED) $(PEERS) ## Write docs/proxies/matrix.md from what clients of the proxies see
 	@$(CONTROL_PLANE) >/dev/null
 	@SERVICETOKENS_WRITE_MATRIX=1 $(BIN)/pytest --quiet tests/proxies -k matrix
+
+.PHONY: fuzz
+fuzz: $(INSTALLED) ## Feed the validator's parsers to a fuzzer (MINUTES=1, for all of them together)
+	@$(RUN) -m fuzz --minutes $(MINUTES)
 
 .PHONY: mutants
 mutants: $(INSTALLED) ## Break the lifecycle by hand in known ways; the tests must notice each

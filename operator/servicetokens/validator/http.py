@@ -290,11 +290,16 @@ class Connection(asyncio.Protocol):
             self._feed(rest)
 
     def _retry_foreign_method(self, data: bytes) -> bool:
-        """Take a method that llhttp has never heard of, where the method of the request does not matter."""
+        """Take a method that llhttp has never heard of, where the method of the request does not matter.
+
+        Only at the beginning of *data*: the parser does not say where it stopped, and what it has answered already must
+        not be fed to it again.
+        """
         method, _, rest = data.partition(b" ")
         if (
             self._server.handler.reads_body
             or self._state != _HEAD
+            or self._completed
             or self._fed
             or self._foreign_method
             or not _METHOD.fullmatch(method)

@@ -268,6 +268,19 @@ async def test_a_method_that_nobody_has_heard_of_is_a_method() -> None:
         assert (await served.ask(request)).startswith(b"HTTP/1.1 400 ")
 
 
+async def test_after_an_answer_an_unknown_method_is_malformed_and_nothing_is_answered_twice() -> None:
+    """The parser does not say where it stopped, so a guess could answer the first request again."""
+    async with serving() as served:
+        request = b"BREW /pot HTTP/1.1\r\n" + HOST + b"\r\n"
+        for first in (request, b"GET /pot HTTP/1.1\r\n" + HOST + b"\r\n"):
+            answer = await served.ask(first + request)
+            assert [line[9:12] for line in answer.split(b"\r\n") if line.startswith(b"HTTP/")] == [
+                b"200",
+                b"400",
+            ]
+        assert served.defects == []
+
+
 async def test_a_defect_costs_one_request_and_is_reported() -> None:
     """Not the listener."""
     async with serving() as served:
