@@ -113,6 +113,10 @@ async def _measure(cluster: Cluster, options: argparse.Namespace) -> list[Sectio
         sections.append(
             serving.measure(yardstick, arena.contest, rounds=options.rounds, seconds=options.seconds)
         )
+        _say("listing again under load")
+        sections.append(
+            relisting.measure(cluster, yardstick, arena.plain, tokens=arena.tokens, count=options.stored)
+        )
         _say("revoking under load")
         victims = many[-min(REVOCATIONS, options.stored // 2) :]
         forward = arena.ours.target("forward-auth")
@@ -122,10 +126,6 @@ async def _measure(cluster: Cluster, options: argparse.Namespace) -> list[Sectio
             )
         )
         arena.stop()
-        _say("listing again under load")
-        sections.append(
-            relisting.measure(cluster, yardstick, arena.plain, tokens=arena.tokens, count=options.stored)
-        )
         arena.plain.process.stop()
         return sections
 

@@ -24,5 +24,12 @@ def test_every_row_is_measured(binaries: Path) -> None:
         check=False,
     )
     assert finished.returncode == 0, finished.stderr
-    for row in ("API writes per token", "TokenReview over TLS, Go's cost", "revoke, p99"):
+    for row in (
+        "API writes per token",
+        "TokenReview, Go's cost",
+        "introspection, our cost",
+        "start until right",
+        "listed again",
+        "revoke, p99",
+    ):
         assert row in finished.stdout

@@ -1,14 +1,17 @@
 """What a client sees of a proxy, and what reaches the service behind it."""
 
+import contextlib
 import http.client
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from controlplane.ports import LOOPBACK
 
 Header = tuple[str, str]
+
+_TRIES: Final = 4
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,17 @@ class Seen:
 def send(
     port: int, target: str, headers: Sequence[Header] = (), *, method: str = "GET", body: bytes = b""
 ) -> Seen:
-    """Send one request exactly as it is written here."""
+    """Send one request exactly as it is written here.
+
+    A proxy may refuse a body before it has read it, and hang up on who still sends; then it is asked again.
+    """
+    for _ in range(_TRIES):
+        with contextlib.suppress(ConnectionError):
+            return _send(port, target, headers, method, body)
+    return _send(port, target, headers, method, body)
+
+
+def _send(port: int, target: str, headers: Sequence[Header], method: str, body: bytes) -> Seen:
     connection = http.client.HTTPConnection(LOOPBACK, port, timeout=20)
     try:
         connection.putrequest(method, target, skip_accept_encoding=True)
@@ -52,7 +65,10 @@ def send(
             connection.putheader(name, value)
         if body:
             connection.putheader("Content-Length", str(len(body)))
-        connection.endheaders(body or None)
+        connection.endheaders()
+        if body:
+            with contextlib.suppress(ConnectionError):
+                connection.send(body)
         response = connection.getresponse()
         content = response.read()
     finally:

@@ -18,7 +18,7 @@ from servicetokens.controllers.queue import WorkQueue
 from servicetokens.kube.errors import Conflict, KubeError, NotConfigured, NotFound
 from servicetokens.kube.leases import Lease
 from servicetokens.kube.presence import SELECTOR, Presence
-from servicetokens.lifecycle.enforced import is_said_to_be_enforced, shows_enforcement
+from servicetokens.lifecycle.enforced import shows_enforcement
 from servicetokens.lifecycle.snapshot import AccountFacts, Enforcement, TokenFacts
 from servicetokens.runtime.clock import Clock
 from servicetokens.runtime.logs import get_logger
@@ -87,11 +87,7 @@ class Enforcements:
             self._entries[key] = entry
             self._waiting.add(key)
             self._wanted.set()
-        found = entry.found
-        if not found.awaited and found.validators != 0 and is_said_to_be_enforced(of):
-            # After a restart: what was true of this generation is true, until found otherwise.
-            return Enforcement(passed=True)
-        return found
+        return entry.found
 
     def forget(self, key: Key) -> None:
         """Forget an object that is gone, or was never taken back."""

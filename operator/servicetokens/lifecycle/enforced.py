@@ -10,6 +10,7 @@ from servicetokens.lifecycle.snapshot import AccountFacts, Enforcement, TokenFac
 
 # A message that names them all would be read by nobody.
 _MOST_NAMED: Final = 3
+_REASONS: Final = frozenset({Reason.ALL_VALIDATORS, Reason.WAITING, Reason.NO_VALIDATORS})
 
 
 def shows_enforcement(of: TokenFacts | AccountFacts) -> bool:
@@ -18,15 +19,24 @@ def shows_enforcement(of: TokenFacts | AccountFacts) -> bool:
     return taken_back or conditions.find(of.status.conditions, ConditionType.ENFORCED) is not None
 
 
-def is_said_to_be_enforced(of: TokenFacts | AccountFacts) -> bool:
-    """Say whether its status says so of its present generation."""
-    found = conditions.find(of.status.conditions, ConditionType.ENFORCED)
-    return found is not None and found.status == "True" and found.observed_generation == of.generation
-
-
 def enforced(of: TokenFacts | AccountFacts, enforcement: Enforcement) -> Iterable[Verdict]:
-    """Give what the condition says, for an object that has it."""
-    if shows_enforcement(of):
+    """Give what the condition says, for an object that has it.
+
+    As long as nothing is decided it says what it said of this generation: after a restart, what was true of a
+    generation is true of it, until it is found otherwise.
+    """
+    if not shows_enforcement(of):
+        return
+    undecided = not enforcement.passed and not enforcement.awaited and enforcement.validators != 0
+    said = conditions.find(of.status.conditions, ConditionType.ENFORCED)
+    if (
+        undecided
+        and said is not None
+        and said.observed_generation == of.generation
+        and said.reason in _REASONS
+    ):
+        yield Verdict(ConditionType.ENFORCED, said.status, Reason(said.reason), said.message)
+    else:
         yield _verdict(enforcement)
 
 

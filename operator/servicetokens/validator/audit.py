@@ -68,7 +68,7 @@ class Acceptances:
             namespace=record.account.namespace,
             token=record.name,
             account=record.account.name,
-            roles=[role.name for role in accepted.roles],
+            roles=",".join(role.name for role in accepted.roles),
             client=_text_of(client),
         )
 

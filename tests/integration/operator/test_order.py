@@ -81,6 +81,7 @@ def test_what_happened_while_the_operator_was_down_is_made_up_for_in_one_pass(
         )
         world.until_reason(namespace, "Active", "Revoked", "revoked")
         world.until(lambda: writes(world, mark, namespace)["create events"] == 3, "the Events")
+        world.until_reason(namespace, "Enforced", "NoValidators", "revoked")
         time.sleep(1.5)
         done = writes(world, mark, namespace)
     assert world.status(namespace, "replaced")["accountUID"] == uid
@@ -91,7 +92,8 @@ def test_what_happened_while_the_operator_was_down_is_made_up_for_in_one_pass(
         "untouched": True,
     }
     assert done == {
-        "update servicetokens/status": 3,
+        # The fourth is about the revocation: first it waits for validators, then there is none.
+        "update servicetokens/status": 4,
         "patch secrets": 2,
         "create events": 3,
         "update serviceaccounts/status": 1,

@@ -8,7 +8,6 @@ import pytest
 from common.facts import NOW, a_snapshot, a_token, an_account
 from servicetokens.api.conditions import Condition
 from servicetokens.lifecycle.account import account_status
-from servicetokens.lifecycle.enforced import is_said_to_be_enforced
 from servicetokens.lifecycle.plan import plan
 from servicetokens.lifecycle.snapshot import Enforcement, Snapshot
 
@@ -60,7 +59,6 @@ def test_it_stays_when_the_token_is_restored_and_starts_anew() -> None:
     first = plan(replace(revoked(), enforcement=Enforcement(passed=True, validators=1)), NOW).status
     assert first is not None
     token = replace(a_token(), status=first, generation=2)
-    assert not is_said_to_be_enforced(token)
     restored = condition(a_snapshot(token=token), Enforcement())
     assert restored is not None
     assert (restored.status, restored.reason, restored.observed_generation) == ("False", "Waiting", 2)
@@ -74,10 +72,43 @@ def test_an_account_has_it_once_it_was_suspended() -> None:
     suspended = an_account(state="Suspended")
     status = account_status(suspended, {}, 0, Enforcement(passed=True, validators=2), NOW)
     assert status is not None
-    assert is_said_to_be_enforced(replace(suspended, status=status))
+    assert {one.type: one.status for one in status.conditions}["Enforced"] == "True"
     resumed = account_status(replace(an_account(), status=status, generation=2), {}, 0, Enforcement(), NOW)
     assert resumed is not None
     assert {one.type: one.status for one in resumed.conditions}["Enforced"] == "False"
     never = account_status(an_account(), {}, 0, Enforcement(), NOW)
     assert never is not None
     assert "Enforced" not in {one.type for one in never.conditions}
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        Enforcement(passed=True, validators=3),
+        Enforcement(validators=0),
+        Enforcement(validators=3, awaited=("pod-a",)),
+        Enforcement(validators=3),
+    ],
+)
+@pytest.mark.parametrize("undecided", [Enforcement(), Enforcement(validators=2)])
+def test_after_a_restart_it_says_what_it_said_until_something_is_found_out(
+    told: Enforcement, undecided: Enforcement
+) -> None:
+    """So a restart writes nothing; only what was said of this very generation counts, and in our words."""
+    status = plan(replace(revoked(), enforcement=told), NOW).status
+    assert status is not None
+    before = next(one for one in status.conditions if one.type == "Enforced")
+    again = a_snapshot(token=replace(a_token(state="Revoked"), status=status))
+    assert condition(again, undecided) == before
+    newer = a_snapshot(token=replace(a_token(state="Revoked"), status=status, generation=2))
+    found = condition(newer, undecided)
+    assert found is not None
+    assert (found.status, found.reason) == ("False", "Waiting")
+    edited = tuple(
+        one.model_copy(update={"reason": "Anything"}) if one.type == "Enforced" else one
+        for one in status.conditions
+    )
+    forged = replace(a_token(state="Revoked"), status=status.model_copy(update={"conditions": edited}))
+    repaired = condition(a_snapshot(token=forged), undecided)
+    assert repaired is not None
+    assert repaired.reason == "Waiting"

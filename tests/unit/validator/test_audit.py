@@ -75,5 +75,5 @@ def test_acceptances_are_a_sample(lines: Lines) -> None:
     for _ in range(50):
         ask(handler, bearer(around.token.reveal()))
     (line,) = lines
-    assert (line["event"], line["roles"], line["client"]) == ("token accepted", ["reader"], "192.0.2.7")
+    assert (line["event"], line["roles"], line["client"]) == ("token accepted", "reader", "192.0.2.7")
     assert (line["protocol"], line["token_id"]) == ("test", around.token.id)
