@@ -6,7 +6,7 @@
     contest     who is compared         serving    cost of a request, against Go and nginx
     minting     1,000 tokens at once    revoking   API answer until refused
     starting    until right; memory     relisting  what is felt while all is listed again
-    plain       a validator without TLS
+    enforcing   until it is proven      plain      a validator in other surroundings
     report      rows, table, page
 
 Ratios, since absolute numbers of a shared machine mean little; CPU time per request, since requests per

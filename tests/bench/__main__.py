@@ -7,14 +7,14 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from bench import minting, relisting, report, revoking, serving, starting
-from bench.contest import FEW, FEW_NAMESPACE, MANY_NAMESPACE, open_arena
+from bench import enforcing, minting, relisting, report, revoking, serving, starting
+from bench.contest import FEW, FEW_NAMESPACE, MANY_NAMESPACE, ROTATION, open_arena
 from bench.machine import Machine
 from bench.objects import prepare_namespace
 from bench.processes import mount_service_account, start_operator, start_validator
 from bench.report import Section
 from bench.starting import Store
-from bench.stored import create_key, store, store_caller
+from bench.stored import create_key, store, store_caller, write_tokens
 from bench.yardstick import BenchFailed, Yardstick
 from common.peers import PeerMissing
 from controlplane import build
@@ -80,6 +80,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--write", action="store_true", help=f"write {PAGE.relative_to(ROOT)}")
     parser.add_argument("--stored", type=int, default=100_000, help="tokens that the validator holds")
     parser.add_argument("--applied", type=int, default=1000, help="tokens that are applied at once")
+    parser.add_argument("--revocations", type=int, default=100, help="of one token, each with its proof")
     parser.add_argument("--rounds", type=int, default=5, help="rounds of serving")
     parser.add_argument("--seconds", type=float, default=2.0, help="length of one sample of serving")
     return parser.parse_args()
@@ -113,12 +114,9 @@ async def _measure(cluster: Cluster, options: argparse.Namespace) -> list[Sectio
         sections.append(
             serving.measure(yardstick, arena.contest, rounds=options.rounds, seconds=options.seconds)
         )
-        _say("listing again under load")
-        sections.append(
-            relisting.measure(cluster, yardstick, arena.plain, tokens=arena.tokens, count=options.stored)
-        )
         _say("revoking under load")
         victims = many[-min(REVOCATIONS, options.stored // 2) :]
+        spared = write_tokens(cluster.directory / "spared.txt", many[: -len(victims)][:ROTATION])
         forward = arena.ours.target("forward-auth")
         sections.append(
             await revoking.measure(
@@ -126,6 +124,12 @@ async def _measure(cluster: Cluster, options: argparse.Namespace) -> list[Sectio
             )
         )
         arena.stop()
+        _say("proving revocations under load")
+        sections.append(await enforcing.measure(cluster, api, yardstick, rounds=options.revocations))
+        _say("listing again under load")
+        sections.append(
+            relisting.measure(cluster, yardstick, arena.plain, tokens=spared, count=options.stored)
+        )
         arena.plain.process.stop()
         return sections
 

@@ -137,8 +137,13 @@ def write_index(path: Path, stored: Sequence[Stored], key: bytes) -> Path:
 
 def write_tokens(path: Path, stored: Sequence[Stored]) -> Path:
     """Write the plaintexts, one a line, for the load generator."""
+    return write_plaintexts(path, [one.plaintext for one in stored])
+
+
+def write_plaintexts(path: Path, tokens: Sequence[str]) -> Path:
+    """Write tokens, one a line, for the load generator."""
     path.touch(mode=0o600)
-    path.write_text("".join(f"{one.plaintext}\n" for one in stored), encoding="utf-8")
+    path.write_text("".join(f"{token}\n" for token in tokens), encoding="utf-8")
     return path
 
 

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.mark.timeout(300)
 def test_every_row_is_measured(binaries: Path) -> None:
     """With tiny numbers every section is printed, with its goals, and the exit status is zero."""
-    sizes = ["--stored=40", "--applied=20", "--rounds=1", "--seconds=0.2"]
+    sizes = ["--stored=40", "--applied=20", "--rounds=1", "--seconds=0.2", "--revocations=3"]
     finished = subprocess.run(
         [sys.executable, "-m", "bench", *sizes],
         env=os.environ | {"PYTHONPATH": str(ROOT / "tests"), "KUBEBUILDER_ASSETS": str(binaries)},
@@ -30,6 +30,7 @@ def test_every_row_is_measured(binaries: Path) -> None:
         "introspection, our cost",
         "start until right",
         "listed again",
+        "apply -> Enforced, p99",
         "revoke, p99",
     ):
         assert row in finished.stdout
