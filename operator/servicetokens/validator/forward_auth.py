@@ -58,7 +58,7 @@ class ForwardAuth:
         originals = values[_FIRST_ORIGINAL:]
         if _is_ambiguous(request, originals):
             return self._gate.refuse_request().answer
-        found = self._gate.judge(
+        found = self._gate.recognise(values[_AUTHORIZATION], roles) or self._gate.judge(
             values[_AUTHORIZATION],
             origin_of(request.origin, values[_FORWARDED_FOR], behind_proxies=self._behind_proxies),
             partial(find_original, originals),

@@ -72,6 +72,7 @@ class Connection(asyncio.Protocol):
     """See the module. `deadline` is the tick of the server at which it is ended."""
 
     __slots__ = (
+        "_blank",
         "_body",
         "_body_size",
         "_completed",
@@ -89,12 +90,15 @@ class Connection(asyncio.Protocol):
         "_state",
         "_thrown_away",
         "_transport",
+        "_values",
         "deadline",
     )
 
     def __init__(self, server: Server) -> None:
         self._server = server
         self._find = server.slots.spellings.get
+        self._blank = list(server.slots.blank)
+        self._values = self._blank
         self._transport: asyncio.Transport
         self._parser = httptools.HttpRequestParser(self)
         self._request = Request(Origin(None))
@@ -176,7 +180,7 @@ class Connection(asyncio.Protocol):
         self._state = _HEAD
         request = self._request
         request.target = b""
-        request.values = list(self._server.slots.blank)
+        request.values = self._values = self._blank.copy()
         request.repeated = _NONE_REPEATED
         self._fed = 0
         self.deadline = self._server.tick + REQUEST_SECONDS + 1
@@ -190,14 +194,15 @@ class Connection(asyncio.Protocol):
         number = self._find(name)
         if number is None:
             number = self._server.slots.learn(name)
-        if number >= 0 and self._state == _HEAD:
-            values = self._request.values
-            before = values[number]
-            if before is None:
-                values[number] = value
-            else:
-                self._request.repeated |= {number}
-                values[number] = before + b"," + value
+        if number < 0 or self._state != _HEAD:
+            return
+        values = self._values
+        before = values[number]
+        if before is None:
+            values[number] = value
+        else:
+            self._request.repeated |= {number}
+            values[number] = before + b"," + value
 
     def on_headers_complete(self) -> None:
         """The head is there: check it, and answer if the body does not matter."""

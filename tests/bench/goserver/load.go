@@ -179,7 +179,7 @@ func prepare(options loadOptions) ([][]byte, error) {
 func forwardAuthRequest(address, token string) []byte {
 	return []byte("GET /validate HTTP/1.1\r\nHost: " + address + "\r\n" +
 		"User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36\r\n" +
-		"Accept: application/json\r\nAccept-Encoding: gzip, deflate, br\r\nAccept-Language: en-GB,en;q=0.9\r\n" +
+		"Accept: */*\r\nAccept-Encoding: gzip, deflate, br\r\nAccept-Language: en-GB,en;q=0.9\r\n" +
 		"Authorization: Bearer " + token + "\r\n" +
 		"X-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Host: orders.example.com\r\nX-Forwarded-Method: GET\r\n" +
 		"X-Forwarded-Port: 443\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Uri: /orders/1\r\n" +
