@@ -101,6 +101,10 @@ class Story:
         took = self._proxy.milliseconds_until(401, token)
         verdict = self._proxy.show(token)
         self._screen.prove(verdict.status == 401, f"401: refused {_about(took)} after kubectl had its answer")
+        proven = self._shell.run(
+            f"kubectl -n {NAMESPACE} wait --for=condition=Enforced --timeout=20s svctok/ci-prod"
+        )
+        self._screen.prove("condition met" in proven, "proven: every validator there is has said so")
         self._shell.run(f"kubectl -n {NAMESPACE} get svctok ci-prod")
         self._screen.note(f"kube-apiserver itself may remember an acceptance for up to {API_SERVER_CACHE} s")
         wait_until(
