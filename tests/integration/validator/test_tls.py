@@ -1,6 +1,7 @@
 """TLS of a running validator: certificates replaced under load, clients by name, and what is no TLS at all."""
 
 import http.client
+import json
 import shutil
 import socket
 import ssl
@@ -14,9 +15,10 @@ from pathlib import Path
 import pytest
 
 from common.stored import StoredToken
-from common.validating import RunningValidator, validator
+from common.validating import V1, RunningValidator, validator
 from common.world import World
 from controlplane.certificates import CertificateAuthority, KeyPair
+from controlplane.kubeconfig import write_kubeconfig
 from controlplane.ports import LOOPBACK
 
 REVIEW = b'{"apiVersion":"authentication.k8s.io/v1","kind":"TokenReview","spec":{"token":"x"}}'
@@ -174,3 +176,21 @@ def test_44_http2_is_not_offered(running: RunningValidator, token: StoredToken) 
             context.wrap_socket(plain, server_hostname="any.other.name") as secure,
         ):
             assert secure.selected_alpn_protocol() == "http/1.1"
+
+
+def test_kubectl_sends_a_review_as_kube_apiserver_does(
+    world: World, mutual: tuple[RunningValidator, CertificateAuthority], token: StoredToken, tmp_path: Path
+) -> None:
+    """By client-go, in chunks, with the client certificate of its kubeconfig."""
+    running, clients = mutual
+    kubeconfig = write_kubeconfig(
+        tmp_path / "webhook.kubeconfig",
+        server=f"https://{LOOPBACK}:{running.review_port}",
+        certificate_authority=world.cluster.files.authority.certificate,
+        client=clients.client("apiserver", file="kubectl"),
+    )
+    review = {"apiVersion": V1, "kind": "TokenReview", "spec": {"token": token.text}}
+    ended = world.cluster.kubectl(
+        *("create", "--raw", "/authenticate", "-f", "-"), input=json.dumps(review), kubeconfig=kubeconfig
+    )
+    assert json.loads(ended.stdout)["status"]["user"]["username"] == f"servicetoken:{token.namespace}:ci"
