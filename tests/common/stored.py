@@ -127,6 +127,14 @@ def store_token(
     return token
 
 
+def store_tokens(client: ApiClient, namespace: str, count: int) -> list[StoredToken]:
+    """Create the account `ci` and so many tokens of it, called t0, t1 and so on."""
+    uid = store_account(client, namespace, "ci")
+    return [
+        store_token(client, namespace, f"t{number}", account="ci", account_uid=uid) for number in range(count)
+    ]
+
+
 def credential_of(
     text: str,
     token_id: str,

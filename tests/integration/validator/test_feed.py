@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from common.relay import Relay
-from common.stored import StoredToken, store_account, store_keys, store_token
+from common.stored import store_keys, store_tokens
 from common.validating import RunningValidator, validator
 from common.world import HOME, ROOT, VALIDATOR, World
 from controlplane import components
@@ -17,16 +17,6 @@ from controlplane.ports import LOOPBACK
 
 GROUPS = ("system:serviceaccounts", "system:authenticated")
 CUTS = 25
-
-
-def store(world: World, count: int) -> list[StoredToken]:
-    """Put so many tokens into a new namespace."""
-    namespace = world.cluster.create_namespace()
-    uid = store_account(world.client, namespace, "ci")
-    return [
-        store_token(world.client, namespace, f"t{number}", account="ci", account_uid=uid)
-        for number in range(count)
-    ]
 
 
 @contextmanager
@@ -46,7 +36,7 @@ def behind_a_wire(world: World, log: Path, *flags: str) -> Iterator[tuple[Runnin
 
 def test_a_watch_that_breaks_again_and_again_misses_nothing(world: World, tmp_path: Path) -> None:
     """While tokens are revoked, restored and deleted."""
-    tokens = store(world, CUTS)
+    tokens = store_tokens(world.client, world.cluster.create_namespace(), CUTS)
     with behind_a_wire(world, tmp_path / "validator.log") as (running, relay):
         world.until(lambda: running.forward(tokens[-1].text).status == 200, "the tokens to be known")
         for number, token in enumerate(tokens):
@@ -72,7 +62,7 @@ def test_what_was_deleted_unseen_is_refused(binaries: Path, tmp_path: Path) -> N
         world = World(cluster)
         world.install()
         store_keys(world.client, HOME)
-        gone, stays = store(world, 2)
+        gone, stays = store_tokens(world.client, world.cluster.create_namespace(), 2)
         with behind_a_wire(world, tmp_path / "validator.log") as (running, relay):
             world.until(lambda: running.forward(stays.text).status == 200, "the tokens to be known")
             relay.cut()
@@ -91,7 +81,7 @@ def test_crds_that_come_and_go_do_not_end_it(binaries: Path, tmp_path: Path) -> 
         world = World(cluster)
         world.install()
         store_keys(world.client, HOME)
-        (token,) = store(world, 1)
+        (token,) = store_tokens(world.client, world.cluster.create_namespace(), 1)
         with validator(world, tmp_path / "validator.log", "--max-staleness=5s") as running:
             world.until(lambda: running.forward(token.text).status == 200, "the token to be known")
             cluster.kubectl("delete", "-f", str(ROOT / "crds"), "--wait=true")
@@ -101,7 +91,7 @@ def test_crds_that_come_and_go_do_not_end_it(binaries: Path, tmp_path: Path) -> 
             assert running.forward(token.text).status != 200
             cluster.kubectl("apply", "-f", str(ROOT / "crds"))
             cluster.kubectl("wait", "--for=condition=Established", "--timeout=20s", "-f", str(ROOT / "crds"))
-            (again,) = store(world, 1)
+            (again,) = store_tokens(world.client, world.cluster.create_namespace(), 1)
             world.until(lambda: running.forward(again.text).status == 200, "the new token", timeout=60)
             assert running.forward(token.text).status == 401
             assert "Traceback" not in running.process.output()
@@ -113,7 +103,7 @@ def test_a_history_that_goes_back_is_noticed(binaries: Path, tmp_path: Path) -> 
         world = World(cluster)
         world.install()
         store_keys(world.client, HOME)
-        token, other = store(world, 2)
+        token, other = store_tokens(world.client, world.cluster.create_namespace(), 2)
         with validator(world, tmp_path / "validator.log", "--max-staleness=5s") as running:
             world.until(lambda: running.forward(token.text).status == 200, "the token to be known")
             _stop(cluster)

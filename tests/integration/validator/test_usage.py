@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from common.stored import StoredToken, store_account, store_keys, store_token
+from common.stored import StoredToken, store_keys, store_tokens
 from common.validating import validator
 from common.world import HOME, VALIDATOR, World
 from controlplane.cluster import Cluster, Options
@@ -24,16 +24,6 @@ def audited(binaries: Path) -> Iterator[World]:
         yield world
 
 
-def store(world: World, count: int) -> list[StoredToken]:
-    """Put so many tokens into a new namespace."""
-    namespace = world.cluster.create_namespace()
-    uid = store_account(world.client, namespace, "ci")
-    return [
-        store_token(world.client, namespace, f"t{number}", account="ci", account_uid=uid)
-        for number in range(count)
-    ]
-
-
 def last_used(world: World, token: StoredToken) -> str:
     """Return what the status says; empty while it says nothing."""
     return str(world.status(token.namespace, token.name).get("lastUsedTime", ""))
@@ -41,7 +31,7 @@ def last_used(world: World, token: StoredToken) -> str:
 
 def test_two_validators_and_many_uses_are_one_write(audited: World, tmp_path: Path) -> None:
     """The second validator sees that it was done; a third, started later, finds it so."""
-    token, unused = store(audited, 2)
+    token, unused = store_tokens(audited.client, audited.cluster.create_namespace(), 2)
     mark = audited.cluster.audit.mark()
     with (
         validator(audited, tmp_path / "one.log") as one,
@@ -69,7 +59,7 @@ def test_two_validators_and_many_uses_are_one_write(audited: World, tmp_path: Pa
 
 def test_an_old_time_is_replaced_and_the_rest_of_the_status_stays(audited: World, tmp_path: Path) -> None:
     """Only that field is touched."""
-    (token,) = store(audited, 1)
+    (token,) = store_tokens(audited.client, audited.cluster.create_namespace(), 1)
     path = audited.path("servicetokens", token.namespace, token.name) + "/status"
     old = format_time(1_700_000_000)
     audited.ok("PATCH", path, {"status": {"lastUsedTime": old}}, content_type="application/merge-patch+json")
@@ -83,7 +73,7 @@ def test_an_old_time_is_replaced_and_the_rest_of_the_status_stays(audited: World
 
 def test_a_missing_right_harms_nobody(audited: World, tmp_path: Path) -> None:
     """Tokens are accepted; the log says what is missing, once."""
-    (token,) = store(audited, 1)
+    (token,) = store_tokens(audited.client, audited.cluster.create_namespace(), 1)
     role = "/apis/rbac.authorization.k8s.io/v1/clusterroles/servicetokens-validator"
     rules = audited.ok("GET", role).body["rules"]
     merge = "application/merge-patch+json"

@@ -1,0 +1,188 @@
+"""The proof, tried out: whatever validators do and whenever the operator asks, Enforced=True is never a lie.
+
+The operator's side is the real one. A validator here does what `servicetokens.validator.presence` makes it do: it
+writes its Lease before it lists, answers only while the Lease as last renewed is good, and lists again when it was
+late.
+"""
+
+import asyncio
+from dataclasses import dataclass, replace
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from common.clock import FakeClock
+from common.facts import a_token
+from servicetokens.controllers.enforcement import Enforcements
+from servicetokens.controllers.keys import Key
+from servicetokens.controllers.queue import WorkQueue
+from servicetokens.kube.errors import Conflict, NotFound
+from servicetokens.kube.leases import Lease
+from servicetokens.kube.presence import first_lease, renewed
+
+SECONDS = 10
+KEY = Key("ServiceToken", "team-a", "ci-prod")
+NUMBERS = st.integers(0, 3)
+
+
+class ApiServer:
+    """Leases, and one number that every write makes larger."""
+
+    def __init__(self) -> None:
+        self.version = 1000
+        self.leases: dict[str, Lease] = {}
+
+    def change(self) -> int:
+        """Anything is written."""
+        self.version += 1
+        return self.version
+
+    def put(self, lease: Lease) -> Lease:
+        """Write a Lease, under the precondition of its resourceVersion."""
+        found = self.leases.get(lease.name)
+        if lease.resource_version and found is None:
+            raise NotFound(lease.name)
+        if found is not None and found.resource_version != lease.resource_version:
+            raise Conflict(lease.name)
+        self.leases[lease.name] = replace(lease, resource_version=str(self.change()))
+        return self.leases[lease.name]
+
+    async def list(self, _namespace: str, _selector: str) -> tuple[Lease, ...]:
+        """See `LeaseReader`."""
+        return tuple(self.leases.values())
+
+    async def delete(self, lease: Lease) -> None:
+        """See `LeaseReader`."""
+        if self.leases[lease.name].resource_version != lease.resource_version:
+            raise Conflict(lease.name)
+        del self.leases[lease.name]
+
+
+@dataclass
+class Validator:
+    """One validator. `applied` is None until it has listed; it answers by that as long as `renewed_at` is recent."""
+
+    lease: Lease
+    renewed_at: float
+    applied: int | None = None
+
+    def can_answer(self, now: float) -> bool:
+        """Say whether it would answer a request at this moment, were it not frozen."""
+        return self.applied is not None and now < self.renewed_at + SECONDS
+
+
+class Revocations(RuleBasedStateMachine):
+    """Up to four validators, one token that is revoked and restored."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.api, self.clock = ApiServer(), FakeClock()
+        self.operator = Enforcements(self.api, "home", WorkQueue(), self.clock)
+        self.validators: list[Validator] = []
+        self.token = replace(a_token(state="Revoked"), generation=1, resource_version=str(self.api.change()))
+        self.born = 0
+        self.operator.about(KEY, self.token)
+
+    @rule(seconds=st.sampled_from([0, 1, 3, SECONDS - 1, SECONDS, SECONDS + 1]))
+    def wait(self, seconds: int) -> None:
+        """Time passes for everybody, also for the frozen."""
+        self.clock.advance(seconds)
+
+    @precondition(lambda self: len(self.validators) < 4)
+    @rule()
+    def start(self) -> None:
+        """A validator announces itself."""
+        self.born += 1
+        began = self.clock.monotonic()
+        lease = first_lease("home", f"validator-{self.born}", holder=f"pod-{self.born}", seconds=SECONDS)
+        self.validators.append(Validator(self.api.put(renewed(lease, {"servicetokens": ""}, 0)), began))
+
+    @precondition(lambda self: self.validators)
+    @rule(number=NUMBERS, step=st.integers(0, 30))
+    def learn(self, number: int, step: int) -> None:
+        """It lists, if it has to and may; else it applies a part of what the watch delivers, however old that is."""
+        one = self._pick(number)
+        if one.applied is not None:
+            one.applied = min(self.api.version, one.applied + step)
+        elif self.clock.monotonic() < one.renewed_at + SECONDS:
+            one.applied = self.api.version
+
+    @precondition(lambda self: self.validators)
+    @rule(number=NUMBERS, lost=st.booleans())
+    def renew(self, number: int, lost: bool) -> None:
+        """It renews; late, it has to list anew; the answer may be lost, and the write be applied all the same."""
+        one = self._pick(number)
+        began = self.clock.monotonic()
+        if began >= one.renewed_at + SECONDS:
+            one.applied = None
+        applied = "" if one.applied is None else str(one.applied)
+        try:
+            written = self.api.put(renewed(one.lease, {"servicetokens": applied}, 0))
+        except NotFound:
+            one.lease, one.applied = replace(one.lease, resource_version=""), None
+            return
+        except Conflict:
+            one.lease = replace(one.lease, resource_version=self.api.leases[one.lease.name].resource_version)
+            return
+        if not lost:
+            one.lease, one.renewed_at = written, began
+
+    @rule(
+        spared=NUMBERS,
+        how=st.sampled_from(["catches up", "only renews", "is frozen"]),
+        seconds=st.sampled_from([0, 1, SECONDS - 3, SECONDS - 1, SECONDS]),
+    )
+    def all_but_one_catch_up(self, spared: int, how: str, seconds: int) -> None:
+        """Everybody applies everything and renews, but for one; then again, some time later. The operator asks."""
+        for pause in (0, seconds):
+            self.clock.advance(pause)
+            for number in range(len(self.validators)):
+                if number != spared or how == "catches up":
+                    self.learn(number, self.api.version)
+                if number != spared or how != "is frozen":
+                    self.renew(number, lost=False)
+            asyncio.run(self.operator._ask())
+
+    @precondition(lambda self: self.validators)
+    @rule(number=NUMBERS, orderly=st.booleans())
+    def end(self, number: int, orderly: bool) -> None:
+        """It is killed, and its Lease stays; or it ends in order."""
+        one = self._pick(number)
+        self.validators.remove(one)
+        if orderly:
+            self.api.leases.pop(one.lease.name, None)
+
+    @rule(other=st.integers(0, 40))
+    def write_something(self, other: int) -> None:
+        """Other objects are written."""
+        for _ in range(other):
+            self.api.change()
+
+    @rule()
+    def change_the_state(self) -> None:
+        """The token is revoked or restored; the operator sees it."""
+        version = str(self.api.change())
+        self.token = replace(self.token, generation=self.token.generation + 1, resource_version=version)
+        self.operator.about(KEY, self.token)
+
+    @rule()
+    def ask(self) -> None:
+        """The operator lists the Leases."""
+        asyncio.run(self.operator._ask())
+
+    @invariant()
+    def enforced_is_true(self) -> None:
+        """Whoever could answer at this moment has got there."""
+        if not self.operator.about(KEY, self.token).passed:
+            return
+        now = self.clock.monotonic()
+        for one in self.validators:
+            assert not one.can_answer(now) or (one.applied or 0) >= int(self.token.resource_version)
+
+    def _pick(self, number: int) -> Validator:
+        return self.validators[number % len(self.validators)]
+
+
+Revocations.TestCase.settings = settings(max_examples=500, stateful_step_count=30, deadline=None)
+TestRevocations = Revocations.TestCase
