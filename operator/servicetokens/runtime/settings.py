@@ -219,6 +219,7 @@ def build(model: Callable[..., M], flags: Mapping[str, Any]) -> M:
         return model(**flags)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        name = "--" + str(first["loc"][0]).replace("_", "-") if first["loc"] else "the settings"
-        message = f"{name}: {first['msg'].removeprefix('Value error, ')}"
+        # What concerns several flags names them itself.
+        name = f"--{first['loc'][0]}: ".replace("_", "-") if first["loc"] else ""
+        message = name + first["msg"].removeprefix("Value error, ")
         raise InvalidSettings(message) from None

@@ -37,6 +37,12 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         (["--trusted-proxy=10.0.0.1/8"], "--trusted-proxy: '10.0.0.1/8' must be a network"),
         (["--max-staleness=1s"], "--max-staleness: '1s' must be a duration from 5s to 1h"),
         (["--token-review-address=127.0.0.1:0"], "--tls-cert-file"),
+        (["--token-review-address="], "Error: the listener --introspection-address needs --tls-cert-file"),
+        (
+            ["--client-name=x", "--token-review-address=", "--introspection-address="],
+            "--client-name needs --client-ca-file",
+        ),
+        (["--introspection-max-age=5"], "--introspection-max-age: '5' must be a duration like 60s"),
     ],
 )
 def test_a_wrong_flag_is_one_line_and_exit_2(arguments: list[str], words: str) -> None:
