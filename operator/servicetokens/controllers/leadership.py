@@ -117,9 +117,18 @@ class Leadership:
         if lease is None:
             return
         try:
-            await self._store.put(lease.released())
+            await self._give_up(lease)
         except (KubeError, NotConfigured) as error:
             _log.warning("the Lease was not given up and has to end by itself", error=str(error))
+
+    async def _give_up(self, lease: Lease) -> None:
+        try:
+            await self._store.put(lease.released())
+        except Conflict:
+            # The end may have come in the middle of a renewal, which was applied all the same.
+            found = await self._store.get(self._namespace, LEASE_NAME)
+            if found.holder == self._identity:
+                await self._store.put(found.released())
 
     async def _tried(self) -> bool:
         """Take or renew the Lease if it is ours to take; say whether it is ours now."""

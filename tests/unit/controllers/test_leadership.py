@@ -178,6 +178,23 @@ async def test_an_api_server_that_is_away_for_a_moment_costs_nothing(store: Stor
     await one.release()
 
 
+async def test_an_end_in_the_middle_of_a_renewal_gives_the_lease_up_all_the_same(
+    store: Store, clock: FakeClock
+) -> None:
+    """The renewal was applied and nobody has heard of it; another holder's Lease is left alone."""
+    one, two = make(store, clock, "one"), make(store, clock, "two")
+    assert await leads_within(one, 1)
+    assert store.lease is not None
+    await store.put(store.lease.taken_by("one", QUICK.duration, clock.now() + 1))
+    await one.release()
+    assert store.lease.holder == ""
+    assert await leads_within(two, 1)
+    held = store.lease
+    await one.release()
+    assert store.lease == held
+    await two.release()
+
+
 async def test_a_release_that_cannot_be_written_is_only_a_delay(store: Store, clock: FakeClock) -> None:
     """Ending does not depend on the API server: the Lease ends by itself."""
     one = make(store, clock, "one")
