@@ -308,6 +308,35 @@ class OperatorThread(threading.Thread):
             await self._operator.run(self._ending)
 
 
+def unsettled(world: World, namespace: str) -> list[str]:
+    """Return the tokens whose Secret does not hold the one credential on their status."""
+    keys = world.keys()
+    tokens = world.ok("GET", world.path("servicetokens", namespace)).body["items"]
+    values = {
+        secret["metadata"]["name"]: decode(secret["data"]["token"])
+        for secret in world.ok("GET", f"/api/v1/namespaces/{namespace}/secrets").body["items"]
+        if secret["type"] == "servicetokens.dev/token"
+    }
+    found = []
+    for token in tokens:
+        name, uid = token["metadata"]["name"], token["metadata"]["uid"]
+        credentials = token.get("status", {}).get("credentials") or []
+        held = [
+            credential
+            for credential in credentials
+            if keys.verify(
+                credential["verifier"]["value"],
+                credential["verifier"]["keyID"],
+                uid,
+                credential["serial"],
+                values.get(name, ""),
+            )
+        ]
+        if not held or held != credentials:
+            found.append(name)
+    return found
+
+
 def operator_command(kubeconfig: Path, health_port: int, *flags: str) -> list[str]:
     """Return the command line of an operator. What is killed here leaves no Lease behind that the next waits for."""
     return [

@@ -23,7 +23,7 @@ from servicetokens.controllers.gather import Gatherer
 from servicetokens.controllers.issuing import Issuer
 from servicetokens.controllers.keyring import KeyringKeeper
 from servicetokens.controllers.keys import Key
-from servicetokens.controllers.leadership import Leadership
+from servicetokens.controllers.leadership import Leadership, Timing
 from servicetokens.controllers.memory import Memories
 from servicetokens.controllers.metrics import OperatorCollector, OperatorNumbers
 from servicetokens.controllers.pool import WorkerPool
@@ -68,7 +68,10 @@ class Operator:
     ) -> None:
         self._api = api
         self._settings = settings
-        objects, secrets = ObjectStore(api), SecretStore(api)
+        secrets = SecretStore(api)
+        # Through these goes what a leader writes, and nobody else.
+        fenced = api.fenced(self._leads)
+        objects, tokens_secrets = ObjectStore(fenced), SecretStore(fenced)
         host = os.uname().nodename
         self._caches = Caches()
         self._queue = WorkQueue()
@@ -97,7 +100,7 @@ class Operator:
             self._memories,
             self._keys,
             objects,
-            secrets,
+            tokens_secrets,
             self._enforcements,
             watches_secrets=settings.watch_secrets,
         )
@@ -106,8 +109,8 @@ class Operator:
             self._memories,
             self._keys,
             objects,
-            secrets,
-            EventRecorder(api, instance=host, clock=clock, entropy=entropy),
+            tokens_secrets,
+            EventRecorder(fenced, instance=host, clock=clock, entropy=entropy),
             mint=partial(mint, settings.token_prefix, entropy),
             clock=clock,
         )
@@ -117,7 +120,8 @@ class Operator:
         if settings.leader_election:
             # Pods of one name exist one after another, and processes on one host may exist at once.
             identity = f"{host}_{entropy(4).hex()}"
-            self._leadership = Leadership(LeaseStore(api), settings.namespace, identity, clock)
+            timing = Timing.of(settings.lease_duration)
+            self._leadership = Leadership(LeaseStore(api), settings.namespace, identity, clock, timing=timing)
         self.issuer: Issuer | None = None
         if settings.issue_certificate:
             self.issuer = Issuer(
@@ -155,20 +159,24 @@ class Operator:
         """Work until *stop* is set. Whatever fails is tried again, visibly."""
         stopped = asyncio.create_task(stop.wait())
         leading = asyncio.create_task(self._lead())
+        working = asyncio.create_task(self._work(stop))
         try:
-            while not stop.is_set():
-                working = asyncio.create_task(self._work(stop))
+            while True:
                 await asyncio.wait({working, stopped}, return_when=asyncio.FIRST_COMPLETED)
-                working.cancel()
-                await asyncio.gather(working, return_exceptions=True)
+                if stop.is_set():
+                    break
+                await _end(working)
                 await _sleep_unless(stop, _RETRY_SECONDS)
+                working = asyncio.create_task(self._work(stop))
         finally:
             stopped.cancel()
-            leading.cancel()
-            await asyncio.gather(leading, return_exceptions=True)
+            working.cancel()
+            await _end(leading)
             await self._pool.drain()
+            # Before the watches have ended, which takes a while: a standby waits for the Lease.
             if self._leadership is not None:
                 await self._leadership.release()
+            await asyncio.gather(working, return_exceptions=True)
 
     async def _lead(self) -> None:
         """Let the workers go once everything is listed and nobody else writes, and keep it so.
@@ -282,6 +290,11 @@ async def _until_one_ends(works: Iterable[Coroutine[Any, Any, None]]) -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
 async def _sleep_unless(stop: asyncio.Event, seconds: float) -> None:
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(stop.wait(), seconds)
@@ -300,6 +313,12 @@ async def _sleep_unless(stop: asyncio.Event, seconds: float) -> None:
     "--leader-election/--no-leader-election",
     default=True,
     help="Of several operators only the holder of the Lease writes; the others stand by.",
+)
+@click.option(
+    "--lease-duration",
+    default="15s",
+    metavar="DURATION",
+    help="After a crash another operator takes over when this long has passed.",
 )
 @click.option(
     "--watch-secrets/--no-watch-secrets",

@@ -6,8 +6,9 @@ are read again and the request is sent once more, since tokens in files and from
 """
 
 import asyncio
+import copy
 import os
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from http import HTTPStatus
 from typing import Final, Self
@@ -40,6 +41,7 @@ class Api:
         self._access = access
         self._loaded_at = asyncio.get_running_loop().time()
         self._reloading = asyncio.Lock()
+        self._may_write: Callable[[], bool] = lambda: True
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=_CONNECTIONS),
             headers=_BASE_HEADERS,
@@ -55,6 +57,16 @@ class Api:
         """
         source = find_source(kubeconfig)
         return cls(source, await source.load())
+
+    def fenced(self, may_write: Callable[[], bool]) -> Self:
+        """Return a second door to the same server, through which writes go only while *may_write* says so.
+
+        It is asked last of all, so that a process that was frozen in the middle of something does not go on
+        writing when it thaws. Connections are shared; the first door closes them.
+        """
+        second = copy.copy(self)
+        second._may_write = may_write  # noqa: SLF001 - of this very class
+        return second
 
     @property
     def server(self) -> str:
@@ -169,6 +181,9 @@ class Api:
         body: bytes | None,
         limits: aiohttp.ClientTimeout,
     ) -> aiohttp.ClientResponse:
+        if method != "GET" and not self._may_write():
+            message = "nothing may be written any more: somebody else may lead"
+            raise ApiUnavailable(message, may_have_been_applied=False)
         authorization = {"Authorization": access.authorization} if access.authorization else {}
         return await self._session.request(
             method,

@@ -160,6 +160,7 @@ class OperatorSettings(CommonSettings):
     """Settings of `servicetokens operator`."""
 
     leader_election: bool = True
+    lease_duration: Staleness = 15
     watch_secrets: bool = True
     issue_certificate: bool = True
     certificate_name: tuple[HostName, ...] = ()

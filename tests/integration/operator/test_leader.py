@@ -1,23 +1,51 @@
 """Several operators: the holder of the Lease works, the others wait, and one of them takes over."""
 
+import contextlib
+import os
+import re
+import shutil
 import signal
+import subprocess
+import sys
+import threading
 import time
+import zipfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 
+import pytest
+
 from common.audited import writes
-from common.world import World
+from common.world import OPERATOR, ROOT, RunningOperator, World, operator_command, unsettled
+from controlplane.ports import free_ports
+from controlplane.processes import Process
+from controlplane.waiting import wait_until
 from servicetokens.controllers.leadership import EXIT_LOST, LEASE_NAME
+from servicetokens.kube.client import Api
+from servicetokens.kube.errors import ApiUnavailable, Forbidden
 
 LEASE = f"/apis/coordination.k8s.io/v1/namespaces/servicetokens/leases/{LEASE_NAME}"
 BINDING = "/apis/rbac.authorization.k8s.io/v1/namespaces/servicetokens/rolebindings/servicetokens-operator"
 ELECTED = "--leader-election"
 TOKENS = 30
+# Seconds of a Lease here; the default is 15.
+SHORT = 6
+# New tokens per second during the upgrade.
+STREAM = 20
 
 
 def holder(world: World) -> str:
     """Return who holds the Lease, or nothing."""
     answer = world.client.request("GET", LEASE)
     return str(answer.body["spec"].get("holderIdentity") or "") if answer.ok else ""
+
+
+def is_held_by_another(world: World, former: str) -> bool:
+    """Say whether somebody else leads by now."""
+    return holder(world) not in {"", former}
 
 
 def test_only_the_leader_mints_and_a_standby_takes_over_when_it_ends(
@@ -35,7 +63,7 @@ def test_only_the_leader_mints_and_a_standby_takes_over_when_it_ends(
             mark = world.cluster.audit.mark()
             one.process.send(signal.SIGTERM)
             begun = time.monotonic()
-            world.until(lambda: holder(world) not in {"", first}, "the standby to take over")
+            world.until(partial(is_held_by_another, world, first), "the standby to take over")
             # It tries every two seconds; without a release it would have had to wait for fifteen.
             assert time.monotonic() - begun < 10
             world.token(namespace, "late")
@@ -56,7 +84,7 @@ def test_a_leader_that_was_frozen_ends_itself_and_the_standby_works_meanwhile(
             one.process.send(signal.SIGSTOP)
             world.token(namespace)
             # Fifteen seconds until the Lease has ended, and two until it is looked at.
-            world.until(lambda: holder(world) not in {"", first}, "the standby to take over", timeout=40)
+            world.until(partial(is_held_by_another, world, first), "the standby to take over", timeout=40)
             value = world.until_ready(namespace)
             one.process.send(signal.SIGCONT)
             assert one.process.wait(10) == EXIT_LOST
@@ -78,3 +106,165 @@ def test_an_operator_that_may_not_use_leases_says_so(world: World, namespace: st
             assert running.is_ready()
     finally:
         world.install_rights()
+
+
+def elected(world: World, log: Path) -> AbstractContextManager[RunningOperator]:
+    """Run an operator with a short Lease."""
+    return world.operator(log, ELECTED, f"--lease-duration={SHORT}s")
+
+
+def test_after_a_kill_the_standby_works_within_the_duration_and_two_seconds(
+    world: World, namespace: str, tmp_path: Path
+) -> None:
+    """And it is warm: it lists nothing before it writes."""
+    with elected(world, tmp_path / "one.log") as one:
+        first = world.until(lambda: holder(world), "the Lease to be taken")
+        with elected(world, tmp_path / "two.log"):
+            world.token(namespace)
+            world.until_ready(namespace)
+            # The list that follows each beginning of a watch.
+            time.sleep(4)
+            mark = world.cluster.audit.mark()
+            world.token(namespace, "late")
+            one.process.kill()
+            killed = time.monotonic()
+            world.until(partial(is_held_by_another, world, first), "the standby to take over", timeout=30)
+            assert time.monotonic() - killed < SHORT + 2
+            world.until_ready(namespace, "late")
+            lists = [
+                record.resource
+                for record in world.cluster.audit.records(mark)
+                if record.user == OPERATOR and record.verb == "list" and record.resource != "leases"
+            ]
+            assert lists == []
+
+
+def test_an_end_in_order_hands_over_within_a_second(world: World, tmp_path: Path) -> None:
+    """The Lease is given up before anything else is taken down. The best of three: machines are busy."""
+    took = []
+    for number in range(3):
+        with elected(world, tmp_path / f"{number}-one.log") as one:
+            first = world.until(lambda: holder(world), "the Lease to be taken")
+            with elected(world, tmp_path / f"{number}-two.log"):
+                one.process.send(signal.SIGTERM)
+                begun = time.monotonic()
+                wait_until(
+                    partial(is_held_by_another, world, first),
+                    what="the standby to take over",
+                    timeout=20,
+                    poll=0.02,
+                )
+                took.append(time.monotonic() - begun)
+                assert one.process.wait(10) == 0
+    assert min(took) < 1, took
+
+
+def test_a_leader_whose_api_server_hangs_ends_before_its_lease_does(
+    world: World, namespace: str, tmp_path: Path
+) -> None:
+    """Nobody knows who leads meanwhile; afterwards the standby does, and what was applied is minted once."""
+    server = world.cluster.process("kube-apiserver")
+    with elected(world, tmp_path / "one.log") as one:
+        first = world.until(lambda: holder(world), "the Lease to be taken")
+        with elected(world, tmp_path / "two.log"):
+            server.send(signal.SIGSTOP)
+            try:
+                hung = time.monotonic()
+                assert one.process.wait(SHORT + 5) == EXIT_LOST
+                assert time.monotonic() - hung < SHORT
+            finally:
+                server.send(signal.SIGCONT)
+            world.until(partial(is_held_by_another, world, first), "the standby to take over", timeout=30)
+            world.token(namespace)
+            world.until_ready(namespace)
+            assert world.status(namespace)["serial"] == 1
+
+
+async def test_a_fenced_door_reads_and_does_not_write(world: World, namespace: str) -> None:
+    """It asks at each write whether it still may, and says that nothing was applied when not."""
+    allowed = True
+    path = f"/api/v1/namespaces/{namespace}/configmaps"
+    async with await Api.connect(str(world.cluster.user(OPERATOR))) as api:
+        door = api.fenced(lambda: allowed)
+        await door.request("GET", world.path("servicetokens", namespace))
+        with pytest.raises(Forbidden):
+            await door.request("POST", path, body=b"{}")
+        allowed = False
+        await door.request("GET", world.path("servicetokens", namespace))
+        for method in ("POST", "PUT", "PATCH", "DELETE"):
+            with pytest.raises(ApiUnavailable) as caught:
+                await door.request(method, path, body=b"{}")
+            assert not caught.value.may_have_been_applied
+        with pytest.raises(Forbidden):
+            await api.request("POST", path, body=b"{}")
+
+
+def build(version: str, directory: Path) -> Path:
+    """Build a wheel of this tree under another version, and return the directory that it was unpacked to."""
+    tree = directory / "tree"
+    tree.mkdir(parents=True)
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, tree)
+    shutil.copytree(ROOT / "operator", tree / "operator", ignore=shutil.ignore_patterns("__pycache__"))
+    package = tree / "operator" / "servicetokens" / "__init__.py"
+    package.write_text(re.sub(r'__version__ = "[^"]+"', f'__version__ = "{version}"', package.read_text()))
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(directory)]
+    subprocess.run(command, cwd=tree, check=True, capture_output=True, timeout=60)
+    (wheel,) = directory.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(directory / version)
+    return directory / version
+
+
+@contextlib.contextmanager
+def running(world: World, site: Path, log: Path) -> Iterator[RunningOperator]:
+    """Run the operator that lies in *site*."""
+    (port,) = free_ports(1)
+    flags = (ELECTED, f"--lease-duration={SHORT}s")
+    command = operator_command(world.cluster.user(OPERATOR), port, *flags)
+    environment = {**os.environ, "PYTHONPATH": str(site)}
+    with Process("operator", command, log=log, environment=environment, directory=site) as process:
+        operator = RunningOperator(process, port)
+        world.until(operator.is_ready, "the operator to be ready", timeout=30)
+        yield operator
+
+
+def test_a_rolling_upgrade_under_a_stream_of_tokens_loses_none_and_mints_none_twice(
+    world: World, namespace: str, tmp_path: Path
+) -> None:
+    """Twenty new tokens a second while two replicas are replaced by another build, the new one first each time."""
+    old, new = (build(version, tmp_path / version) for version in ("1.0.0", "1.1.0"))
+    applied: list[str] = []
+    done = threading.Event()
+
+    def apply() -> None:
+        """Apply tokens until everything is upgraded."""
+        client, begun = World(world.cluster), time.monotonic()
+        while not done.is_set():
+            name = f"token-{len(applied)}"
+            client.token(namespace, name)
+            applied.append(name)
+            time.sleep(max(0.0, begun + len(applied) / STREAM - time.monotonic()))
+
+    mark = world.cluster.audit.mark()
+    with contextlib.ExitStack() as stack, ThreadPoolExecutor(1) as executor:
+        stack.callback(done.set)
+        replicas = [stack.enter_context(running(world, old, tmp_path / f"old-{n}.log")) for n in range(2)]
+        applying = executor.submit(apply)
+        for number in range(2):
+            stack.enter_context(running(world, new, tmp_path / f"new-{number}.log"))
+            replicas[number].process.send(signal.SIGTERM)
+            assert replicas[number].process.wait(15) == 0
+        time.sleep(1)
+        done.set()
+        applying.result()
+        world.until(lambda: not unsettled(world, namespace), "all tokens", timeout=60)
+    tokens = world.ok("GET", world.path("servicetokens", namespace)).body["items"]
+    assert len(tokens) == len(applied)
+    assert {token["status"]["serial"] for token in tokens} == {1}
+    minters = {
+        record.user_agent
+        for record in world.cluster.audit.records(mark)
+        if record.namespace == namespace and record.verb == "create" and record.resource == "secrets"
+    }
+    assert minters == {"servicetokens/1.0.0", "servicetokens/1.1.0"}

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from common.audited import requests
-from common.world import OPERATOR, World, decode, encode
+from common.world import OPERATOR, World, decode, encode, unsettled
 
 MANY = 300
 KILLS = 6
@@ -18,35 +18,6 @@ def apply(world: World, namespace: str, numbers: Iterable[int]) -> None:
     """Apply a token for each number, several at once."""
     with ThreadPoolExecutor(8) as executor:
         list(executor.map(lambda number: world.token(namespace, f"token-{number}"), numbers))
-
-
-def unsettled(world: World, namespace: str) -> list[str]:
-    """Return the tokens whose Secret does not hold the one credential on their status."""
-    keys = world.keys()
-    tokens = world.ok("GET", world.path("servicetokens", namespace)).body["items"]
-    values = {
-        secret["metadata"]["name"]: decode(secret["data"]["token"])
-        for secret in world.ok("GET", f"/api/v1/namespaces/{namespace}/secrets").body["items"]
-        if secret["type"] == "servicetokens.dev/token"
-    }
-    found = []
-    for token in tokens:
-        name, uid = token["metadata"]["name"], token["metadata"]["uid"]
-        credentials = token.get("status", {}).get("credentials") or []
-        held = [
-            credential
-            for credential in credentials
-            if keys.verify(
-                credential["verifier"]["value"],
-                credential["verifier"]["keyID"],
-                uid,
-                credential["serial"],
-                values.get(name, ""),
-            )
-        ]
-        if not held or held != credentials:
-            found.append(name)
-    return found
 
 
 def test_a_restart_with_hundreds_of_tokens_writes_nothing(

@@ -130,7 +130,7 @@ def test_sigterm_ends_it_in_order_and_soon(world: World, namespace: str, tmp_pat
         operator.process.send(signal.SIGTERM)
         assert operator.process.wait(10) == 0
         for word in ("Traceback", "RuntimeWarning", '"level": "error"'):
-            assert word not in operator.process.output()
+            assert word not in operator.process.output(), operator.process.output()
     for number in range(40):
         name = f"token-{number}"
         assert world.status(namespace, name).get("serial") is None or world.holds(namespace, name)

@@ -72,6 +72,22 @@ async def leads_within(leadership: Leadership, seconds: float) -> bool:
     return leadership.leads
 
 
+@pytest.mark.parametrize("duration", [5, 15, 3600])
+def test_the_times_keep_their_order_whatever_the_duration(duration: int) -> None:
+    """A holder gives up before its Lease ends, tries several times before that, and a standby looks often."""
+    timing = Timing.of(duration)
+    assert timing.duration == duration
+    assert timing.deadline == pytest.approx(duration * 2 / 3)
+    assert timing.retry * 4 < timing.deadline
+    assert timing.standby <= min(timing.retry, 0.5)
+
+
+def test_the_usual_times_are_those_of_client_go() -> None:
+    """What `--lease-duration` leaves out is what Kubernetes' own controllers do."""
+    assert Timing.of(15) == Timing()
+    assert (Timing().duration, Timing().deadline, Timing().retry) == (15, 10.0, 2.0)
+
+
 async def test_the_first_operator_creates_the_lease_and_leads(store: Store, clock: FakeClock) -> None:
     """With no Lease there, whoever comes first leads at once."""
     one = make(store, clock, "one")
