@@ -33,7 +33,7 @@ GROUP: Final = f"/apis/{API_VERSION}"
 HOME: Final = "servicetokens"
 OPERATOR: Final = "system:serviceaccount:servicetokens:servicetokens-operator"
 VALIDATOR: Final = "system:serviceaccount:servicetokens:servicetokens-validator"
-_GROUPS: Final = ("system:serviceaccounts", "system:serviceaccounts:servicetokens", "system:authenticated")
+GROUPS: Final = ("system:serviceaccounts", "system:serviceaccounts:servicetokens", "system:authenticated")
 MERGE: Final = "application/merge-patch+json"
 
 
@@ -51,8 +51,13 @@ class World:
         self.install_rights()
 
     def install_rights(self) -> None:
-        """Bind what `config/rbac.yaml` grants, also again."""
-        self.cluster.kubectl("apply", "-f", str(ROOT / "config" / "rbac.yaml"))
+        """Bind what `config/` grants for the whole cluster, with its policies, also again."""
+        self.apply_config("rbac.yaml", "rbac-cluster.yaml", "policies.yaml")
+
+    def apply_config(self, *files: str, namespace: str = "") -> None:
+        """Apply files of `config/`, as the README says."""
+        flags = [flag for file in files for flag in ("-f", str(ROOT / "config" / file))]
+        self.cluster.kubectl("apply", *(["-n", namespace] if namespace else []), *flags)
 
     # --------------------------------------------------------------------------------------------- applying
 
@@ -198,7 +203,7 @@ class World:
     ) -> Iterator["RunningOperator"]:
         """Run an operator as a process of its own, under its own identity, until the context ends."""
         (port,) = free_ports(1)
-        arguments = operator_command(self.cluster.user(user, _GROUPS), port, *flags)
+        arguments = operator_command(self.cluster.user(user, GROUPS), port, *flags)
         with Process("operator", arguments, log=log) as process:
             running = RunningOperator(process, port)
             if wait:
@@ -210,7 +215,7 @@ class World:
         self, clock: FakeClock, namespace: str, *, schema_period: float = crds.CHECK_SECONDS
     ) -> Iterator["OperatorThread"]:
         """Run an operator for *namespace* in a thread, by *clock*: for what takes days."""
-        kubeconfig = str(self.cluster.user(OPERATOR, _GROUPS))
+        kubeconfig = str(self.cluster.user(OPERATOR, GROUPS))
         thread = OperatorThread(kubeconfig, clock, namespace, schema_period)
         thread.start()
         try:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from common.world import OPERATOR, RunningOperator, World, operator_command
+from common.world import RunningOperator, World, operator_command
 from controlplane.cluster import Cluster, Options
 from controlplane.ports import LOOPBACK, free_ports
 from controlplane.processes import Process
@@ -134,52 +134,3 @@ def test_sigterm_ends_it_in_order_and_soon(world: World, namespace: str, tmp_pat
     for number in range(40):
         name = f"token-{number}"
         assert world.status(namespace, name).get("serial") is None or world.holds(namespace, name)
-
-
-def test_one_namespace_needs_rights_in_that_namespace_only(world: World, tmp_path: Path) -> None:
-    """And what is elsewhere is not served."""
-    mine, other = world.cluster.create_namespace(), world.cluster.create_namespace()
-    bindings = {
-        f"/apis/rbac.authorization.k8s.io/v1/namespaces/{mine}/rolebindings": (
-            "servicetokens-operator",
-            "servicetokens-operator-watch-secrets",
-        ),
-        "/apis/rbac.authorization.k8s.io/v1/namespaces/servicetokens/rolebindings": (
-            "servicetokens-operator",
-        ),
-        BINDING: ("servicetokens-crds", "servicetokens-catalogue-view"),
-    }
-    subject = {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "tenant"}
-    for path, roles in bindings.items():
-        for role in roles:
-            reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role}
-            body = {
-                "metadata": {"name": f"tenant-{role}"},
-                "roleRef": reference,
-                "subjects": [subject],
-            }
-            world.ok("POST", path, body)
-    for namespace in (mine, other):
-        world.account(namespace)
-        world.token(namespace)
-    with world.operator(tmp_path / "operator.log", f"--watch-namespace={mine}", user="tenant"):
-        world.until_ready(mine)
-    assert world.status(other).get("observedGeneration") == -1
-
-
-def test_without_watching_secrets_the_right_to_list_them_is_not_needed(
-    world: World, namespace: str, tmp_path: Path
-) -> None:
-    """A lost Secret is found at the token's next event."""
-    world.ok("DELETE", f"{BINDING}/servicetokens-operator-watch-secrets")
-    flags = ("--no-watch-secrets", f"--watch-namespace={namespace}")
-    try:
-        with world.operator(tmp_path / "operator.log", *flags, user=OPERATOR):
-            world.token(namespace)
-            value = world.until_ready(namespace)
-            world.delete_secret(namespace)
-            world.change(namespace, description="look again")
-            world.until(lambda: world.holds(namespace), "a fresh token")
-            assert world.value(namespace) != value
-    finally:
-        world.install_rights()

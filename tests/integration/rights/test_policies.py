@@ -1,0 +1,202 @@
+"""`config/policies.yaml`: what passes, what is refused, what is warned of."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import yaml
+
+from common.world import GROUPS, OPERATOR, ROOT, VALIDATOR, World
+from controlplane.client import Answer
+from servicetokens.api import names
+from servicetokens.api.service_account import ServiceAccountSpec
+
+POLICIES = [
+    document for document in yaml.safe_load_all((ROOT / "config" / "policies.yaml").read_text()) if document
+]
+NAMES = sorted({document["metadata"]["name"] for document in POLICIES})
+
+
+@pytest.fixture
+def editor(world: World, namespace: str) -> Callable[..., Answer]:
+    """Requests of a user with the role `edit` in the namespace, as tenants have it."""
+    user = f"editor-of-{namespace}"
+    bind(world, namespace, "edit", user, cluster_role="edit")
+    return world.cluster.client(user).request
+
+
+def bind(world: World, namespace: str, name: str, user: str, *, cluster_role: str) -> None:
+    """Bind a ClusterRole to *user* in *namespace*."""
+    body = {
+        "metadata": {"name": name},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": cluster_role},
+        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user}],
+    }
+    world.ok("POST", f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/rolebindings", body)
+
+
+def allow_use(world: World, namespace: str, roles: list[str], user: str) -> None:
+    """Let *user* put *roles* into accounts of *namespace*."""
+    rules = [{"apiGroups": ["servicetokens.dev"], "resources": ["serviceroles"], "verbs": ["use"]}]
+    rules[0]["resourceNames"] = roles
+    name = f"use-{namespace}"
+    world.ok(
+        "POST",
+        "/apis/rbac.authorization.k8s.io/v1/clusterroles",
+        {"metadata": {"name": name}, "rules": rules},
+    )
+    bind(world, namespace, name, user, cluster_role=name)
+
+
+def account(name: str, roles: list[str]) -> dict[str, Any]:
+    """Return a ServiceAccount to be created."""
+    return {
+        "apiVersion": names.API_VERSION,
+        "kind": names.KIND_ACCOUNT,
+        "metadata": {"name": name},
+        "spec": {"roles": roles},
+    }
+
+
+def test_the_server_finds_no_fault_with_the_types(world: World) -> None:
+    """It checks every expression against the kinds it is for, and says so in the status."""
+    assert len(NAMES) == 6
+    for name in NAMES:
+        path = f"/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies/{name}"
+
+        def checked(path: str = path) -> Any:
+            return world.ok("GET", path).body.get("status", {}).get("typeChecking")
+
+        assert world.until(lambda: checked() is not None and [checked()], f"{name} to be checked") == [{}]
+
+
+def test_there_is_one_question_for_each_role_an_account_may_have() -> None:
+    """A seventeenth role would go unasked."""
+    policy = next(
+        document for document in POLICIES if document["metadata"]["name"] == "servicetokens-role-use"
+    )
+    asked = [re.findall(r"added\[(\d+)\]", one["expression"]) for one in policy["spec"]["validations"]]
+    limit = next(
+        m.max_length for m in ServiceAccountSpec.model_fields["roles"].metadata if hasattr(m, "max_length")
+    )
+    assert asked == [[str(number)] for number in range(limit)]
+
+
+def test_a_role_is_put_into_an_account_by_whoever_may_use_it(
+    world: World, namespace: str, editor: Callable[..., Answer]
+) -> None:
+    """Only new roles are asked for: an edit of something else passes, and so does taking roles away."""
+    roles = [f"role-{number}-{namespace}" for number in range(16)]
+    allow_use(world, namespace, roles[:15], f"editor-of-{namespace}")
+    path = world.path("serviceaccounts", namespace)
+    refused = editor("POST", path, account("many", roles))
+    assert refused.status == 403
+    assert f"may not use the ServiceRole '{roles[15]}' in namespace {namespace}" in str(refused.body)
+    world.until(lambda: editor("POST", path, account("some", roles[:15])).ok, "the right to be known")
+    merge = {"content_type": "application/merge-patch+json"}
+    assert editor("PATCH", f"{path}/some", {"spec": {"roles": [roles[15]]}}, **merge).status == 403
+    world.change(namespace, "some", "serviceaccounts", roles=roles)
+    assert editor("PATCH", f"{path}/some", {"spec": {"displayName": "Some"}}, **merge).ok
+    assert editor("PATCH", f"{path}/some", {"spec": {"roles": roles[:1]}}, **merge).ok
+    assert editor("PATCH", f"{path}/some", {"spec": {"roles": roles}}, **merge).status == 403
+    elsewhere = world.cluster.create_namespace()
+    bind(world, elsewhere, "edit", f"editor-of-{namespace}", cluster_role="edit")
+    answer = editor("POST", world.path("serviceaccounts", elsewhere), account("other", roles[:1]))
+    assert answer.status == 403
+
+
+def secret(name: str, *, kind: str = names.SECRET_TYPE, owner: str = "") -> dict[str, Any]:
+    """Return a Secret to be created; *owner* is the uid of a ServiceToken."""
+    metadata: dict[str, Any] = {"name": name}
+    if owner:
+        reference = {
+            "apiVersion": names.API_VERSION,
+            "kind": names.KIND_TOKEN,
+            "name": "ci-prod",
+            "uid": owner,
+        }
+        metadata["ownerReferences"] = [{**reference, "controller": True}]
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": metadata,
+        "type": kind,
+        "data": {"token": "eA=="},
+    }
+
+
+def test_the_operator_may_write_what_it_has_to(world: World, namespace: str) -> None:
+    """The other half of the thefts: a token's Secret in all its life, and one that lost its owner."""
+    operator = world.cluster.client(OPERATOR, GROUPS)
+    world.token(namespace)
+    uid = world.get(namespace)["metadata"]["uid"]
+    path = f"/api/v1/namespaces/{namespace}/secrets"
+    merge = {"content_type": "application/merge-patch+json"}
+    assert operator.request("POST", path, secret("mine", owner=uid)).ok
+    assert operator.request("PATCH", f"{path}/mine", {"data": {"token": "eQ=="}}, **merge).ok
+    world.ok("POST", path, secret("restored"))
+    owners = secret("", owner=uid)["metadata"]["ownerReferences"]
+    assert operator.request(
+        "PATCH", f"{path}/restored", {"metadata": {"ownerReferences": owners}}, **merge
+    ).ok
+    world.ok("POST", path, secret("ownerless"))
+    for name in ("mine", "restored", "ownerless"):
+        assert operator.request("DELETE", f"{path}/{name}").ok
+    own = "/api/v1/namespaces/servicetokens/secrets"
+    for name in ("servicetokens-validator-ca", "servicetokens-validator-tls", names.KEYS_SECRET):
+        world.client.request("DELETE", f"{own}/{name}")
+        assert operator.request("POST", own, secret(name, kind="Opaque")).ok
+        assert operator.request("PATCH", f"{own}/{name}", {"data": {"more": "eA=="}}, **merge).ok
+        world.ok("DELETE", f"{own}/{name}")
+
+
+def test_the_validator_may_write_the_time_of_use(world: World, namespace: str) -> None:
+    """And its own Lease."""
+    validator = world.cluster.client(VALIDATOR, GROUPS)
+    merge = {"content_type": "application/merge-patch+json"}
+    world.token(namespace)
+    path = world.path("servicetokens", namespace, "ci-prod") + "/status"
+    used = {"status": {"lastUsedTime": "2026-11-25T00:00:00Z"}}
+    assert validator.request("PATCH", path, used, **merge).ok
+    leases = "/apis/coordination.k8s.io/v1/namespaces/servicetokens/leases"
+    name = "servicetokens-validator-0a0b"
+    lease = {"metadata": {"name": name, "labels": {"servicetokens.dev/component": "validator"}}, "spec": {}}
+    assert validator.request("POST", leases, lease).ok
+    assert validator.request("DELETE", f"{leases}/{name}").ok
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ({"expiresAfter": "never"}, "this token never expires"),
+        ({"expiresAfter": "30m"}, "spec.expiresAfter: 30m means minutes"),
+        (
+            {"expiresAfter": "90d", "rotation": {"every": "45m", "overlap": "5m"}},
+            "spec.rotation.every: 45m means minutes",
+        ),
+        ({"expiresAfter": "90d"}, ""),
+        ({"expiresAfter": "120m"}, ""),
+    ],
+)
+def test_doubtful_lifetimes_are_accepted_with_a_warning(
+    world: World, namespace: str, spec: dict[str, Any], words: str
+) -> None:
+    """Kubectl prints it; nothing is refused."""
+    manifest = {
+        "apiVersion": names.API_VERSION,
+        "kind": names.KIND_TOKEN,
+        "metadata": {"name": "ci-prod", "namespace": namespace},
+        "spec": {"accountRef": {"name": "ci"}, **spec},
+    }
+    done = world.cluster.kubectl("create", "-f", "-", input=yaml.safe_dump(manifest))
+    assert ("Warning" in done.stderr) == bool(words)
+    assert words in done.stderr
+
+
+def test_a_token_written_by_hand_is_warned_of_and_a_label_is_not(world: World, namespace: str) -> None:
+    """A restore tool may; it shall only know that the value is worth nothing."""
+    done = world.cluster.kubectl("create", "-n", namespace, "-f", "-", input=yaml.safe_dump(secret("mine")))
+    assert "a token that is put here by hand is not valid" in done.stderr
+    done = world.cluster.kubectl("label", "-n", namespace, "secret", "mine", "team=a")
+    assert "Warning" not in done.stderr

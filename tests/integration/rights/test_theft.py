@@ -1,0 +1,214 @@
+"""What somebody can do who has stolen the operator's or the validator's credentials: none of these."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from common.world import GROUP, GROUPS, HOME, OPERATOR, VALIDATOR, World
+from servicetokens.api import names
+from servicetokens.controllers.leadership import LEASE_NAME
+
+RBAC = "/apis/rbac.authorization.k8s.io/v1"
+LEASES = "/apis/coordination.k8s.io/v1/namespaces/servicetokens/leases"
+CORE = "/api/v1/namespaces/{namespace}"
+OURS = GROUP + "/namespaces/{namespace}"
+OUR_CRD = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/servicetokens.servicetokens.dev"
+A_POLICY = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies/servicetokens-leases"
+AT_HOME = f"/api/v1/namespaces/{HOME}/secrets"
+MERGE = "application/merge-patch+json"
+SECRETS = CORE + "/secrets"
+TOKEN = OURS + "/servicetokens/victim"
+OWNER = {"apiVersion": "v1", "kind": "ConfigMap", "name": "x", "uid": "1", "controller": True}
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A request; `{namespace}` is where the victims are."""
+
+    name: str
+    method: str
+    path: str
+    body: Mapping[str, Any] | None = None
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def of_secret(kind: str = names.SECRET_TYPE, name: str = "planted", **metadata: Any) -> dict[str, Any]:
+    """Return the body of a Secret."""
+    return {"metadata": {"name": name, **metadata}, "type": kind, "data": {"token": "eA=="}}
+
+
+CLUSTER_ADMIN = {
+    "metadata": {"name": "mine"},
+    "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
+    "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": OPERATOR}],
+}
+POD = {"metadata": {"name": "mine"}, "spec": {"containers": [{"name": "a", "image": "a"}]}}
+NEW_TOKEN = {
+    "apiVersion": names.API_VERSION,
+    "kind": names.KIND_TOKEN,
+    "metadata": {"name": "mine"},
+    "spec": {"accountRef": {"name": "ci"}, "expiresAfter": "30d"},
+}
+NEW_ROLE = {
+    "apiVersion": names.API_VERSION,
+    "kind": names.KIND_ROLE,
+    "metadata": {"name": "mine"},
+    "spec": {"allowedNamespaces": ["*"]},
+}
+VALIDATORS_LEASE = {
+    "metadata": {
+        "name": "servicetokens-validator-00",
+        "labels": {"servicetokens.dev/component": "validator"},
+    },
+    "spec": {},
+}
+
+ORPHANED = {"metadata": {"ownerReferences": None}}
+A_LEASE = {"metadata": {"name": "mine"}, "spec": {}}
+
+# What both are refused.
+BOTH = (
+    Attempt("grants itself everything", "POST", f"{RBAC}/clusterrolebindings", CLUSTER_ADMIN),
+    Attempt("widens its own role", "PATCH", f"{RBAC}/clusterroles/servicetokens-operator", {"rules": []}),
+    Attempt("runs a pod", "POST", CORE + "/pods", POD),
+    Attempt(
+        "gets a token of another identity",
+        "POST",
+        CORE + "/serviceaccounts/default/token",
+        {},
+    ),
+    Attempt("creates a token", "POST", OURS + "/servicetokens", NEW_TOKEN),
+    Attempt("restores a token", "PATCH", TOKEN, {"spec": {"state": "Active"}}),
+    Attempt("deletes a token", "DELETE", TOKEN),
+    Attempt("creates a role", "POST", f"{GROUP}/serviceroles", NEW_ROLE),
+    Attempt(
+        "widens an account",
+        "PATCH",
+        OURS + "/serviceaccounts/ci",
+        {"spec": {"roles": ["x"]}},
+    ),
+    Attempt(
+        "deletes a CRD",
+        "DELETE",
+        "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/servicetokens.servicetokens.dev",
+    ),
+    Attempt(
+        "deletes a policy",
+        "DELETE",
+        "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies/servicetokens-leases",
+    ),
+    Attempt("creates an Opaque Secret", "POST", SECRETS, of_secret("Opaque")),
+    Attempt("creates a token's Secret without an owner", "POST", SECRETS, of_secret()),
+    Attempt(
+        "creates a token's Secret for something else", "POST", SECRETS, of_secret(ownerReferences=[OWNER])
+    ),
+    Attempt("writes a foreign Secret", "PATCH", f"{SECRETS}/foreign", {"data": {"password": "eA=="}}),
+    Attempt("deletes a foreign Secret", "DELETE", f"{SECRETS}/foreign"),
+    Attempt(
+        "takes a token's Secret away from its owner",
+        "PATCH",
+        f"{SECRETS}/victim",
+        {"metadata": {"ownerReferences": None}},
+    ),
+    Attempt("plants keys elsewhere", "POST", SECRETS, of_secret("Opaque", names.KEYS_SECRET)),
+    Attempt(
+        "writes another Secret at home",
+        "POST",
+        AT_HOME,
+        of_secret("Opaque", "other"),
+    ),
+    Attempt("deletes the keys", "DELETE", f"{AT_HOME}/{names.KEYS_SECRET}"),
+)
+OF_OPERATOR = (
+    *BOTH,
+    Attempt("pretends to have applied a revocation", "POST", LEASES, VALIDATORS_LEASE),
+    Attempt("deletes a foreign Lease", "DELETE", f"{LEASES}/foreign"),
+    Attempt("reads a ConfigMap", "GET", CORE + "/configmaps/kube-root-ca.crt"),
+    Attempt("reads Events", "GET", "/apis/events.k8s.io/v1/namespaces/{namespace}/events"),
+)
+OF_VALIDATOR = (
+    *BOTH,
+    Attempt("reads a token", "GET", f"{SECRETS}/victim"),
+    Attempt("lists Secrets", "GET", SECRETS),
+    Attempt("lists the Secrets beside the keys", "GET", AT_HOME),
+    Attempt("replaces the keys", "PATCH", f"{AT_HOME}/{names.KEYS_SECRET}", {"data": {}}),
+    Attempt("plants a verifier", "PATCH", f"{TOKEN}/status", {"status": {"credentials": []}}),
+    Attempt(
+        "claims that a revocation is enforced", "PATCH", f"{TOKEN}/status", {"status": {"conditions": []}}
+    ),
+    Attempt(
+        "writes an account's status",
+        "PATCH",
+        OURS + "/serviceaccounts/ci/status",
+        {"status": {}},
+    ),
+    Attempt(
+        "takes the operator's Lease", "PATCH", f"{LEASES}/{LEASE_NAME}", {"spec": {"holderIdentity": "me"}}
+    ),
+    Attempt("deletes the operator's Lease", "DELETE", f"{LEASES}/{LEASE_NAME}"),
+    Attempt(
+        "creates the operator's Lease",
+        "POST",
+        LEASES,
+        {"metadata": {"name": "servicetokens-operator-2"}, "spec": {}},
+    ),
+)
+
+
+@pytest.fixture(scope="module")
+def victims(world: World) -> str:
+    """A namespace with things to steal and to break."""
+    namespace = world.cluster.create_namespace()
+    world.account(namespace)
+    world.token(namespace, "victim")
+    uid = world.get(namespace, "victim")["metadata"]["uid"]
+    owner = {
+        "apiVersion": names.API_VERSION,
+        "kind": names.KIND_TOKEN,
+        "name": "victim",
+        "uid": uid,
+        "controller": True,
+    }
+    world.edit_status(namespace, {"tokenID": "a" * 16}, "victim")
+    world.create_secret(namespace, of_secret(name="victim", ownerReferences=[owner]))
+    world.create_secret(namespace, of_secret("Opaque", "foreign"))
+    if world.secret(HOME, names.KEYS_SECRET) is None:
+        world.create_secret(HOME, of_secret("Opaque", names.KEYS_SECRET))
+    for name in ("foreign", LEASE_NAME):
+        if not world.client.request("GET", f"{LEASES}/{name}").ok:
+            world.ok("POST", LEASES, {"metadata": {"name": name}, "spec": {}})
+    return namespace
+
+
+@pytest.mark.parametrize("attempt", OF_OPERATOR, ids=str)
+def test_a_stolen_operator_may_not(world: World, victims: str, attempt: Attempt) -> None:
+    """403, by RBAC or by a policy."""
+    refuse(world, victims, OPERATOR, attempt)
+
+
+@pytest.mark.parametrize("attempt", OF_VALIDATOR, ids=str)
+def test_a_stolen_validator_may_not(world: World, victims: str, attempt: Attempt) -> None:
+    """403, by RBAC or by a policy."""
+    refuse(world, victims, VALIDATOR, attempt)
+
+
+def refuse(world: World, namespace: str, user: str, attempt: Attempt) -> None:
+    """Try, and find the object as it was."""
+    path = attempt.path.format(namespace=namespace)
+    before = world.client.request("GET", path)
+    thief = world.cluster.client(user, GROUPS)
+    options = {"content_type": MERGE} if attempt.method == "PATCH" else {}
+    answer = thief.request(attempt.method, path, attempt.body, **options)
+    assert answer.status == 403, answer
+    after = world.client.request("GET", path)
+    assert (after.status, version(after.body)) == (before.status, version(before.body))
+
+
+def version(body: Any) -> Any:
+    """Return what changes when an object does; nothing for a list."""
+    metadata = body.get("metadata") or {}
+    return metadata.get("resourceVersion") if metadata.get("uid") else None
