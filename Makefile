@@ -75,8 +75,9 @@ control-plane-path: $(INSTALLED) ## Print the directory that holds the control p
 	@$(CONTROL_PLANE) --path
 
 .PHONY: generate
-generate: $(INSTALLED) ## Write crds/ from the models
+generate: $(INSTALLED) ## Write crds/ from the models, and docs/metrics.md from the collectors
 	@$(BIN)/python -m servicetokens.crdgen
+	@$(RUN) -m pages
 
 # ------------------------------------------------------------------------------------------------------- checks
 
@@ -101,6 +102,7 @@ layers: $(INSTALLED) ## Who may import whom (import-linter)
 .PHONY: drift
 drift: $(INSTALLED) ## Fail when a generated file differs from what would be generated
 	@$(BIN)/python -m servicetokens.crdgen --check
+	@$(RUN) -m pages --check
 
 .PHONY: unit
 unit: $(INSTALLED) ## Unit tests: no cluster, no network

@@ -11,6 +11,7 @@ from servicetokens import __version__
 _COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "operator": ("servicetokens.controllers.main", "Mint, rotate, expire and repair tokens."),
     "validator": ("servicetokens.validator.main", "Answer whether presented tokens are good."),
+    "keys": ("servicetokens.admin.keys", "List the keys and what depends on each."),
     "crds": ("servicetokens.crdgen.main", "Print the CustomResourceDefinitions."),
 }
 

@@ -12,7 +12,7 @@ from common.entropy import CountingEntropy
 from servicetokens.api import names
 from servicetokens.controllers import facts
 from servicetokens.controllers.cache import Caches
-from servicetokens.controllers.execute import Executor
+from servicetokens.controllers.execute import Executor, Minting
 from servicetokens.controllers.gather import Gatherer
 from servicetokens.controllers.keys import Key
 from servicetokens.controllers.memory import Memories
@@ -190,7 +190,7 @@ class Operator:
             self.cluster,
             self.cluster,
             self.cluster,
-            mint=lambda: mint("svt", self._entropy),
+            minting=Minting(lambda: mint("svt", self._entropy)),
             clock=self.clock,
         )
 

@@ -133,6 +133,11 @@ class Cluster:
     # ------------------------------------------------------------------------------------------ talking to it
 
     @property
+    def binaries(self) -> Path:
+        """Where kubectl and the servers are."""
+        return self._binaries
+
+    @property
     def url(self) -> str:
         """The API server's address, for `--server`."""
         return f"https://{LOOPBACK}:{self._port.number}"

@@ -93,6 +93,14 @@ class EventSender(Protocol):
         ...
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Minting:
+    """Where new tokens come from, and who is told that one was stored, and why."""
+
+    make: Callable[[], Token]
+    made: Callable[[MintCause], object] = lambda _: None
+
+
 class Executor:
     """Carries out plans for tokens. It decides nothing about them."""
 
@@ -105,7 +113,7 @@ class Executor:
         secrets: SecretWriter,
         events: EventSender,
         *,
-        mint: Callable[[], Token],
+        minting: Minting,
         clock: Clock,
     ) -> None:
         self._caches = caches
@@ -114,7 +122,7 @@ class Executor:
         self._statuses = statuses
         self._secrets = secrets
         self._events = events
-        self._mint = mint
+        self._minting = minting
         self._clock = clock
 
     async def execute(self, key: Key, snapshot: Snapshot, plan: Plan) -> bool:
@@ -146,7 +154,7 @@ class Executor:
         if status is None:
             return token
         if plan.mint is not None:
-            minted = self._mint()
+            minted = self._minting.make()
             value = self._ring.sign(plan.mint.key_id, token.uid, plan.mint.serial, minted.reveal())
             status = with_minted(status, plan.mint, minted.id, value)
             # Before the write, not after it: its answer may get lost on the way.
@@ -171,6 +179,7 @@ class Executor:
         written = facts.token_facts(raw)
         self._caches.put_token(written)
         if plan.mint is not None:
+            self._minting.made(plan.mint.cause)
             _log.info(
                 "token minted",
                 namespace=token.namespace,

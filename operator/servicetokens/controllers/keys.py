@@ -10,5 +10,10 @@ class Key(NamedTuple):
     namespace: str
     name: str
 
+    @property
+    def fields(self) -> dict[str, str]:
+        """Return what a line of the log has about it, as every other line has."""
+        return {"kind": self.kind, "namespace": self.namespace, "name": self.name}
+
     def __str__(self) -> str:
         return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"

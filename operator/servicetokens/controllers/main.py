@@ -13,19 +13,18 @@ from functools import partial
 from typing import Any, Final
 
 import click
-from prometheus_client import CollectorRegistry
 
 from servicetokens.controllers.cache import Caches
 from servicetokens.controllers.deadlines import Deadlines
 from servicetokens.controllers.enforcement import Enforcements
-from servicetokens.controllers.execute import Executor
+from servicetokens.controllers.execute import Executor, Minting
 from servicetokens.controllers.gather import Gatherer
 from servicetokens.controllers.issuing import Issuer
 from servicetokens.controllers.keyring import KeyringKeeper
 from servicetokens.controllers.keys import Key
 from servicetokens.controllers.leadership import Leadership, Timing
 from servicetokens.controllers.memory import Memories
-from servicetokens.controllers.metrics import OperatorCollector, OperatorNumbers
+from servicetokens.controllers.metrics import Happenings, OperatorNumbers, make_registry
 from servicetokens.controllers.pool import WorkerPool
 from servicetokens.controllers.queue import WorkQueue
 from servicetokens.controllers.reconcile import Reconciler
@@ -68,6 +67,9 @@ class Operator:
     ) -> None:
         self._api = api
         self._settings = settings
+        self.registry = make_registry(self.numbers)
+        happenings = Happenings(self.registry)
+        api.tell(happenings.requested)
         secrets = SecretStore(api)
         # Through these goes what a leader writes, and nobody else.
         fenced = api.fenced(self._leads)
@@ -110,12 +112,21 @@ class Operator:
             self._keys,
             objects,
             tokens_secrets,
-            EventRecorder(fenced, instance=host, clock=clock, entropy=entropy),
-            mint=partial(mint, settings.token_prefix, entropy),
+            EventRecorder(
+                fenced,
+                instance=host,
+                clock=clock,
+                entropy=entropy,
+                outcome=lambda outcome: happenings.events.labels(outcome).inc(),
+            ),
+            minting=Minting(
+                partial(mint, settings.token_prefix, entropy),
+                lambda cause: happenings.minted.labels(cause.value).inc(),
+            ),
             clock=clock,
         )
         self._reconciler = Reconciler(self._caches, gatherer, executor, objects, self._deadlines, clock)
-        self._pool = WorkerPool(self._queue, self._reconcile, self._troubles)
+        self._pool = WorkerPool(self._queue, happenings.observed(self._reconcile), self._troubles)
         self._leadership: Leadership | None = None
         if settings.leader_election:
             # Pods of one name exist one after another, and processes on one host may exist at once.
@@ -148,8 +159,8 @@ class Operator:
     def numbers(self) -> OperatorNumbers:
         """Return what is measured."""
         return OperatorNumbers(
-            tokens=len(self._caches.tokens),
-            accounts=len(self._caches.accounts),
+            caches=self._caches,
+            ring=self._keys.ring,
             waiting=len(self._queue),
             leads=self._leads() and self._listed.is_set(),
             certificate_end=self.issuer.end if self.issuer is not None else None,
@@ -266,9 +277,7 @@ async def run(settings: OperatorSettings) -> None:
     end_on_signals(stop)
     async with await Api.connect(settings.kubeconfig) as api:
         operator = Operator(api, settings, clock=SystemClock(), entropy=os_entropy)
-        registry = CollectorRegistry()
-        registry.register(OperatorCollector(operator.numbers))
-        health = HealthServer(*settings.health_address, missing=operator.missing, registry=registry)
+        health = HealthServer(*settings.health_address, missing=operator.missing, registry=operator.registry)
         await health.start()
         try:
             await operator.run(stop)

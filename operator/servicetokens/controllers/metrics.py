@@ -1,25 +1,53 @@
-"""What the operator measures: how much there is, how much waits, and whether it is this process that works."""
+"""What the operator measures: what there is, what happened, and whether it is this process that works.
 
-from collections.abc import Callable, Iterable
+No label names an object: each has a bounded set of values, all of them ours.
+"""
+
+import time
+from collections import Counter as Tally
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Final
 
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    GCCollector,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+)
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
+
+from servicetokens import __version__
+from servicetokens.api.conditions import ConditionType, Reason
+from servicetokens.controllers.cache import Caches
+from servicetokens.controllers.keys import Key
+from servicetokens.kube.errors import ApiUnavailable, Conflict, Forbidden, KubeError
+from servicetokens.tokens.keycount import count_by_key
+from servicetokens.tokens.verifier import KeyRing
+
+# A pass without a write takes a tenth of a millisecond, a mint two writes to etcd; above are retries and hangs.
+_BUCKETS: Final = (0.0005, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0, 5.0, 10.0)
+_KNOWN_TYPES: Final = frozenset(ConditionType)
+_KNOWN_REASONS: Final = frozenset(Reason)
+_OTHER: Final = "Other"
 
 
 @dataclass(frozen=True)
 class OperatorNumbers:
     """The numbers at one moment. `certificate_end` is in Unix seconds, None before one was issued."""
 
-    tokens: int
-    accounts: int
+    caches: Caches
+    ring: KeyRing | None
     waiting: int
     leads: bool
     certificate_end: int | None
 
 
 class OperatorCollector(Collector):
-    """Turns the numbers into metrics."""
+    """Turns what is in memory into gauges, when Prometheus asks."""
 
     def __init__(self, numbers: Callable[[], OperatorNumbers]) -> None:
         self._numbers = numbers
@@ -27,9 +55,15 @@ class OperatorCollector(Collector):
     def collect(self) -> Iterable[Metric]:
         """See `Collector`."""
         now = self._numbers()
-        yield GaugeMetricFamily("servicetokens_operator_tokens", "ServiceTokens that are known.", now.tokens)
+        build = GaugeMetricFamily("servicetokens_operator_build_info", "Always 1.", labels=("version",))
+        build.add_metric((__version__,), 1)
+        yield build
+        caches = now.caches
         yield GaugeMetricFamily(
-            "servicetokens_operator_accounts", "ServiceAccounts that are known.", now.accounts
+            "servicetokens_operator_tokens", "ServiceTokens that are known.", len(caches.tokens)
+        )
+        yield GaugeMetricFamily(
+            "servicetokens_operator_accounts", "ServiceAccounts that are known.", len(caches.accounts)
         )
         yield GaugeMetricFamily(
             "servicetokens_operator_queue_length", "Objects that wait to be looked at.", now.waiting
@@ -37,9 +71,117 @@ class OperatorCollector(Collector):
         yield GaugeMetricFamily(
             "servicetokens_operator_leads", "1 if this operator works, 0 if it stands by.", int(now.leads)
         )
+        yield from _of_tokens(caches, now.ring)
         if now.certificate_end is not None:
             yield GaugeMetricFamily(
                 "servicetokens_tls_certificate_expiration_timestamp_seconds",
-                "When the certificate that was issued last expires.",
+                "When the certificate that was issued last expires, in Unix seconds.",
                 now.certificate_end,
             )
+
+
+def _of_tokens(caches: Caches, ring: KeyRing | None) -> Iterator[Metric]:
+    conditions: Tally[tuple[str, str, str]] = Tally()
+    keys: Tally[str] = Tally()
+    for token in caches.tokens.values():
+        for condition in token.status.conditions or ():
+            conditions[condition.type, condition.status, condition.reason] += 1
+        for credential in token.status.credentials:
+            keys[credential.verifier.key_id] += 1
+    bounded: Tally[tuple[str, str, str]] = Tally()
+    for (kind, status, reason), count in conditions.items():
+        # A status may have been written by anybody.
+        if kind in _KNOWN_TYPES:
+            bounded[kind, status, reason if reason in _KNOWN_REASONS else _OTHER] += count
+    states = GaugeMetricFamily(
+        "servicetokens_operator_token_conditions",
+        "ServiceTokens by condition: for alerts, Ready=False and ExpiringSoon=True.",
+        labels=("type", "status", "reason"),
+    )
+    for labels, count in sorted(bounded.items()):
+        states.add_metric(labels, count)
+    yield states
+    by_key = GaugeMetricFamily(
+        "servicetokens_operator_credentials",
+        "Credentials by the key that they were signed with; a key without any can be taken away.",
+        labels=("key_id",),
+    )
+    for key_id, count in count_by_key(keys, ring.ids if ring else ()).items():
+        by_key.add_metric((key_id,), count)
+    yield by_key
+
+
+class Happenings:
+    """What is counted when it happens."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.reconciles: Final = Counter(
+            "servicetokens_operator_reconciles",
+            "Looks at an object, by kind and by how they ended.",
+            ("kind", "result"),
+            registry=registry,
+        )
+        self.seconds: Final = Histogram(
+            "servicetokens_operator_reconcile_duration_seconds",
+            "How long a look at an object took, writes included.",
+            ("kind",),
+            buckets=_BUCKETS,
+            registry=registry,
+        )
+        self.minted: Final = Counter(
+            "servicetokens_operator_minted",
+            "Credentials minted, by cause.",
+            ("cause",),
+            registry=registry,
+        )
+        self.events: Final = Counter(
+            "servicetokens_operator_events",
+            "k8s Events: sent, repeated (counted on one that is there), dropped (too many about one object), failed.",
+            ("result",),
+            registry=registry,
+        )
+        self.requests: Final = Counter(
+            "servicetokens_operator_api_requests",
+            "Requests to the API server without those of the watches, by method and status; 0 is no answer.",
+            ("method", "status"),
+            registry=registry,
+        )
+
+    def observed(self, reconcile: Callable[[Key], Awaitable[bool]]) -> Callable[[Key], Awaitable[bool]]:
+        """Return *reconcile*, measured."""
+
+        async def measured(key: Key) -> bool:
+            begun, result = time.perf_counter(), "defect"
+            try:
+                again = await reconcile(key)
+                result = "again" if again else "done"
+            except KubeError as error:
+                result = _result_of(error)
+                raise
+            finally:
+                self.reconciles.labels(key.kind, result).inc()
+                self.seconds.labels(key.kind).observe(time.perf_counter() - begun)
+            return again
+
+        return measured
+
+    def requested(self, method: str, status: int) -> None:
+        """Count a request."""
+        self.requests.labels(method, str(status)).inc()
+
+
+def make_registry(numbers: Callable[[], OperatorNumbers]) -> CollectorRegistry:
+    """Return a registry with everything that can be read at any time, of us and of the process."""
+    registry = CollectorRegistry()
+    registry.register(OperatorCollector(numbers))
+    for collector in (GCCollector, PlatformCollector, ProcessCollector):
+        collector(registry=registry)
+    return registry
+
+
+def _result_of(error: KubeError) -> str:
+    if isinstance(error, Conflict):
+        return "conflict"
+    if isinstance(error, Forbidden):
+        return "forbidden"
+    return "unavailable" if isinstance(error, ApiUnavailable) else "failed"

@@ -75,7 +75,7 @@ class WorkerPool:
             self._troubles.found("credentials", str(error))
         except Exception:  # noqa: BLE001 - a defect must cost one object, not the worker
             delay = self._queue.failed(key)
-            _log.exception("a defect in the operator", key=str(key), retry_in=round(delay, 2))
+            _log.exception("a defect in the operator", **key.fields, retry_in=round(delay, 2))
         else:
             self._queue.done(key)
             self._refused.discard(key)
@@ -86,7 +86,7 @@ class WorkerPool:
     def _report(self, key: Key, error: KubeError, delay: float) -> None:
         """Make a failure visible: what concerns every object in `/readyz`, what concerns this one in the log."""
         if isinstance(error, Conflict):
-            _log.debug("somebody else wrote first", key=str(key))
+            _log.debug("somebody else wrote first", **key.fields)
         elif isinstance(error, Unauthorized):
             sentence = f"the API server does not accept our credentials: {error.message}"
             self._troubles.found("credentials", sentence)
@@ -96,4 +96,4 @@ class WorkerPool:
         elif isinstance(error, ApiUnavailable):
             self._troubles.found("api", error.message)
         else:
-            _log.warning("will be tried again", key=str(key), error=error.message, retry_in=round(delay, 2))
+            _log.warning("will be tried again", **key.fields, error=error.message, retry_in=round(delay, 2))

@@ -42,6 +42,7 @@ class Api:
         self._loaded_at = asyncio.get_running_loop().time()
         self._reloading = asyncio.Lock()
         self._may_write: Callable[[], bool] = lambda: True
+        self._requested: Callable[[str, int], object] = lambda _method, _status: None
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=_CONNECTIONS),
             headers=_BASE_HEADERS,
@@ -67,6 +68,10 @@ class Api:
         second = copy.copy(self)
         second._may_write = may_write  # noqa: SLF001 - of this very class
         return second
+
+    def tell(self, requested: Callable[[str, int], object]) -> None:
+        """Have *requested* told the method and the status of every request; status 0 is no answer."""
+        self._requested = requested
 
     @property
     def server(self) -> str:
@@ -185,17 +190,23 @@ class Api:
             message = "nothing may be written any more: somebody else may lead"
             raise ApiUnavailable(message, may_have_been_applied=False)
         authorization = {"Authorization": access.authorization} if access.authorization else {}
-        return await self._session.request(
-            method,
-            access.server.joinpath(path.lstrip("/"), encoded=True).with_query(query),
-            data=body,
-            headers={**headers, **authorization},
-            timeout=limits,
-            allow_redirects=False,
-            ssl=access.tls,
-            server_hostname=access.server_hostname,
-            proxy=access.proxy,
-        )
+        status = 0
+        try:
+            response = await self._session.request(
+                method,
+                access.server.joinpath(path.lstrip("/"), encoded=True).with_query(query),
+                data=body,
+                headers={**headers, **authorization},
+                timeout=limits,
+                allow_redirects=False,
+                ssl=access.tls,
+                server_hostname=access.server_hostname,
+                proxy=access.proxy,
+            )
+            status = response.status
+        finally:
+            self._requested(method, status)
+        return response
 
     async def _current_access(self) -> Access:
         max_age = self._source.max_age

@@ -1,14 +1,17 @@
 """k8s Events (`events.k8s.io/v1`), as `kubectl describe` and `kubectl events` show them."""
 
 import datetime as dt
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
 from servicetokens.api import names
 from servicetokens.kube import paths
 from servicetokens.kube.client import Api
+from servicetokens.kube.correlation import Correlator, Series
+from servicetokens.kube.errors import KubeError, NotFound
 from servicetokens.runtime.clock import Clock
 from servicetokens.runtime.entropy import Entropy
 
@@ -33,34 +36,86 @@ class Regarding:
     resource_version: str = ""
 
 
-class EventRecorder:
-    """Sends Events. One is worth a try and no more: status says the same, and stays."""
+Outcome = Literal["sent", "repeated", "dropped", "failed"]
 
-    def __init__(self, api: Api, *, instance: str, clock: Clock, entropy: Entropy) -> None:
+
+class EventRecorder:
+    """Sends Events. One is worth a try and no more: status says the same, and stays.
+
+    *outcome* is told what became of each.
+    """
+
+    def __init__(
+        self,
+        api: Api,
+        *,
+        instance: str,
+        clock: Clock,
+        entropy: Entropy,
+        outcome: Callable[[Outcome], object] = lambda _: None,
+    ) -> None:
         self._api = api
         self._instance = instance[:_MAX_INSTANCE]
         self._clock = clock
         self._entropy = entropy
+        self._outcome = outcome
+        self._correlator = Correlator()
 
     async def send(
         self, regarding: Regarding, kind: Literal["Normal", "Warning"], reason: str, note: str
     ) -> None:
-        """Create one Event about *regarding*. Raises `KubeError`."""
+        """Create one Event about *regarding*, or count it on the one that says the same. Raises `KubeError`."""
+        now = self._clock.monotonic()
+        if not self._correlator.admits(regarding.uid, now):
+            self._outcome("dropped")
+            return
+        note = note if len(note) <= _MAX_NOTE else note[: _MAX_NOTE - 1] + "…"
+        try:
+            self._outcome(await self._write(regarding, kind, reason, note, now))
+        except KubeError:
+            self._outcome("failed")
+            raise
+
+    async def _write(self, regarding: Regarding, kind: str, reason: str, note: str, now: float) -> Outcome:
         # Events of cluster-scoped objects live in `default` (Kubernetes convention).
         namespace = regarding.namespace or "default"
-        moment = dt.datetime.fromtimestamp(self._clock.now(), dt.UTC)
-        body = {
+        key = (regarding.uid, kind, reason, note)
+        series = self._correlator.repeated(key, now)
+        if series is not None:
+            try:
+                await self._count(namespace, series)
+            except NotFound:
+                # Events live for an hour, by the API server's default.
+                self._correlator.lost(key)
+            else:
+                return "repeated"
+        name = f"{regarding.name[:_MAX_PREFIX]}.{self._entropy(_SUFFIX_BYTES).hex()}"
+        body = self._body(namespace, name, regarding, kind, reason, note)
+        await self._api.request("POST", paths.events(namespace), body=msgspec.json.encode(body))
+        self._correlator.sent(key, name, now)
+        return "sent"
+
+    async def _count(self, namespace: str, series: Series) -> None:
+        body = {"series": {"count": series.count, "lastObservedTime": self._moment()}}
+        await self._api.request(
+            "PATCH",
+            paths.events(namespace, series.name),
+            body=msgspec.json.encode(body),
+            content_type="application/merge-patch+json",
+        )
+
+    def _body(
+        self, namespace: str, name: str, regarding: Regarding, kind: str, reason: str, note: str
+    ) -> dict[str, Any]:
+        return {
             "apiVersion": "events.k8s.io/v1",
             "kind": "Event",
-            "metadata": {
-                "name": f"{regarding.name[:_MAX_PREFIX]}.{self._entropy(_SUFFIX_BYTES).hex()}",
-                "namespace": namespace,
-            },
-            "eventTime": moment.strftime("%Y-%m-%dT%H:%M:%S.000000Z"),
+            "metadata": {"name": name, "namespace": namespace},
+            "eventTime": self._moment(),
             "type": kind,
             "reason": reason,
             "action": "Reconcile",
-            "note": note if len(note) <= _MAX_NOTE else note[: _MAX_NOTE - 1] + "…",
+            "note": note,
             "reportingController": REPORTING_CONTROLLER,
             "reportingInstance": self._instance,
             "regarding": {
@@ -72,4 +127,7 @@ class EventRecorder:
             | ({"namespace": regarding.namespace} if regarding.namespace else {})
             | ({"resourceVersion": regarding.resource_version} if regarding.resource_version else {}),
         }
-        await self._api.request("POST", paths.events(namespace), body=msgspec.json.encode(body))
+
+    def _moment(self) -> str:
+        moment = dt.datetime.fromtimestamp(self._clock.now(), dt.UTC)
+        return moment.strftime("%Y-%m-%dT%H:%M:%S.000000Z")

@@ -25,9 +25,9 @@ def secrets(namespace: str = "", name: str = "") -> str:
     return _path("/api/v1", namespace, "secrets", name)
 
 
-def events(namespace: str) -> str:
-    """Return the path that k8s Events are created under."""
-    return _path("/apis/events.k8s.io/v1", namespace, "events", "")
+def events(namespace: str, name: str = "") -> str:
+    """Return the path of k8s Events: one, or all of *namespace*."""
+    return _path("/apis/events.k8s.io/v1", namespace, "events", name)
 
 
 def leases(namespace: str, name: str = "") -> str:

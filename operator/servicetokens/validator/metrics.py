@@ -14,11 +14,11 @@ from prometheus_client.registry import Collector
 from servicetokens.authn.decision import RejectReason
 from servicetokens.authn.index import Index
 from servicetokens.runtime.clock import Clock
+from servicetokens.tokens.keycount import count_by_key
 
 ACCEPTED: Final = "accepted"
 REJECTED: Final = "rejected"
 UNAVAILABLE: Final = "unavailable"
-_OTHER_KEYS: Final = "unknown"
 
 
 class Tally:
@@ -126,15 +126,7 @@ class ValidatorCollector(Collector):
             "Credentials in memory, by the key that verifies them; a key without any can be retired.",
             labels=("key_id",),
         )
-        for key_id, count in _count_by_key(index).items():
+        known = index.keys.ids if index.keys is not None else frozenset()
+        for key_id, count in count_by_key(index.by_key, known).items():
             by_key.add_metric((key_id,), count)
         yield by_key
-
-
-def _count_by_key(index: Index) -> Mapping[str, int]:
-    """Count credentials by key. Only keys that we have get a label: an id in a status may be anybody's words."""
-    known = index.keys.ids if index.keys is not None else frozenset()
-    counts = dict.fromkeys((*sorted(known), _OTHER_KEYS), 0)
-    for key_id, count in index.by_key.items():
-        counts[key_id if key_id in known else _OTHER_KEYS] += count
-    return counts

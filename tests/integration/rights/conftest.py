@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from common.world import World
+from common.world import GROUPS, HOME, OPERATOR, World
 from controlplane.cluster import Cluster
 
 
@@ -15,7 +15,15 @@ def world(binaries: Path) -> Iterator[World]:
     with Cluster(binaries=binaries) as cluster:
         world = World(cluster)
         world.install()
+        world.until(lambda: policies_hold(world), "the policies to be in force")
         yield world
+
+
+def policies_hold(world: World) -> bool:
+    """Say whether the API server has read the policies, which takes it a moment."""
+    operator = world.cluster.client(OPERATOR, GROUPS)
+    path = f"/api/v1/namespaces/{HOME}/secrets?dryRun=All"
+    return operator.request("POST", path, {"metadata": {"name": "mine"}}).status == 403
 
 
 @pytest.fixture

@@ -1,0 +1,140 @@
+"""`servicetokens keys`: which keys there are, what hangs on each, and which can be taken away."""
+
+import asyncio
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+import click
+import msgspec
+
+from servicetokens.api import names
+from servicetokens.api.values import parse_time
+from servicetokens.kube import paths
+from servicetokens.kube.client import Api
+from servicetokens.kube.errors import KubeError, NotConfigured, NotFound
+from servicetokens.kube.secrets import SecretStore
+from servicetokens.kube.watch import list_pages
+from servicetokens.runtime.clock import SystemClock
+from servicetokens.tokens.keycount import UNKNOWN, count_by_key
+from servicetokens.tokens.verifier import InvalidKeyRing, KeyRing
+
+_ADVICE: Final = {
+    "signs": "new tokens are signed with it",
+    "verifies": "tokens depend on it; they move to the newest key when they rotate",
+    "unused": "nothing depends on it: it can be taken away",
+    "missing": "its credentials are refused by everybody: put it back, or let the operator mint anew",
+}
+
+
+class _Verifier(msgspec.Struct, rename="camel"):
+    key_id: str = msgspec.field(name="keyID", default="")
+
+
+class _Credential(msgspec.Struct, rename="camel"):
+    verifier: _Verifier = msgspec.field(default_factory=_Verifier)
+    expiration_time: str | None = None
+
+
+class _Status(msgspec.Struct):
+    credentials: list[_Credential] | None = None
+
+
+class _Token(msgspec.Struct):
+    status: _Status | None = None
+
+
+_tokens: Final = msgspec.json.Decoder(_Token)
+
+
+@dataclass(frozen=True)
+class KeyRow:
+    """One key: `state` is one of `signs`, `verifies`, `unused`, `missing`."""
+
+    key: str
+    state: str
+    credentials: int
+
+    @property
+    def advice(self) -> str:
+        """Say in words what that state means."""
+        return _ADVICE[self.state]
+
+
+def rows(ring: KeyRing, key_ids: Iterable[str]) -> Sequence[KeyRow]:
+    """Return a row for each key of *ring*, and one for all keys that credentials name and that are not there."""
+    found = []
+    for key, count in count_by_key(Counter(key_ids), ring.ids).items():
+        if key == UNKNOWN:
+            state = "missing"
+        elif key == ring.newest:
+            state = "signs"
+        else:
+            state = "verifies" if count else "unused"
+        if key != UNKNOWN or count:
+            found.append(KeyRow(key, state, count))
+    return found
+
+
+async def live_key_ids(api: Api, now: float) -> Sequence[str]:
+    """Return the key of each credential in the cluster that has not ended by *now*. Raises `KubeError`."""
+    found = []
+    async for page in list_pages(api, paths.ours(names.PLURAL_TOKENS)):
+        for item in page.items or ():
+            status = _tokens.decode(item).status
+            for credential in (status.credentials or ()) if status else ():
+                end = credential.expiration_time
+                if end is None or parse_time(end) > now:
+                    found.append(credential.verifier.key_id)
+    return found
+
+
+@click.command("keys", context_settings={"auto_envvar_prefix": "SERVICETOKENS", "show_default": True})
+@click.option(
+    "--kubeconfig", metavar="FILE", help="How to reach the API server; else in-cluster, else $KUBECONFIG."
+)
+@click.option("--namespace", default="servicetokens", metavar="NS", help="Where the operator keeps its keys.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    help="For people or for machines.",
+)
+def command(kubeconfig: str | None, namespace: str, output: str) -> None:
+    """List the keys, how many credentials hang on each, and which key can be taken away.
+
+    Needs the rights to get the key Secret and to list ServiceTokens in all namespaces. No key is shown.
+    """
+    try:
+        found = asyncio.run(_look(kubeconfig, namespace))
+    except (KubeError, NotConfigured, InvalidKeyRing) as error:
+        click.echo(f"servicetokens keys: {error}", err=True)
+        sys.exit(1)
+    if output == "json":
+        click.echo(json.dumps([_as_json(row) for row in found], indent=2))
+        return
+    click.echo(f"{'KEY':<10} {'CREDENTIALS':>11}  STATE")
+    for row in found:
+        click.echo(f"{row.key:<10} {row.credentials:>11}  {row.state}: {row.advice}")
+
+
+async def _look(kubeconfig: str | None, namespace: str) -> Sequence[KeyRow]:
+    async with await Api.connect(kubeconfig) as api:
+        try:
+            secret = await SecretStore(api).get(namespace, names.KEYS_SECRET)
+        except NotFound:
+            message = (
+                f"there is no Secret '{names.KEYS_SECRET}' in namespace '{namespace}': "
+                "the operator makes it when it starts first; if it is lost, restore it from a backup"
+            )
+            raise InvalidKeyRing(message) from None
+        ring = KeyRing.from_secret_data(secret.get("data") or {})
+        return rows(ring, await live_key_ids(api, SystemClock().now()))
+
+
+def _as_json(row: KeyRow) -> dict[str, Any]:
+    return {**asdict(row), "advice": row.advice}

@@ -1,0 +1,91 @@
+"""docs/metrics.md: every metric of operator and validator, as the collectors describe it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import Metric
+
+from common.clock import FakeClock
+from common.facts import settled
+from common.presenting import Surroundings
+from servicetokens.controllers.cache import Caches
+from servicetokens.controllers.keys import Key
+from servicetokens.controllers.metrics import Happenings, OperatorCollector, OperatorNumbers
+from servicetokens.validator.metrics import Tally, UsageNumbers, ValidatorCollector
+
+_HEAD: Final = """# Metrics
+
+<!-- Written by `make generate`. -->
+
+`/metrics` of the health address, for Prometheus. Besides these there is what every Prometheus client of Python tells of
+its process. No label names a token, an account or a namespace, and each has a bounded set of values. Times are in
+seconds.
+"""
+
+
+@dataclass(frozen=True)
+class Described:
+    """One metric, by the name that its samples have."""
+
+    name: str
+    kind: str
+    labels: tuple[str, ...]
+    help: str
+
+
+def of_operator() -> list[Described]:
+    """Describe what the operator serves."""
+    registry = CollectorRegistry()
+    caches = Caches()
+    caches.put_token(settled().token)
+    numbers = OperatorNumbers(caches=caches, ring=None, waiting=0, leads=True, certificate_end=0)
+    registry.register(OperatorCollector(lambda: numbers))
+    happenings = Happenings(registry)
+    happenings.requested("GET", 200)
+    happenings.events.labels("sent")
+    happenings.minted.labels("First")
+    happenings.reconciles.labels("ServiceToken", "done")
+    happenings.seconds.labels(Key("ServiceToken", "", "").kind)
+    return _described(registry.collect())
+
+
+def of_validator() -> list[Described]:
+    """Describe what the validator serves."""
+    collector = ValidatorCollector(
+        [Tally("forwardauth")],
+        Surroundings().index,
+        FakeClock(),
+        usage=lambda: UsageNumbers(0, 0, 0),
+        certificate_end=lambda: 1.0,
+        connections=lambda: {"forwardauth": 0},
+    )
+    return _described(collector.collect())
+
+
+def render() -> str:
+    """Return the page."""
+    parts = [_HEAD]
+    for title, found in (("The operator's", of_operator()), ("The validator's", of_validator())):
+        rows = [f"| `{one.name}` | {one.kind} | {_code(one.labels)} | {one.help} |" for one in found]
+        parts.append(
+            "\n".join(
+                [f"\n## {title}\n", "| metric | type | labels | means |", "|---|---|---|---|", *rows, ""]
+            )
+        )
+    return "".join(parts)
+
+
+def _described(metrics: Iterable[Metric]) -> list[Described]:
+    found = []
+    for metric in metrics:
+        name = f"{metric.name}_total" if metric.type == "counter" else metric.name
+        samples = [one for one in metric.samples if not one.name.endswith(("_created", "_bucket"))]
+        labels = tuple(sorted({label for one in samples for label in one.labels}))
+        found.append(Described(name, metric.type, labels, metric.documentation))
+    return sorted(found, key=lambda one: one.name)
+
+
+def _code(words: Iterable[str]) -> str:
+    return ", ".join(f"`{word}`" for word in words)

@@ -1,0 +1,83 @@
+"""The operator's metrics: what is counted, and that no label can be anybody's words."""
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from common.facts import settled, with_status
+from servicetokens.api import names
+from servicetokens.controllers.cache import Caches
+from servicetokens.controllers.keys import Key
+from servicetokens.controllers.metrics import Happenings, OperatorNumbers, make_registry
+from servicetokens.kube.errors import ApiUnavailable, Conflict, Forbidden, NotFound
+from servicetokens.tokens.verifier import KEY_BYTES, KeyRing
+
+KEY = Key(names.KIND_TOKEN, "team-a", "ci-prod")
+
+
+def registry(caches: Caches, ring: KeyRing | None = None) -> CollectorRegistry:
+    """Return the metrics of an operator that knows *caches*."""
+    return make_registry(
+        lambda: OperatorNumbers(caches=caches, ring=ring, waiting=3, leads=True, certificate_end=None)
+    )
+
+
+def test_tokens_are_counted_by_condition_and_by_key() -> None:
+    """What an alert asks for."""
+    caches = Caches()
+    caches.put_token(settled().token)
+    found = registry(caches, KeyRing({"k1": bytes(KEY_BYTES), "k2": bytes(KEY_BYTES)}))
+    labels = {"type": "Ready", "status": "True", "reason": "Minted"}
+    assert found.get_sample_value("servicetokens_operator_token_conditions", labels) == 1
+    by_key = [
+        found.get_sample_value("servicetokens_operator_credentials", {"key_id": key})
+        for key in ("k1", "k2", "unknown")
+    ]
+    assert by_key == [1, 0, 0]
+
+
+def test_words_that_are_not_ours_become_no_label() -> None:
+    """A status can be edited by whoever may; a million reasons would be a million series."""
+    token = settled().token
+    forged = [
+        condition.model_copy(update={"type": "Ready" if number else "Forged", "reason": "Whatever"})
+        for number, condition in enumerate(token.status.conditions[:2])
+    ]
+    caches = Caches()
+    caches.put_token(with_status(settled(), conditions=tuple(forged)).token)
+    (family,) = [
+        one for one in registry(caches).collect() if one.name == "servicetokens_operator_token_conditions"
+    ]
+    assert [(one.labels["type"], one.labels["reason"]) for one in family.samples] == [("Ready", "Other")]
+
+
+@pytest.mark.parametrize(
+    ("raised", "result"),
+    [
+        (Conflict("x"), "conflict"),
+        (Forbidden("x"), "forbidden"),
+        (ApiUnavailable("x"), "unavailable"),
+        (NotFound("x"), "failed"),
+        (RuntimeError("x"), "defect"),
+        (None, "done"),
+    ],
+)
+async def test_each_end_of_a_reconcile_has_a_name(raised: Exception | None, result: str) -> None:
+    """And what was raised is raised on."""
+    found = CollectorRegistry()
+
+    async def reconcile(_: Key) -> bool:
+        """Fail as asked."""
+        if raised is not None:
+            raise raised
+        return False
+
+    measured = Happenings(found).observed(reconcile)
+    if raised is None:
+        assert not await measured(KEY)
+    else:
+        with pytest.raises(type(raised)):
+            await measured(KEY)
+    labels = {"kind": names.KIND_TOKEN, "result": result}
+    assert found.get_sample_value("servicetokens_operator_reconciles_total", labels) == 1
+    timed = "servicetokens_operator_reconcile_duration_seconds_count"
+    assert found.get_sample_value(timed, {"kind": names.KIND_TOKEN}) == 1
