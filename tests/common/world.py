@@ -153,10 +153,14 @@ class World:
         return None
 
     def events(self, namespace: str, name: str = "ci-prod") -> list[str]:
-        """Return the reasons of the k8s Events about a token, the oldest first."""
+        """Return the reasons of the k8s Events about a token, the oldest first, each as often as it happened."""
         items = self.ok("GET", f"/apis/events.k8s.io/v1/namespaces/{namespace}/events").body["items"]
         ours = [event for event in items if event["regarding"]["name"] == name]
-        return [str(event["reason"]) for event in sorted(ours, key=lambda event: str(event["eventTime"]))]
+        return [
+            str(event["reason"])
+            for event in sorted(ours, key=lambda event: str(event["eventTime"]))
+            for _ in range((event.get("series") or {}).get("count", 1))
+        ]
 
     # ---------------------------------------------------------------------------------------------- waiting
 

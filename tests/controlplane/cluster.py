@@ -166,6 +166,10 @@ class Cluster:
             client=certificate,
         )
 
+    def key_pair(self, name: str, groups: tuple[str, ...] = ()) -> KeyPair:
+        """The certificate of that user, for what speaks to the API server in its name."""
+        return self._certificate(name, groups)
+
     def bearer(self, token: str) -> Path:
         """A kubeconfig file whose user presents that bearer token."""
         return write_kubeconfig(

@@ -133,10 +133,7 @@ class Executor:
         """
         token = snapshot.token
         if plan.status is not None:
-            written = await self._write_status(key, token, plan)
-            if written is None:
-                return False
-            token = written
+            token = await self._write_status(key, token, plan)
         again = False
         if plan.deliver is not None:
             try:
@@ -148,8 +145,8 @@ class Executor:
         await self._send(token, plan.events)
         return again
 
-    async def _write_status(self, key: Key, token: TokenFacts, plan: Plan) -> TokenFacts | None:
-        """Write the planned status, with a new credential in it if one is asked for; None: the token is gone."""
+    async def _write_status(self, key: Key, token: TokenFacts, plan: Plan) -> TokenFacts:
+        """Write the planned status, with a new credential in it if one is asked for."""
         status = plan.status
         if status is None:
             return token
@@ -169,11 +166,8 @@ class Executor:
                 resource_version=token.resource_version,
                 status=status.to_wire(),
             )
-        except NotFound:
-            self._memories.forget(key)
-            self._caches.drop_token(place)
-            return None
-        except (Conflict, ApiUnavailable):
+        except (Conflict, ApiUnavailable, NotFound):
+            # NotFound, too: an API server that is starting, or whose CRD comes back, says so of what is there.
             self._caches.tokens.doubt(place)
             raise
         written = facts.token_facts(raw)
@@ -204,7 +198,7 @@ class Executor:
             value = await self._value(key, token, deliver)
             raw = await self._write_secret(token, seen, deliver, content, value)
         except (Conflict, ApiUnavailable, NotFound, Forbidden, Unprocessable) as error:
-            if _is_final(error, deliver):
+            if _TERMINATING in error.causes:
                 # Nothing is left to be written to: the namespace is going, and the token with it.
                 self._memories.forget(key)
                 return False
@@ -298,13 +292,6 @@ class Executor:
             message = f"the keys are gone: {self._keys.error}"
             raise ApiUnavailable(message, may_have_been_applied=False)
         return ring
-
-
-def _is_final(error: KubeError, deliver: Deliver) -> bool:
-    """Say whether the namespace is going or gone; a creation is the only write that is NotFound without one."""
-    return _TERMINATING in error.causes or (
-        isinstance(error, NotFound) and deliver.write is SecretWrite.CREATE
-    )
 
 
 def _named(body: dict[str, Any], name: str) -> dict[str, Any]:

@@ -100,23 +100,30 @@ async def test_a_conflict_is_read_again_before_anything_is_written(it: Operator)
 
 
 async def test_a_token_that_is_gone_is_forgotten(it: Operator) -> None:
-    """Found out by the write; there is nothing to deliver any more."""
+    """The write says so, and then the object itself is asked for; there is nothing to deliver any more."""
     it.cluster.token = None
+    await it.fails_with(NotFound)
     assert not await it.reconcile()
     assert len(it.memories) == 0
     assert it.cluster.secret is None
 
 
 async def test_a_namespace_that_goes_is_no_error(it: Operator) -> None:
-    """403 with the cause NamespaceTerminating, or 404: final, and not tried again."""
-    for failure in (
-        Forbidden("being terminated", causes=("NamespaceTerminating",)),
-        NotFound("namespaces 'team-a' not found"),
-    ):
-        it = Operator()
-        it.cluster.fails["create secret"] = failure
-        assert not await it.reconcile()
-        assert len(it.memories) == 0
+    """403 with the cause NamespaceTerminating: final, and not tried again."""
+    it.cluster.fails["create secret"] = Forbidden("being terminated", causes=("NamespaceTerminating",))
+    assert not await it.reconcile()
+    assert len(it.memories) == 0
+
+
+@pytest.mark.parametrize("call", ["put status", "create secret"])
+async def test_what_is_not_found_is_tried_again(it: Operator, call: str) -> None:
+    """An API server that starts, or whose CRD comes back, says 404 of what is there. Nothing is minted twice."""
+    it.cluster.fails[call] = NotFound("the server could not find the requested resource")
+    await it.fails_with(NotFound)
+    await it.reconcile()
+    assert it.is_delivered()
+    assert it.cluster.token is not None
+    assert it.cluster.token["status"]["serial"] == 1
 
 
 async def test_a_refused_secret_is_told_and_keeps_its_token(it: Operator) -> None:

@@ -1,0 +1,33 @@
+"""A cluster behind a proxy that fails on demand."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from common.faulty import FaultyProxy
+from common.world import GROUPS, OPERATOR, World
+from controlplane.cluster import Cluster
+
+
+@pytest.fixture(scope="package")
+def world(binaries: Path) -> Iterator[World]:
+    """A cluster with CRDs, rights and policies."""
+    with Cluster(binaries=binaries) as cluster:
+        world = World(cluster)
+        world.install()
+        yield world
+
+
+@pytest.fixture
+def proxy(world: World) -> Iterator[FaultyProxy]:
+    """A proxy that asks in the operator's name."""
+    authority = world.cluster.files.authority.certificate
+    with FaultyProxy(world.cluster.url, authority, world.cluster.key_pair(OPERATOR, GROUPS)) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def namespace(world: World) -> str:
+    """A new namespace."""
+    return world.cluster.create_namespace()

@@ -1,0 +1,79 @@
+"""An operator that starts while everything it asks for fails, one fault after another, gets ready in the end."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from common.callsites import AT_START, within
+from common.faulty import Fault, FaultyProxy
+from common.world import RunningOperator, World, operator_command
+from controlplane.certificates import KeyPair
+from controlplane.ports import free_ports
+from controlplane.processes import Process
+
+# Fourteen faults, each of which is waited out for up to ten seconds; a time-out takes ten more.
+PATIENCE = 150.0
+# Lists are answered by nobody else meanwhile, so this bounds what all retries together ask for.
+MOST_REQUESTS = 300
+ADMINISTRATOR = ("system:admin", ("system:masters",))
+# After these the write is there, and is not asked for again.
+APPLIED = (Fault.APPLIED_AND_RESET, Fault.APPLIED_AND_HUNG, Fault.SLOW)
+
+
+def cases() -> Iterator[tuple[str, list[Fault | None]]]:
+    """Give every place with all faults, in an order in which each of them happens."""
+    for site in AT_START:
+        # 404 comes last: it makes the operator create what is not there, and that is not asked about again soon.
+        ordered = sorted(Fault, key=lambda fault: fault is Fault.NOT_FOUND)
+        if "create" in site:
+            refused: list[Fault | None] = [fault for fault in ordered if fault not in APPLIED]
+            yield from ((site, [*refused, applied]) for applied in APPLIED)
+        elif "leases" in site:
+            # Who leads may fail to renew for a while; between the faults it succeeds.
+            yield site, [part for fault in ordered for part in (fault, None)]
+        else:
+            yield site, [*ordered]
+
+
+@pytest.mark.timeout(400)
+def test_every_fault_at_every_place_is_waited_out(world: World, tmp_path: Path) -> None:
+    """Each case has an operator of its own, with keys of its own, and a token to mint at the end."""
+    certificate = world.cluster.key_pair(*ADMINISTRATOR)
+    found = list(cases())
+    with ThreadPoolExecutor(len(found)) as executor:
+        starts = [
+            executor.submit(start, World(world.cluster), certificate, tmp_path / str(number), *case)
+            for number, case in enumerate(found)
+        ]
+        problems = [(case[0], one.result()) for case, one in zip(found, starts, strict=True)]
+    assert [(site, problem) for site, problem in problems if problem] == []
+
+
+def start(world: World, certificate: KeyPair, directory: Path, site: str, faults: list[Fault | None]) -> str:
+    """Run an operator whose requests at *site* fail in every way; return what is wrong with how it went."""
+    directory.mkdir()
+    home, namespace = world.cluster.create_namespace(), world.cluster.create_namespace()
+    world.account(namespace)
+    world.token(namespace)
+    with FaultyProxy(world.cluster.url, world.cluster.files.authority.certificate, certificate) as proxy:
+        at_home = any(word in site for word in ("keys", "leases"))
+        rule = proxy.put(within(AT_START[site], home) if at_home else AT_START[site], *faults)
+        (port,) = free_ports(1)
+        flags = ["--leader-election", f"--namespace={home}", f"--watch-namespace={namespace}"]
+        flags.append("--no-issue-certificate")
+        command = operator_command(proxy.kubeconfig(directory / "kubeconfig"), port, *flags)
+        with Process("operator", command, log=directory / "operator.log") as process:
+            operator = RunningOperator(process, port)
+            try:
+                world.until(lambda: not rule.left, f"all faults at {site}", timeout=PATIENCE)
+                world.until(operator.is_ready, "the operator to be ready", timeout=PATIENCE)
+                world.until(lambda: world.status(namespace).get("serial"), "a token", timeout=PATIENCE)
+            except TimeoutError as error:
+                return f"{error}; still to come: {rule.left}; {operator.page('/readyz')[1]}"
+            if "Traceback" in process.output():
+                return "a traceback in the log"
+        if len(proxy.asked) > MOST_REQUESTS:
+            return f"{len(proxy.asked)} requests"
+    return ""

@@ -1,0 +1,165 @@
+"""One life of a token under every fault at every place where the operator asks for something.
+
+All lives go on at once, each in a namespace of its own, served by one operator: so one that fails has to leave the
+others alone, too. One more life goes on without a fault; it says how many requests are normal.
+"""
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import pytest
+
+from common.callsites import OF_A_TOKEN, within
+from common.faulty import Fault, FaultyProxy, Rule
+from common.world import GROUPS, OPERATOR, World, operator_command, unsettled
+from controlplane.ports import free_ports
+from controlplane.processes import Process
+
+# A refused Secret is tried again after 10 s and 20 s; a time-out is noticed after 10 s.
+PATIENCE = 90.0
+TWICE = frozenset(Fault) - {Fault.FORBIDDEN, Fault.NO_RIGHT, Fault.UNPROCESSABLE, Fault.APPLIED_AND_HUNG}
+# What one fault may cost: a refused Secret is told (status, Event), read and tried again, and that is told.
+COST = 10
+CALM_SECONDS = 3.0
+
+
+@dataclass
+class Life:
+    """One namespace, what goes wrong there, and how it ended."""
+
+    site: str
+    fault: Fault | None
+    namespace: str
+    rule: Rule | None = None
+    problem: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.fault} at {self.site}" if self.fault else "no fault"
+
+
+def live(world: World, namespace: str) -> None:
+    """Mint, rotate, heal, recreate, revoke and restore twice; wait for each to be done."""
+
+    def done(what: str, serial: int, active: str = "True") -> None:
+        world.until(
+            lambda: (
+                world.is_settled(namespace)
+                and world.condition(namespace, "Active").get("status") == active
+                and world.status(namespace).get("serial") == serial
+                and not unsettled(world, namespace)
+            ),
+            f"{what} in {namespace}",
+            timeout=PATIENCE,
+        )
+
+    world.token(namespace, rotation={"id": "one", "overlap": "0s"})
+    done("minting", 1)
+    world.change(namespace, rotation={"id": "two"})
+    done("rotating", 2)
+    surrounds = {"metadata": {"annotations": {"servicetokens.dev/expires": "never"}}}
+    world.edit_secret(namespace, surrounds)
+    world.until(
+        lambda: expires(world, namespace) not in {"", "never"},
+        f"healing in {namespace}",
+        timeout=PATIENCE,
+    )
+    world.edit_secret(namespace, {"immutable": True, **surrounds})
+    world.until(
+        lambda: expires(world, namespace) not in {"", "never"},
+        f"the immutable Secret of {namespace} to be replaced",
+        timeout=PATIENCE,
+    )
+    for _ in range(2):
+        world.change(namespace, state="Revoked")
+        done("revoking", world.status(namespace)["serial"], "False")
+        world.change(namespace, state="Active")
+        done("restoring", world.status(namespace)["serial"])
+
+
+def expires(world: World, namespace: str) -> str:
+    """Return what the Secret says of its end; nothing when it is not there."""
+    metadata = (world.secret(namespace) or {}).get("metadata", {})
+    return str(metadata.get("annotations", {}).get("servicetokens.dev/expires", ""))
+
+
+@pytest.fixture(scope="module")
+def lives(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[list[Life], FaultyProxy]]:
+    """Everything that happened, in one run."""
+    directory = tmp_path_factory.mktemp("faults")
+    authority = world.cluster.files.authority.certificate
+    certificate = world.cluster.key_pair(OPERATOR, GROUPS)
+    found = [Life("", None, world.cluster.create_namespace())]
+    found += [Life(site, fault, world.cluster.create_namespace()) for site in OF_A_TOKEN for fault in Fault]
+    with FaultyProxy(world.cluster.url, authority, certificate) as proxy:
+        (port,) = free_ports(1)
+        command = operator_command(proxy.kubeconfig(directory / "kubeconfig"), port)
+        with Process("operator", command, log=directory / "operator.log") as operator:
+            for life in found:
+                if life.fault is not None:
+                    site = within(OF_A_TOKEN[life.site], life.namespace)
+                    if life.site.endswith("ObjectStore.get"):
+                        # It is asked only about what is in doubt.
+                        proxy.put(
+                            within(OF_A_TOKEN["kube.objects.ObjectStore.put_status"], life.namespace),
+                            Fault.CONFLICT,
+                        )
+                    life.rule = proxy.put(site, *[life.fault] * (2 if life.fault in TWICE else 1))
+            with ThreadPoolExecutor(len(found)) as executor:
+                list(executor.map(lambda life: _try(world, life), found))
+            time.sleep(CALM_SECONDS)
+            operator.raise_if_ended()
+            assert "Traceback" not in operator.output()
+        yield found, proxy
+
+
+def _try(world: World, life: Life) -> None:
+    own = World(world.cluster)
+    try:
+        own.account(life.namespace)
+        live(own, life.namespace)
+    except (TimeoutError, AssertionError) as error:
+        life.problem = str(error)[:500]
+
+
+def test_every_life_comes_to_its_end(lives: tuple[list[Life], FaultyProxy]) -> None:
+    """Whatever fails, and however: it converges, with the one credential whose plaintext is in the Secret."""
+    assert {str(life): life.problem for life in lives[0] if life.problem} == {}
+
+
+def test_every_fault_happened(lives: tuple[list[Life], FaultyProxy]) -> None:
+    """A case whose fault nobody met would prove nothing."""
+    unmet = [str(life) for life in lives[0] if life.rule is not None and not life.rule.fired]
+    assert unmet == []
+
+
+def test_nothing_is_left_over(world: World, lives: tuple[list[Life], FaultyProxy]) -> None:
+    """One Secret, one credential."""
+    for life in lives[0]:
+        secrets = world.ok("GET", f"/api/v1/namespaces/{life.namespace}/secrets").body["items"]
+        assert [secret["metadata"]["name"] for secret in secrets] == ["ci-prod"], str(life)
+        assert len(world.status(life.namespace)["credentials"]) == 1, str(life)
+
+
+def test_nothing_is_asked_for_ever(lives: tuple[list[Life], FaultyProxy]) -> None:
+    """A fault costs a few requests, and at the end there is silence."""
+    found, proxy = lives
+    asked = {
+        life.namespace: [one for one in proxy.asked if one.namespace == life.namespace] for life in found
+    }
+    normal = len(asked[found[0].namespace])
+    costs = {
+        str(life): (len(asked[life.namespace]), normal)
+        for life in found
+        if len(asked[life.namespace]) > normal + COST * len(life.rule.fired if life.rule else [])
+    }
+    assert costs == {}
+    end = max(one.at for one in proxy.asked)
+    late = [
+        (str(life), one.method, one.path)
+        for life in found
+        for one in asked[life.namespace]
+        if one.at > end - CALM_SECONDS + 1
+    ]
+    assert late == []
