@@ -202,7 +202,7 @@ class FaultyProxy:
         asked = Asked(time.monotonic(), request.method, request.path, dict(request.query))
         self.asked.append(asked)
         fault = self._take(asked)
-        if fault in _STATUSES:
+        if fault is not None and fault in _STATUSES:
             return _refuse(fault)
         if fault is Fault.GARBAGE:
             return web.Response(text="<html>a gateway's page</html>", status=502, content_type="text/html")

@@ -1,0 +1,56 @@
+"""The proof of a revocation while the Leases cannot be listed, nor those of dead validators deleted."""
+
+from pathlib import Path
+
+from common.callsites import OF_THE_PROOF
+from common.faulty import Fault, FaultyProxy
+from common.validating import validator
+from common.world import HOME, World, operator_command
+from controlplane.ports import free_ports
+from controlplane.processes import Process
+
+LEASES = f"/apis/coordination.k8s.io/v1/namespaces/{HOME}/leases"
+PATIENCE = 110.0
+
+
+def leases(world: World) -> list[str]:
+    """Return the names of the validators' Leases."""
+    items = world.ok("GET", LEASES).body["items"]
+    return [item["metadata"]["name"] for item in items if "validator" in item["metadata"]["name"]]
+
+
+def test_a_revocation_is_proven_after_every_fault(
+    world: World, namespace: str, proxy: FaultyProxy, tmp_path: Path
+) -> None:
+    """Never before: `Enforced` is not True while nobody could be asked."""
+    (port,) = free_ports(1)
+    world.account(namespace)
+    world.token(namespace)
+    command = operator_command(proxy.kubeconfig(tmp_path / "kubeconfig"), port)
+    with (
+        Process("operator", command, log=tmp_path / "operator.log") as operator,
+        validator(world, tmp_path / "first.log", "--max-staleness=10s") as dead,
+        validator(world, tmp_path / "second.log", "--max-staleness=10s"),
+    ):
+        world.until_ready(namespace)
+        listing = proxy.put(OF_THE_PROOF["kube.leases.LeaseStore.list"], *Fault)
+        deleting = proxy.put(OF_THE_PROOF["kube.leases.LeaseStore.delete"], *Fault)
+        dead.process.kill()
+        world.change(namespace, state="Revoked")
+        world.until(lambda: is_proven(world, namespace), "the proof", timeout=PATIENCE)
+        assert listing.left == []
+        # Leases are looked at while a proof is asked for, and the dead one's is tried to be deleted each time.
+        while deleting.left and len(leases(world)) > 1:
+            for state in ("Active", "Revoked"):
+                world.change(namespace, state=state)
+                world.until(lambda: is_proven(world, namespace), "the next proof", timeout=PATIENCE)
+        assert len(deleting.fired) > 1
+        assert len(leases(world)) == 1
+        assert "Traceback" not in operator.output()
+
+
+def is_proven(world: World, namespace: str) -> bool:
+    """Say whether every validator answers by the present spec."""
+    enforced = world.condition(namespace, "Enforced")
+    generation = world.get(namespace)["metadata"]["generation"]
+    return (enforced.get("status"), enforced.get("observedGeneration")) == ("True", generation)
