@@ -142,6 +142,11 @@ bench: $(INSTALLED) $(PEERS) ## Measure against Go and a bare writer (ARGS=--wri
 	@$(CONTROL_PLANE) >/dev/null
 	@$(RUN) -m bench $(ARGS)
 
+.PHONY: soak
+soak: $(INSTALLED) ## Random life and restarts against a model that knows what must be accepted (MINUTES=1)
+	@$(CONTROL_PLANE) >/dev/null
+	@$(RUN) -m soak --minutes $(MINUTES) $(ARGS)
+
 .PHONY: clean
 clean: ## Remove everything that make has made here (the control plane's cache stays)
 	@rm -rf .venv dist .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

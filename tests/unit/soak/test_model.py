@@ -1,0 +1,82 @@
+"""The model that the long run is compared with: what follows from each act."""
+
+import pytest
+
+from soak.model import TOLERANCE, AccountModel, Model, TokenModel, Verdict
+
+OVERLAP = 12.0
+
+
+def a_token() -> tuple[Model, TokenModel, AccountModel]:
+    """Return a model with one token that was minted as `one`."""
+    account = AccountModel("team-a", "ci")
+    token = TokenModel("team-a", "ci-prod", "ci", exists=True)
+    token.settled("one", 0)
+    return Model([account], [token]), token, account
+
+
+def verdicts(model: Model, now: float) -> dict[str, Verdict]:
+    """Return what has to be said about each value."""
+    return {value.text: verdict for _, value, verdict in model.everything(now)}
+
+
+def test_a_value_is_accepted_until_something_takes_it_away() -> None:
+    """Revoking and suspending do, and their opposites bring it back."""
+    model, token, account = a_token()
+    assert verdicts(model, 1) == {"one": Verdict.ACCEPTED}
+    token.revoked = True
+    assert verdicts(model, 1) == {"one": Verdict.REFUSED}
+    token.revoked, account.suspended = False, True
+    assert verdicts(model, 1) == {"one": Verdict.REFUSED}
+    account.suspended = False
+    token.settled("one", 2)
+    assert verdicts(model, 2) == {"one": Verdict.ACCEPTED}
+    token.deleted()
+    assert verdicts(model, 3) == {"one": Verdict.REFUSED}
+
+
+def test_a_rotated_value_overlaps_and_then_ends() -> None:
+    """Between the two moments that the model cannot tell apart, either answer is right."""
+    model, token, _ = a_token()
+    token.rotated(OVERLAP, 10)
+    token.settled("two", 13)
+    assert verdicts(model, 14) == {"one": Verdict.ACCEPTED, "two": Verdict.ACCEPTED}
+    assert verdicts(model, 10 + OVERLAP + 1)["one"] is Verdict.EITHER
+    assert verdicts(model, 13 + OVERLAP + TOLERANCE)["one"] is Verdict.REFUSED
+    assert token.overlaps
+
+
+def test_a_second_rotation_ends_the_value_before_the_last() -> None:
+    """Two credentials are the most there is."""
+    model, token, _ = a_token()
+    token.rotated(OVERLAP, 10)
+    token.settled("two", 11)
+    token.rotated(OVERLAP, 12)
+    token.settled("three", 13)
+    assert verdicts(model, 14) == {
+        "one": Verdict.REFUSED,
+        "two": Verdict.ACCEPTED,
+        "three": Verdict.ACCEPTED,
+    }
+
+
+@pytest.mark.parametrize("act", ["lost", "rotated"])
+def test_what_is_replaced_ends_at_once(act: str) -> None:
+    """A lost Secret, a cut, a rotation without overlap."""
+    model, token, _ = a_token()
+    if act == "lost":
+        token.replaced()
+    else:
+        token.rotated(0, 1)
+    token.settled("two", 2)
+    assert verdicts(model, 3) == {"one": Verdict.REFUSED, "two": Verdict.ACCEPTED}
+
+
+def test_a_mint_that_nobody_asked_for_is_found_out() -> None:
+    """And so is one that was asked for and did not happen, and a value that comes back."""
+    _, token, _ = a_token()
+    with pytest.raises(AssertionError, match="nobody asked for it"):
+        token.settled("two", 1)
+    token.rotated(0, 1)
+    with pytest.raises(AssertionError, match="an old value again"):
+        token.settled("one", 2)
