@@ -8,6 +8,7 @@ No nodes, so pods stay Pending. It uses no fixed port, writes into one temporary
 with the process that started it.
 """
 
+import shutil
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -110,6 +111,29 @@ class Cluster:
         """Stop and start it, with other options if given. Port, data and users stay. Raises as `start`."""
         self.stop_api_server(kill=kill)
         self.options = options or self.options
+        self.start_api_server()
+
+    def snapshot(self, directory: Path) -> Path:
+        """Copy what etcd stores to *directory*, which must not exist; the API server is away meanwhile."""
+        self._stop_storage()
+        shutil.copytree(self.directory / "etcd", directory)
+        self._start_storage()
+        return directory
+
+    def restore(self, directory: Path) -> None:
+        """Go back to a `snapshot`: everything that happened since then has not."""
+        self._stop_storage()
+        shutil.rmtree(self.directory / "etcd")
+        shutil.copytree(directory, self.directory / "etcd")
+        self._start_storage()
+
+    def _stop_storage(self) -> None:
+        self.stop_api_server()
+        self.process("etcd").stop()
+
+    def _start_storage(self) -> None:
+        self._run("etcd", components.etcd(self.files))
+        # etcd listens long before the API server asks: that takes it seconds.
         self.start_api_server()
 
     def start_controllers(self) -> None:

@@ -127,7 +127,11 @@ def settle(world: World, model: Model) -> None:
     def is_settled() -> bool:
         seen.clear()
         seen.update(delivered(world, {token.namespace for token in model.tokens}))
-        return all((token.namespace, token.name) in seen for token in model.tokens if token.exists)
+        return all(
+            (place := (token.namespace, token.name)) in seen and token.may_hold(seen[place])
+            for token in model.tokens
+            if token.exists
+        )
 
     world.until(is_settled, "every token to be settled and delivered", timeout=SETTLE_SECONDS)
     now = time.monotonic()

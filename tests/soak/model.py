@@ -58,6 +58,12 @@ class TokenModel:
         """Whether an earlier value may still be good."""
         return any(not value.is_current and value.gone_by for value in self.values)
 
+    def may_hold(self, text: str) -> bool:
+        """Say whether *text* can be what was asked for: where a fresh value is due, none that was seen before."""
+        if self.overlap is None or self.current is None:
+            return True
+        return all(text != value.text for value in self.values)
+
     def rotated(self, overlap: float, now: float) -> None:
         """A rotation with *overlap* seconds was asked for."""
         self._drop_earlier()

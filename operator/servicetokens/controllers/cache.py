@@ -32,12 +32,24 @@ class Table(Generic[F]):
     def __init__(self) -> None:
         self._facts: dict[Place, F] = {}
         self._doubted: set[Place] = set()
+        self._latest = 0
 
     def __len__(self) -> int:
         return len(self._facts)
 
     def __iter__(self) -> Iterator[Place]:
         return iter(self._facts)
+
+    @property
+    def latest(self) -> int:
+        """The latest resourceVersion that was seen here."""
+        return self._latest
+
+    def clear(self) -> None:
+        """Forget everything, also how far the history has come."""
+        self._facts.clear()
+        self._doubted.clear()
+        self._latest = 0
 
     def get(self, place: Place) -> F | None:
         """Return the facts at *place*, or None."""
@@ -53,6 +65,7 @@ class Table(Generic[F]):
         if old is not None and version(facts) < version(old):
             return facts
         self._facts[place] = facts
+        self._latest = max(self._latest, version(facts))
         return old
 
     def drop(self, place: Place, resource_version: str | None = None) -> bool:
@@ -115,6 +128,13 @@ class Caches:
         if dropped and old is not None:
             self._unlink(old)
         return dropped
+
+    def clear(self) -> None:
+        """Forget everything: the history that it is from is not that of the API server any more."""
+        for table in (self.tokens, self.accounts, self.roles, self.secrets):
+            table.clear()
+        self._by_account.clear()
+        self._by_secret.clear()
 
     def tokens_of_account(self, place: Place) -> list[Place]:
         """Return the tokens that name the account at *place*."""

@@ -94,6 +94,12 @@ class Enforcements:
         self._entries.pop(key, None)
         self._waiting.discard(key)
 
+    def clear(self) -> None:
+        """Forget everything: generations and versions that were proven may come again with another meaning."""
+        self._entries.clear()
+        self._waiting.clear()
+        self._seen.clear()
+
     async def run(self) -> None:
         """Ask as long as anything waits, for ever."""
         if self._waiting:

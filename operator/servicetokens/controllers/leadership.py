@@ -67,7 +67,10 @@ class LeaseStore(Protocol):
 
 
 class Leadership:
-    """Acquires, renews and gives up the operators' Lease. *end* ends the process, at once."""
+    """Acquires, renews and gives up the operators' Lease. *end* ends the process, at once.
+
+    *went_back* is told when the Lease is found older than it was, as after a restore of etcd.
+    """
 
     def __init__(
         self,
@@ -78,6 +81,7 @@ class Leadership:
         *,
         timing: Timing = Timing(),
         end: Callable[[int], object] = os._exit,
+        went_back: Callable[[], object] = lambda: None,
     ) -> None:
         self._store = store
         self._namespace = namespace
@@ -85,6 +89,8 @@ class Leadership:
         self._clock = clock
         self._timing = timing
         self._end = end
+        self._went_back = went_back
+        self._latest = 0
         self._seen: tuple[str, str] | None = None
         self._seen_at = 0.0
         self._lease: Lease | None = None
@@ -158,13 +164,22 @@ class Leadership:
     async def _take(self) -> bool:
         begun = self._clock.monotonic()
         lease = await self._current()
+        self._follow(lease)
         if not self._may_take(lease, begun):
             return False
         taken = lease.taken_by(self._identity, self._timing.duration, self._clock.now())
         self._lease = await self._store.put(taken)
+        self._follow(self._lease)
         # Counted from before the request: nobody knows when the server took it.
         self._renewed_at = begun
         return True
+
+    def _follow(self, lease: Lease) -> None:
+        """Notice that history went back: an object that changes every other second tells soonest."""
+        version = int(lease.resource_version) if lease.resource_version.isdecimal() else self._latest
+        if version < self._latest:
+            self._went_back()
+        self._latest = version
 
     async def _current(self) -> Lease:
         try:

@@ -28,14 +28,14 @@ from servicetokens.controllers.metrics import Happenings, OperatorNumbers, make_
 from servicetokens.controllers.pool import WorkerPool
 from servicetokens.controllers.queue import WorkQueue
 from servicetokens.controllers.reconcile import Reconciler
-from servicetokens.controllers.resync import Resync
+from servicetokens.controllers.resync import HISTORY_WENT_BACK, Resync
 from servicetokens.controllers.signals import end_on_signals
 from servicetokens.controllers.troubles import Troubles
 from servicetokens.controllers.wakeup import Wakeup
 from servicetokens.controllers.watching import watch
 from servicetokens.kube import crds
 from servicetokens.kube.client import Api
-from servicetokens.kube.errors import ApiUnavailable, KubeError, NotConfigured
+from servicetokens.kube.errors import ApiUnavailable, HistoryWentBack, KubeError, NotConfigured
 from servicetokens.kube.events import EventRecorder
 from servicetokens.kube.leases import LeaseStore
 from servicetokens.kube.objects import ObjectStore
@@ -76,6 +76,7 @@ class Operator:
         objects, tokens_secrets = ObjectStore(fenced), SecretStore(fenced)
         host = os.uname().nodename
         self._caches = Caches()
+        self._went_back = asyncio.Event()
         self._queue = WorkQueue()
         self._troubles = Troubles()
         self._keys = KeyringKeeper(
@@ -132,7 +133,14 @@ class Operator:
             # Pods of one name exist one after another, and processes on one host may exist at once.
             identity = f"{host}_{entropy(4).hex()}"
             timing = Timing.of(settings.lease_duration)
-            self._leadership = Leadership(LeaseStore(api), settings.namespace, identity, clock, timing=timing)
+            self._leadership = Leadership(
+                LeaseStore(api),
+                settings.namespace,
+                identity,
+                clock,
+                timing=timing,
+                went_back=self._went_back.set,
+            )
         self.issuer: Issuer | None = None
         if settings.issue_certificate:
             self.issuer = Issuer(
@@ -210,6 +218,8 @@ class Operator:
         if not self._leads():
             message = "the Lease was not renewed in time, and somebody else may lead"
             raise ApiUnavailable(message)
+        if not self._listed.is_set():
+            raise ApiUnavailable(HISTORY_WENT_BACK)
         return await self._reconciler.reconcile(key)
 
     async def _work(self, stop: asyncio.Event) -> None:
@@ -217,6 +227,9 @@ class Operator:
         try:
             await self._prepare()
             await _until_one_ends(self._everything_that_goes_on(stop))
+        except HistoryWentBack as error:
+            self._troubles.found("start", str(error))
+            self._forget_everything()
         except (KubeError, NotConfigured) as error:
             self._troubles.found("start", str(error))
         except Exception as error:  # noqa: BLE001 - kopf raises whatever failed, and most of it passes
@@ -246,6 +259,7 @@ class Operator:
             watches_secrets=self._settings.watch_secrets,
             begun=self._resync.soon,
         )
+        yield self._until_history_went_back()
         yield crds.until_unfit(self._api, self._schema_period)
         yield self._deadlines.run()
         yield self._keys.run()
@@ -255,6 +269,19 @@ class Operator:
         yield self._resync.run()
         if not self._settings.watch_secrets:
             yield self._resync.visit()
+
+    async def _until_history_went_back(self) -> None:
+        await self._went_back.wait()
+        raise HistoryWentBack(HISTORY_WENT_BACK)
+
+    def _forget_everything(self) -> None:
+        """Begin as after a start: watches go on from a place that is not there, and caches believe the newest."""
+        self._went_back.clear()
+        # Until all is listed nobody may conclude anything, not even that a Secret is gone.
+        self._listed.clear()
+        self._caches.clear()
+        self._memories.clear()
+        self._enforcements.clear()
 
     def _has_credentials(self) -> bool:
         return any(token.status.credentials for token in self._caches.tokens.values())

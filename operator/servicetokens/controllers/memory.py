@@ -56,6 +56,10 @@ class Memories:
         """Forget everything about a token that is gone."""
         self._entries.pop(key, None)
 
+    def clear(self) -> None:
+        """Forget everything about every token."""
+        self._entries.clear()
+
     def recall(self, key: Key, facts: TokenFacts, now: int) -> Memory:
         """Return what `plan` should know. A plaintext that status knows nothing of is dropped on the way."""
         entry = self._entries.get(key)

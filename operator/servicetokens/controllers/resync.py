@@ -17,7 +17,7 @@ from servicetokens.controllers.cache import Caches, Place, Table
 from servicetokens.controllers.wakeup import Wakeup
 from servicetokens.kube import paths
 from servicetokens.kube.client import Api
-from servicetokens.kube.errors import KubeError
+from servicetokens.kube.errors import HistoryWentBack, KubeError
 from servicetokens.kube.watch import list_pages
 from servicetokens.runtime.entropy import Entropy
 from servicetokens.runtime.logs import get_logger
@@ -31,6 +31,9 @@ _SETTLE: Final = 2.0
 _RETRY: Final = 10.0
 # Nobody waits for this look; one request per token and hour is little even for 100,000 of them.
 VISIT_SECONDS: Final = 3600.0
+HISTORY_WENT_BACK: Final = (
+    "the API server has forgotten what it told us, as after a restore of etcd; everything is being read again"
+)
 SELECTOR: Final = f"{names.LABEL_TOKEN_SECRET}=true"
 
 _objects: Final = msgspec.json.Decoder(dict[str, Any])
@@ -91,7 +94,11 @@ class Resync:
             )
 
     async def run(self) -> None:
-        """Keep listing, for ever: soon after it was asked for, else at moments that replicas do not share."""
+        """Keep listing, for ever: soon after it was asked for, else at moments that replicas do not share.
+
+        Raises:
+            HistoryWentBack: nothing in the caches, and no watch, can be believed any more.
+        """
         while True:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._asked.wait(), _PERIOD * (1 + self._entropy(1)[0] / 255))
@@ -100,6 +107,8 @@ class Resync:
             try:
                 await self.tokens()
                 await self.others()
+            except HistoryWentBack:
+                raise
             except KubeError as error:
                 _log.warning("resync failed", error=error.message, retry_in=_RETRY)
                 await asyncio.sleep(_RETRY)
@@ -135,8 +144,12 @@ class Resync:
         versions: list[int] = []
         query = {"labelSelector": selector} if selector else None
         for path in places:
-            page = None
+            page, seen = None, table.latest
             async for page in list_pages(self._api, path, query):
+                as_of = page.metadata.resource_version
+                if as_of.isdecimal() and int(as_of) < seen:
+                    # A list is never older than what was seen before it was asked for.
+                    raise HistoryWentBack(HISTORY_WENT_BACK)
                 for item in page.items or ():
                     raw = _objects.decode(item)
                     meta = raw["metadata"]

@@ -114,6 +114,10 @@ class AlreadyExists(Conflict):
     """An object of that name is already there."""
 
 
+class HistoryWentBack(KubeError):
+    """The API server's history is shorter than what we have seen of it, as after a restore of etcd."""
+
+
 class Gone(KubeError):
     """The place in the history from which we wanted to go on is forgotten."""
 

@@ -1,7 +1,5 @@
 """Faults between the validator and the API server: what was missed is found, and nothing is made up meanwhile."""
 
-import shutil
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +8,6 @@ from common.relay import Relay
 from common.stored import store_keys, store_tokens
 from common.validating import RunningValidator, validator
 from common.world import HOME, ROOT, VALIDATOR, World
-from controlplane import components
 from controlplane.cluster import Cluster, Options
 from controlplane.kubeconfig import write_kubeconfig
 from controlplane.ports import LOOPBACK
@@ -106,30 +103,14 @@ def test_a_history_that_goes_back_is_noticed(binaries: Path, tmp_path: Path) -> 
         token, other = store_tokens(world.client, world.cluster.create_namespace(), 2)
         with validator(world, tmp_path / "validator.log", "--max-staleness=5s") as running:
             world.until(lambda: running.forward(token.text).status == 200, "the token to be known")
-            _stop(cluster)
-            snapshot = shutil.copytree(cluster.directory / "etcd", tmp_path / "snapshot")
-            _start(cluster)
+            snapshot = cluster.snapshot(tmp_path / "snapshot")
             for number in range(50):
                 other.change(description=f"version {number}")
             token.change(state="Revoked")
             world.until(lambda: running.forward(token.text).status == 401, "the revocation", timeout=40)
-            _stop(cluster)
-            shutil.rmtree(cluster.directory / "etcd")
-            shutil.copytree(snapshot, cluster.directory / "etcd")
-            _start(cluster)
+            cluster.restore(snapshot)
             world.until(lambda: running.forward(token.text).status == 200, "what is true now", timeout=60)
             other.change(state="Revoked")
             world.until(
                 lambda: running.forward(other.text).status == 401, "a change of the new history", timeout=20
             )
-
-
-def _stop(cluster: Cluster) -> None:
-    cluster.stop_api_server()
-    cluster.process("etcd").stop()
-
-
-def _start(cluster: Cluster) -> None:
-    cluster._run("etcd", components.etcd(cluster.files))
-    time.sleep(0.5)
-    cluster.start_api_server()

@@ -218,3 +218,29 @@ async def test_a_release_that_cannot_be_written_is_only_a_delay(store: Store, cl
     store.down = True
     await one.release()
     assert not one.leads
+
+
+async def test_a_lease_that_is_older_than_it_was_is_told(store: Store, clock: FakeClock) -> None:
+    """After a restore of etcd nothing that was seen before can be believed; every renewal tells."""
+    told: list[bool] = []
+    one = Leadership(
+        store,
+        "servicetokens",
+        "one",
+        clock,
+        timing=QUICK,
+        end=told.append,
+        went_back=lambda: told.append(True),
+    )
+    store.writes = 100
+    assert await leads_within(one, 1)
+    assert store.lease is not None
+    snapshot = store.lease
+    renewing = asyncio.create_task(one.run())
+    await asyncio.sleep(0.05)
+    assert told == []
+    store.lease, store.writes = replace(snapshot, resource_version="40"), 40
+    await asyncio.sleep(0.05)
+    renewing.cancel()
+    assert told == [True]
+    await one.release()

@@ -11,6 +11,7 @@ from servicetokens.controllers.cache import Caches
 from servicetokens.controllers.queue import WorkQueue
 from servicetokens.controllers.resync import Resync
 from servicetokens.controllers.wakeup import Wakeup
+from servicetokens.kube.errors import HistoryWentBack
 
 ROOT = f"/apis/{names.GROUP}/{names.VERSION}"
 
@@ -22,6 +23,10 @@ class NoKeys:
     error = "none"
 
 
+def nothing() -> None:
+    """Happens while a list is read."""
+
+
 class Lists:
     """Answers lists from `objects` by path, as of `versions` (100 where nothing is said)."""
 
@@ -30,10 +35,12 @@ class Lists:
         self.versions: dict[str, str] = {}
         self.asked: list[tuple[str, dict[str, str]]] = []
         self.reached_secrets = asyncio.Event()
+        self.meanwhile = nothing
 
     async def request(self, _method: str, path: str, **options: Any) -> bytes:
         """Return a whole list."""
         self.asked.append((path, options["query"]))
+        self.meanwhile()
         if path == "/api/v1/secrets":
             self.reached_secrets.set()
         items = self.objects.get(path, [])
@@ -93,9 +100,19 @@ async def test_what_is_not_listed_any_more_is_let_go(it: Surroundings) -> None:
 
 async def test_what_came_after_the_list_stays(it: Surroundings) -> None:
     """It is newer than the list, so its absence there says nothing."""
-    it.wakeup.token(a_token("new", 101))
+    it.lists.meanwhile = lambda: it.wakeup.token(a_token("new", 101))
     await it.resync.tokens()
     assert it.tokens == {"new"}
+
+
+async def test_a_list_that_is_older_than_what_was_seen_before_is_of_another_history(it: Surroundings) -> None:
+    """After a restore of etcd: nothing of it may be mixed with what is known."""
+    it.wakeup.token(a_token("known", 101))
+    with pytest.raises(HistoryWentBack, match="as after a restore of etcd"):
+        await it.resync.tokens()
+    it.caches.clear()
+    await it.resync.tokens()
+    assert it.tokens == set()
 
 
 async def test_of_several_lists_the_oldest_counts() -> None:
@@ -105,8 +122,8 @@ async def test_of_several_lists_the_oldest_counts() -> None:
         f"{ROOT}/namespaces/team-a/servicetokens": "100",
         f"{ROOT}/namespaces/team-b/servicetokens": "120",
     }
-    it.wakeup.token(a_token("new", 110))
     it.wakeup.token(a_token("gone", 90))
+    it.lists.meanwhile = lambda: it.wakeup.token(a_token("new", 110))
     await it.resync.tokens()
     assert it.tokens == {"new"}
 
