@@ -222,7 +222,7 @@ async def test_a_release_that_cannot_be_written_is_only_a_delay(store: Store, cl
 
 async def test_a_lease_that_is_older_than_it_was_is_told(store: Store, clock: FakeClock) -> None:
     """After a restore of etcd nothing that was seen before can be believed; every renewal tells."""
-    told: list[bool] = []
+    told: list[int] = []
     one = Leadership(
         store,
         "servicetokens",
@@ -230,7 +230,7 @@ async def test_a_lease_that_is_older_than_it_was_is_told(store: Store, clock: Fa
         clock,
         timing=QUICK,
         end=told.append,
-        went_back=lambda: told.append(True),
+        went_back=lambda: told.append(1),
     )
     store.writes = 100
     assert await leads_within(one, 1)
@@ -242,5 +242,5 @@ async def test_a_lease_that_is_older_than_it_was_is_told(store: Store, clock: Fa
     store.lease, store.writes = replace(snapshot, resource_version="40"), 40
     await asyncio.sleep(0.05)
     renewing.cancel()
-    assert told == [True]
+    assert told == [1]
     await one.release()
