@@ -142,6 +142,11 @@ bench: $(INSTALLED) $(PEERS) ## Measure against Go and a bare writer (ARGS=--wri
 	@$(CONTROL_PLANE) >/dev/null
 	@$(RUN) -m bench $(ARGS)
 
+.PHONY: bench-scale
+bench-scale: $(INSTALLED) ## Measure 10,000 and 50,000 tokens, for minutes (ARGS=--write: into docs/scale.md)
+	@$(CONTROL_PLANE) >/dev/null
+	@$(RUN) -m bench.scale $(ARGS)
+
 .PHONY: soak
 soak: $(INSTALLED) ## Random life and restarts against a model that knows what must be accepted (MINUTES=1)
 	@$(CONTROL_PLANE) >/dev/null

@@ -46,6 +46,11 @@ include the POSTs of the tokens, so the share is a strict one. Rounds alternate,
 by the API server (`apiserver_request_total`), less our own."""
 
 
+def patience(count: int) -> float:
+    """Return the seconds after which *count* tokens count as hung: a tenth of the rate that is aimed at."""
+    return PATIENCE_SECONDS + count / 20
+
+
 @dataclass
 class Round:
     """What one round has shown."""
@@ -89,8 +94,8 @@ async def measure(
     api: Api, operator: Process, health: str, namespaces: Sequence[tuple[str, str]], count: int
 ) -> Section:
     """Run one round for each pair of namespaces (the operator's, the bare writer's) and return the rows."""
-    await _wait_until_ready(operator, health)
-    rounds = [await _round(api, operator, watched, bare, count) for watched, bare in namespaces]
+    await wait_until_ready(operator, health)
+    rounds = [await run_round(api, operator, watched, bare, count) for watched, bare in namespaces]
     section = Section(f"Minting {count:,} tokens at once", METHOD)
 
     def median(of: Callable[[Round], float]) -> float:
@@ -122,9 +127,10 @@ async def measure(
     return section
 
 
-async def _round(api: Api, operator: Process, watched: str, bare: str, count: int) -> Round:
+async def run_round(api: Api, operator: Process, watched: str, bare: str, count: int) -> Round:
+    """Have the operator mint *count* tokens in *watched*, then write the very same into *bare*."""
     before, cpu = await RequestCounts.read(api), cpu_seconds(operator.pid)
-    seconds = await _let_the_operator_mint(api, watched, count)
+    seconds = await let_the_operator_mint(api, watched, count)
     cpu = cpu_seconds(operator.pid) - cpu
     after = await RequestCounts.read(api)
     creating, writing = await _write_the_same(api, watched, bare, count)
@@ -139,7 +145,8 @@ async def _round(api: Api, operator: Process, watched: str, bare: str, count: in
     )
 
 
-async def _let_the_operator_mint(api: Api, namespace: str, count: int) -> float:
+async def let_the_operator_mint(api: Api, namespace: str, count: int) -> float:
+    """Create *count* tokens; return the seconds until all are Ready and delivered. Raises `BenchFailed`."""
     progress = _Progress(count)
     secrets = f"/api/v1/namespaces/{namespace}/secrets"
     async with (
@@ -147,20 +154,23 @@ async def _let_the_operator_mint(api: Api, namespace: str, count: int) -> float:
         watching(api, secrets, progress.see_secret, labelSelector=f"{LABEL_TOKEN_SECRET}=true"),
     ):
         start = time.monotonic()
-        await _create_tokens(api, namespace, count, APPLIERS)
+        await create_tokens(api, namespace, count, APPLIERS)
         try:
-            await asyncio.wait_for(progress.done.wait(), PATIENCE_SECONDS)
+            await asyncio.wait_for(progress.done.wait(), patience(count))
         except TimeoutError:
             message = (
-                f"after {PATIENCE_SECONDS} s {len(progress.ready)} of {count} tokens are Ready "
+                f"after {patience(count):.0f} s {len(progress.ready)} of {count} tokens are Ready "
                 f"and {len(progress.secrets)} have a Secret"
             )
             raise BenchFailed(message) from None
         return time.monotonic() - start
 
 
-async def _create_tokens(api: Api, namespace: str, count: int, in_flight: int) -> list[Json]:
+async def create_tokens(api: Api, namespace: str, count: int, in_flight: int) -> list[Json]:
+    """Create *count* tokens, *in_flight* at a time."""
+
     async def create(name: str) -> Json:
+        """Create one."""
         return await send(api, "POST", token_path(namespace), token_object(name))
 
     return await gather_limited(create, names(count), in_flight=in_flight)
@@ -173,7 +183,7 @@ async def _write_the_same(api: Api, source: str, target: str, count: int) -> tup
     delivered = (await get(api, f"/api/v1/namespaces/{source}/secrets"))["items"]
     by_name = {one["metadata"]["name"]: one for one in delivered}
     start = time.monotonic()
-    created = await _create_tokens(api, target, count, APPLIERS)
+    created = await create_tokens(api, target, count, APPLIERS)
     creating = time.monotonic() - start
 
     async def write_pair(token: Json) -> None:
@@ -195,7 +205,8 @@ def _copy_secret(secret: Json, owner_uid: str) -> Json:
     return {"metadata": {**kept, "ownerReferences": owners}, "type": secret["type"], "data": secret["data"]}
 
 
-async def _wait_until_ready(operator: Process, health: str) -> None:
+async def wait_until_ready(operator: Process, health: str) -> None:
+    """Wait until `/readyz` says so. Raises `BenchFailed`."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not await asyncio.to_thread(_is_ready, health):
         operator.raise_if_ended()

@@ -37,10 +37,10 @@ class Validator:
         )
 
 
-def start_operator(cluster: Cluster, python: str, namespaces: list[str]) -> tuple[Process, str]:
+def start_operator(cluster: Cluster, python: str, namespaces: list[str], *more: str) -> tuple[Process, str]:
     """Start an operator that watches *namespaces*, on any core; return it and its health address."""
     health = f"{LOOPBACK}:{free_ports(1)[0]}"
-    flags = [*_common(cluster, namespaces), "--health-address", health]
+    flags = [*_common(cluster, namespaces), "--health-address", health, *more]
     log = cluster.directory / "bench-operator.log"
     return Process("operator", [python, "-m", "servicetokens", "operator", *flags], log=log), health
 

@@ -52,12 +52,20 @@ def text(sections: Sequence[Section]) -> str:
     return "\n".join(lines)
 
 
-def write_page(path: Path, machine: Machine, sections: Sequence[Section], remarks: str) -> None:
-    """Write the page `docs/benchmarks.md`."""
+def write_page(
+    path: Path,
+    machine: Machine,
+    sections: Sequence[Section],
+    remarks: str,
+    *,
+    title: str = "Benchmarks",
+    command: str = "make bench ARGS=--write",
+) -> None:
+    """Write a page of `docs/`."""
     lines = [
-        "# Benchmarks",
+        f"# {title}",
         "",
-        "Written by `make bench ARGS=--write`; one run on one machine, to be compared with itself only.",
+        f"Written by `{command}`; one run on one machine, to be compared with itself only.",
         "",
         *(f"- {name}: {value}" for name, value in machine.facts),
     ]
@@ -65,5 +73,5 @@ def write_page(path: Path, machine: Machine, sections: Sequence[Section], remark
         lines += ["", f"## {section.title}", "", section.method, ""]
         lines += ["| " + " | ".join(HEADER) + " |", "|" + "---|" * len(HEADER)]
         lines += [f"| {row.what} | {row.measured} | {row.goal} | {row.mark} |" for row in section.rows]
-    lines += ["", "## Remarks", "", remarks]
+    lines += ["", "## Remarks", "", remarks] if remarks else [""]
     path.write_text("\n".join(lines), encoding="utf-8")

@@ -74,3 +74,13 @@ def test_every_step_of_a_runbook_is_taken_by_a_test() -> None:
         if f'Runbook("{page.stem}")' not in tests or f'"{section}"' not in tests
     ]
     assert untried == []
+
+
+def test_every_hazard_of_the_operator_has_a_test_of_its_number() -> None:
+    """Rows 20 to 45 of the list of bad inputs and faults; those before are the validator's."""
+    found = {
+        int(number)
+        for path in (ROOT / "tests").glob("**/test_*.py")
+        for number in re.findall(r"^(?:async )?def test_row_(\d+)_", path.read_text(), re.MULTILINE)
+    }
+    assert found == set(range(20, 46))

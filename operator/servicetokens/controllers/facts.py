@@ -12,7 +12,7 @@ from typing import Any, Final, TypedDict, TypeVar
 from pydantic import ValidationError
 
 from servicetokens.api import names, values
-from servicetokens.api.meta import Model, describe_errors
+from servicetokens.api.meta import Model, describe_errors, slim
 from servicetokens.api.service_account import ServiceAccountSpec, ServiceAccountStatus
 from servicetokens.api.service_role import ServiceRoleSpec, ServiceRoleStatus
 from servicetokens.api.service_token import ServiceTokenSpec, ServiceTokenStatus
@@ -40,9 +40,12 @@ class _Common(TypedDict):
 def token_facts(raw: Raw) -> TokenFacts:
     """Squeeze a ServiceToken."""
     spec, error = _read_spec(ServiceTokenSpec, raw)
-    return TokenFacts(
-        **_common(raw), spec=spec, spec_error=error, status=ServiceTokenStatus.read(raw.get("status"))
-    )
+    status = ServiceTokenStatus.read(raw.get("status"))
+    # There are many of them.
+    slim(status)
+    if spec is not None:
+        slim(spec)
+    return TokenFacts(**_common(raw), spec=spec, spec_error=error, status=status)
 
 
 def account_facts(raw: Raw) -> AccountFacts:

@@ -13,9 +13,9 @@ from servicetokens.tokens.verifier import FIRST_KEY, KEY_BYTES, InvalidKeyRing, 
 
 _log = get_logger(__name__)
 
-# A second key is a planned act, so whoever adds one can wait a minute; a lost one is looked for often: nothing can be
-# minted until it is back.
-_PERIOD: Final = 60.0
+# A second key is a planned act, and idle operators shall ask for nothing; a lost one is looked for often: nothing can
+# be minted until it is back.
+_PERIOD: Final = 300.0
 _PERIOD_WITHOUT_KEYS: Final = 5.0
 
 

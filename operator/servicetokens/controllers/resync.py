@@ -28,6 +28,8 @@ _log = get_logger(__name__)
 _PERIOD: Final = 600.0
 # After a watch has begun: long enough for the others that begin with it, so that one list serves them all.
 _SETTLE: Final = 2.0
+# Watches that begin again and again would put it off for ever.
+_MOST_SETTLES: Final = 60
 _RETRY: Final = 10.0
 # Nobody waits for this look; one request per token and hour is little even for 100,000 of them.
 VISIT_SECONDS: Final = 3600.0
@@ -102,7 +104,7 @@ class Resync:
         while True:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._asked.wait(), _PERIOD * (1 + self._entropy(1)[0] / 255))
-                await asyncio.sleep(_SETTLE)
+                await self._calm()
             self._asked.clear()
             try:
                 await self.tokens()
@@ -113,6 +115,14 @@ class Resync:
                 _log.warning("resync failed", error=error.message, retry_in=_RETRY)
                 await asyncio.sleep(_RETRY)
                 self._asked.set()
+
+    async def _calm(self) -> None:
+        """Wait until no watch begins any more: with many objects, kopf needs minutes to show them all."""
+        for _ in range(_MOST_SETTLES):
+            self._asked.clear()
+            await asyncio.sleep(_SETTLE)
+            if not self._asked.is_set():
+                return
 
     async def visit(self, period: float = VISIT_SECONDS) -> None:
         """Wake each token once in *period* seconds, for ever, one after another, so that it looks at its Secret.

@@ -163,3 +163,14 @@ def test_nothing_is_asked_for_ever(lives: tuple[list[Life], FaultyProxy]) -> Non
         if one.at > end - CALM_SECONDS + 1
     ]
     assert late == []
+
+
+def test_row_38_a_write_that_was_applied_without_an_answer_is_not_repeated(
+    world: World, lives: tuple[list[Life], FaultyProxy]
+) -> None:
+    """Status or Secret, cut off or hung: each such life has minted twice, for it was asked to rotate once."""
+    applied = {Fault.APPLIED_AND_RESET, Fault.APPLIED_AND_HUNG}
+    serials = {
+        str(life): world.status(life.namespace)["serial"] for life in lives[0] if life.fault in applied
+    }
+    assert set(serials.values()) == {2}, serials

@@ -10,11 +10,13 @@ import pytest
 import yaml
 
 from common.clock import FakeClock
-from common.world import OPERATOR, World, in_seconds
+from common.world import OPERATOR, RunningOperator, World, in_seconds, unsettled
 from controlplane.cluster import Cluster, Options
 from controlplane.crds import install_crds
 
 ROOT = Path(__file__).resolve().parents[3]
+AWAY_SECONDS = 10
+AWAY_TOKENS = 20
 POLICY_BINDINGS = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings"
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
@@ -33,7 +35,7 @@ def keep_owners(_meta: dict[str, Any]) -> None:
 
 @pytest.mark.usefixtures("operator")
 @pytest.mark.parametrize("owners", [strip_owners, keep_owners], ids=["stripped", "dead"])
-def test_a_restored_secret_is_reclaimed_and_its_old_value_refused(
+def test_row_42_a_restored_secret_is_reclaimed_and_its_old_value_refused(
     world: World, namespace: str, owners: Callable[[dict[str, Any]], None]
 ) -> None:
     """Secrets come back before objects, objects without status and with new uids: a fresh token is minted."""
@@ -113,7 +115,7 @@ EDITS: Mapping[str, tuple[Callable[[World, str], dict[str, Any]], bool]] = {
 
 @pytest.mark.usefixtures("operator")
 @pytest.mark.parametrize(("edit", "keeps_value"), EDITS.values(), ids=EDITS)
-def test_a_status_edited_by_hand_is_repaired(
+def test_row_30_a_status_edited_by_hand_is_repaired(
     world: World, namespace: str, edit: Callable[[World, str], dict[str, Any]], keeps_value: bool
 ) -> None:
     """Either what was true is written again, or a fresh token is minted; nothing planted stays."""
@@ -145,7 +147,7 @@ def test_a_status_edited_by_hand_is_repaired(
 
 
 @pytest.mark.usefixtures("operator")
-def test_a_namespace_that_terminates_costs_no_storm(world: World, namespace: str) -> None:
+def test_row_41_a_namespace_that_terminates_costs_no_storm(world: World, namespace: str) -> None:
     """Creations there are refused for good: that is final, and not tried again and again."""
     for number in range(20):
         world.token(namespace, f"token-{number}")
@@ -305,3 +307,39 @@ def test_an_odd_object_harms_nobody_else(own_world: World, tmp_path: Path) -> No
         assert operator.is_ready()
     assert "Traceback" not in operator.process.output()
     assert "a defect" not in operator.process.output()
+
+
+def test_row_20_an_api_server_that_is_away_is_waited_for_and_nothing_is_minted_twice(
+    own_world: World, tmp_path: Path
+) -> None:
+    """The operator is not ready and says why, asks ever more rarely, and goes on by itself."""
+    world = own_world
+    namespace = world.cluster.create_namespace()
+    world.account(namespace)
+    with world.operator(tmp_path / "operator.log") as operator:
+        for number in range(AWAY_TOKENS):
+            world.token(namespace, f"token-{number}")
+        world.cluster.stop_api_server(kill=True)
+        world.until(lambda: "cannot be reached" in operator.page("/readyz")[1], "the reason")
+        asked = requests_made(operator)
+        time.sleep(AWAY_SECONDS)
+        assert requests_made(operator) - asked < AWAY_TOKENS * 10
+        world.cluster.start_api_server()
+        path = world.path("servicetokens", namespace)
+        world.until(lambda: world.client.request("GET", path).ok, "the storage of the API server", timeout=30)
+        world.until(lambda: not unsettled(world, namespace), "the tokens", timeout=60)
+        world.until(operator.is_ready, "the operator to be ready", timeout=60)
+    tokens = world.ok("GET", world.path("servicetokens", namespace)).body["items"]
+    # A write that was applied while nobody could be told of it is found, not repeated.
+    assert {token["status"]["serial"] for token in tokens} <= {1, 2}
+    assert all(len(token["status"]["credentials"]) == 1 for token in tokens)
+
+
+def requests_made(operator: RunningOperator) -> float:
+    """Return how often the operator has asked the API server for something, watches aside."""
+    lines = operator.page("/metrics")[1].splitlines()
+    return sum(
+        float(line.rsplit(" ", 1)[1])
+        for line in lines
+        if line.startswith("servicetokens_operator_api_requests_total{")
+    )

@@ -11,7 +11,7 @@ from controlplane.ports import LOOPBACK
 from servicetokens.controllers.issuing import TLS_SECRET, service_names
 
 
-def test_a_validator_serves_what_the_operator_has_issued(
+def test_row_44_a_validator_serves_what_the_operator_has_issued(
     world: World, operator: RunningOperator, tmp_path: Path
 ) -> None:
     """Under every name of the Service; the bundle beside it is all that a client needs."""

@@ -89,7 +89,7 @@ def test_a_shorter_overlap_ends_the_old_one_earlier(world: World, namespace: str
     assert world.serial_of(first, namespace) is None
 
 
-def test_a_revoked_token_rotates_and_stays_revoked(world: World, namespace: str) -> None:
+def test_row_35_a_revoked_token_rotates_and_stays_revoked(world: World, namespace: str) -> None:
     """`state` decides who is let in, not what is minted."""
     world.token(namespace, state="Revoked")
     first = world.until_ready(namespace, reason="Revoked")
@@ -128,7 +128,7 @@ def test_a_later_expiry_mints_afresh_and_a_description_does_not(world: World, na
     assert world.status(namespace)["serial"] == 2
 
 
-def test_an_end_that_has_passed_already_mints_nothing(world: World, namespace: str) -> None:
+def test_row_23_an_end_that_has_passed_already_mints_nothing(world: World, namespace: str) -> None:
     """There is no Secret, and the conditions say why."""
     world.token(namespace, expirationTime=in_seconds(-60))
     world.until_reason(namespace, "Active", "Expired")
@@ -183,7 +183,7 @@ def test_a_suspended_account_suspends_its_tokens(world: World, namespace: str) -
     )
 
 
-def test_an_account_that_is_created_anew_gets_a_fresh_token(world: World, namespace: str) -> None:
+def test_row_31_an_account_that_is_created_anew_gets_a_fresh_token(world: World, namespace: str) -> None:
     """The old one belonged to the old object and is refused from then on."""
     world.token(namespace)
     value = world.until_ready(namespace)
@@ -228,3 +228,37 @@ def test_deleting_a_token_deletes_its_secret(world: World, namespace: str) -> No
     assert "finalizers" not in world.get(namespace)["metadata"]
     world.delete("servicetokens", namespace, "ci-prod")
     world.until(lambda: world.secret(namespace) is None, "the Secret to go")
+
+
+def test_row_32_a_role_that_is_taken_away_is_told_at_once(world: World, namespace: str) -> None:
+    """The token stays; what it may do does not, and its condition says which role is missing."""
+    role = f"reader-{namespace}"
+    world.role(role)
+    world.change(namespace, "ci", "serviceaccounts", roles=[role])
+    world.token(namespace, roles=[role])
+    value = world.until_ready(namespace)
+    world.until(lambda: world.condition(namespace, "RolesAccepted").get("reason") == "AllGranted", "the role")
+    world.delete("serviceroles", "", role)
+    found = world.until_reason(namespace, "RolesAccepted", "RoleNotFound")
+    assert role in found["message"]
+    assert world.value(namespace) == value
+
+
+def test_row_34_a_role_is_granted_by_the_names_of_namespaces_not_by_what_they_say_of_themselves(
+    world: World, namespace: str
+) -> None:
+    """A tenant who relabels his namespace gets nothing by it."""
+    role, granted = f"only-{namespace}", world.cluster.create_namespace()
+    world.role(role, allowedNamespaces=[granted])
+    world.account(granted)
+    for space in (namespace, granted):
+        world.change(space, "ci", "serviceaccounts", roles=[role])
+        world.token(space, roles=[role])
+    world.until_ready(granted)
+    world.until_reason(namespace, "RolesAccepted", "RoleNotGranted")
+    world.cluster.kubectl(
+        "label", "namespace", namespace, f"kubernetes.io/metadata.name={granted}", "--overwrite"
+    )
+    world.cluster.kubectl("label", "namespace", namespace, "team=granted")
+    world.change(namespace, description="look again")
+    world.until_reason(namespace, "RolesAccepted", "RoleNotGranted")

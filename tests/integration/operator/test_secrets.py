@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from common.world import World, decode, encode
+from servicetokens.api import names
 
 pytestmark = pytest.mark.usefixtures("operator")
 
@@ -48,7 +49,7 @@ LOSSES: Mapping[str, Callable[[World, str], None]] = {
 
 
 @pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
-def test_a_secret_that_lost_the_token_gets_a_fresh_one(
+def test_row_29_a_secret_that_lost_the_token_gets_a_fresh_one(
     world: World, namespace: str, loss: Callable[[World, str], None]
 ) -> None:
     """Within two seconds; the old value is refused from then on, and an Event says so."""
@@ -149,7 +150,7 @@ def test_what_others_put_on_the_secret_stays(world: World, namespace: str) -> No
     assert has_theirs(world, namespace)
 
 
-def test_a_foreign_secret_is_never_touched(world: World, namespace: str) -> None:
+def test_row_26_a_foreign_secret_is_never_touched(world: World, namespace: str) -> None:
     """Not a byte of it; the token says what is in the way, and goes on when it is gone."""
     foreign = world.create_secret(
         namespace, {"metadata": {"name": "ci-prod"}, "type": "Opaque", "stringData": {"token": "theirs"}}
@@ -169,7 +170,7 @@ def test_a_foreign_secret_is_never_touched(world: World, namespace: str) -> None
     assert world.condition(namespace, "Stalled") == {}
 
 
-def test_of_two_tokens_for_one_secret_the_second_waits(world: World, namespace: str) -> None:
+def test_row_27_of_two_tokens_for_one_secret_the_second_waits(world: World, namespace: str) -> None:
     """The first keeps it; when the first goes, the second gets a Secret of its own."""
     world.token(namespace, "first", secret={"name": "shared"})
     world.until(lambda: world.secret(namespace, "shared"), "the first one's Secret")
@@ -187,7 +188,7 @@ def test_of_two_tokens_for_one_secret_the_second_waits(world: World, namespace: 
     world.until(is_the_seconds, "the second one's Secret", timeout=30)
 
 
-def test_a_rival_that_keeps_undoing_the_secret_is_not_fought_at_full_speed(
+def test_row_39_a_rival_that_keeps_undoing_the_secret_is_not_fought_at_full_speed(
     world: World, namespace: str
 ) -> None:
     """The first repair is free, the next waits and names the rival; other tokens are not slowed."""
@@ -225,3 +226,24 @@ def test_a_quota_is_told_costs_one_mint_and_ends_when_it_is_lifted(world: World,
     world.until(lambda: world.holds(namespace), "the token", timeout=30)
     world.until_ready(namespace)
     assert world.status(namespace)["serial"] == 1
+
+
+@pytest.mark.parametrize("owner", ["a dead uid of its name", "nobody"])
+def test_row_28_a_secret_that_was_put_there_first_is_taken_over_and_its_value_never_read(
+    world: World, namespace: str, owner: str
+) -> None:
+    """Of our type, with a forged owner and a token that somebody chose: it is overwritten, and verifies nothing."""
+    chosen = "svt_000000000000_" + "x" * 43 + "000000"
+    reference = {"apiVersion": names.API_VERSION, "kind": names.KIND_TOKEN, "name": "ci-prod", "uid": "dead"}
+    owners = [{**reference, "controller": True}] if owner != "nobody" else []
+    metadata = {"name": "ci-prod", "ownerReferences": owners}
+    # The token comes first, and has no account yet: else the garbage collector takes what has a dead owner.
+    world.token(namespace, account="late")
+    world.until_reason(namespace, "Ready", "AccountNotFound")
+    world.create_secret(
+        namespace, {"metadata": metadata, "type": names.SECRET_TYPE, "data": {"token": encode(chosen)}}
+    )
+    world.account(namespace, "late")
+    value = world.until_ready(namespace)
+    assert value != chosen
+    assert world.serial_of(chosen, namespace) is None

@@ -9,7 +9,7 @@ from common.clock import FakeClock
 from common.world import World
 from servicetokens.api.values import format_time
 
-DAY = 86400
+HOUR, DAY = 3600, 86400
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def serials(world: World, namespace: str, name: str = "ci-prod") -> list[int]:
     return [credential["serial"] for credential in world.status(namespace, name).get("credentials") or []]
 
 
-def test_a_token_rotates_by_the_clock_and_the_old_one_ends_with_its_overlap(
+def test_row_36_a_token_rotates_by_the_clock_and_the_old_one_ends_with_its_overlap(
     world: World, namespace: str, clock: FakeClock
 ) -> None:
     """Every twenty days, one day of overlap; the next rotation is announced on status."""
@@ -100,3 +100,18 @@ def test_a_scheduled_cut_acts_when_its_time_comes(world: World, namespace: str, 
         world.until(lambda: world.status(namespace)["serial"] == 2, "the cut")
         world.until_ready(namespace)
         assert serials(world, namespace) == [2]
+
+
+def test_row_21_a_clock_that_jumps_ahead_ends_what_is_over(
+    world: World, namespace: str, clock: FakeClock
+) -> None:
+    """And nothing else. A clock that is set back is not believed: `SystemClock` stands still then."""
+    with world.operator_in_process(clock, namespace):
+        world.token(namespace, expiresAfter="30m")
+        world.token(namespace, "longer", expiresAfter="2h")
+        world.until_ready(namespace)
+        longer = world.until_ready(namespace, "longer")
+        clock.advance(HOUR)
+        world.until_reason(namespace, "Active", "Expired")
+        assert world.value(namespace, "longer") == longer
+        assert world.status(namespace)["serial"] == 1
