@@ -130,6 +130,7 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=10_000, help="tokens beside the bare writer")
     parser.add_argument("--all", type=int, default=50_000, help="tokens in the end")
     parser.add_argument("--some", type=int, default=1000, help="tokens of one account, and of one second")
+    parser.add_argument("--rest", type=int, default=REST_SECONDS, help="seconds of rest")
     parser.add_argument("--write", action="store_true", help="write docs/scale.md")
     options = parser.parse_args()
     with Cluster(binaries=build.find()) as cluster:
@@ -157,7 +158,7 @@ async def _measure(cluster: Cluster, section: Section, options: argparse.Namespa
         operator = Operator(cluster)
         await operator.start()
         await _mint(section, api, operator, options.first)
-        await _restart_and_rest(section, api, operator, options.first)
+        await _restart_and_rest(section, api, operator, options.first, options.rest)
         await _suspend(section, api, operator, options.some)
         await _end_at_once(section, api, operator, options.some)
         rest = options.all - options.first - 2 * options.some
@@ -167,7 +168,7 @@ async def _measure(cluster: Cluster, section: Section, options: argparse.Namespa
             seconds = await let_the_operator_mint(api, MORE, rest)
             section.add(f"mint {rest:,} more", f"{seconds:.0f} s ({rest / seconds:,.0f}/s)")
             _cpu(section, f"operator CPU per token, {rest:,} more", (operator.cpu - cpu) / rest)
-            await _restart_and_rest(section, api, operator, options.all)
+            await _restart_and_rest(section, api, operator, options.all, options.rest)
         operator.process.stop()
 
 
@@ -191,7 +192,7 @@ def _cpu(section: Section, what: str, seconds: float) -> None:
     section.add(what, f"{millis:.2f} ms", f"<= {GOAL_CPU_MILLIS:g} ms", met=millis <= GOAL_CPU_MILLIS)
 
 
-async def _restart_and_rest(section: Section, api: Api, operator: Operator, count: int) -> None:
+async def _restart_and_rest(section: Section, api: Api, operator: Operator, count: int, rest: int) -> None:
     _say(f"a restart with {count:,}, then rest")
     operator.process.stop()
     before = await RequestCounts.read(api)
@@ -211,10 +212,10 @@ async def _restart_and_rest(section: Section, api: Api, operator: Operator, coun
     writes = (await RequestCounts.read(api)).writes - before.writes
     section.add("writes of it", f"{writes:.0f}", "0", met=writes == 0)
     requests, cpu = await operator.metric("api_requests_total"), operator.cpu
-    await asyncio.sleep(REST_SECONDS)
+    await asyncio.sleep(rest)
     requests = await operator.metric("api_requests_total") - requests
-    section.add(f"requests in {REST_SECONDS} s of rest", f"{requests:.0f}", "0", met=requests == 0)
-    section.add("CPU meanwhile", f"{(operator.cpu - cpu) / REST_SECONDS:.2%}")
+    section.add(f"requests in {rest} s of rest", f"{requests:.0f}", "0", met=requests == 0)
+    section.add("CPU meanwhile", f"{(operator.cpu - cpu) / rest:.2%}")
     memory = operator.megabytes
     section.add(
         f"memory, {count:,}", f"{memory:.0f} MB", f"<= {GOAL_MEGABYTES} MB", met=memory <= GOAL_MEGABYTES

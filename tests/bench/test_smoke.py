@@ -10,12 +10,10 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.timeout(300)
-def test_every_row_is_measured(binaries: Path) -> None:
-    """With tiny numbers every section is printed, with its goals, and the exit status is zero."""
-    sizes = ["--stored=40", "--applied=20", "--rounds=1", "--seconds=0.2", "--revocations=3"]
+def measured(binaries: Path, module: str, *sizes: str) -> str:
+    """Run a benchmark with tiny numbers, and return what it prints."""
     finished = subprocess.run(
-        [sys.executable, "-m", "bench", *sizes],
+        [sys.executable, "-m", module, *sizes],
         env=os.environ | {"PYTHONPATH": str(ROOT / "tests"), "KUBEBUILDER_ASSETS": str(binaries)},
         cwd=ROOT,
         capture_output=True,
@@ -24,6 +22,14 @@ def test_every_row_is_measured(binaries: Path) -> None:
         check=False,
     )
     assert finished.returncode == 0, finished.stderr
+    return finished.stdout
+
+
+@pytest.mark.timeout(300)
+def test_every_row_is_measured(binaries: Path) -> None:
+    """Every section is printed, with its goals, and the exit status is zero."""
+    sizes = ["--stored=40", "--applied=20", "--rounds=1", "--seconds=0.2", "--revocations=3"]
+    printed = measured(binaries, "bench", *sizes)
     for row in (
         "API writes per token",
         "TokenReview, Go's cost",
@@ -33,4 +39,18 @@ def test_every_row_is_measured(binaries: Path) -> None:
         "apply -> Enforced, p99",
         "revoke, p99",
     ):
-        assert row in finished.stdout
+        assert row in printed
+
+
+@pytest.mark.timeout(300)
+def test_every_row_of_the_scale_is_measured(binaries: Path) -> None:
+    """The same for `make bench-scale`."""
+    printed = measured(binaries, "bench.scale", "--first=30", "--all=100", "--some=10", "--rest=1")
+    for row in (
+        "share of the bare writer's rate",
+        "writes of it",
+        "in one second",
+        "memory, 100",
+        "in 1 s of rest",
+    ):
+        assert row in printed

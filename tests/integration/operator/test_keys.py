@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from common.runbook import Runbook
-from common.validating import validator
+from common.validating import RunningValidator, validator
 from common.world import HOME, World, encode
 from controlplane.cluster import Cluster, Options
 
@@ -77,10 +77,7 @@ def test_a_second_key_signs_what_is_new_and_the_first_keeps_verifying(
 ) -> None:
     """Old tokens stay until they rotate; a running validator takes the key up; then the old key can go."""
     with validator(world, tmp_path / "validator.log", wait=False) as asked:
-        with world.operator(tmp_path / "first.log"):
-            world.token(namespace)
-            value = world.until_ready(namespace)
-        world.until(lambda: asked.forward(value).status == 200, "the first token to be accepted")
+        value = minted_and_accepted(world, namespace, tmp_path, asked)
         RUNBOOK.follow(world, tmp_path, "Add a key")
         with world.operator(tmp_path / "second.log") as operator:
             world.token(namespace, "new")
@@ -109,10 +106,7 @@ def test_without_a_backup_a_new_key_replaces_every_token_once(
 ) -> None:
     """The old value is refused, the new one accepted, and each token says that it was minted anew."""
     with validator(world, tmp_path / "validator.log", wait=False) as asked:
-        with world.operator(tmp_path / "first.log"):
-            world.token(namespace)
-            value = world.until_ready(namespace)
-        world.until(lambda: asked.forward(value).status == 200, "the first token to be accepted")
+        value = minted_and_accepted(world, namespace, tmp_path, asked)
         world.ok("DELETE", KEYS)
         with world.operator(tmp_path / "second.log", wait=False):
             world.until_reason(namespace, "Ready", "KeyMissing")
@@ -158,6 +152,15 @@ def test_the_listing_says_what_is_missing(world: World, tmp_path: Path) -> None:
     assert rows == [
         {"key": "k1", "state": "signs", "credentials": 0, "advice": "new tokens are signed with it"}
     ]
+
+
+def minted_and_accepted(world: World, namespace: str, directory: Path, asked: RunningValidator) -> str:
+    """Have a token minted by an operator that ends again, and return its value once it is accepted."""
+    with world.operator(directory / "first.log"):
+        world.token(namespace)
+        value = world.until_ready(namespace)
+    world.until(lambda: asked.forward(value).status == 200, "the first token to be accepted")
+    return value
 
 
 def key_ids(world: World, namespace: str, name: str = "ci-prod") -> list[str]:
