@@ -197,6 +197,8 @@ class FaultyProxy:
             task.cancel()
         await self._runner.cleanup()
         await self._session.close()
+        # The connections below it close in the background (aiohttp's documentation, "Graceful shutdown").
+        await asyncio.sleep(0.25)
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         asked = Asked(time.monotonic(), request.method, request.path, dict(request.query))

@@ -136,7 +136,8 @@ def validator(
     """Run a validator under its own identity until the context ends."""
     ports = ports or Ports(*free_ports(len(fields(Ports))))
     authority = world.cluster.files.authority
-    certificate = authority.server("validator")
+    # A file for each: another one may be reading its own just now.
+    certificate = authority.server(f"validator-{ports.health}")
     groups = ("system:serviceaccounts", "system:authenticated")
     arguments = [
         *(sys.executable, "-m", "servicetokens", "validator"),

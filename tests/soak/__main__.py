@@ -12,6 +12,7 @@ from common.validating import RunningValidator
 from common.world import World, decode
 from controlplane import build
 from controlplane.cluster import Cluster
+from controlplane.processes import ProcessFailed
 from servicetokens.api.names import SECRET_TYPE
 from soak.life import Installation, Users
 from soak.model import Model, TokenModel, Value, Verdict
@@ -77,7 +78,7 @@ def main() -> int:
         with Installation(world, Path(directory), seed) as installation:
             try:
                 run(world, installation, Users(world, seed), options.minutes * 60)
-            except (AssertionError, TimeoutError) as error:
+            except (AssertionError, TimeoutError, ProcessFailed) as error:
                 keep = Path("soak-failure.log")
                 keep.write_text(installation.logs())
                 print(f"seed {seed}: {error}\nThe logs of all processes are in {keep}", file=sys.stderr)

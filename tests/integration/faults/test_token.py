@@ -22,7 +22,11 @@ PATIENCE = 90.0
 TWICE = frozenset(Fault) - {Fault.FORBIDDEN, Fault.NO_RIGHT, Fault.UNPROCESSABLE, Fault.APPLIED_AND_HUNG}
 # What one fault may cost: a refused Secret is told (status, Event), read and tried again, and that is told.
 COST = 10
+# An Event that is answered slowly twice is still on its way when its life is over.
+SETTLE_SECONDS = 10.0
 CALM_SECONDS = 3.0
+# The first test has to wait for the lives of all.
+pytestmark = pytest.mark.timeout(400)
 
 
 @dataclass
@@ -37,6 +41,15 @@ class Life:
 
     def __str__(self) -> str:
         return f"{self.fault} at {self.site}" if self.fault else "no fault"
+
+
+@dataclass
+class Lives:
+    """All of them, what the proxy saw, and since when nothing should happen any more."""
+
+    all: list[Life]
+    proxy: FaultyProxy
+    quiet_since: float
 
 
 def live(world: World, namespace: str) -> None:
@@ -85,7 +98,7 @@ def expires(world: World, namespace: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def lives(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[list[Life], FaultyProxy]]:
+def lives(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lives]:
     """Everything that happened, in one run."""
     directory = tmp_path_factory.mktemp("faults")
     authority = world.cluster.files.authority.certificate
@@ -108,10 +121,12 @@ def lives(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tu
                     life.rule = proxy.put(site, *[life.fault] * (2 if life.fault in TWICE else 1))
             with ThreadPoolExecutor(len(found)) as executor:
                 list(executor.map(lambda life: _try(world, life), found))
+            time.sleep(SETTLE_SECONDS)
+            quiet_since = time.monotonic()
             time.sleep(CALM_SECONDS)
             operator.raise_if_ended()
             assert "Traceback" not in operator.output()
-        yield found, proxy
+        yield Lives(found, proxy, quiet_since)
 
 
 def _try(world: World, life: Life) -> None:
@@ -123,28 +138,28 @@ def _try(world: World, life: Life) -> None:
         life.problem = str(error)[:500]
 
 
-def test_every_life_comes_to_its_end(lives: tuple[list[Life], FaultyProxy]) -> None:
+def test_every_life_comes_to_its_end(lives: Lives) -> None:
     """Whatever fails, and however: it converges, with the one credential whose plaintext is in the Secret."""
-    assert {str(life): life.problem for life in lives[0] if life.problem} == {}
+    assert {str(life): life.problem for life in lives.all if life.problem} == {}
 
 
-def test_every_fault_happened(lives: tuple[list[Life], FaultyProxy]) -> None:
+def test_every_fault_happened(lives: Lives) -> None:
     """A case whose fault nobody met would prove nothing."""
-    unmet = [str(life) for life in lives[0] if life.rule is not None and not life.rule.fired]
+    unmet = [str(life) for life in lives.all if life.rule is not None and not life.rule.fired]
     assert unmet == []
 
 
-def test_nothing_is_left_over(world: World, lives: tuple[list[Life], FaultyProxy]) -> None:
+def test_nothing_is_left_over(world: World, lives: Lives) -> None:
     """One Secret, one credential."""
-    for life in lives[0]:
+    for life in lives.all:
         secrets = world.ok("GET", f"/api/v1/namespaces/{life.namespace}/secrets").body["items"]
         assert [secret["metadata"]["name"] for secret in secrets] == ["ci-prod"], str(life)
         assert len(world.status(life.namespace)["credentials"]) == 1, str(life)
 
 
-def test_nothing_is_asked_for_ever(lives: tuple[list[Life], FaultyProxy]) -> None:
+def test_nothing_is_asked_for_ever(lives: Lives) -> None:
     """A fault costs a few requests, and at the end there is silence."""
-    found, proxy = lives
+    found, proxy = lives.all, lives.proxy
     asked = {
         life.namespace: [one for one in proxy.asked if one.namespace == life.namespace] for life in found
     }
@@ -155,22 +170,26 @@ def test_nothing_is_asked_for_ever(lives: tuple[list[Life], FaultyProxy]) -> Non
         if len(asked[life.namespace]) > normal + COST * len(life.rule.fired if life.rule else [])
     }
     assert costs == {}
-    end = max(one.at for one in proxy.asked)
     late = [
         (str(life), one.method, one.path)
         for life in found
         for one in asked[life.namespace]
-        if one.at > end - CALM_SECONDS + 1
+        if one.at > lives.quiet_since
     ]
     assert late == []
 
 
 def test_row_38_a_write_that_was_applied_without_an_answer_is_not_repeated(
-    world: World, lives: tuple[list[Life], FaultyProxy]
+    world: World, lives: Lives
 ) -> None:
-    """Status or Secret, cut off or hung: each such life has minted twice, for it was asked to rotate once."""
+    """Status or Secret, cut off or hung: each such life has minted twice, for it was asked to rotate once.
+
+    Where an immutable Secret was deleted and nobody was told, its value is gone, and one more is minted.
+    """
     applied = {Fault.APPLIED_AND_RESET, Fault.APPLIED_AND_HUNG}
     serials = {
-        str(life): world.status(life.namespace)["serial"] for life in lives[0] if life.fault in applied
+        str(life): (world.status(life.namespace)["serial"], 3 if "delete" in life.site else 2)
+        for life in lives.all
+        if life.fault in applied
     }
-    assert set(serials.values()) == {2}, serials
+    assert {life: found for life, (found, most) in serials.items() if not 2 <= found <= most} == {}
