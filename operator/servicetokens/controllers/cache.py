@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Generic, Protocol, TypeVar
 
+from servicetokens.kube.versions import version_number
 from servicetokens.lifecycle.snapshot import AccountFacts, RoleFacts, SecretFacts, TokenFacts
 
 Place = tuple[str, str]
@@ -71,7 +72,9 @@ class Table(Generic[F]):
     def drop(self, place: Place, resource_version: str | None = None) -> bool:
         """Forget *place*, unless it is known at a later version than *resource_version*; say whether it was known."""
         old = self._facts.get(place)
-        if old is None or (resource_version is not None and _number(resource_version) < version(old)):
+        if old is None or (
+            resource_version is not None and (version_number(resource_version) or 0) < version(old)
+        ):
             return False
         del self._facts[place]
         self._doubted.discard(place)
@@ -91,12 +94,8 @@ class Table(Generic[F]):
 
 
 def version(facts: Versioned) -> int:
-    """Return the resourceVersion as the number it is (KEP-5504); something else counts as oldest."""
-    return _number(facts.resource_version)
-
-
-def _number(text: str) -> int:
-    return int(text) if text.isdecimal() else 0
+    """Return the resourceVersion as a number; what is none counts as oldest."""
+    return version_number(facts.resource_version) or 0
 
 
 class Caches:

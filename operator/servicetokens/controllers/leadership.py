@@ -20,6 +20,7 @@ from typing import Final, Protocol, Self
 
 from servicetokens.kube.errors import Conflict, KubeError, NotConfigured, NotFound
 from servicetokens.kube.leases import Lease
+from servicetokens.kube.versions import version_number
 from servicetokens.runtime.clock import Clock
 from servicetokens.runtime.logs import get_logger
 
@@ -176,7 +177,9 @@ class Leadership:
 
     def _follow(self, lease: Lease) -> None:
         """Notice that history went back: an object that changes every other second tells soonest."""
-        version = int(lease.resource_version) if lease.resource_version.isdecimal() else self._latest
+        version = version_number(lease.resource_version)
+        if version is None:
+            return
         if version < self._latest:
             self._went_back()
         self._latest = version

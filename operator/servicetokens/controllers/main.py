@@ -24,7 +24,7 @@ from servicetokens.controllers.keyring import KeyringKeeper
 from servicetokens.controllers.keys import Key
 from servicetokens.controllers.leadership import Leadership, Timing
 from servicetokens.controllers.memory import Memories
-from servicetokens.controllers.metrics import Happenings, OperatorNumbers, make_registry
+from servicetokens.controllers.metrics import Happenings, OperatorCollector, OperatorNumbers
 from servicetokens.controllers.pool import WorkerPool
 from servicetokens.controllers.queue import WorkQueue
 from servicetokens.controllers.reconcile import Reconciler
@@ -44,6 +44,7 @@ from servicetokens.runtime import logs
 from servicetokens.runtime.clock import Clock, SystemClock
 from servicetokens.runtime.entropy import Entropy, os_entropy
 from servicetokens.runtime.health import AddressInUse, HealthServer
+from servicetokens.runtime.metrics import make_registry
 from servicetokens.runtime.settings import InvalidSettings, OperatorSettings, build
 from servicetokens.tokens.format import mint
 
@@ -67,7 +68,7 @@ class Operator:
     ) -> None:
         self._api = api
         self._settings = settings
-        self.registry = make_registry(self.numbers)
+        self.registry = make_registry(OperatorCollector(self.numbers))
         happenings = Happenings(self.registry)
         api.tell(happenings.requested)
         secrets = SecretStore(api)

@@ -9,14 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    GCCollector,
-    Histogram,
-    PlatformCollector,
-    ProcessCollector,
-)
+from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -25,6 +18,7 @@ from servicetokens.api.conditions import ConditionType, Reason
 from servicetokens.controllers.cache import Caches
 from servicetokens.controllers.keys import Key
 from servicetokens.kube.errors import ApiUnavailable, Conflict, Forbidden, KubeError
+from servicetokens.runtime.metrics import gauge_by
 from servicetokens.tokens.keycount import count_by_key
 from servicetokens.tokens.verifier import KeyRing
 
@@ -101,14 +95,12 @@ def _of_tokens(caches: Caches, ring: KeyRing | None) -> Iterator[Metric]:
     for labels, count in sorted(bounded.items()):
         states.add_metric(labels, count)
     yield states
-    by_key = GaugeMetricFamily(
+    yield gauge_by(
+        "key_id",
         "servicetokens_operator_credentials",
         "Credentials by the key that they were signed with; a key without any can be taken away.",
-        labels=("key_id",),
+        count_by_key(keys, ring.ids if ring else ()),
     )
-    for key_id, count in count_by_key(keys, ring.ids if ring else ()).items():
-        by_key.add_metric((key_id,), count)
-    yield by_key
 
 
 class Happenings:
@@ -168,15 +160,6 @@ class Happenings:
     def requested(self, method: str, status: int) -> None:
         """Count a request."""
         self.requests.labels(method, str(status)).inc()
-
-
-def make_registry(numbers: Callable[[], OperatorNumbers]) -> CollectorRegistry:
-    """Return a registry with everything that can be read at any time, of us and of the process."""
-    registry = CollectorRegistry()
-    registry.register(OperatorCollector(numbers))
-    for collector in (GCCollector, PlatformCollector, ProcessCollector):
-        collector(registry=registry)
-    return registry
 
 
 def _result_of(error: KubeError) -> str:

@@ -18,6 +18,7 @@ from servicetokens.controllers.wakeup import Wakeup
 from servicetokens.kube import paths
 from servicetokens.kube.client import Api
 from servicetokens.kube.errors import HistoryWentBack, KubeError
+from servicetokens.kube.versions import version_number
 from servicetokens.kube.watch import list_pages
 from servicetokens.runtime.entropy import Entropy
 from servicetokens.runtime.logs import get_logger
@@ -154,10 +155,10 @@ class Resync:
         versions: list[int] = []
         query = {"labelSelector": selector} if selector else None
         for path in places:
-            page, seen = None, table.latest
+            seen, version = table.latest, None
             async for page in list_pages(self._api, path, query):
-                as_of = page.metadata.resource_version
-                if as_of.isdecimal() and int(as_of) < seen:
+                version = version_number(page.metadata.resource_version)
+                if version is not None and version < seen:
                     # A list is never older than what was seen before it was asked for.
                     raise HistoryWentBack(HISTORY_WENT_BACK)
                 for item in page.items or ():
@@ -166,8 +167,8 @@ class Resync:
                     listed.add((meta.get("namespace", ""), meta["name"]))
                     put(raw)
                 await asyncio.sleep(0)
-            if page is not None and page.metadata.resource_version.isdecimal():
-                versions.append(int(page.metadata.resource_version))
+            if version is not None:
+                versions.append(version)
         as_of = str(min(versions, default=0))
         for namespace, name in [place for place in table if place not in listed]:
             meta = {"namespace": namespace, "name": name, "resourceVersion": as_of}

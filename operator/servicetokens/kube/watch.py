@@ -19,6 +19,7 @@ from typing import Final, Generic, Protocol, TypeVar
 import msgspec
 
 from servicetokens.kube.errors import ApiUnavailable, Gone, KubeError, NotConfigured, Status, from_status
+from servicetokens.kube.versions import version_number
 from servicetokens.runtime.clock import Clock
 from servicetokens.runtime.entropy import Entropy
 
@@ -323,5 +324,6 @@ def _decoded(decoder: msgspec.json.Decoder[T], data: bytes | msgspec.Raw) -> T:
 
 
 def _is_before(one: str, other: str) -> bool:
-    """Compare two resourceVersions as the numbers that they are (KEP-5504); anything else says nothing."""
-    return one.isdecimal() and other.isdecimal() and int(one) < int(other)
+    """Compare two resourceVersions; what is no number says nothing."""
+    first, second = version_number(one), version_number(other)
+    return first is not None and second is not None and first < second

@@ -14,6 +14,7 @@ from prometheus_client.registry import Collector
 from servicetokens.authn.decision import RejectReason
 from servicetokens.authn.index import Index
 from servicetokens.runtime.clock import Clock
+from servicetokens.runtime.metrics import gauge_by
 from servicetokens.tokens.keycount import count_by_key
 
 ACCEPTED: Final = "accepted"
@@ -94,12 +95,12 @@ class ValidatorCollector(Collector):
             "Tokens whose use is still to be written.",
             value=usage.pending,
         )
-        connections = GaugeMetricFamily(
-            "servicetokens_validator_connections", "Open connections, by listener.", labels=("protocol",)
+        yield gauge_by(
+            "protocol",
+            "servicetokens_validator_connections",
+            "Open connections, by listener.",
+            self._connections(),
         )
-        for protocol, count in self._connections().items():
-            connections.add_metric((protocol,), count)
-        yield connections
         if (end := self._certificate_end()) is not None:
             yield GaugeMetricFamily(
                 "servicetokens_tls_certificate_expiration_timestamp_seconds",
@@ -121,12 +122,9 @@ class ValidatorCollector(Collector):
             "Age of the oldest sign of life of a watch or of our Lease; infinite before the first lists are complete.",
             value=staleness,
         )
-        by_key = GaugeMetricFamily(
+        yield gauge_by(
+            "key_id",
             "servicetokens_validator_credentials",
             "Credentials in memory, by the key that verifies them; a key without any can be retired.",
-            labels=("key_id",),
+            count_by_key(index.by_key, index.keys.ids if index.keys is not None else ()),
         )
-        known = index.keys.ids if index.keys is not None else frozenset()
-        for key_id, count in count_by_key(index.by_key, known).items():
-            by_key.add_metric((key_id,), count)
-        yield by_key

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any, Final
 
-from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client import CollectorRegistry
 
 from servicetokens.authn.addresses import parse_network
 from servicetokens.authn.authenticator import TokenAuthenticator
@@ -28,6 +28,7 @@ from servicetokens.kube.watch import Surroundings
 from servicetokens.runtime import logs
 from servicetokens.runtime.clock import SystemClock
 from servicetokens.runtime.entropy import os_entropy
+from servicetokens.runtime.metrics import make_registry
 from servicetokens.runtime.settings import ValidatorSettings
 from servicetokens.validator.audit import Acceptances
 from servicetokens.validator.failures import FailureLimit
@@ -100,8 +101,7 @@ class Validator:
 
     def registry(self) -> CollectorRegistry:
         """Return what `/metrics` shows."""
-        registry = CollectorRegistry()
-        registry.register(
+        return make_registry(
             ValidatorCollector(
                 self._tallies,
                 self._index,
@@ -111,9 +111,6 @@ class Validator:
                 connections=lambda: {one.protocol: one.connections for one in self._listeners},
             )
         )
-        for collector in (ProcessCollector, PlatformCollector, GCCollector):
-            collector(registry=registry)
-        return registry
 
     def missing(self) -> Sequence[str]:
         """Say what is missing until the validator is ready, a sentence each."""

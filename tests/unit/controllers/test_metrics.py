@@ -7,8 +7,9 @@ from common.facts import settled, with_status
 from servicetokens.api import names
 from servicetokens.controllers.cache import Caches
 from servicetokens.controllers.keys import Key
-from servicetokens.controllers.metrics import Happenings, OperatorNumbers, make_registry
+from servicetokens.controllers.metrics import Happenings, OperatorCollector, OperatorNumbers
 from servicetokens.kube.errors import ApiUnavailable, Conflict, Forbidden, NotFound
+from servicetokens.runtime.metrics import make_registry
 from servicetokens.tokens.verifier import KEY_BYTES, KeyRing
 
 KEY = Key(names.KIND_TOKEN, "team-a", "ci-prod")
@@ -16,9 +17,8 @@ KEY = Key(names.KIND_TOKEN, "team-a", "ci-prod")
 
 def registry(caches: Caches, ring: KeyRing | None = None) -> CollectorRegistry:
     """Return the metrics of an operator that knows *caches*."""
-    return make_registry(
-        lambda: OperatorNumbers(caches=caches, ring=ring, waiting=3, leads=True, certificate_end=None)
-    )
+    numbers = OperatorNumbers(caches=caches, ring=ring, waiting=3, leads=True, certificate_end=None)
+    return make_registry(OperatorCollector(lambda: numbers))
 
 
 def test_tokens_are_counted_by_condition_and_by_key() -> None:
