@@ -46,7 +46,7 @@ class Server:
     def patch(self, kind: str, patch: Any, name: str = DEFAULT_NAME, subresource: str = "") -> Answer:
         """PATCH an object, or a subresource (`/status`) of it."""
         path = self.path(kind, name) + subresource
-        return self._client.request("PATCH", path, patch, content_type="application/merge-patch+json")
+        return self._client.request("PATCH", path, patch)
 
     def get(self, kind: str, name: str = DEFAULT_NAME) -> Manifest:
         """Return a stored object."""

@@ -58,12 +58,7 @@ class Stale:
 
     def patch(self, patch: Any, subresource: str = "") -> tuple[int, dict[str, Any]]:
         """Send a merge patch as a dry run, so that the object stays the one that it was."""
-        answer = self._client.request(
-            "PATCH",
-            f"{self._path}{subresource}?dryRun=All",
-            patch,
-            content_type="application/merge-patch+json",
-        )
+        answer = self._client.request("PATCH", f"{self._path}{subresource}?dryRun=All", patch)
         return answer.status, answer.body
 
 

@@ -53,7 +53,6 @@ LEAD_SECONDS: Final = 40
 GOAL_SHARE, GOAL_CPU_MILLIS, GOAL_RESTART, GOAL_MEGABYTES = 0.6, 2.0, 8.0, 350
 # The goal is for so many.
 GOAL_RESTART_TOKENS: Final = 10_000
-MERGE: Final = "application/merge-patch+json"
 
 METHOD: Final = """\
 Everything on one machine: API server, etcd, operator and this program share its cores. Minting and the bare writer are
@@ -229,7 +228,7 @@ async def _suspend(section: Section, api: Api, operator: Operator, count: int) -
     async with _until(api, CUT, count, lambda conditions: conditions["Active"] == "AccountSuspended") as done:
         began = time.monotonic()
         path = f"{GROUP_PATH}/namespaces/{CUT}/serviceaccounts/{ACCOUNT}"
-        await api.request("PATCH", path, body=b'{"spec":{"state":"Suspended"}}', content_type=MERGE)
+        await api.request("PATCH", path, body=b'{"spec":{"state":"Suspended"}}')
         seconds = await done() - began
     section.add(f"account suspended -> all {count:,} say so", f"{seconds:.1f} s")
     _cpu(section, "operator CPU per token of it", (operator.cpu - cpu) / count)

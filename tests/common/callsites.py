@@ -30,10 +30,6 @@ def _is(method: str, *parts: str) -> Site:
     return matches
 
 
-def _pages(asked: Asked) -> bool:
-    return asked.method == "GET" and "limit" in asked.query
-
-
 def within(site: Site, namespace: str) -> Site:
     """Return *site* in one namespace."""
     return lambda asked: asked.namespace == namespace and site(asked)
@@ -54,7 +50,7 @@ OF_A_TOKEN: Final[Mapping[str, Site]] = {
 # What happens before the first token is looked at.
 AT_START: Final[Mapping[str, Site]] = {
     "kube.crds._find_trouble_with": _is("GET", "customresourcedefinitions", "*"),
-    "kube.watch.list_pages": _pages,
+    "kube.watch.list_pages": lambda asked: asked.is_list,
     "kube.secrets.SecretStore.get (keys)": _is("GET", "secrets", "servicetokens-hmac-keys"),
     "kube.secrets.SecretStore.create (keys)": _is("POST", "secrets"),
     "kube.leases.LeaseStore.get": _is("GET", "leases", "*"),

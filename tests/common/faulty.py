@@ -97,9 +97,9 @@ class Asked:
         return self.query.get("watch") == "true"
 
     @property
-    def is_write(self) -> bool:
-        """Whether it may change something."""
-        return self.method != "GET"
+    def is_list(self) -> bool:
+        """Whether it is a page of a list."""
+        return self.method == "GET" and "limit" in self.query
 
 
 Site = Callable[[Asked], bool]
@@ -120,7 +120,6 @@ class Mangling:
 
     double: bool = False
     reorder: bool = False
-    silent: bool = False
 
 
 class FaultyProxy:
@@ -135,8 +134,10 @@ class FaultyProxy:
         self._thread = threading.Thread(target=self._loop.run_forever, name="faulty proxy", daemon=True)
         self._rules: list[Rule] = []
         self._watches: set[asyncio.Task[Any]] = set()
+        self._silent: set[asyncio.Task[Any]] = set()
         self.asked: list[Asked] = []
         self.mangling = Mangling()
+        self.swallowed = 0
         self.port = 0
 
     def __enter__(self) -> Self:
@@ -179,6 +180,10 @@ class FaultyProxy:
                 task.cancel()
 
         self._loop.call_soon_threadsafe(close)
+
+    def silence_watches(self) -> None:
+        """Pass nothing on any more of the watches that are open now, and leave them open."""
+        self._loop.call_soon_threadsafe(lambda: self._silent.update(self._watches))
 
     async def _start(self) -> None:
         self._session = aiohttp.ClientSession(
@@ -251,19 +256,21 @@ class FaultyProxy:
                 response = web.StreamResponse(status=answer.status, headers=_passed_back(answer.headers))
                 await response.prepare(request)
                 async for line in self._mangled(answer.content):
-                    await response.write(line)
+                    if task in self._silent:
+                        self.swallowed += 1
+                    else:
+                        await response.write(line)
                 return response
         except asyncio.CancelledError:
             return _cut(request)
         finally:
             self._watches.discard(task)
+            self._silent.discard(task)
 
     async def _mangled(self, content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
-        """Give the lines of a watch: twice, in another order, or not at all."""
+        """Give the lines of a watch, twice or in another order."""
         held: list[bytes] = []
         while line := await content.readline():
-            if self.mangling.silent:
-                continue
             if json.loads(line)["type"] == "BOOKMARK" or not self.mangling.reorder:
                 for late in held:
                     yield late

@@ -50,9 +50,7 @@ def change(client: ApiClient, plural: str, namespace: str, name: str, spec: Mapp
     """Merge *spec* into the spec of one of our objects; *namespace* is empty for a role."""
     place = f"/namespaces/{namespace}" if namespace else ""
     path = f"{_GROUP}{place}/{plural}/{name}"
-    return _ok(
-        client.request("PATCH", path, {"spec": dict(spec)}, content_type="application/merge-patch+json")
-    )
+    return _ok(client.request("PATCH", path, {"spec": dict(spec)}))
 
 
 def delete(client: ApiClient, plural: str, namespace: str, name: str) -> None:
@@ -98,11 +96,7 @@ class StoredToken:
         """Write the status as it should be, but for *changes*."""
         status = {"accountUID": self.account_uid, "credentials": self.credentials, **changes}
         path = f"{_GROUP}/namespaces/{self.namespace}/servicetokens/{self.name}/status"
-        _ok(
-            self.client.request(
-                "PATCH", path, {"status": status}, content_type="application/merge-patch+json"
-            )
-        )
+        _ok(self.client.request("PATCH", path, {"status": status}))
 
     def change(self, **spec: Any) -> None:
         """Merge *spec* into the spec."""

@@ -21,7 +21,6 @@ _WATCHED_SECONDS: Final = 0.03
 _PATIENCE_SECONDS: Final = 60.0
 # Whoever asks so often for what is refused is told to ask less.
 _REFUSALS: Final = frozenset({"401", "429"})
-_MERGE: Final = "application/merge-patch+json"
 
 
 @dataclass
@@ -102,7 +101,7 @@ async def revoke_and_restore(
 async def _change(api: Api, path: str, state: str | None, changes: "asyncio.Queue[dict[str, Any]]") -> float:
     """Change the state; return the seconds from the API server's answer until the watch shows Enforced=True."""
     body = json.dumps({"spec": {"state": state}}).encode()
-    answer = json.loads(await api.request("PATCH", path, body=body, content_type=_MERGE))
+    answer = json.loads(await api.request("PATCH", path, body=body))
     answered = time.monotonic()
     generation = answer["metadata"]["generation"]
     async with asyncio.timeout(_PATIENCE_SECONDS):

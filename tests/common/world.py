@@ -19,7 +19,7 @@ from controlplane.crds import install_crds
 from controlplane.ports import LOOPBACK, free_ports
 from controlplane.processes import Process
 from controlplane.waiting import wait_until
-from servicetokens.api.names import API_VERSION, KEYS_SECRET
+from servicetokens.api.names import API_VERSION, KEYS_SECRET, KIND_TOKEN
 from servicetokens.api.values import format_time, parse_time
 from servicetokens.controllers.main import Operator
 from servicetokens.kube import crds
@@ -34,7 +34,6 @@ HOME: Final = "servicetokens"
 OPERATOR: Final = "system:serviceaccount:servicetokens:servicetokens-operator"
 VALIDATOR: Final = "system:serviceaccount:servicetokens:servicetokens-validator"
 GROUPS: Final = ("system:serviceaccounts", "system:serviceaccounts:servicetokens", "system:authenticated")
-MERGE: Final = "application/merge-patch+json"
 
 
 class World:
@@ -83,12 +82,12 @@ class World:
     ) -> None:
         """Merge *spec* into the spec; None takes a field away."""
         path = self.path(plural, namespace, name)
-        self.ok("PATCH", path, {"spec": spec}, content_type=MERGE)
+        self.ok("PATCH", path, {"spec": spec})
 
     def edit_status(self, namespace: str, status: Mapping[str, Any], name: str = "ci-prod") -> None:
         """Merge *status* into a token's status, as somebody with that right could."""
         path = self.path("servicetokens", namespace, name) + "/status"
-        self.ok("PATCH", path, {"status": dict(status)}, content_type=MERGE)
+        self.ok("PATCH", path, {"status": dict(status)})
 
     def delete(self, plural: str, namespace: str, name: str) -> None:
         """Delete one of our objects."""
@@ -96,7 +95,7 @@ class World:
 
     def edit_secret(self, namespace: str, patch: Mapping[str, Any], name: str = "ci-prod") -> None:
         """Merge *patch* into a Secret."""
-        self.ok("PATCH", f"/api/v1/namespaces/{namespace}/secrets/{name}", patch, content_type=MERGE)
+        self.ok("PATCH", f"/api/v1/namespaces/{namespace}/secrets/{name}", patch)
 
     def delete_secret(self, namespace: str, name: str = "ci-prod") -> None:
         """Delete a Secret."""
@@ -235,11 +234,22 @@ class World:
         place = f"/namespaces/{namespace}" if namespace else ""
         return f"{GROUP}{place}/{plural}" + (f"/{name}" if name else "")
 
-    def ok(self, method: str, path: str, body: Any = None, **options: Any) -> Answer:
+    def ok(self, method: str, path: str, body: Any = None) -> Answer:
         """Send a request that must succeed."""
-        answer = self.client.request(method, path, body, **options)
+        answer = self.client.request(method, path, body)
         assert answer.ok, (method, path, answer)
         return answer
+
+    def owner(self, namespace: str, name: str = "ci-prod") -> dict[str, Any]:
+        """Return the reference by which a Secret belongs to a token."""
+        uid = self.get(namespace, name)["metadata"]["uid"]
+        return {
+            "apiVersion": API_VERSION,
+            "kind": KIND_TOKEN,
+            "name": name,
+            "uid": uid,
+            "controller": True,
+        }
 
     def _create(self, plural: str, kind: str, namespace: str, name: str, spec: Any) -> dict[str, Any]:
         body = {"apiVersion": API_VERSION, "kind": kind, "metadata": {"name": name}, "spec": spec}

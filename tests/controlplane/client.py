@@ -55,10 +55,8 @@ class ApiClient:
         method: str,
         path: str,
         body: Mapping[str, Any] | list[Any] | None = None,
-        *,
-        content_type: str = "application/json",
     ) -> Answer:
-        """Send one request; every HTTP status is an answer.
+        """Send one request, a PATCH as a merge patch (RFC 7386); every HTTP status is an answer.
 
         Raises:
             OSError: no connection, or it broke (http.client.HTTPException when it broke in the middle of an
@@ -68,7 +66,9 @@ class ApiClient:
         data = None
         if body is not None:
             data = json.dumps(body).encode()
-            headers["Content-Type"] = content_type
+            headers["Content-Type"] = (
+                "application/merge-patch+json" if method == "PATCH" else "application/json"
+            )
         connection = http.client.HTTPSConnection(
             self._host, self._port, context=self._tls, timeout=REQUEST_SECONDS
         )

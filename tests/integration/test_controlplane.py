@@ -180,7 +180,7 @@ def test_the_audit_log_counts_writes(cluster: Cluster, namespace: str) -> None:
     for name in ("one", "two", "three"):
         scribe.request("POST", secrets, config_map(name))
     patch = {"metadata": {"labels": {"a": "b"}}}
-    scribe.request("PATCH", f"{secrets}/one", patch, content_type="application/merge-patch+json")
+    scribe.request("PATCH", f"{secrets}/one", patch)
     scribe.request("DELETE", f"{secrets}/two")
     scribe.request("GET", secrets)
     scribe.request("POST", f"{secrets}?dryRun=All", config_map("four"))
@@ -202,7 +202,7 @@ def test_the_audit_log_tells_requests_apart(cluster: Cluster, namespace: str) ->
     before = cluster.audit.mark()
     status = f"/api/v1/namespaces/{namespace}/status"
     patch = {"metadata": {"labels": {"a": "b"}}}
-    cluster.client().request("PATCH", status, patch, content_type="application/merge-patch+json")
+    cluster.client().request("PATCH", status, patch)
     cluster.client().request("GET", f"{RBAC}/namespaces/{namespace}/roles/none")
     mine = [record for record in cluster.audit.records(before) if record.user_agent == "servicetokens-tests"]
     assert [(record.verb, record.group, record.resource, record.status) for record in mine] == [

@@ -1,6 +1,7 @@
 """The service behind a proxy: it answers 200 and tells what has reached it."""
 
 import json
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
@@ -33,12 +34,20 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing: the test has the answer."""
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing when a proxy that ends resets the connections that it kept open."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
 class Backend:
     """Serves on a free loopback port while the context lasts."""
 
     def __init__(self) -> None:
-        self._server = ThreadingHTTPServer((LOOPBACK, 0), _Handler)
-        self._server.daemon_threads = True
+        self._server = _Server((LOOPBACK, 0), _Handler)
         self.port = int(self._server.server_address[1])
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
 

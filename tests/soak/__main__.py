@@ -181,16 +181,15 @@ def check(installation: Installation, model: Model) -> int:
 def wrong_verdicts(asked: RunningValidator, model: Model) -> tuple[list[str], int]:
     """Ask one validator about everything; return what it said wrongly, and how often it was asked."""
     wrong, count = [], 0
-    for token, value, before in model.everything(time.monotonic()):
+    for token, value in model.everything():
+        before = model.verdict(token, value, time.monotonic())
         # The webhook of kube-apiserver is not limited by failures, as forward-auth is.
         status = asked.review(value.text).json["status"]
         said = Verdict.ACCEPTED if status.get("authenticated") else Verdict.REFUSED
         count += 1
         # An overlap may have ended while we asked.
-        if (
-            Verdict.EITHER not in {before, after := model.verdict(token, value, time.monotonic())}
-            and said != after
-        ):
+        allowed = {before, model.verdict(token, value, time.monotonic())}
+        if said not in allowed and Verdict.EITHER not in allowed:
             wrong.append(describe(token, value, said))
     return wrong, count
 

@@ -134,8 +134,8 @@ class Model:
             return Verdict.ACCEPTED
         return Verdict.EITHER if now < value.gone_by + TOLERANCE else Verdict.REFUSED
 
-    def everything(self, now: float) -> Iterator[tuple[TokenModel, Value, Verdict]]:
-        """Give every value ever seen, with what has to be said about it."""
+    def everything(self) -> Iterator[tuple[TokenModel, Value]]:
+        """Give every value that is remembered."""
         for token in self.tokens:
             for value in token.values:
-                yield token, value, self.verdict(token, value, now)
+                yield token, value

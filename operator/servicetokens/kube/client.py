@@ -22,6 +22,7 @@ from servicetokens.kube.errors import ApiUnavailable, KubeError, from_answer
 # More than the operator's 32 workers and the watches together, so that nothing ever queues for a connection.
 _CONNECTIONS: Final = 100
 _CONNECT_SECONDS: Final = 5.0
+_CONTENT_TYPES: Final = {"PATCH": "application/merge-patch+json"}
 # What the server says about a failure; its `Status` objects are far smaller.
 _MAX_ERROR_BODY: Final = 65536
 # A line of a watch holds one object, and etcd takes none above 1.5 MiB; its JSON may be somewhat larger.
@@ -109,13 +110,14 @@ class Api:
         *,
         query: Mapping[str, str] | None = None,
         body: bytes | None = None,
-        content_type: str = "application/json",
+        content_type: str | None = None,
         accept: str = "application/json",
         timeout: float = 10,  # noqa: ASYNC109 - the client's own time-out, which tells unsent from unanswered
     ) -> bytes:
         """Send one request and return the body of its answer.
 
-        *path* is used as it is (percent-encode what needs it); *timeout* is in seconds, for everything.
+        *path* is used as it is (percent-encode what needs it); *timeout* is in seconds, for everything. A PATCH is
+        a merge patch (RFC 7386) unless *content_type* says otherwise.
 
         Raises:
             KubeError: one of its subclasses; see `servicetokens.kube.errors`.
@@ -123,7 +125,7 @@ class Api:
         """
         headers = {"Accept": accept}
         if body is not None:
-            headers["Content-Type"] = content_type
+            headers["Content-Type"] = content_type or _CONTENT_TYPES.get(method, "application/json")
         limits = aiohttp.ClientTimeout(total=timeout, sock_connect=min(timeout, _CONNECT_SECONDS))
         with _translated(self.server):
             async with await self._send(method, path, query, headers, body, limits) as response:

@@ -97,12 +97,7 @@ class EventRecorder:
 
     async def _count(self, namespace: str, series: Series) -> None:
         body = {"series": {"count": series.count, "lastObservedTime": self._moment()}}
-        await self._api.request(
-            "PATCH",
-            paths.events(namespace, series.name),
-            body=msgspec.json.encode(body),
-            content_type="application/merge-patch+json",
-        )
+        await self._api.request("PATCH", paths.events(namespace, series.name), body=msgspec.json.encode(body))
 
     def _body(
         self, namespace: str, name: str, regarding: Regarding, kind: str, reason: str, note: str

@@ -42,14 +42,7 @@ class SecretStore:
         """
         metadata = {**patch.get("metadata", {}), "resourceVersion": resource_version}
         body = msgspec.json.encode({**patch, "metadata": metadata})
-        return _decode(
-            await self._api.request(
-                "PATCH",
-                paths.secrets(namespace, name),
-                body=body,
-                content_type="application/merge-patch+json",
-            )
-        )
+        return _decode(await self._api.request("PATCH", paths.secrets(namespace, name), body=body))
 
     async def delete(self, namespace: str, name: str, *, uid: str, resource_version: str) -> None:
         """Delete the very Secret that was seen.

@@ -76,13 +76,12 @@ def test_a_missing_right_is_told(world: World, tmp_path: Path) -> None:
     """Without its Lease a validator answers nothing, and says why."""
     role = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{HOME}/roles/servicetokens-validator"
     kept = world.ok("GET", role).body["rules"]
-    merge = "application/merge-patch+json"
-    world.ok("PATCH", role, {"rules": kept[:1]}, content_type=merge)
+    world.ok("PATCH", role, {"rules": kept[:1]})
     try:
         with validator(world, tmp_path / "validator.log", wait=False) as running:
             world.until(lambda: "leases" in running.page("/readyz")[1], "the missing right")
             assert running.forward("x").status == 503
-            world.ok("PATCH", role, {"rules": kept}, content_type=merge)
+            world.ok("PATCH", role, {"rules": kept})
             world.until(running.is_ready, "the right to be back", timeout=20)
     finally:
-        world.ok("PATCH", role, {"rules": kept}, content_type=merge)
+        world.ok("PATCH", role, {"rules": kept})

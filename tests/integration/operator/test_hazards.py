@@ -212,7 +212,7 @@ def test_a_crd_that_is_older_than_the_code_is_refused_until_it_is_upgraded(
     """It would drop restrictions silently; one line names the command that upgrades it."""
     world, name = own_world, "servicetokens.servicetokens.dev"
     annotations = {"metadata": {"annotations": {"servicetokens.dev/schema-revision": "0"}}}
-    world.ok("PATCH", f"{CRDS}/{name}", annotations, content_type="application/merge-patch+json")
+    world.ok("PATCH", f"{CRDS}/{name}", annotations)
     with world.operator(tmp_path / "operator.log", wait=False) as operator:
         world.until(
             lambda: "has schema revision '0'" in operator.page("/readyz")[1], "the old CRD to be told"
@@ -231,7 +231,7 @@ def test_a_crd_that_gets_older_under_a_running_operator_stops_it(own_world: Worl
         world.token(namespace)
         world.until_ready(namespace)
         annotations = {"metadata": {"annotations": {"servicetokens.dev/schema-revision": "0"}}}
-        world.ok("PATCH", f"{CRDS}/{name}", annotations, content_type="application/merge-patch+json")
+        world.ok("PATCH", f"{CRDS}/{name}", annotations)
         world.until(lambda: "has schema revision '0'" in operator.missing(), "the old CRD to be told")
         world.token(namespace, "meanwhile")
         time.sleep(1)

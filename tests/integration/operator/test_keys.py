@@ -15,7 +15,6 @@ from common.world import HOME, World, encode
 from controlplane.cluster import Cluster, Options
 
 KEYS = f"/api/v1/namespaces/{HOME}/secrets/servicetokens-hmac-keys"
-MERGE = "application/merge-patch+json"
 RUNBOOK = Runbook("keys")
 
 
@@ -64,11 +63,11 @@ def test_a_truncated_key_is_named(world: World, namespace: str, tmp_path: Path) 
         world.token(namespace)
         value = world.until_ready(namespace)
     keys = world.ok("GET", KEYS).body
-    world.ok("PATCH", KEYS, {"data": {"k1": encode("short")}}, content_type=MERGE)
+    world.ok("PATCH", KEYS, {"data": {"k1": encode("short")}})
     with world.operator(tmp_path / "second.log", wait=False):
         ready = world.until_reason(namespace, "Ready", "KeyMissing")
         assert "'k1' must have 32 bytes, not 5" in ready["message"]
-        world.ok("PATCH", KEYS, {"data": keys["data"]}, content_type=MERGE)
+        world.ok("PATCH", KEYS, {"data": keys["data"]})
         assert world.until_ready(namespace) == value
 
 
@@ -127,7 +126,7 @@ def test_a_key_that_was_replaced_under_its_name_costs_one_mint_each(
     with world.operator(tmp_path / "first.log"):
         world.token(namespace)
         value = world.until_ready(namespace)
-    world.ok("PATCH", KEYS, {"data": {"k1": encode("1" * 32)}}, content_type=MERGE)
+    world.ok("PATCH", KEYS, {"data": {"k1": encode("1" * 32)}})
     with world.operator(tmp_path / "second.log"):
         world.until(lambda: world.value(namespace) != value, "a fresh token")
         fresh = world.until_ready(namespace)

@@ -197,9 +197,7 @@ def test_row_39_a_rival_that_keeps_undoing_the_secret_is_not_fought_at_full_spee
     end = time.monotonic() + 6
     path = f"/api/v1/namespaces/{namespace}/secrets/ci-prod?fieldManager=rival"
     while time.monotonic() < end:
-        world.client.request(
-            "PATCH", path, {"data": {"token": "cml2YWw="}}, content_type="application/merge-patch+json"
-        )
+        world.client.request("PATCH", path, {"data": {"token": "cml2YWw="}})
         time.sleep(0.05)
     assert world.status(namespace)["serial"] == 2
     ready = world.until_reason(namespace, "Ready", "SecretMissing")
@@ -217,7 +215,7 @@ def test_a_quota_is_told_costs_one_mint_and_ends_when_it_is_lifted(world: World,
     world.ok("POST", path, quota)
     # The quota controller is not part of this control plane: its first count is written by hand.
     status = {"status": {"hard": {"count/secrets": "0"}, "used": {"count/secrets": "0"}}}
-    world.ok("PATCH", f"{path}/none/status", status, content_type="application/merge-patch+json")
+    world.ok("PATCH", f"{path}/none/status", status)
     world.token(namespace)
     ready = world.until_reason(namespace, "Ready", "SecretMissing")
     assert "exceeded quota" in ready["message"]

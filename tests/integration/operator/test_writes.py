@@ -48,7 +48,7 @@ def test_what_changes_nothing_writes_nothing(world: World, namespace: str) -> No
     metadata = {"labels": {"team": "a"}, "annotations": {"example.com/note": "b"}}
     for plural, name in (("servicetokens", "ci-prod"), ("serviceaccounts", "ci")):
         path = world.path(plural, namespace, name)
-        world.ok("PATCH", path, {"metadata": metadata}, content_type="application/merge-patch+json")
+        world.ok("PATCH", path, {"metadata": metadata})
     world.change(namespace, expiresAfter="30d")
     world.role(f"nobody-in-{namespace}")
     world.edit_secret(namespace, {"metadata": {"labels": {"team": "a"}}})

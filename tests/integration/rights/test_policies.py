@@ -94,33 +94,23 @@ def test_a_role_is_put_into_an_account_by_whoever_may_use_it(
     assert refused.status == 403
     assert f"may not use the ServiceRole '{roles[15]}' in namespace {namespace}" in str(refused.body)
     world.until(lambda: editor("POST", path, account("some", roles[:15])).ok, "the right to be known")
-    merge = {"content_type": "application/merge-patch+json"}
-    assert editor("PATCH", f"{path}/some", {"spec": {"roles": [roles[15]]}}, **merge).status == 403
+    assert editor("PATCH", f"{path}/some", {"spec": {"roles": [roles[15]]}}).status == 403
     world.change(namespace, "some", "serviceaccounts", roles=roles)
-    assert editor("PATCH", f"{path}/some", {"spec": {"displayName": "Some"}}, **merge).ok
-    assert editor("PATCH", f"{path}/some", {"spec": {"roles": roles[:1]}}, **merge).ok
-    assert editor("PATCH", f"{path}/some", {"spec": {"roles": roles}}, **merge).status == 403
+    assert editor("PATCH", f"{path}/some", {"spec": {"displayName": "Some"}}).ok
+    assert editor("PATCH", f"{path}/some", {"spec": {"roles": roles[:1]}}).ok
+    assert editor("PATCH", f"{path}/some", {"spec": {"roles": roles}}).status == 403
     elsewhere = world.cluster.create_namespace()
     bind(world, elsewhere, "edit", f"editor-of-{namespace}", cluster_role="edit")
     answer = editor("POST", world.path("serviceaccounts", elsewhere), account("other", roles[:1]))
     assert answer.status == 403
 
 
-def secret(name: str, *, kind: str = names.SECRET_TYPE, owner: str = "") -> dict[str, Any]:
-    """Return a Secret to be created; *owner* is the uid of a ServiceToken."""
-    metadata: dict[str, Any] = {"name": name}
-    if owner:
-        reference = {
-            "apiVersion": names.API_VERSION,
-            "kind": names.KIND_TOKEN,
-            "name": "ci-prod",
-            "uid": owner,
-        }
-        metadata["ownerReferences"] = [{**reference, "controller": True}]
+def secret(name: str, *, kind: str = names.SECRET_TYPE, **metadata: Any) -> dict[str, Any]:
+    """Return a Secret to be created."""
     return {
         "apiVersion": "v1",
         "kind": "Secret",
-        "metadata": metadata,
+        "metadata": {"name": name, **metadata},
         "type": kind,
         "data": {"token": "eA=="},
     }
@@ -130,16 +120,12 @@ def test_the_operator_may_write_what_it_has_to(world: World, namespace: str) -> 
     """The other half of the thefts: a token's Secret in all its life, and one that lost its owner."""
     operator = world.cluster.client(OPERATOR, GROUPS)
     world.token(namespace)
-    uid = world.get(namespace)["metadata"]["uid"]
+    owners = [world.owner(namespace)]
     path = f"/api/v1/namespaces/{namespace}/secrets"
-    merge = {"content_type": "application/merge-patch+json"}
-    assert operator.request("POST", path, secret("mine", owner=uid)).ok
-    assert operator.request("PATCH", f"{path}/mine", {"data": {"token": "eQ=="}}, **merge).ok
+    assert operator.request("POST", path, secret("mine", ownerReferences=owners)).ok
+    assert operator.request("PATCH", f"{path}/mine", {"data": {"token": "eQ=="}}).ok
     world.ok("POST", path, secret("restored"))
-    owners = secret("", owner=uid)["metadata"]["ownerReferences"]
-    assert operator.request(
-        "PATCH", f"{path}/restored", {"metadata": {"ownerReferences": owners}}, **merge
-    ).ok
+    assert operator.request("PATCH", f"{path}/restored", {"metadata": {"ownerReferences": owners}}).ok
     world.ok("POST", path, secret("ownerless"))
     for name in ("mine", "restored", "ownerless"):
         assert operator.request("DELETE", f"{path}/{name}").ok
@@ -147,18 +133,17 @@ def test_the_operator_may_write_what_it_has_to(world: World, namespace: str) -> 
     for name in ("servicetokens-validator-ca", "servicetokens-validator-tls", names.KEYS_SECRET):
         world.client.request("DELETE", f"{own}/{name}")
         assert operator.request("POST", own, secret(name, kind="Opaque")).ok
-        assert operator.request("PATCH", f"{own}/{name}", {"data": {"more": "eA=="}}, **merge).ok
+        assert operator.request("PATCH", f"{own}/{name}", {"data": {"more": "eA=="}}).ok
         world.ok("DELETE", f"{own}/{name}")
 
 
 def test_the_validator_may_write_the_time_of_use(world: World, namespace: str) -> None:
     """And its own Lease."""
     validator = world.cluster.client(VALIDATOR, GROUPS)
-    merge = {"content_type": "application/merge-patch+json"}
     world.token(namespace)
     path = world.path("servicetokens", namespace, "ci-prod") + "/status"
     used = {"status": {"lastUsedTime": "2026-11-25T00:00:00Z"}}
-    assert validator.request("PATCH", path, used, **merge).ok
+    assert validator.request("PATCH", path, used).ok
     leases = "/apis/coordination.k8s.io/v1/namespaces/servicetokens/leases"
     name = "servicetokens-validator-0a0b"
     lease = {"metadata": {"name": name, "labels": {"servicetokens.dev/component": "validator"}}, "spec": {}}

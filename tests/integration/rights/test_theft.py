@@ -14,10 +14,7 @@ RBAC = "/apis/rbac.authorization.k8s.io/v1"
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/servicetokens/leases"
 CORE = "/api/v1/namespaces/{namespace}"
 OURS = GROUP + "/namespaces/{namespace}"
-OUR_CRD = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/servicetokens.servicetokens.dev"
-A_POLICY = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies/servicetokens-leases"
 AT_HOME = f"/api/v1/namespaces/{HOME}/secrets"
-MERGE = "application/merge-patch+json"
 SECRETS = CORE + "/secrets"
 TOKEN = OURS + "/servicetokens/victim"
 OWNER = {"apiVersion": "v1", "kind": "ConfigMap", "name": "x", "uid": "1", "controller": True}
@@ -67,8 +64,6 @@ VALIDATORS_LEASE = {
     "spec": {},
 }
 
-ORPHANED = {"metadata": {"ownerReferences": None}}
-A_LEASE = {"metadata": {"name": "mine"}, "spec": {}}
 
 # What both are refused.
 BOTH = (
@@ -165,14 +160,7 @@ def victims(world: World) -> str:
     namespace = world.cluster.create_namespace()
     world.account(namespace)
     world.token(namespace, "victim")
-    uid = world.get(namespace, "victim")["metadata"]["uid"]
-    owner = {
-        "apiVersion": names.API_VERSION,
-        "kind": names.KIND_TOKEN,
-        "name": "victim",
-        "uid": uid,
-        "controller": True,
-    }
+    owner = world.owner(namespace, "victim")
     world.edit_status(namespace, {"tokenID": "a" * 16}, "victim")
     world.create_secret(namespace, of_secret(name="victim", ownerReferences=[owner]))
     world.create_secret(namespace, of_secret("Opaque", "foreign"))
@@ -201,8 +189,7 @@ def refuse(world: World, namespace: str, user: str, attempt: Attempt) -> None:
     path = attempt.path.format(namespace=namespace)
     before = world.client.request("GET", path)
     thief = world.cluster.client(user, GROUPS)
-    options = {"content_type": MERGE} if attempt.method == "PATCH" else {}
-    answer = thief.request(attempt.method, path, attempt.body, **options)
+    answer = thief.request(attempt.method, path, attempt.body)
     assert answer.status == 403, answer
     after = world.client.request("GET", path)
     assert (after.status, version(after.body)) == (before.status, version(before.body))

@@ -17,7 +17,7 @@ def a_token() -> tuple[Model, TokenModel, AccountModel]:
 
 def verdicts(model: Model, now: float) -> dict[str, Verdict]:
     """Return what has to be said about each value."""
-    return {value.text: verdict for _, value, verdict in model.everything(now)}
+    return {value.text: model.verdict(token, value, now) for token, value in model.everything()}
 
 
 def test_a_value_is_accepted_until_something_takes_it_away() -> None:
