@@ -13,6 +13,7 @@ MINUTES ?= 1
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 PEERS := .venv/peers/.installed
+TOOLS := .venv/tools/.built
 PINS := requirements/runtime.txt requirements/dev.txt requirements/bootstrap.txt
 
 CONTROL_PLANE := $(BIN)/python tests/controlplane/build.py
@@ -58,12 +59,29 @@ $(PEERS): requirements/proxies.txt | $(INSTALLED)
 	touch $@; \
 	} >&2
 
+.PHONY: tools
+tools: $(TOOLS) ## Build Helm, promtool and others that tests run, from Go modules (about 5 minutes, once)
+
+$(TOOLS): tests/tools/go.mod tests/tools/go.sum tests/tools/health/main.go | $(INSTALLED)
+	@{ \
+	command -v go >/dev/null || { echo "building the tools of the tests needs Go: install it (https://go.dev/dl)"; exit 1; }; \
+	export CGO_ENABLED=0 GOWORK=off GOTOOLCHAIN=auto; \
+	echo "Building what tests run beside the control plane: about 5 minutes the first time."; \
+	for tool in helm3=helm.sh/helm/v3/cmd/helm helm4=helm.sh/helm/v4/cmd/helm \
+		promtool=github.com/prometheus/prometheus/cmd/promtool health=./health; do \
+		echo "  $${tool%%=*} ..."; \
+		(cd tests/tools && go build -trimpath -ldflags "-s -w" -o $(CURDIR)/.venv/tools/$${tool%%=*} $${tool#*=}); \
+	done; \
+	touch $@; \
+	} >&2
+
 .PHONY: requirements
 requirements: $(INSTALLED) ## Pin again what pyproject.toml asks for (after changing a dependency there)
 	@$(COMPILE) pyproject.toml --extra grpc --output-file requirements/runtime.txt
 	@$(COMPILE) pyproject.toml --extra grpc --group dev --constraints requirements/runtime.txt \
 		--output-file requirements/dev.txt
 	@$(COMPILE) --group proxies --output-file requirements/proxies.txt
+	@$(COMPILE) --group build --constraints requirements/dev.txt --output-file requirements/build.txt
 	@$(COMPILE) --group bootstrap --output-file requirements/bootstrap.txt
 
 .PHONY: control-plane
@@ -75,7 +93,7 @@ control-plane-path: $(INSTALLED) ## Print the directory that holds the control p
 	@$(CONTROL_PLANE) --path
 
 .PHONY: generate
-generate: $(INSTALLED) ## Write crds/ from the models, and docs/metrics.md from the collectors
+generate: $(INSTALLED) ## Write crds/ from the models, docs/metrics.md, and the copies in the chart
 	@$(BIN)/python -m servicetokens.crdgen
 	@$(RUN) -m pages
 
@@ -109,7 +127,7 @@ unit: $(INSTALLED) ## Unit tests: no cluster, no network
 	@$(BIN)/pytest --quiet tests/unit
 
 .PHONY: test
-test: $(INSTALLED) $(PEERS) ## Every test that needs no container engine, and the coverage floors
+test: $(INSTALLED) $(PEERS) $(TOOLS) ## Every test that needs no container engine, and the coverage floors
 	@$(CONTROL_PLANE) >/dev/null
 	@rm -f .coverage .coverage.*
 	@$(BIN)/coverage run -m pytest $(ARGS)

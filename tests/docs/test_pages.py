@@ -11,7 +11,7 @@ from pages import metrics
 from servicetokens.api.conditions import ConditionType, Reason
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("charts/**/*.md")])
 STATE = re.compile(r"^\s+state:", re.MULTILINE)
 METRIC = re.compile(r"`(servicetokens_[a-z_]+)")
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)")

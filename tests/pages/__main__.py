@@ -1,21 +1,40 @@
-"""`python -m pages`: write the generated pages, or with `--check` fail when one is not what would be written."""
+"""`python -m pages`: write the generated files, or with `--check` fail when one is not what would be written.
+
+The pages, and the copies of `crds/` and `config/` in the chart: Helm reads nothing outside a chart, and links would
+not do, since Flux leaves them out of what it fetches.
+"""
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
-from pages import metrics
+from pages import chart, metrics
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "metrics.md"
+ROOT: Final = Path(__file__).resolve().parents[2]
+COPIED: Final = ("crds/*.yaml", "config/rbac*.yaml", "config/polic*.yaml")
+
+
+def wanted() -> Mapping[Path, str]:
+    """Return every generated file with what has to be in it."""
+    pages = {ROOT / "docs" / "metrics.md": metrics.render(), chart.README: chart.render()}
+    sources = [path for pattern in COPIED for path in sorted(ROOT.glob(pattern))]
+    return pages | {chart.FILES / path.relative_to(ROOT): path.read_text() for path in sources}
 
 
 def main() -> None:
     """Write or check."""
-    wanted = metrics.render()
-    if sys.argv[1:] == ["--check"]:
-        if not PAGE.exists() or PAGE.read_text() != wanted:
-            sys.exit("out of date: docs/metrics.md; run `make generate`")
-    else:
-        PAGE.write_text(wanted)
+    files = wanted()
+    copies = {path for folder in ("crds", "config") for path in (chart.FILES / folder).glob("*")}
+    strange = sorted(str(path.relative_to(ROOT)) for path in copies - set(files))
+    if strange:
+        sys.exit(f"nothing is copied to {', '.join(strange)} any more; remove it")
+    for path, text in files.items():
+        if sys.argv[1:] != ["--check"]:
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text)
+        elif not path.exists() or path.read_text() != text:
+            sys.exit(f"out of date: {path.relative_to(ROOT)}; run `make generate`")
 
 
 if __name__ == "__main__":

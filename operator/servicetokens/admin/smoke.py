@@ -1,0 +1,155 @@
+"""`servicetokens smoke-test`: a token is minted, accepted, deleted and refused, as `helm test` has it."""
+
+import asyncio
+import base64
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import aiohttp
+import click
+import msgspec
+
+from servicetokens.api import names
+from servicetokens.kube import paths
+from servicetokens.kube.client import Api
+from servicetokens.kube.errors import Conflict, KubeError, NotConfigured, NotFound
+from servicetokens.kube.objects import ObjectStore
+from servicetokens.kube.secrets import SecretStore
+from servicetokens.runtime.clock import Clock, SystemClock
+
+_POLL: Final = 0.2
+# It is deleted long before; should the test be killed, the token ends by itself.
+_LIFETIME: Final = "1h"
+
+
+class SmokeTestFailed(Exception):
+    """Something did not happen in time. The message says what, and what was seen instead."""
+
+
+class SmokeTest:
+    """One account and one token of the same name. *say* is told each step once it is done."""
+
+    def __init__(
+        self,
+        api: Api,
+        url: str,
+        namespace: str,
+        name: str,
+        *,
+        seconds: float,
+        clock: Clock,
+        say: Callable[[str], object],
+    ) -> None:
+        self._api = api
+        self._objects = ObjectStore(api)
+        self._url = url
+        self._namespace = namespace
+        self._name = name
+        self._seconds = seconds
+        self._clock = clock
+        self._say = say
+
+    async def run(self) -> None:
+        """Do everything, and leave nothing behind.
+
+        Raises:
+            SmokeTestFailed: a step took too long.
+            KubeError: the API server refused one.
+        """
+        # Of a test that was killed.
+        await self._delete_both()
+        try:
+            await self._create(names.PLURAL_ACCOUNTS, names.KIND_ACCOUNT, {})
+            spec = {"accountRef": {"name": self._name}, "expiresAfter": _LIFETIME}
+            await self._create(names.PLURAL_TOKENS, names.KIND_TOKEN, spec)
+            await self._until("the token to be minted", self._readiness, "ready")
+            value = await self._value()
+            self._say(f"minted into the Secret {self._name} of namespace {self._namespace}")
+            async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session:
+                await self._until("the validator to accept it", lambda: self._answer(session, value), "200")
+                self._say(f"accepted by {self._url}")
+                await self._delete(names.PLURAL_TOKENS)
+                await self._until("the validator to refuse it", lambda: self._answer(session, value), "401")
+            self._say("deleted, and refused")
+        finally:
+            await self._delete_both()
+
+    async def _until(self, what: str, look: Callable[[], Awaitable[str]], wanted: str) -> None:
+        deadline = self._clock.monotonic() + self._seconds
+        while (found := await look()) != wanted:
+            if self._clock.monotonic() > deadline:
+                message = f"waited {self._seconds:g} s for {what}, and found: {found}"
+                raise SmokeTestFailed(message)
+            await asyncio.sleep(_POLL)
+
+    async def _readiness(self) -> str:
+        token = await self._objects.get(names.PLURAL_TOKENS, self._namespace, self._name)
+        for condition in (token.get("status") or {}).get("conditions") or ():
+            if condition["type"] == "Ready":
+                return (
+                    "ready"
+                    if condition["status"] == "True"
+                    else f"{condition['reason']}: {condition['message']}"
+                )
+        return "no status; does the operator run, and serve this namespace?"
+
+    async def _value(self) -> str:
+        secret = await SecretStore(self._api).get(self._namespace, self._name)
+        return base64.b64decode(secret["data"][names.SECRET_KEY]).decode()
+
+    async def _answer(self, session: aiohttp.ClientSession, value: str) -> str:
+        try:
+            async with session.get(self._url, headers={"Authorization": f"Bearer {value}"}) as answer:
+                return str(answer.status)
+        except (aiohttp.ClientError, TimeoutError) as error:
+            return f"no answer from {self._url} ({type(error).__name__}: {error})"
+
+    async def _create(self, plural: str, kind: str, spec: dict[str, Any]) -> None:
+        body = {"apiVersion": names.API_VERSION, "kind": kind, "metadata": {"name": self._name}, "spec": spec}
+
+        async def created() -> str:
+            try:
+                await self._api.request(
+                    "POST", paths.ours(plural, self._namespace), body=msgspec.json.encode(body)
+                )
+            except Conflict:
+                return f"the {kind} of an earlier test, which is still being deleted"
+            return "created"
+
+        await self._until(f"the {kind} to be created", created, "created")
+
+    async def _delete_both(self) -> None:
+        await self._delete(names.PLURAL_TOKENS)
+        await self._delete(names.PLURAL_ACCOUNTS)
+
+    async def _delete(self, plural: str) -> None:
+        try:
+            await self._api.request("DELETE", paths.ours(plural, self._namespace, self._name))
+        except NotFound:
+            return
+
+
+@click.command("smoke-test", context_settings={"auto_envvar_prefix": "SERVICETOKENS", "show_default": True})
+@click.option(
+    "--kubeconfig", metavar="FILE", help="How to reach the API server; else in-cluster, else $KUBECONFIG."
+)
+@click.option("--namespace", required=True, metavar="NS", help="Where the account and the token are made.")
+@click.option("--name", default="servicetokens-smoke-test", metavar="NAME", help="What they are called.")
+@click.option(
+    "--ask", required=True, metavar="URL", help="A validator's address for forward-auth or ext_authz."
+)
+@click.option("--timeout", "seconds", default=60.0, metavar="SECONDS", help="For each step.")
+def command(kubeconfig: str | None, namespace: str, name: str, ask: str, seconds: float) -> None:
+    """Have a token minted, accepted, deleted and refused, and say so; exit with 1 if one of these fails."""
+    try:
+        asyncio.run(_run(kubeconfig, ask, namespace, name, seconds))
+    except (SmokeTestFailed, KubeError, NotConfigured, paths.InvalidName) as error:
+        click.echo(f"servicetokens smoke-test: {error}", err=True)
+        sys.exit(1)
+
+
+async def _run(kubeconfig: str | None, url: str, namespace: str, name: str, seconds: float) -> None:
+    async with await Api.connect(kubeconfig) as api:
+        test = SmokeTest(api, url, namespace, name, seconds=seconds, clock=SystemClock(), say=click.echo)
+        await test.run()

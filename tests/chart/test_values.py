@@ -1,0 +1,64 @@
+"""values.yaml, its schema and the table in the chart's README say the same."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from common.helm import CHART, KUBERNETES, Helm
+from pages import chart
+
+SCHEMA = json.loads((CHART / "values.schema.json").read_text())
+VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
+
+
+def leaves(schema: dict[str, Any], path: str = "") -> Iterator[str]:
+    """Give the path of each value that the schema knows."""
+    for name, part in schema["properties"].items():
+        if name == "global":
+            continue
+        here = f"{path}.{name}".lstrip(".")
+        yield from leaves(part, here) if "properties" in part and name != "issuerRef" else [here]
+
+
+def closed(schema: dict[str, Any]) -> Iterator[bool]:
+    """Say of each object of ours whether it takes no other names."""
+    yield schema.get("additionalProperties") is False
+    for name, part in schema["properties"].items():
+        if "properties" in part and name != "global":
+            yield from closed(part)
+
+
+def test_every_value_has_a_default_a_type_and_a_line() -> None:
+    """What the schema allows is what values.yaml holds and describes."""
+    described = {row.path: row for row in chart.rows()}
+    assert set(described) == set(leaves(SCHEMA))
+    assert all(row.text for row in described.values())
+
+
+def test_no_other_value_is_allowed() -> None:
+    """A misspelt value is an error, not a default."""
+    assert all(closed(SCHEMA))
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--set", "operator.replica=2"], "operator"),
+        (["--set", "operator.replicas=0"], "replicas"),
+        (["--set", "image.digest=latest"], "digest"),
+        (["--set", "validator.maxStaleness=1d"], "maxStaleness"),
+        (["--set", "watchNamespaces={Team}"], "watchNamespaces"),
+        (["--set", "tls.source=vault"], "source"),
+        (["--set", "tls.source=secret"], "name it in tls.secretName"),
+        (["--set", "tls.source=certManager"], "say who signs in tls.issuerRef"),
+        (["--set", "validator.autoscaling.enabled=true,validator.autoscaling.minReplicas=9"], "minReplicas"),
+    ],
+)
+def test_a_wrong_value_is_named(helm: Helm, flags: list[str], words: str) -> None:
+    """Before anything is sent to a cluster."""
+    done = helm("template", CHART, "--kube-version", KUBERNETES, *flags, check=False)
+    assert done.returncode != 0
+    assert words in done.stderr
