@@ -97,6 +97,10 @@ generate: $(INSTALLED) ## Write crds/ from the models, docs/metrics.md, and the 
 	@$(BIN)/python -m servicetokens.crdgen
 	@$(RUN) -m pages
 
+.PHONY: manifests
+manifests: $(INSTALLED) $(TOOLS) ## Write config/manager/manager.yaml from the chart (after changing the chart)
+	@$(RUN) -m pages.manager
+
 # ------------------------------------------------------------------------------------------------------- checks
 
 .PHONY: check

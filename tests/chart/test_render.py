@@ -61,7 +61,8 @@ def stripped(item: Rendered) -> Rendered:
 def test_the_default_release_grants_what_config_grants(helm: Helm) -> None:
     """Rights and policies under the same names, word for word."""
     rendered = places(helm.template())
-    for file in ("rbac", "rbac-cluster", "policies", "policy-keys"):
+    files = ("rbac/rbac", "rbac/rbac-cluster", "policies/policies", "policies/policy-keys")
+    for file in files:
         for item in yaml.safe_load_all((ROOT / "config" / f"{file}.yaml").read_text()):
             place = (f"{item['apiVersion']} {item['kind']}", "", item["metadata"]["name"])
             assert stripped(rendered[place]) == stripped(item)

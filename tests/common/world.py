@@ -51,7 +51,7 @@ class World:
 
     def install_rights(self) -> None:
         """Bind what `config/` grants for the whole cluster, with its policies, also again."""
-        self.apply_config("rbac.yaml", "rbac-cluster.yaml", "policies.yaml")
+        self.apply_config("rbac/rbac.yaml", "rbac/rbac-cluster.yaml", "policies/policies.yaml")
 
     def apply_config(self, *files: str, namespace: str = "") -> None:
         """Apply files of `config/`, as the README says."""

@@ -12,20 +12,28 @@ from typing import Final
 from pages import chart, metrics
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-COPIED: Final = ("crds/*.yaml", "config/rbac*.yaml", "config/polic*.yaml")
+COPIED: Final = {
+    "crds": ["crds/*.yaml"],
+    "config": ["config/rbac*/rbac*.yaml", "config/policies/polic*.yaml"],
+}
 
 
 def wanted() -> Mapping[Path, str]:
     """Return every generated file with what has to be in it."""
     pages = {ROOT / "docs" / "metrics.md": metrics.render(), chart.README: chart.render()}
-    sources = [path for pattern in COPIED for path in sorted(ROOT.glob(pattern))]
-    return pages | {chart.FILES / path.relative_to(ROOT): path.read_text() for path in sources}
+    copies = {
+        chart.FILES / folder / path.name: path.read_text()
+        for folder, patterns in COPIED.items()
+        for pattern in patterns
+        for path in sorted(ROOT.glob(pattern))
+    }
+    return pages | copies
 
 
 def main() -> None:
     """Write or check."""
     files = wanted()
-    copies = {path for folder in ("crds", "config") for path in (chart.FILES / folder).glob("*")}
+    copies = {path for folder in COPIED for path in (chart.FILES / folder).glob("*")}
     strange = sorted(str(path.relative_to(ROOT)) for path in copies - set(files))
     if strange:
         sys.exit(f"nothing is copied to {', '.join(strange)} any more; remove it")

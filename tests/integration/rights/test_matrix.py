@@ -21,7 +21,7 @@ def rights(world: World, *, served: str, watches_secrets: bool) -> Iterator[None
         world.ok("DELETE", f"{BINDINGS}/{name}")
     try:
         if served:
-            world.apply_config("rbac-namespace.yaml", namespace=served)
+            world.apply_config("rbac-namespace/rbac-namespace.yaml", namespace=served)
             if not watches_secrets:
                 path = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{served}/rolebindings/{EVERYWHERE[1]}"
                 world.ok("DELETE", path)

@@ -1,4 +1,4 @@
-"""`config/policies.yaml`: what passes, what is refused, what is warned of."""
+"""`config/policies/policies.yaml`: what passes, what is refused, what is warned of."""
 
 import re
 from collections.abc import Callable
@@ -12,9 +12,7 @@ from controlplane.client import Answer
 from servicetokens.api import names
 from servicetokens.api.service_account import ServiceAccountSpec
 
-POLICIES = [
-    document for document in yaml.safe_load_all((ROOT / "config" / "policies.yaml").read_text()) if document
-]
+POLICIES = list(yaml.safe_load_all((ROOT / "config" / "policies" / "policies.yaml").read_text()))
 NAMES = sorted({document["metadata"]["name"] for document in POLICIES})
 
 
