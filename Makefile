@@ -21,6 +21,7 @@ CONTROL_PLANE := $(BIN)/python tests/controlplane/build.py
 RUN := PYTHONPATH=tests $(BIN)/python
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 	--custom-compile-command 'make requirements'
+SBOM := $(BIN)/cyclonedx-py requirements requirements/runtime.txt --pyproject pyproject.toml --output-reproducible
 # Their decisions let requests through or refuse them: every branch is run by a test.
 FULLY_COVERED := operator/servicetokens/lifecycle/*,operator/servicetokens/authn/*,operator/servicetokens/tokens/*
 
@@ -93,7 +94,7 @@ control-plane-path: $(INSTALLED) ## Print the directory that holds the control p
 	@$(CONTROL_PLANE) --path
 
 .PHONY: generate
-generate: $(INSTALLED) ## Write crds/ from the models, docs/metrics.md, and the copies in the chart
+generate: $(INSTALLED) ## Write crds/ from the models, pages in docs/, and the copies in the chart
 	@$(BIN)/python -m servicetokens.crdgen
 	@$(RUN) -m pages
 
@@ -125,6 +126,18 @@ layers: $(INSTALLED) ## Who may import whom (import-linter)
 drift: $(INSTALLED) ## Fail when a generated file differs from what would be generated
 	@$(BIN)/python -m servicetokens.crdgen --check
 	@$(RUN) -m pages --check
+
+# What cannot be compared without Helm or a network is not part of `make check`.
+.PHONY: verify
+verify: drift $(TOOLS) ## Fail when anything generated differs, the manifests and the pins included
+	@$(RUN) -m pages.manager --check
+	@$(MAKE) requirements
+	@git diff --exit-code --stat -- requirements || { echo "out of date: requirements/; commit what changed" >&2; exit 1; }
+
+.PHONY: sbom
+sbom: $(INSTALLED) ## Write dist/servicetokens.cdx.json: what an image holds, as CycloneDX
+	@mkdir -p dist
+	@$(SBOM) -o dist/servicetokens.cdx.json
 
 .PHONY: unit
 unit: $(INSTALLED) ## Unit tests: no cluster, no network

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from pages import chart, metrics
+from pages import chart, licences, metrics
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 COPIED: Final = {
@@ -20,7 +20,11 @@ COPIED: Final = {
 
 def wanted() -> Mapping[Path, str]:
     """Return every generated file with what has to be in it."""
-    pages = {ROOT / "docs" / "metrics.md": metrics.render(), chart.README: chart.render()}
+    pages = {
+        ROOT / "docs" / "metrics.md": metrics.render(),
+        licences.PAGE: licences.render(),
+        chart.README: chart.render(),
+    }
     copies = {
         chart.FILES / folder / path.name: path.read_text()
         for folder, patterns in COPIED.items()

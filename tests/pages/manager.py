@@ -1,5 +1,6 @@
 """`python -m pages.manager`: config/manager/manager.yaml, rendered from the chart by Helm (`make manifests`)."""
 
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any, Final
@@ -36,4 +37,7 @@ def _without_helm(item: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    MANAGER.write_text(render())
+    if sys.argv[1:] != ["--check"]:
+        MANAGER.write_text(render())
+    elif MANAGER.read_text() != render():
+        sys.exit("out of date: config/manager/manager.yaml; run `make manifests`")
