@@ -9,11 +9,13 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 PYTHON ?= python3
 ARGS ?=
 MINUTES ?= 1
+NODE ?= kind
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 PEERS := .venv/peers/.installed
 TOOLS := .venv/tools/.built
+NODE_BUILT := .venv/node/.built
 PINS := requirements/runtime.txt requirements/dev.txt requirements/bootstrap.txt
 
 CONTROL_PLANE := $(BIN)/python tests/controlplane/build.py
@@ -63,13 +65,14 @@ $(PEERS): requirements/proxies.txt | $(INSTALLED)
 .PHONY: tools
 tools: $(TOOLS) ## Build Helm, promtool and others that tests run, from Go modules (about 5 minutes, once)
 
-$(TOOLS): tests/tools/go.mod tests/tools/go.sum tests/tools/health/main.go | $(INSTALLED)
+$(TOOLS): tests/tools/go.mod tests/tools/go.sum $(wildcard tests/tools/*/main.go) | $(INSTALLED)
 	@{ \
 	command -v go >/dev/null || { echo "building the tools of the tests needs Go: install it (https://go.dev/dl)"; exit 1; }; \
 	export CGO_ENABLED=0 GOWORK=off GOTOOLCHAIN=auto; \
 	echo "Building what tests run beside the control plane: about 5 minutes the first time."; \
 	for tool in helm3=helm.sh/helm/v3/cmd/helm helm4=helm.sh/helm/v4/cmd/helm \
-		promtool=github.com/prometheus/prometheus/cmd/promtool health=./health; do \
+		promtool=github.com/prometheus/prometheus/cmd/promtool kind=sigs.k8s.io/kind \
+		health=./health pause=./pause; do \
 		echo "  $${tool%%=*} ..."; \
 		(cd tests/tools && go build -trimpath -ldflags "-s -w" -o $(CURDIR)/.venv/tools/$${tool%%=*} $${tool#*=}); \
 	done; \
@@ -151,6 +154,35 @@ test: $(INSTALLED) $(PEERS) $(TOOLS) ## Every test that needs no container engin
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report --include='$(FULLY_COVERED)' --fail-under=100
 	@$(BIN)/coverage report
+
+.PHONY: e2e
+e2e: $(INSTALLED) $(PEERS) $(TOOLS) $(if $(filter local,$(NODE)),$(NODE_BUILT)) ## Pods on a real node: by kind, or NODE=local
+	@$(CONTROL_PLANE) >/dev/null
+	@SERVICETOKENS_E2E=$(NODE) $(BIN)/pytest tests/e2e $(ARGS)
+
+# kubelet and the others from Kubernetes' own modules, containerd, and a small CoreDNS: about 4 minutes the first time.
+KUBERNETES_VERSION = $(shell awk '$$1 == "k8s.io/kubernetes" {print $$2}' tests/e2e/build/kubernetes/go.mod)
+$(NODE_BUILT): $(wildcard tests/e2e/build/*/go.mod tests/e2e/build/*/main.go) | $(INSTALLED)
+	@{ \
+	command -v go >/dev/null || { echo "building a node needs Go: install it (https://go.dev/dl)"; exit 1; }; \
+	export CGO_ENABLED=0 GOWORK=off GOTOOLCHAIN=auto; \
+	echo "Building a node: about 4 minutes the first time."; \
+	build() { \
+		echo "  $$(basename $$2) ..."; \
+		(cd tests/e2e/build/$$1 && go build -trimpath "$${@:3}" -o $(CURDIR)/.venv/node/$$(basename $$2) $$2); \
+	}; \
+	version=k8s.io/component-base/version.git; \
+	for name in kubelet kube-scheduler kube-proxy; do \
+		build kubernetes k8s.io/kubernetes/cmd/$$name \
+			-ldflags "-s -w -X $${version}Version=$(KUBERNETES_VERSION)"; \
+	done; \
+	for name in containerd containerd-shim-runc-v2 ctr; do \
+		build containerd github.com/containerd/containerd/v2/cmd/$$name -ldflags "-s -w" \
+			-tags "no_btrfs no_zfs no_devmapper urfave_cli_no_docs osusergo netgo static_build"; \
+	done; \
+	build coredns servicetokens.dev/tests/e2e/build/coredns -ldflags "-s -w"; \
+	touch $@; \
+	} >&2
 
 .PHONY: matrix
 matrix: $(INSTALLED) $(PEERS) ## Write docs/proxies/matrix.md from what clients of the proxies see
