@@ -65,17 +65,22 @@ $(PEERS): requirements/proxies.txt | $(INSTALLED)
 .PHONY: tools
 tools: $(TOOLS) ## Build Helm, promtool and others that tests run, from Go modules (about 5 minutes, once)
 
-$(TOOLS): tests/tools/go.mod tests/tools/go.sum $(wildcard tests/tools/*/main.go) | $(INSTALLED)
+$(TOOLS): $(wildcard tests/tools/go.* tests/tools/*/go.* tests/tools/*/main.go) | $(INSTALLED)
 	@{ \
 	command -v go >/dev/null || { echo "building the tools of the tests needs Go: install it (https://go.dev/dl)"; exit 1; }; \
 	export CGO_ENABLED=0 GOWORK=off GOTOOLCHAIN=auto; \
 	echo "Building what tests run beside the control plane: about 5 minutes the first time."; \
-	for tool in helm3=helm.sh/helm/v3/cmd/helm helm4=helm.sh/helm/v4/cmd/helm \
-		promtool=github.com/prometheus/prometheus/cmd/promtool kind=sigs.k8s.io/kind \
-		health=./health pause=./pause; do \
-		echo "  $${tool%%=*} ..."; \
-		(cd tests/tools && go build -trimpath -ldflags "-s -w" -o $(CURDIR)/.venv/tools/$${tool%%=*} $${tool#*=}); \
-	done; \
+	build() { \
+		echo "  $$2 ..."; \
+		(cd tests/tools/$$1 && go build -trimpath -ldflags "-s -w" -o $(CURDIR)/.venv/tools/$$2 $$3); \
+	}; \
+	build . helm3 helm.sh/helm/v3/cmd/helm; \
+	build . helm4 helm.sh/helm/v4/cmd/helm; \
+	build . promtool github.com/prometheus/prometheus/cmd/promtool; \
+	build . kind sigs.k8s.io/kind; \
+	build . health ./health; \
+	build . pause ./pause; \
+	build actionlint actionlint github.com/rhysd/actionlint/cmd/actionlint; \
 	touch $@; \
 	} >&2
 
@@ -141,6 +146,13 @@ verify: drift $(TOOLS) ## Fail when anything generated differs, the manifests an
 sbom: $(INSTALLED) ## Write dist/servicetokens.cdx.json: what an image holds, as CycloneDX
 	@mkdir -p dist
 	@$(SBOM) -o dist/servicetokens.cdx.json
+
+# The times in the archives are that of the last commit, so that the same commit gives the same bytes.
+.PHONY: dist
+dist: sbom $(TOOLS) ## Write wheel, chart and bill of materials to dist/, the same bytes for the same commit
+	@export SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct); \
+	$(BIN)/python -m hatchling build -t wheel -d dist >/dev/null; \
+	.venv/tools/helm4 package charts/servicetokens --destination dist >/dev/null
 
 .PHONY: unit
 unit: $(INSTALLED) ## Unit tests: no cluster, no network
