@@ -29,7 +29,7 @@ FULLY_COVERED := operator/servicetokens/lifecycle/*,operator/servicetokens/authn
 
 .PHONY: help
 help: ## Show this list
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # ------------------------------------------------------------------------------------------------------- set-up
 
@@ -80,6 +80,7 @@ $(TOOLS): $(wildcard tests/tools/go.* tests/tools/*/go.* tests/tools/*/main.go) 
 	build . kind sigs.k8s.io/kind; \
 	build . health ./health; \
 	build . pause ./pause; \
+	build olm olm .; \
 	build actionlint actionlint github.com/rhysd/actionlint/cmd/actionlint; \
 	touch $@; \
 	} >&2

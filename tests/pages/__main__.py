@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from pages import chart, licences, metrics
+from pages import chart, licences, metrics, olm
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 COPIED: Final = {
@@ -31,7 +31,7 @@ def wanted() -> Mapping[Path, str]:
         for pattern in patterns
         for path in sorted(ROOT.glob(pattern))
     }
-    return pages | copies
+    return pages | copies | olm.render()
 
 
 def main() -> None:
@@ -43,7 +43,7 @@ def main() -> None:
         sys.exit(f"nothing is copied to {', '.join(strange)} any more; remove it")
     for path, text in files.items():
         if sys.argv[1:] != ["--check"]:
-            path.parent.mkdir(exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
         elif not path.exists() or path.read_text() != text:
             sys.exit(f"out of date: {path.relative_to(ROOT)}; run `make generate`")
