@@ -79,7 +79,7 @@ class Cluster:
             TimeoutError: a component did not get ready; the message holds the same.
         """
         try:
-            self._run("etcd", components.etcd(self.files))
+            self._run("etcd", components.etcd(self.files.root))
             self.start_api_server()
             self.start_controllers()
         except BaseException:
@@ -132,7 +132,7 @@ class Cluster:
         self.process("etcd").stop()
 
     def _start_storage(self) -> None:
-        self._run("etcd", components.etcd(self.files))
+        self._run("etcd", components.etcd(self.files.root))
         # etcd listens long before the API server asks: that takes it seconds.
         self.start_api_server()
 

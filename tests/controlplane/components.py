@@ -92,11 +92,11 @@ class Files:
         return self.root / "audit.jsonl"
 
 
-def etcd(files: Files) -> list[str]:
-    """The command line after the program."""
+def etcd(root: Path) -> list[str]:
+    """The command line after the program, which keeps everything below `root` and has to run there."""
     return [
         "--name=default",
-        f"--data-dir={files.root}/etcd",
+        f"--data-dir={root}/etcd",
         f"--listen-client-urls={ETCD}",
         f"--advertise-client-urls={ETCD}",
         f"--listen-peer-urls={ETCD_PEER}",

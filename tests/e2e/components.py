@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from controlplane.certificates import CertificateAuthority, write_signing_key
+from controlplane.certificates import CertificateAuthority, KeyPair, write_signing_key
+from controlplane.components import ETCD, etcd
 from controlplane.kubeconfig import write_kubeconfig
 
 ADDRESS: Final = "172.31.0.1"
@@ -16,8 +17,6 @@ SERVICES: Final = "10.96.0.0/16"
 API_SERVICE: Final = "10.96.0.1"
 PODS: Final = "10.244.0.0/24"
 ISSUER: Final = "https://kubernetes.default.svc"
-ETCD: Final = "http://127.0.0.1:2379"
-ETCD_PEER: Final = "http://127.0.0.1:2380"
 SOCKET: Final = "/run/containerd/containerd.sock"
 PAUSE: Final = "localhost/pause:1"
 # Debian's package containernetworking-plugins.
@@ -96,63 +95,15 @@ def config(work: Path, name: str, binaries: Path, images: Sequence[Path], path: 
         )
         for file, pair in clients.items()
     }
-    kubelet_config = {
-        "apiVersion": "kubelet.config.k8s.io/v1beta1",
-        "kind": "KubeletConfiguration",
-        "containerRuntimeEndpoint": f"unix://{SOCKET}",
-        "authentication": {
-            "anonymous": {"enabled": False},
-            "webhook": {"enabled": True},
-            "x509": {"clientCAFile": str(authority.certificate)},
-        },
-        "authorization": {"mode": "Webhook"},
-        "tlsCertFile": str(kubelet.certificate),
-        "tlsPrivateKeyFile": str(kubelet.key),
-        "failCgroupV1": False,
-        "cgroupDriver": "cgroupfs",
-        "failSwapOn": False,
-        "protectKernelDefaults": True,
-        "oomScoreAdj": 0,
-        "makeIPTablesUtilChains": False,
-        "resolvConf": "/run/resolv.conf",
-        "clusterDNS": [ADDRESS],
-        "clusterDomain": "cluster.local",
-        "evictionHard": _EVICTION,
-        "imageGCHighThresholdPercent": 100,
-        "imageGCLowThresholdPercent": 99,
-        "configMapAndSecretChangeDetectionStrategy": "Watch",
-        # A minute is the default, and what an overlap has to be longer than; five seconds make tests short.
-        "syncFrequency": "5s",
-    }
-    proxy_config = {
-        "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
-        "kind": "KubeProxyConfiguration",
-        "mode": "nftables",
-        "clientConnection": {"kubeconfig": str(kubeconfigs["kube-proxy"])},
-        "clusterCIDR": PODS,
-        "oomScoreAdj": 0,
-        "conntrack": {
-            "maxPerCore": 0,
-            "min": 0,
-            "tcpEstablishedTimeout": "0s",
-            "tcpCloseWaitTimeout": "0s",
-        },
-    }
-    scheduler_config = {
-        "apiVersion": "kubescheduler.config.k8s.io/v1",
-        "kind": "KubeSchedulerConfiguration",
-        "leaderElection": {"leaderElect": False},
-        "clientConnection": {"kubeconfig": str(kubeconfigs["kube-scheduler"])},
-    }
     corefile = (
         f".:53 {{\n bind {ADDRESS}\n errors\n kubernetes cluster.local in-addr.arpa {{\n"
         f"  kubeconfig {kubeconfigs['coredns']}\n }}\n cache 5\n}}\n"
     )
     files = {
         f"{work}/containerd.toml": CONTAINERD,
-        f"{work}/kubelet.json": json.dumps(kubelet_config),
-        f"{work}/kube-proxy.json": json.dumps(proxy_config),
-        f"{work}/kube-scheduler.json": json.dumps(scheduler_config),
+        f"{work}/kubelet.json": json.dumps(_kubelet(authority.certificate, kubelet)),
+        f"{work}/kube-proxy.json": json.dumps(_proxy(kubeconfigs["kube-proxy"])),
+        f"{work}/kube-scheduler.json": json.dumps(_scheduler(kubeconfigs["kube-scheduler"])),
         f"{work}/Corefile": corefile,
         "/run/cni/conf/10-node.conflist": json.dumps(CNI),
         "/run/resolv.conf": f"nameserver {ADDRESS}\n",
@@ -160,17 +111,7 @@ def config(work: Path, name: str, binaries: Path, images: Sequence[Path], path: 
     manager = kubeconfigs["kube-controller-manager"]
     commands = {
         "containerd": ["containerd", f"--config={work}/containerd.toml"],
-        "etcd": [
-            "etcd",
-            f"--data-dir={work}/etcd",
-            f"--listen-client-urls={ETCD}",
-            f"--advertise-client-urls={ETCD}",
-            f"--listen-peer-urls={ETCD_PEER}",
-            f"--initial-advertise-peer-urls={ETCD_PEER}",
-            f"--initial-cluster=default={ETCD_PEER}",
-            "--unsafe-no-fsync",
-            "--log-level=warn",
-        ],
+        "etcd": ["etcd", *etcd(work)],
         "kube-apiserver": [
             "kube-apiserver",
             f"--etcd-servers={ETCD}",
@@ -236,4 +177,58 @@ def config(work: Path, name: str, binaries: Path, images: Sequence[Path], path: 
         "files": files,
         "commands": commands,
         "grants": grants,
+    }
+
+
+def _kubelet(authority: Path, serving: KeyPair) -> dict[str, Any]:
+    return {
+        "apiVersion": "kubelet.config.k8s.io/v1beta1",
+        "kind": "KubeletConfiguration",
+        "containerRuntimeEndpoint": f"unix://{SOCKET}",
+        "authentication": {
+            "anonymous": {"enabled": False},
+            "webhook": {"enabled": True},
+            "x509": {"clientCAFile": str(authority)},
+        },
+        "authorization": {"mode": "Webhook"},
+        "tlsCertFile": str(serving.certificate),
+        "tlsPrivateKeyFile": str(serving.key),
+        "failCgroupV1": False,
+        "cgroupDriver": "cgroupfs",
+        "failSwapOn": False,
+        "protectKernelDefaults": True,
+        "oomScoreAdj": 0,
+        "makeIPTablesUtilChains": False,
+        "resolvConf": "/run/resolv.conf",
+        "clusterDNS": [ADDRESS],
+        "clusterDomain": "cluster.local",
+        "evictionHard": _EVICTION,
+        "imageGCHighThresholdPercent": 100,
+        "imageGCLowThresholdPercent": 99,
+        "configMapAndSecretChangeDetectionStrategy": "Watch",
+        # A minute is the default, and what an overlap has to be longer than; five seconds make tests short.
+        "syncFrequency": "5s",
+    }
+
+
+def _proxy(kubeconfig: Path) -> dict[str, Any]:
+    untouched = {"maxPerCore": 0, "min": 0, "tcpEstablishedTimeout": "0s", "tcpCloseWaitTimeout": "0s"}
+    return {
+        "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
+        "kind": "KubeProxyConfiguration",
+        "mode": "nftables",
+        "clientConnection": {"kubeconfig": str(kubeconfig)},
+        "clusterCIDR": PODS,
+        "oomScoreAdj": 0,
+        # These settings are the host's.
+        "conntrack": untouched,
+    }
+
+
+def _scheduler(kubeconfig: Path) -> dict[str, Any]:
+    return {
+        "apiVersion": "kubescheduler.config.k8s.io/v1",
+        "kind": "KubeSchedulerConfiguration",
+        "leaderElection": {"leaderElect": False},
+        "clientConnection": {"kubeconfig": str(kubeconfig)},
     }
