@@ -1,5 +1,6 @@
 """What the chart renders, without a cluster."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -43,8 +44,28 @@ def test_both_versions_of_helm_render_the_same(tmp_path: Path, case: str) -> Non
 
 
 def test_rendering_twice_gives_the_same(helm: Helm) -> None:
-    """Nothing random, nothing looked up: GitOps compares."""
+    """Nothing random, nothing looked up: GitOps renders without a cluster, and compares."""
     assert helm.template() == helm.template()
+    text = "".join(path.read_text() for path in (CHART / "templates").rglob("*.*"))
+    assert not re.search(
+        r"\b(lookup|rand\w+|genCA|genSignedCert|uuidv4|now)\b", re.sub(r"{{/\*.*?\*/}}", "", text)
+    )
+
+
+def test_artifact_hub_is_told_of_our_kinds() -> None:
+    """Each of the three, in the version that is served, and an example that is one of ours."""
+    annotations = yaml.safe_load((CHART / "Chart.yaml").read_text())["annotations"]
+    told = {
+        (one["name"], one["kind"], one["version"])
+        for one in yaml.safe_load(annotations["artifacthub.io/crds"])
+    }
+    ours = [yaml.safe_load(path.read_text()) for path in (ROOT / "crds").glob("*.yaml")]
+    assert told == {
+        (crd["metadata"]["name"], crd["spec"]["names"]["kind"], crd["spec"]["versions"][0]["name"])
+        for crd in ours
+    }
+    (example,) = yaml.safe_load(annotations["artifacthub.io/crdsExamples"])
+    assert example["kind"] in {kind for _, kind, _ in told}
 
 
 def stripped(item: Rendered) -> Rendered:

@@ -6,13 +6,12 @@ from collections.abc import Iterator
 import pytest
 
 from common.helm import CHART
-from common.peers import find_peer
 from controlplane.processes import Process
 from e2e import kind as kind_cluster
 from e2e import local
 from e2e.node import REPOSITORY, TAGS, Node
 from e2e.workload import PORT
-from proxies.clients import DOCS
+from proxies.clients import DOCS, nginx
 
 HOME = "servicetokens"
 VALIDATOR = "10.96.0.80"
@@ -61,13 +60,6 @@ def proxy(installed: Node) -> Iterator[Process]:
         )
         lines = [line for line in text.splitlines() if "127.0.0.1:8180" not in line]
         (home / file.name).write_text("\n".join(lines) + "\n")
-    temporary = "".join(
-        f"{kind}_temp_path {home}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    )
-    (home / "main.conf").write_text(
-        f"daemon off; user root; worker_processes 1; pid {home}/pid; events {{}} http {{ access_log off; {temporary} "
-        f'server {{ listen 127.0.0.1:9000; return 200 "yes"; }} include {home}/servicetokens.conf; }}'
-    )
-    command = (find_peer("nginx"), "-c", home / "main.conf", "-p", home, "-e", "stderr")
+    command = nginx(home, 'server { listen 127.0.0.1:9000; return 200 "yes"; }')
     with Process("nginx", installed.within(*command), log=installed.work / "nginx.log") as process:
         yield process

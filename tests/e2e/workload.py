@@ -14,8 +14,8 @@ from servicetokens.api.names import API_VERSION
 # Where nginx listens, on the node's address.
 PORT: Final = 8000
 SCRIPT: Final = Path(__file__).with_name("client.py")
-# The kubelet looks every five seconds here, and usually every minute.
-OVERLAP: Final = "60s"
+# Seconds. The kubelet looks every five here, and usually every sixty.
+OVERLAP: Final = 60
 SECONDS: Final = 60.0
 
 
@@ -40,7 +40,7 @@ class Workload:
         spec = {
             "accountRef": {"name": "ci"},
             "expiresAfter": "30d",
-            "rotation": {"id": "first", "overlap": OVERLAP},
+            "rotation": {"id": "first", "overlap": f"{OVERLAP}s"},
         }
         self._apply("ServiceAccount", "ci", {})
         self._apply("ServiceToken", "ci-prod", spec)

@@ -71,7 +71,8 @@ def _replaced(text: str, addresses: Addresses) -> str:
     return text
 
 
-def _nginx(home: Path) -> list[str | Path]:
+def nginx(home: Path, servers: str = "") -> list[str | Path]:
+    """Write what surrounds docs/proxies/nginx, with other *servers* in it; return the command."""
     temporary = "".join(
         f"{kind}_temp_path {home}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
@@ -80,7 +81,7 @@ def _nginx(home: Path) -> list[str | Path]:
     main = home / "main.conf"
     main.write_text(
         f"daemon off; {user} worker_processes 1; pid {home}/pid; events {{}} "
-        f"http {{ access_log off; {temporary} include {home}/servicetokens.conf; }}"
+        f"http {{ access_log off; {temporary} {servers} include {home}/servicetokens.conf; }}"
     )
     return [find_peer("nginx"), "-c", main, "-p", home, "-e", "stderr"]
 
@@ -115,7 +116,7 @@ def _envoy(file: str) -> Callable[[Path], list[str | Path]]:
 
 
 CLIENTS: Final = (
-    Client("nginx", "nginx", _nginx),
+    Client("nginx", "nginx", nginx),
     Client("Traefik", "traefik", _traefik),
     Client("Caddy", "caddy", _caddy),
     Client("HAProxy", "haproxy", _haproxy),
