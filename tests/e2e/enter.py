@@ -25,11 +25,10 @@ def groups(name: str) -> Iterator[Path]:
     for line in Path("/proc/self/cgroup").read_text().splitlines():
         _, controllers, path = line.split(":", 2)
         for _, mount, kind, options, *_ in mounts:
-            is_it = (
-                kind == "cgroup" and controllers and set(controllers.split(",")) <= set(options.split(","))
-                if controllers
-                else kind == "cgroup2" and mount == str(CGROUPS)
-            )
+            if controllers:
+                is_it = kind == "cgroup" and set(controllers.split(",")) <= set(options.split(","))
+            else:
+                is_it = kind == "cgroup2" and mount == str(CGROUPS)
             if is_it:
                 yield Path(mount) / path.strip("/") / name
 

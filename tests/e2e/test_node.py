@@ -33,11 +33,9 @@ def workload(installed: Node, proxy: Process) -> Iterator[Workload]:
     installed.kubectl("delete", "namespace", workload.namespace, "--wait=false")
 
 
-def pods(node: Node, component: str = "") -> list[dict[str, Any]]:
-    """Return our pods that are not on their way out."""
-    selector = (
-        f"app.kubernetes.io/component={component}" if component else "app.kubernetes.io/name=servicetokens"
-    )
+def pods(node: Node, component: str) -> list[dict[str, Any]]:
+    """Return the pods of a component that are not on their way out."""
+    selector = f"app.kubernetes.io/component={component}"
     items = node.get("pods", "-n", HOME, "-l", selector)["items"]
     return [pod for pod in items if "deletionTimestamp" not in pod["metadata"]]
 
@@ -97,6 +95,7 @@ def test_a_revocation_stops_a_workload_within_a_second(workload: Workload) -> No
 
 def test_an_upgrade_loses_nothing(installed: Node, workload: Workload) -> None:
     """Every pod is replaced by one of another image, while the workload calls and tokens are made."""
+    before = workload.token_id()
     values = [flag for name, value in VALUES.items() for flag in ("--set", f"{name}={value}")]
     place = ("--namespace", HOME)
     installed.helm("upgrade", HOME, CHART, *place, *values, "--set", f"image.tag={TAGS[1]}")
@@ -105,8 +104,10 @@ def test_an_upgrade_loses_nothing(installed: Node, workload: Workload) -> None:
         installed.kubectl(
             "rollout", "status", f"deployment/servicetokens-{name}", "-n", HOME, "--timeout=100s"
         )
-    images = {container["image"] for pod in pods(installed) for container in pod["spec"]["containers"]}
-    assert images >= {f"{REPOSITORY}:{TAGS[1]}"}
+    ours = [*pods(installed, "operator"), *pods(installed, "validator")]
+    images = {container["image"] for pod in ours for container in pod["spec"]["containers"]}
+    assert images == {f"{REPOSITORY}:{TAGS[1]}"}
+    wait_until(lambda: workload.token_id() != before, what="a new credential", timeout=SECONDS)
     wait_until(
         lambda: workload.last().token == workload.token_id(),
         what="the pod to have the token that was rotated meanwhile",
