@@ -23,7 +23,6 @@ CONTROL_PLANE := $(BIN)/python tests/controlplane/build.py
 RUN := PYTHONPATH=tests $(BIN)/python
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 	--custom-compile-command 'make requirements'
-SBOM := $(BIN)/cyclonedx-py requirements requirements/runtime.txt --pyproject pyproject.toml --output-reproducible
 # Their decisions let requests through or refuse them: every branch is run by a test.
 FULLY_COVERED := operator/servicetokens/lifecycle/*,operator/servicetokens/authn/*,operator/servicetokens/tokens/*
 
@@ -146,7 +145,8 @@ verify: drift $(TOOLS) ## Fail when anything generated differs, the manifests an
 .PHONY: sbom
 sbom: $(INSTALLED) ## Write dist/servicetokens.cdx.json: what an image holds, as CycloneDX
 	@mkdir -p dist
-	@$(SBOM) -o dist/servicetokens.cdx.json
+	@$(BIN)/cyclonedx-py requirements requirements/runtime.txt --pyproject pyproject.toml --output-reproducible \
+		-o dist/servicetokens.cdx.json
 
 # The times in the archives are that of the last commit, so that the same commit gives the same bytes.
 .PHONY: dist

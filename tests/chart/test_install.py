@@ -12,13 +12,12 @@ from typing import Any
 import pytest
 import yaml
 
-from common.helm import CHART, RELEASE, Helm, pods
+from common.helm import CASES, CHART, RELEASE, Helm, pods, values
 from common.validating import validator
 from common.world import GROUPS, HOME, World
 from controlplane.cluster import Cluster
 from servicetokens.api.names import KEYS_SECRET
 
-CASES = sorted(path.stem.removesuffix("-values") for path in (CHART / "ci").glob("*-values.yaml"))
 TESTER = f"system:serviceaccount:{HOME}:servicetokens-smoke-test"
 # Where Pod Security is enforced at its strictest.
 RESTRICTED = "restricted"
@@ -84,7 +83,7 @@ def ready(binaries: Path) -> Iterator[Cluster]:
 @pytest.mark.parametrize("case", CASES)
 def test_the_api_server_takes_every_object(ready: Cluster, helm: Helm, case: str) -> None:
     """By a dry run on the server, with every field known to it; and every pod under Pod Security `restricted`."""
-    rendered = helm.template("--values", CHART / "ci" / f"{case}-values.yaml", namespace=RESTRICTED)
+    rendered = helm.template("--values", values(case), namespace=RESTRICTED)
     dry_run = ("apply", "--dry-run=server", "--validate=strict", "-f", "-")
     for namespace in {item["metadata"].get("namespace", RESTRICTED) for item in rendered}:
         items = [item for item in rendered if item["metadata"].get("namespace", RESTRICTED) == namespace]
@@ -227,7 +226,7 @@ def test_the_notes_name_what_is_on_and_no_secret(home: Helm) -> None:
 
     assert "http://servicetokens-validator.servicetokens.svc:8080/validate" in notes()
     assert "set image.digest in production" in notes()
-    quiet = notes("--values", CHART / "ci" / "namespaced-values.yaml")
+    quiet = notes("--values", values("namespaced"))
     assert "serves team-a, team-b" in quiet
     assert "set image.digest" not in quiet
-    assert ":8080" not in notes("--values", CHART / "ci" / "own-certificate-values.yaml")
+    assert ":8080" not in notes("--values", values("own-certificate"))

@@ -6,10 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from common.helm import CHART, KUBERNETES, Helm, Rendered, places, pods
+from common.helm import CASES, CHART, KUBERNETES, Helm, Rendered, places, pods, values
 from common.world import ROOT
 
-CASES = sorted(path.stem.removesuffix("-values") for path in (CHART / "ci").glob("*-values.yaml"))
 STANDARD_LABELS = {
     "app.kubernetes.io/name",
     "app.kubernetes.io/instance",
@@ -18,11 +17,6 @@ STANDARD_LABELS = {
     "app.kubernetes.io/managed-by",
     "helm.sh/chart",
 }
-
-
-def values(case: str) -> Path:
-    """Return a file of values as somebody may have them."""
-    return CHART / "ci" / f"{case}-values.yaml"
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -19,6 +19,9 @@ KUBERNETES: Final = Versions.read().kubernetes
 HELM_SECONDS: Final = 60
 VERSIONS: Final = ("helm3", "helm4")
 
+CASES: Final = sorted(path.stem.removesuffix("-values") for path in (CHART / "ci").glob("*-values.yaml"))
+"""Values as somebody may have them, by the name of their file."""
+
 Rendered = dict[str, Any]
 
 
@@ -53,6 +56,11 @@ class Helm:
         flags = ("--namespace", namespace, "--kube-version", KUBERNETES)
         printed = self("template", release, CHART, *flags, *arguments).stdout
         return [item for item in yaml.safe_load_all(printed) if item]
+
+
+def values(case: str) -> Path:
+    """Return the file of one of `CASES`."""
+    return CHART / "ci" / f"{case}-values.yaml"
 
 
 def pods(objects: list[Rendered]) -> Iterator[tuple[str, Rendered]]:

@@ -42,17 +42,10 @@ class Workload:
             "expiresAfter": "30d",
             "rotation": {"id": "first", "overlap": f"{OVERLAP}s"},
         }
-        self._apply("ServiceAccount", "ci", {})
-        self._apply("ServiceToken", "ci-prod", spec)
+        self._apply(_ours("ServiceAccount", "ci", {}))
+        self._apply(_ours("ServiceToken", "ci-prod", spec))
         node.kubectl("wait", "svctok/ci-prod", "-n", namespace, "--for=condition=Ready", "--timeout=30s")
-        node.kubectl(
-            "apply",
-            "-n",
-            namespace,
-            "-f",
-            "-",
-            text=json.dumps(_deployment(f"http://{node.address}:{PORT}/orders", by_environment)),
-        )
+        self._apply(_deployment(f"http://{node.address}:{PORT}/orders", by_environment))
         self.rollout("status", "--timeout=60s")
         wait_until(lambda: self.last().status == 200, what="the workload to be let through", timeout=SECONDS)
 
@@ -86,9 +79,12 @@ class Workload:
         """Return the public id of the newest credential."""
         return str(self._node.get("svctok/ci-prod", "-n", self.namespace)["status"]["tokenID"])
 
-    def _apply(self, kind: str, name: str, spec: Mapping[str, Any]) -> None:
-        body = {"apiVersion": API_VERSION, "kind": kind, "metadata": {"name": name}, "spec": spec}
+    def _apply(self, body: Mapping[str, Any]) -> None:
         self._node.kubectl("apply", "-n", self.namespace, "-f", "-", text=json.dumps(body))
+
+
+def _ours(kind: str, name: str, spec: Mapping[str, Any]) -> dict[str, Any]:
+    return {"apiVersion": API_VERSION, "kind": kind, "metadata": {"name": name}, "spec": spec}
 
 
 def _deployment(url: str, by_environment: bool) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from common.world import ROOT
+from pages import licences
 from servicetokens import __version__
 
 ASSEMBLE = ROOT / "operator" / "assemble.sh"
@@ -67,18 +68,14 @@ def test_the_program_runs_from_the_folder(app: Path) -> None:
 
 def test_it_holds_what_is_pinned_and_no_tests(app: Path) -> None:
     """Versions as in requirements/runtime.txt, our wheel, and nothing of this tree but the package."""
-    pinned = dict(
-        re.findall(
-            r"^([a-z0-9-]+)==([^ ]+)", (ROOT / "requirements" / "runtime.txt").read_text(), re.MULTILINE
-        )
-    )
+    pinned = licences.pinned()
     found = {}
     for path in app.glob("*.dist-info/METADATA"):
         text = path.read_text()
         name, version = (
             re.findall(rf"^{field}: (.*)$", text, re.MULTILINE)[0] for field in ("Name", "Version")
         )
-        found[re.sub(r"[-_.]+", "-", name).lower()] = version
+        found[licences.normalised(name)] = version
     assert found.pop("servicetokens") == __version__
     assert found == {name: pinned[name] for name in found}
     assert {"aiohttp", "kopf", "grpcio", "pydantic"} <= set(found)

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from common.world import ROOT
 from pages import chart, licences, metrics, olm
 
-ROOT: Final = Path(__file__).resolve().parents[2]
 COPIED: Final = {
     "crds": ["crds/*.yaml"],
     "config": ["config/rbac*/rbac*.yaml", "config/policies/polic*.yaml"],

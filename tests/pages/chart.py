@@ -4,12 +4,12 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import yaml
 
-CHART: Final = Path(__file__).resolve().parents[2] / "charts" / "servicetokens"
+from common.helm import CHART
+
 FILES: Final = CHART / "files"
 README: Final = CHART / "README.md"
 BEGIN: Final = "<!-- Values, written by `make generate`. -->\n"

@@ -23,6 +23,11 @@ servicetokens is under the Apache License 2.0. An image or an install has these 
 """
 
 
+def normalised(name: str) -> str:
+    """Return a distribution's name as pins write it (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
 def pinned() -> dict[str, str]:
     """Return the version of each library, by its normalised name."""
     return dict(re.findall(r"^([a-z0-9-]+)==(\S+)", PINS.read_text(), re.MULTILINE))
@@ -32,7 +37,7 @@ def licences() -> dict[str, str]:
     """Return the licence of each library, by its normalised name."""
     command = [sys.executable, "-m", "piplicenses", "--format=json", "--from=mixed", "--packages", *pinned()]
     listed = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-    return {re.sub(r"[-_.]+", "-", one["Name"]).lower(): one["License"] for one in listed}
+    return {normalised(one["Name"]): one["License"] for one in listed}
 
 
 def render() -> str:
