@@ -174,14 +174,14 @@ async def tokens(session: Session, _operator: str) -> Said:
         (
             BAD,
             unseen,
-            "have been waiting for the operator for more than a minute; does it run, and serve them?",
+            "waiting for the operator for more than a minute; does it run, and serve them?",
         ),
-        (BAD, stuck, "cannot go on until somebody changes something; `describe` says what"),
-        (WARNING, homeless, "have no account, and are refused"),
-        (WARNING, waiting, "were revoked or restored, and not every validator has confirmed it"),
+        (BAD, stuck, "stuck until somebody changes something; `describe` says what"),
+        (WARNING, homeless, "without an account, and therefore refused"),
+        (WARNING, waiting, "revoked or restored, and not confirmed by every validator"),
     ):
         if which:
-            said.append((level, f"{_named(which)} {what}"))
+            said.append((level, f"{what}: {_named(which)}"))
     return said or [(OK, f"{len(found)} {session.where}, none is stuck")]
 
 
@@ -196,8 +196,8 @@ async def orphans(session: Session, _operator: str) -> Said:
     lost = [View(one) for one in found if not _owners(one) & alive]
     if not lost:
         return [(OK, f"{len(found)} Secrets, and each has its ServiceToken")]
-    what = "hold tokens of ServiceTokens that are gone; garbage collection should have removed them"
-    return [(WARNING, f"{_named(lost)} {what}")]
+    what = "Secrets of ServiceTokens that are gone, which garbage collection should have removed"
+    return [(WARNING, f"{what}: {_named(lost)}")]
 
 
 async def git(session: Session, _operator: str) -> Said:
@@ -207,13 +207,11 @@ async def git(session: Session, _operator: str) -> Said:
     undone = [one for one in found if one.is_revoked and one.from_git]
     said: list[tuple[Level, str]] = []
     if explicit:
-        what = (
-            "say `state: Active`: if that is in Git, it undoes a revocation by hand; leave `state` out there"
-        )
-        said.append((WARNING, f"{_named(explicit)} {what}"))
+        what = "`state: Active` in Git undoes a revocation by hand; leave `state` out there"
+        said.append((WARNING, f"{what}: {_named(explicit)}"))
     if undone:
         said.append(
-            (WARNING, f"{_named(undone)} are revoked and applied from Git: make sure that Git says so, too")
+            (WARNING, f"revoked, and applied from Git: make sure that Git says so, too: {_named(undone)}")
         )
     return said or [(OK, "nothing that would undo a revocation by hand")]
 

@@ -29,8 +29,14 @@ class Leak:
         """Whether it may be accepted somewhere: here, or by a cluster that we do not see."""
         if self.token is None:
             return True
-        credential = any(one.id == self.sighting.token.id for one in self.token.credentials)
-        return credential and not self.token.is_revoked
+        return self.is_alive and not self.token.is_revoked
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it is neither expired nor rotated out: restoring its ServiceToken would bring it back."""
+        return self.token is not None and any(
+            one.id == self.sighting.token.id for one in self.token.credentials
+        )
 
 
 @click.command("leaked")
@@ -110,6 +116,6 @@ def _show(session: Session, found: Sequence[Leak]) -> None:
         lines = ", ".join(map(str, one.sighting.lines[:5])) + (", …" if len(one.sighting.lines) > 5 else "")  # noqa: PLR2004
         token = one.token
         whose = f"{token.namespace}/{token.name}, account {token.account}" if token else "of nobody here"
-        state = output.state(token.state) if token and one.is_accepted else ("ended" if token else "unknown")
+        state = output.state(token.state) if token and one.is_alive else ("ended" if token else "unknown")
         rows.append((lines, str(one.sighting.token), whose, state))
     output.print_rows(session.out, ("LINES", "TOKEN", "WHOSE", "STATE"), rows)

@@ -37,8 +37,9 @@ def table(*columns: str) -> Table:
 
 
 def print_rows(out: Console, columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> None:
-    """Print a table."""
+    """Print a table; without *columns* it has no head."""
     made = table(*columns)
+    made.show_header = bool(columns)
     for row in rows:
         made.add_row(*(one if isinstance(one, Text) else Text(one) for one in row))
     show(out, made)

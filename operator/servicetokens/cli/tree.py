@@ -67,7 +67,8 @@ def _add(
     branch: Tree, tokens: Sequence[TokenView], pods: Mapping[str, Sequence[dict[str, Any]]], now: int
 ) -> None:
     for token in tokens:
-        ends = Text(f"  expires {listing.expiry(token, now)}", style="dim")
+        expiry = listing.expiry(token, now)
+        ends = Text(f"  expires {expiry}" if token.credentials else f"  {expiry}", style="dim")
         leaf = branch.add(
             Text.assemble("token ", (token.name, "bold"), "  ", output.state(token.state), ends)
         )

@@ -26,7 +26,7 @@ def command(place: Place, output: str) -> None:
             )
             return
         extra = who.get("extra") or {}
-        rows = [
+        rows: list[tuple[str, str]] = [
             ("Server", session.cluster.server),
             ("Namespace", session.namespace),
             ("User", who.get("username") or "nobody"),
@@ -36,6 +36,6 @@ def command(place: Place, output: str) -> None:
         for key, label in (("token-name", "Token"), ("token-id", "Token ID")):
             if values := extra.get(f"{names.GROUP}/{key}"):
                 rows.append((label, ", ".join(values)))
-        print_rows(session.out, ("", ""), rows)
+        print_rows(session.out, (), rows)
 
     run(place, tell)

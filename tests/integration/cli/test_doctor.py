@@ -43,13 +43,17 @@ def test_what_is_wrong_with_tokens_is_named(plugin: Plugin, world: World, namesp
     )
     assert plugin("doctor").code == 3
     found = examined(plugin)
-    assert found["tokens"][0] == (
-        "bad",
-        f"{namespace}/greedy cannot go on until somebody changes something; `describe` says what",
-    )
-    assert found["tokens"][1] == ("warning", f"{namespace}/lost have no account, and are refused")
-    assert found["GitOps"][0][1].startswith(f"{namespace}/ci-prod say `state: Active`")
-    assert found["orphans"][0][1].startswith(f"{namespace}/left hold tokens of ServiceTokens that are gone")
+    assert found["tokens"] == [
+        ("bad", f"stuck until somebody changes something; `describe` says what: {namespace}/greedy"),
+        ("warning", f"without an account, and therefore refused: {namespace}/lost"),
+    ]
+    assert found["GitOps"] == [
+        (
+            "warning",
+            f"`state: Active` in Git undoes a revocation by hand; leave `state` out there: {namespace}/ci-prod",
+        )
+    ]
+    assert found["orphans"][0][1].endswith(f"garbage collection should have removed: {namespace}/left")
 
 
 def test_a_cluster_without_anything_running(binaries: Path, tmp_path: Path) -> None:

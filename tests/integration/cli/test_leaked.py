@@ -40,7 +40,7 @@ def test_a_leaked_token_is_revoked_on_request(
     assert world.get(namespace)["spec"]["revocationReason"] == "KeyCompromise"
     again = plugin("leaked", stdin=token)
     assert again.code == 0
-    assert again.out.splitlines()[1].endswith("ended")
+    assert again.out.splitlines()[1].endswith("Revoked")
 
 
 def test_a_leaked_token_is_replaced_without_overlap(
