@@ -131,7 +131,8 @@ def test_on_a_terminal_there_are_colours_and_questions(
     asked = on_terminal(plugin, "revoke", "--account", "ci", answer="n\n")
     assert "Revoke 2 tokens" in asked
     assert "state" not in world.get(namespace)["spec"]
-    on_terminal(plugin, "revoke", "--account", "ci", "--wait", answer="y\n")
+    shown = on_terminal(plugin, "revoke", "--account", "ci", "--wait", answer="y\n")
+    assert re.search(r"[012]/2", shown), "no progress was shown"
     assert world.get(namespace, "second")["spec"]["state"] == "Revoked"
 
 
