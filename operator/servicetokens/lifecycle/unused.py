@@ -90,18 +90,21 @@ def judge(snapshot: Snapshot, now: int, current: Credential | None, *, usable: b
         unused_for=policy.unused_for,
         suspend_after=policy.suspend_unused_after,
     )
-    is_flagged = token.status.unused_since_time == since
-    if it.flag_at > now or not (is_flagged or it.flag_at <= it.known_until):
+    flagged_since = token.status.unused_since_time
+    if it.flag_at > now or (flagged_since is None and it.flag_at > it.known_until):
         return Idleness(look_at=it.look_at(it.flag_at))
     if token.status.suspension_time is not None:
         return _suspended_before(it, token.status.suspension_time)
+    if flagged_since not in {None, since}:
+        # It was used while no operator was there, and then unused for long again: another flag, with all its time.
+        return Idleness(look_at=now + 1)
     return _flagged(it)
 
 
 def _suspended_before(it: _Case, at: int) -> Idleness:
-    if it.suspend_after is not None and it.flag_at + it.suspend_after <= it.now:
+    if it.suspend_after is not None and it.since < at and it.flag_at + it.suspend_after <= it.now:
         return _suspended(it, at)
-    # The policy has changed. It can be used again from now on, and has as much time for that as any other.
+    # Another policy, or a word that validators have heard already. It has as much time as any other from now on.
     return Idleness(look_at=it.now + it.unused_for)
 
 
@@ -117,8 +120,8 @@ def _flagged(it: _Case) -> Idleness:
     if it.usable and due <= it.known_until:
         return _suspended(it, it.now)
     warning = (
-        f"It is refused from {words.moment(due)} on, unless it is used before, or `spec.inUseTime` says that it is "
-        "needed."
+        f"It will be refused at {words.moment(due)} or soon after, unless it is used before, or `spec.inUseTime` says "
+        "that it is needed."
     )
     return Idleness(it.since, verdict=_verdict(it, warning), look_at=it.look_at(due) if it.usable else None)
 

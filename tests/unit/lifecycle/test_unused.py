@@ -231,11 +231,22 @@ def test_an_operator_that_was_away_gives_notice_of_what_is_new(flagged: Snapshot
     used = FLAGGED + 10 * DAY
     now = used + 95 * DAY
     found = plan(with_status(flagged, last_used_time=used), now)
-    assert found.status is not None
-    assert found.status.suspension_time is None
-    assert found.requeue_at == used + 120 * DAY
-    silent = plan(replace(with_status(flagged, last_used_time=used), latest_use=used), now)
+    assert not has_condition(found, "Unused")
+    assert found.requeue_at == now + 1
+    anew = plan(carried_out(flagged, found), now + 1)
+    assert events(anew) == ["TokenUnused"]
+    assert anew.requeue_at == now + 1 + 30 * DAY
+    silent = plan(replace(carried_out(flagged, found), latest_use=used), now + 1)
     assert not has_condition(silent, "Unused"), "nothing is known of the time since"
+
+
+def test_a_word_holds_that_was_said_while_the_operator_was_away(suspended: Snapshot) -> None:
+    """The validator has accepted the token since then, so it is not refused again without notice."""
+    now = SUSPENDED + 500 * DAY
+    said = edited(suspended, inUseTime=format_time(SUSPENDED))
+    wanted = plan(said, now)
+    assert says(wanted, "Active") == ("True", "Valid")
+    assert plan(carried_out(said, wanted), now + 1).requeue_at == now + 90 * DAY
 
 
 def test_what_cannot_be_used_is_not_unused() -> None:
