@@ -7,6 +7,7 @@ from hypothesis.stateful import invariant, precondition, rule
 
 from property.life import Life
 from property.validator import accepts, is_suspended
+from property.world import START
 from servicetokens.api.conditions import ConditionType
 from servicetokens.lifecycle import conditions
 
@@ -87,6 +88,7 @@ class IdleLife(Life):
         elif self.flagged_at is None:
             self.note("flagged as unused")
             self.flagged_at = world.now
+            self._check_silence(1)
 
     @property
     def _unused(self) -> bool:
@@ -97,15 +99,22 @@ class IdleLife(Life):
         world, account = self.world, self.world.account
         assert account is not None
         assert account.token_policy is not None
-        unused_for, after = account.token_policy.unused_for, account.token_policy.suspend_unused_after
-        assert unused_for is not None
+        after = account.token_policy.suspend_unused_after
         assert after is not None
         assert world.status.suspension_time == world.now
         assert self.flagged_at is not None
         assert self.flagged_at + after <= world.now
-        for sign in (self.used_at, world.spec.in_use_time or 0):
-            assert sign + unused_for + after <= world.now
-            assert sign + unused_for + after <= (world.latest_use or 0)
+        self._check_silence(2)
+
+    def _check_silence(self, periods: int) -> None:
+        """Assert that it was not used for the first, or both periods, and that others were used after that."""
+        world, account = self.world, self.world.account
+        assert account is not None
+        assert account.token_policy is not None
+        policy = account.token_policy
+        length = sum((policy.unused_for or 0, policy.suspend_unused_after or 0)[:periods])
+        for sign in (START, self.used_at, world.spec.in_use_time or 0):
+            assert sign + length <= min(world.now, world.latest_use or 0)
 
     @invariant()
     def what_is_unused_is_flagged(self) -> None:
