@@ -37,16 +37,17 @@ class IdleLife(Life):
         self.settle()
 
     @precondition(lambda self: self.world.account is not None and not self.is_away)
-    @rule(periods=PERIODS, ahead=st.integers(0, 1))
-    def nobody_uses_it_for_long(self, periods: tuple[int, int | None], ahead: int) -> None:
-        """Others are used all the time; from one deadline to the next."""
+    @rule(periods=PERIODS, ahead=st.integers(0, 1), is_silent=st.booleans())
+    def nobody_uses_it_for_long(self, periods: tuple[int, int | None], ahead: int, is_silent: bool) -> None:
+        """From one deadline to the next; others are used all the time, or nothing is heard any more after the flag."""
         unused_for, suspend_after = periods
         world = self.world
         world.edit_policy(unused_for=unused_for, suspend_unused_after=suspend_after)
         self.settle()
         for seconds in (unused_for, (suspend_after or 1) + ahead):
             world.now += seconds
-            world.latest_use = world.now
+            if not (is_silent and self._unused):
+                world.latest_use = world.now
             self.settle()
 
     @precondition(lambda self: self.world.secret is not None and accepts(self.world, self.world.secret.value))
