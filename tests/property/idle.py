@@ -30,10 +30,10 @@ class IdleLife(Life):
         self.world.edit_policy(unused_for=unused_for, suspend_unused_after=suspend_after)
         self.settle()
 
-    @rule()
-    def others_are_used(self) -> None:
-        """So validators are there, and report."""
-        self.world.latest_use = self.world.now
+    @rule(ahead=st.integers(0, 8))
+    def others_are_used(self, ahead: int) -> None:
+        """So validators are there, and report, perhaps by a clock that is ahead."""
+        self.world.latest_use = self.world.now + ahead
         self.settle()
 
     @precondition(lambda self: self.world.account is not None and not self.is_away)
@@ -58,6 +58,8 @@ class IdleLife(Life):
         world = self.world
         if is_reported:
             self.used_at = world.latest_use = world.now
+            # What was shown until now was another silence.
+            self.flagged_at = None
             world.status = world.status.model_copy(update={"last_used_time": world.now})
         self.settle()
 
@@ -105,6 +107,7 @@ class IdleLife(Life):
         assert world.status.suspension_time == world.now
         assert self.flagged_at is not None
         assert self.flagged_at + after <= world.now
+        assert account.state is None, "it cannot be used, so it is no wonder"
         self._check_silence(2)
 
     def _check_silence(self, periods: int) -> None:
@@ -139,10 +142,20 @@ class IdleLife(Life):
             assert not self._unused
 
     @invariant()
-    def what_is_suspended_says_so(self) -> None:
-        """And is accepted by nobody."""
+    def what_is_suspended_has_to_be(self) -> None:
+        """It is accepted by nobody, and says so; both only as long as policy, word and state are as they were."""
         world = self.world
         if is_suspended(world):
             assert not any(accepts(world, value) for value in world.ledger.entries)
-            if not self.is_away and world.account is not None:
-                assert self._unused
+        if self.is_away or world.account is None:
+            return
+        if world.spec.state == "Revoked":
+            assert not self._unused
+            assert world.status.suspension_time is None
+        if world.status.suspension_time is not None:
+            assert self._unused
+            assert is_suspended(world)
+            policy = world.account.token_policy
+            assert policy is not None
+            assert policy.suspend_unused_after is not None
+            self._check_silence(2)
