@@ -29,6 +29,12 @@ class Rotation(msgspec.Struct, gc=False):
     overlap: str | None = None
 
 
+class Import(msgspec.Struct, gc=False):
+    """`spec.import` of a token: how long an imported value may live."""
+
+    until: str
+
+
 class TokenSpec(msgspec.Struct, rename="camel", gc=False):
     """`spec` of a token."""
 
@@ -40,6 +46,7 @@ class TokenSpec(msgspec.Struct, rename="camel", gc=False):
     audiences: tuple[str, ...] | None = None
     allowed_cidrs: tuple[str, ...] | None = msgspec.field(name="allowedCIDRs", default=None)
     rotation: Rotation | None = None
+    import_: Import | None = msgspec.field(name="import", default=None)
 
 
 class Verifier(msgspec.Struct, rename="camel", gc=False):
