@@ -38,18 +38,16 @@ class Importer:
 
         *delivered* is the Secret that the token is delivered in. Raises `KubeError`.
         """
-        spec = token.spec
-        if ring is None or spec is None or spec.import_ is None:
-            return None
-        if not importing.wants_import(token, delivered, now):
+        asked = importing.wanted_import(token, delivered, now)
+        if ring is None or asked is None:
             return None
         try:
-            raw = await self._secrets.get(token.namespace, spec.import_.secret_ref.name)
+            raw = await self._secrets.get(token.namespace, asked.secret_ref.name)
         except NotFound:
             return None
         if raw.get("type") == names.SECRET_TYPE:
             return NotImportable("is in a Secret of our own type, and such a value is never trusted")
-        value = _value_in(raw, importing.key_of(spec))
+        value = _value_in(raw, importing.key_of(asked))
         if isinstance(value, NotImportable):
             return value
         fault = imported.find_fault(value, self._prefix)

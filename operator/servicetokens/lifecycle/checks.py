@@ -111,8 +111,6 @@ def secret_is_foreign(it: Situation) -> Finding | None:
 
 def import_is_impossible(it: Situation) -> Finding | None:
     """The value to be imported is not there, or is not good enough. Later it could not be made up for."""
-    if not importing.is_waiting(it.snapshot, it.now):
-        return None
     obstacle = importing.find_obstacle(it.snapshot, it.now)
     if obstacle is None:
         return None

@@ -10,7 +10,7 @@ It happens at the first mint or never. From then on the value is the older crede
 from typing import Final
 
 from servicetokens.api.conditions import Reason
-from servicetokens.api.importing import DEFAULT_KEY
+from servicetokens.api.importing import DEFAULT_KEY, ImportSpec
 from servicetokens.api.service_token import Credential, ServiceTokenSpec
 from servicetokens.lifecycle import words
 from servicetokens.lifecycle.snapshot import Importable, NotImportable, SecretFacts, Snapshot, TokenFacts
@@ -25,43 +25,43 @@ _RECHECK_MISSING: Final = 10
 _RECHECK_REFUSED: Final = 60
 
 
-def wants_import(token: TokenFacts, secret: SecretFacts | None, now: int) -> bool:
-    """Say whether the value to be imported has to be read at *now*.
+def wanted_import(token: TokenFacts, secret: SecretFacts | None, now: int) -> ImportSpec | None:
+    """Return what is to be imported at *now*, or None.
 
     Never again once anything was minted. *secret*, the one that the token is delivered in, is a witness of that where
     status was lost.
     """
-    spec, status = token.spec, token.status
-    if spec is None or spec.import_ is None or status.serial is not None or status.credentials:
-        return False
-    return spec.import_.until > now and not (secret is not None and secret.belongs_to(token))
+    asked, status = token.spec.import_ if token.spec else None, token.status
+    if asked is None or status.serial is not None or status.credentials:
+        return None
+    was_minted = secret is not None and secret.belongs_to(token)
+    return None if was_minted or asked.until <= now else asked
 
 
 def is_waiting(snapshot: Snapshot, now: int) -> bool:
     """Say whether an import is wanted and has not been carried out."""
-    return wants_import(snapshot.token, snapshot.secret, now)
+    return wanted_import(snapshot.token, snapshot.secret, now) is not None
 
 
-def key_of(spec: ServiceTokenSpec) -> str:
+def key_of(asked: ImportSpec) -> str:
     """Return the key in the Secret that holds the value."""
-    return (spec.import_.secret_ref.key if spec.import_ else None) or DEFAULT_KEY
+    return asked.secret_ref.key or DEFAULT_KEY
 
 
 def find_obstacle(snapshot: Snapshot, now: int) -> tuple[Reason, str] | None:
     """Return why the import that is waiting cannot be carried out at *now*, or None."""
-    spec = snapshot.token.spec
-    if spec is None or spec.import_ is None:
+    asked, found = wanted_import(snapshot.token, snapshot.secret, now), snapshot.imported
+    if asked is None:
         return None
-    asked, facts = spec.import_, snapshot.imported
-    where = f"the key '{key_of(spec)}' of the Secret '{asked.secret_ref.name}'"
+    where = f"the key '{key_of(asked)}' of the Secret '{asked.secret_ref.name}'"
     advice = "or take `spec.import` away to have the token alone"
-    if (fault := _fault_of_time(spec, now)) is not None:
+    if (fault := _fault_of_time(asked.until, snapshot.token.spec, now)) is not None:
         return Reason.IMPORT_REFUSED, f"The value cannot be imported: {fault}, {advice}."
-    if facts is None:
+    if found is None:
         message = f"Waiting for {where}, which holds the value to be imported; create it, {advice}."
         return Reason.IMPORT_SECRET_MISSING, message
-    if isinstance(facts, NotImportable):
-        message = f"The value in {where} cannot be imported: it {facts.fault}. Correct it, {advice}."
+    if isinstance(found, NotImportable):
+        message = f"The value in {where} cannot be imported: it {found.fault}. Correct it, {advice}."
         return Reason.IMPORT_REFUSED, message
     return None
 
@@ -102,11 +102,9 @@ def find_imported(credentials: tuple[Credential, ...]) -> Credential | None:
     return next((one for one in credentials if imported.is_handle(one.id)), None)
 
 
-def _fault_of_time(spec: ServiceTokenSpec, now: int) -> str | None:
+def _fault_of_time(until: int, spec: ServiceTokenSpec | None, now: int) -> str | None:
     """Return why `until` would not be kept, and what to do."""
-    until, every = until_of(spec), spec.rotation.every if spec.rotation else None
-    if until is None:
-        return None
+    every = spec.rotation.every if spec and spec.rotation else None
     if until > now + imported.MAX_SECONDS:
         limit = words.duration(imported.MAX_SECONDS)
         return f"`spec.import.until` is more than {limit} away; set an earlier one"

@@ -98,6 +98,8 @@ def test_what_may_be_imported_can_be_presented() -> None:
         (500, (), 500),
     ],
 )
-def test_it_ends_with_the_first_of_all_ends(until: int | None, ends: tuple[int | None, ...], end: int) -> None:
-    """Imported at 1000: no end is later than the cut-over, nor than ninety days; without the wish it was never alive."""
+def test_it_ends_with_the_first_of_all_ends(
+    until: int | None, ends: tuple[int | None, ...], end: int
+) -> None:
+    """Imported at 1000: no end is later than cut-over and ninety days; without the wish it was never alive."""
     assert import_end(1000, until, *ends) == end
