@@ -42,6 +42,12 @@ def command(
 
 def report(session: Session, tokens: list[TokenView], does: str) -> None:
     """Say by how many validators *tokens* are answered for as wanted."""
+    unproven = [one.name for one in tokens if one.condition("Enforced") is None]
+    if unproven:
+        session.out.print(
+            f"{', '.join(unproven)}: the operator has seen it, and validators follow in a moment"
+        )
+        return
     unheard = [one for one in tokens if (found := one.condition("Enforced")) and found.status != "True"]
     if unheard:
         session.err.print("no validator is running, so nothing is accepted anywhere", style="yellow")

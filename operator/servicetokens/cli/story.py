@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from servicetokens.cli.views import Raw, TokenView, moment, number, text
+from servicetokens.tokens.imported import is_handle
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -25,19 +26,25 @@ def _of_status(token: TokenView) -> Iterator[Happening]:
         (token.created, "created"),
         (moment(token.status.get("revocationTime")), "revoked"),
         (moment(token.status.get("restorationTime")), "restored"),
+        (moment(token.status.get("suspensionTime")), "suspended: nobody used it"),
         (token.last_used, "last accepted (to the hour)"),
         (token.next_rotation, "rotates"),
     ):
         if at is not None:
             yield Happening(at, what)
     for one in token.credentials:
-        is_current = one.id == token.id
         if one.minted is not None:
-            yield Happening(one.minted, f"{one.id} minted")
+            yield Happening(one.minted, f"{one.id} {'imported' if is_handle(one.id) else 'minted'}")
         if one.end is not None:
-            yield Happening(one.end, f"{one.id} {'expires' if is_current else 'ends: its overlap is over'}")
+            yield Happening(one.end, f"{one.id} {_ending(token, one.id)}")
     if token.end is not None and not token.credentials:
         yield Happening(token.end, "expired")
+
+
+def _ending(token: TokenView, credential_id: str) -> str:
+    if credential_id == token.id:
+        return "expires"
+    return "ends: the cut-over of the import" if is_handle(credential_id) else "ends: its overlap is over"
 
 
 def _of_events(events: Iterable[Raw]) -> Iterator[Happening]:

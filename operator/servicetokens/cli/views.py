@@ -155,6 +155,11 @@ class TokenView(View):
         return self.spec.get("state") == "Revoked"
 
     @property
+    def is_suspended(self) -> bool:
+        """Whether it is refused because nobody has used it for long."""
+        return moment(self.status.get("suspensionTime")) is not None
+
+    @property
     def secret(self) -> str:
         """The Secret it is delivered in."""
         return text(_mapping(self.spec.get("secret")).get("name")) or self.name

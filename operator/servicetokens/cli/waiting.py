@@ -32,8 +32,13 @@ def ready(token: TokenView) -> Verdict:
 
 
 def enforced(token: TokenView) -> Verdict:
-    """Judge whether every validator answers by the present spec; where none runs, nothing is accepted anyway."""
+    """Judge whether every validator answers by the present spec; where none runs, nothing is accepted anyway.
+
+    A token that was never revoked has no such proof; there the operator's word has to do.
+    """
     found = token.condition("Enforced")
+    if found is None and token.is_observed and not token.is_revoked and not token.is_suspended:
+        return None
     if found is None or found.generation < token.generation or not token.is_observed:
         return "the operator has not answered yet"
     if found.status == "True" or found.reason == "NoValidators":

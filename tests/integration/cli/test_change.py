@@ -1,10 +1,14 @@
 """`revoke`, `restore`, `rotate`: what changes, what is waited for, and what is asked before."""
 
 import re
+import time
 
 from common.plugin import Plugin
 from common.validating import RunningValidator
 from common.world import World
+from servicetokens.api.values import format_time
+
+DAY = 86400
 
 
 def test_revoked_means_refused_when_the_command_returns(
@@ -81,7 +85,34 @@ def test_restoring_a_compromised_token_is_asked_about(
     plugin.ok("revoke", "ci-prod", "--reason", "KeyCompromise")
     assert plugin("restore", "ci-prod").code == 2
     plugin.ok("restore", "ci-prod", "--yes")
-    assert "nothing to restore" in plugin("restore", "ci-prod").err
+    assert "nothing to restore: it is neither" in plugin("restore", "ci-prod").err
+
+
+def test_a_token_that_was_suspended_for_disuse_is_restored_by_saying_that_it_is_needed(
+    plugin: Plugin, world: World, namespace: str, token: str, running: RunningValidator
+) -> None:
+    """The same command; what it writes can be in Git."""
+    suspend(world, namespace)
+    world.until(lambda: running.forward(token).status == 401, "the token to be refused")
+    assert re.search(r"^State: +UnusedForLong ", plugin.ok("describe", "ci-prod"), re.MULTILINE)
+    assert "validators follow in a moment" in plugin.ok("restore", "ci-prod", "--wait")
+    assert "inUseTime" in world.get(namespace)["spec"]
+    world.until(lambda: running.forward(token).status == 200, "the token to be accepted")
+
+
+def suspend(world: World, namespace: str) -> None:
+    """Let a token look as if nobody had used it for ten days, under a policy that suspends after two."""
+    world.change(
+        namespace, "ci", "serviceaccounts", tokenPolicy={"unusedFor": "1d", "suspendUnusedAfter": "1d"}
+    )
+    now = int(time.time())
+    conditions = world.status(namespace)["conditions"]
+    for one in conditions:
+        if one["type"] == "Active":
+            one |= {"status": "False", "reason": "UnusedForLong"}
+    times = {"unusedSinceTime": format_time(now - 10 * DAY), "suspensionTime": format_time(now - DAY)}
+    world.edit_status(namespace, {**times, "conditions": conditions})
+    world.until_reason(namespace, "Active", "UnusedForLong")
 
 
 def test_rotation_shows_the_overlap(
