@@ -72,6 +72,10 @@ class Reason(StrEnum):
     #: Ready, Active: the key that signs or verifies the credential is gone; nothing is minted until it is
     #: back.
     KEY_MISSING = "KeyMissing"
+    #: Ready: the value to be imported must not be, or not for so long; nothing is minted until that is corrected.
+    IMPORT_REFUSED = "ImportRefused"
+    #: Ready: the Secret that holds the value to be imported is not there.
+    IMPORT_SECRET_MISSING = "ImportSecretMissing"
     #: SecretSynced: the Secret holds the current credential.
     SYNCED = "Synced"
     #: SecretSynced: there is no Secret.

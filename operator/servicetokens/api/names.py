@@ -48,6 +48,9 @@ ARGO_ANNOTATIONS: Final[Mapping[str, str]] = MappingProxyType(
     },
 )
 
+# In the operator's own namespace.
 KEYS_SECRET: Final = "servicetokens-hmac-keys"
+VALIDATOR_TLS_SECRET: Final = "servicetokens-validator-tls"
+OPERATOR_LEASE: Final = "servicetokens-operator"
 DEFAULT_NAMESPACE: Final = "servicetokens"
 DEFAULT_PREFIX: Final = "svt"

@@ -13,6 +13,7 @@ from servicetokens.api.fields import (
     Text,
     Time,
 )
+from servicetokens.api.importing import ONE_ACT, ImportSpec
 from servicetokens.api.meta import Model, ObjectMeta, RuledModel
 from servicetokens.api.rotation import Rotation
 from servicetokens.api.rules import Rule, cel_matches, cel_seconds
@@ -24,6 +25,7 @@ __all__ = [
     "NEVER",
     "AccountRef",
     "Credential",
+    "ImportSpec",
     "Rotation",
     "SecretSpec",
     "SecretTemplate",
@@ -211,6 +213,14 @@ class ServiceTokenSpec(RuledModel):
             "one key `token`."
         ),
     )
+    import_: ImportSpec | None = Field(
+        default=None,
+        alias="import",
+        description=(
+            "A value that is in use already, to be accepted beside the token until a cut-over. It can only be "
+            "asked for when this object is created; taking it away ends that value."
+        ),
+    )
 
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
@@ -284,4 +294,5 @@ class ServiceToken(RuledModel):
             path=".spec.secret.name",
             reason="FieldValueForbidden",
         ),
+        ONE_ACT,
     )

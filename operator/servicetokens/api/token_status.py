@@ -28,7 +28,7 @@ class Credential(Model):
 
     serial: Serial = Field(description="The number of this mint, counted per object.")
     id: Annotated[Text, Field(min_length=1, max_length=32)] = Field(
-        description="Public handle of this credential."
+        description="Public handle of this credential; one of a value that was imported begins with `imp-`."
     )
     mint_time: RecordedTime = Field(description="When it was minted.")
     expiration_time: RecordedTime | None = Field(

@@ -32,6 +32,7 @@ from servicetokens.authn.wire import (
     Verifier,
     WireCredential,
 )
+from servicetokens.tokens.imported import import_end, is_handle
 from servicetokens.tokens.lifetime import earliest, effective_end, overlap_of
 from servicetokens.tokens.verifier import ALGORITHM
 
@@ -54,6 +55,7 @@ class _Spec(msgspec.Struct, gc=False):
     expires_after: int | Literal["never"] | None
     expiration_time: int | None
     overlap: int
+    import_until: int | None
 
 
 def read_token(item: TokenObject, account: Account) -> TokenRecord:
@@ -155,6 +157,7 @@ def _read_spec(spec: TokenSpec) -> _Spec:
         expires_after=expires_after,
         expiration_time=None if spec.expiration_time is None else values.parse_time(spec.expiration_time),
         overlap=overlap_of(every, overlap),
+        import_until=None if spec.import_ is None else values.parse_time(spec.import_.until),
     )
 
 
@@ -162,6 +165,8 @@ def _read_credentials(item: TokenObject) -> list[Credential]:
     spec = _read_spec(item.spec)
     credentials = [_read_credential(stored, spec) for stored in _newest(item)]
     for older in credentials[1:]:
+        if is_handle(older.id):
+            continue
         # Whatever status says, it does not outlive the rotation by more than the overlap of the spec.
         older.life = earliest(older.life, credentials[0].mint_time + spec.overlap - older.mint_time)
     return credentials
@@ -178,6 +183,9 @@ def _read_credential(stored: WireCredential, spec: _Spec) -> Credential:
         expires_after=spec.expires_after,
         expiration_time=spec.expiration_time,
     )
+    if is_handle(stored.id):
+        # It has no overlap but a cut-over. Nobody of ours made it, so it ends with the wish for it, too.
+        end = import_end(mint_time, spec.import_until, end)
     key_id, verifier = _read_verifier(stored.verifier)
     return Credential(
         id=stored.id,

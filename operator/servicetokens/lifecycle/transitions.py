@@ -8,7 +8,7 @@ from typing import Final
 
 from servicetokens.api.conditions import Condition, ConditionType, Reason
 from servicetokens.api.service_token import ServiceTokenStatus
-from servicetokens.lifecycle import conditions, words
+from servicetokens.lifecycle import conditions, importing, words
 from servicetokens.lifecycle.actions import Event, Mint, MintCause
 from servicetokens.lifecycle.snapshot import TokenFacts
 
@@ -51,6 +51,8 @@ _FINDINGS: Final = frozenset(
         Reason.ACCOUNT_NOT_FOUND,
         Reason.KEY_MISSING,
         Reason.LIFETIME_TOO_LONG,
+        Reason.IMPORT_REFUSED,
+        Reason.IMPORT_SECRET_MISSING,
         Reason.SECRET_CONFLICT,
         Reason.SECRET_MISSING,
         Reason.ROLE_NOT_GRANTED,
@@ -65,6 +67,7 @@ def events_of(token: TokenFacts, after: ServiceTokenStatus, mint: Mint | None) -
     if mint is not None and mint.cause in _MINTED:
         kind, reason, note = _MINTED[mint.cause]
         events.append(Event("Warning" if kind == "Warning" else "Normal", reason, note))
+    events += _import_events(token, after, mint)
     if after.revocation_time != before.revocation_time or (
         before.restoration_time is not None and after.restoration_time is None
     ):
@@ -97,6 +100,28 @@ def _of_being_unused(before: ServiceTokenStatus, after: ServiceTokenStatus) -> I
         yield Event("Warning", "TokenUnused", unused.message)
     elif before.suspension_time is not None and active is not None and active.status == "True":
         yield Event("Normal", "TokenResumed", "The very same token is accepted again.")
+
+
+def _import_events(token: TokenFacts, after: ServiceTokenStatus, mint: Mint | None) -> list[Event]:
+    """Return what is told of an import: that it happened, that it could not any more, that it is over."""
+    before = importing.find_imported(token.status.credentials)
+    found = importing.find_imported(after.credentials)
+    if before is not None and found is None:
+        note = f"The imported value ({before.id}) is refused from now on."
+        return [Event("Normal", "ImportEnded", note)]
+    if mint is None or mint.cause is not MintCause.FIRST or importing.until_of(token.spec) is None:
+        return []
+    if found is None:
+        note = (
+            "Nothing was imported: `spec.import.until` had passed before the first mint, or the token had a Secret "
+            "already. Take `spec.import` away."
+        )
+        return [Event("Warning", "ImportSkipped", note)]
+    note = (
+        f"A value was imported as {found.id}, and is accepted until {words.moment(found.expiration_time)}. The Secret "
+        "that it came from is never read again; delete it once nothing else needs it."
+    )
+    return [Event("Normal", "TokenImported", note)]
 
 
 def _became(
