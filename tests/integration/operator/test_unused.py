@@ -2,11 +2,13 @@
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from common.audited import writes
 from common.clock import FakeClock
+from common.runbook import Runbook
 from common.validating import RunningValidator, validator
 from common.world import World
 from servicetokens.api.values import format_time
@@ -197,3 +199,23 @@ def test_an_undo_works_while_the_operator_is_down(
         world.until_reason(namespace, "Active", "Valid")
         assert "suspensionTime" not in world.status(namespace)
     assert running.forward(token).status == 200
+
+
+def test_the_page_says_what_to_type(world: World, clock: FakeClock, tmp_path: Path) -> None:
+    """`docs/unused.md`, word for word: look at what is flagged, and bring back what is suspended."""
+    page, namespace = Runbook("unused", folder=""), world.cluster.create_namespace("team-a")
+    assert page.sections == ["First a dry run", "Keeping a token, and bringing one back"]
+    world.account(namespace)
+    with world.operator_in_process(clock, namespace):
+        begin(world, namespace, **BOTH)
+        since = format_time(clock.now())
+        pass_by(world, namespace, clock, 90)
+        world.until_reason(namespace, "Unused", "UnusedForLong")
+        world.until(lambda: world.events(namespace) == ["TokenUnused"], "the Event")
+        printed = page.follow(world, tmp_path, page.sections[0])
+        assert ["ci-prod", since, "<none>"] in [line.split() for line in printed.splitlines()]
+        assert "TokenUnused" in printed
+        pass_by(world, namespace, clock, 30)
+        world.until_reason(namespace, "Active", "UnusedForLong")
+        page.follow(world, tmp_path, page.sections[1])
+        world.until_reason(namespace, "Active", "Valid")
