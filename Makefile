@@ -247,6 +247,10 @@ soak: $(INSTALLED) ## Random life and restarts against a model that knows what m
 	@$(CONTROL_PLANE) >/dev/null
 	@$(RUN) -m soak --minutes $(MINUTES) $(ARGS)
 
+.PHONY: screenshots
+screenshots: $(INSTALLED) ## Write docs/images with Chromium (after changing the page of `servicetokens report`)
+	@$(RUN) -m reporting.screenshots
+
 .PHONY: clean
 clean: ## Remove everything that make has made here (the control plane's cache stays)
 	@rm -rf .venv dist .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

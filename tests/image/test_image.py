@@ -52,7 +52,7 @@ def run(app: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_the_program_runs_from_the_folder(app: Path) -> None:
     """All commands, with the wheel's own code and the pinned libraries."""
     assert run(app, "--version").stdout == f"{__version__}\n"
-    for name in ("operator", "validator", "keys", "smoke-test", "crds"):
+    for name in ("operator", "validator", "keys", "report", "smoke-test", "crds"):
         done = run(app, name, "--help")
         assert done.returncode == 0, done.stderr
     code = "import servicetokens, grpc, kopf; print(servicetokens.__file__, grpc.__file__, kopf.__file__)"
