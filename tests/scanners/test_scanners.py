@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from common.validating import validator
 from common.world import ROOT, World
-from controlplane.cluster import Cluster
+from controlplane.cluster import Cluster, Options
 from pages.scanners import FOLDER
 from scanners.scanner import DETECT_SECRETS, INDIRECT, Scanner, sha1
 from servicetokens.tokens.format import mint, pattern_of
@@ -101,24 +102,36 @@ def test_no_file_of_this_repository_has_a_token(scanner: Scanner, tmp_path: Path
 
 
 def test_no_output_of_ours_has_a_token(binaries: Path, tmp_path: Path) -> None:
-    """The operator's log at its most talkative, Events, objects and the audit log of a life with a rotation."""
+    """Both logs at their most talkative, metrics, Events, objects and the audit log of a life with a rotation."""
     outputs = tmp_path / "tree"
     outputs.mkdir()
-    with Cluster(binaries=binaries) as cluster:
+    with Cluster(Options(audit=True), binaries=binaries) as cluster:
         world = World(cluster)
         world.install()
         namespace = cluster.create_namespace()
         world.account(namespace)
-        with world.operator(outputs / "operator.log", "--log-level=debug"):
+        with (
+            world.operator(outputs / "operator.log", "--log-level=debug") as operator,
+            validator(world, outputs / "validator.log", "--log-level=debug") as answering,
+        ):
             world.token(namespace)
             first = world.until_ready(namespace)
+            world.until(lambda: answering.forward(first).status == 200, "the token to be accepted")
             world.change(namespace, rotation={"id": "one"})
             second = world.until_ready(namespace)
+            world.until(
+                lambda: answering.review(second).json["status"].get("authenticated"), "the next one, too"
+            )
+            world.change(namespace, state="Revoked")
+            world.until(lambda: answering.forward(second).status == 401, "it to be refused")
+            for running in (operator, answering):
+                (outputs / f"{running.port}.txt").write_text(running.page("/metrics")[1])
         for name, path in {
             "tokens.json": world.path("servicetokens", namespace),
             "events.json": f"/apis/events.k8s.io/v1/namespaces/{namespace}/events",
         }.items():
             (outputs / name).write_text(json.dumps(world.ok("GET", path).body, indent=1))
+        shutil.copy(cluster.files.audit_log, outputs / "audit.log")
     gitleaks = Scanner("gitleaks")
     assert gitleaks.scan(outputs, tmp_path) == set()
     (outputs / "leak.log").write_text(f"{first} {second}\n")
