@@ -16,10 +16,10 @@ _SECONDS: Final = 90
 
 
 class Runbook:
-    """One page: what its sections tell people to type."""
+    """One page: what its sections tell people to type. *folder* is where in `docs/` it is."""
 
-    def __init__(self, name: str) -> None:
-        parts = _SECTION.split((ROOT / "docs" / "runbooks" / f"{name}.md").read_text())
+    def __init__(self, name: str, folder: str = "runbooks") -> None:
+        parts = _SECTION.split((ROOT / "docs" / folder / f"{name}.md").read_text())
         self._blocks = {
             title: _BLOCK.findall(text) for title, text in zip(parts[1::2], parts[2::2], strict=True)
         }

@@ -31,6 +31,8 @@ class ConditionType(StrEnum):
     #: No rotation is declared and the end is near: 30, 7 and 1 days before it, for short lives a third and a
     #: tenth.
     EXPIRING_SOON = "ExpiringSoon"
+    #: The token was not used for as long as the account's policy says. Present only while true.
+    UNUSED = "Unused"
     #: Every live validator answers by this generation of the spec.
     ENFORCED = "Enforced"
     #: The operator is still working on this generation. Present only while true (kstatus).
@@ -59,6 +61,8 @@ class Reason(StrEnum):
     ACCOUNT_REPLACED = "AccountReplaced"
     #: Active: the account says `state: Suspended`.
     ACCOUNT_SUSPENDED = "AccountSuspended"
+    #: Unused: flagged. Active: suspended for it.
+    UNUSED_FOR_LONG = "UnusedForLong"
     #: Active of an account: it says `state: Suspended`.
     SUSPENDED = "Suspended"
     #: Ready, Active: the stored spec breaks today's rules (it is older than they are).
@@ -68,6 +72,10 @@ class Reason(StrEnum):
     #: Ready, Active: the key that signs or verifies the credential is gone; nothing is minted until it is
     #: back.
     KEY_MISSING = "KeyMissing"
+    #: Ready: the value to be imported must not be, or not for so long; nothing is minted until that is corrected.
+    IMPORT_REFUSED = "ImportRefused"
+    #: Ready: the Secret that holds the value to be imported is not there.
+    IMPORT_SECRET_MISSING = "ImportSecretMissing"
     #: SecretSynced: the Secret holds the current credential.
     SYNCED = "Synced"
     #: SecretSynced: there is no Secret.

@@ -13,6 +13,7 @@ from servicetokens.api.fields import (
     Text,
     Time,
 )
+from servicetokens.api.importing import ONE_ACT, ImportSpec
 from servicetokens.api.meta import Model, ObjectMeta, RuledModel
 from servicetokens.api.rotation import Rotation
 from servicetokens.api.rules import Rule, cel_matches, cel_seconds
@@ -24,6 +25,7 @@ __all__ = [
     "NEVER",
     "AccountRef",
     "Credential",
+    "ImportSpec",
     "Rotation",
     "SecretSpec",
     "SecretTemplate",
@@ -147,6 +149,14 @@ class ServiceTokenSpec(RuledModel):
         default=None,
         description="Why it was revoked, for the audit. Only together with `state: Revoked`.",
     )
+    in_use_time: Time | None = Field(
+        default=None,
+        description=(
+            "Says that the token was needed at this moment, in RFC 3339 with a time zone, as in "
+            "2026-11-28T09:00:00Z; counts as a use for the account's `unusedFor`, and brings back what was "
+            "suspended before. A moment still to come exempts it until then."
+        ),
+    )
     expires_after: Lifetime | None = Field(
         default=None,
         description=(
@@ -201,6 +211,14 @@ class ServiceTokenSpec(RuledModel):
         description=(
             "The Secret that the token is delivered in. Left out, it has the name of this object and the "
             "one key `token`."
+        ),
+    )
+    import_: ImportSpec | None = Field(
+        default=None,
+        alias="import",
+        description=(
+            "A value that is in use already, to be accepted beside the token until a cut-over. It can only be "
+            "asked for when this object is created; taking it away ends that value."
         ),
     )
 
@@ -276,4 +294,5 @@ class ServiceToken(RuledModel):
             path=".spec.secret.name",
             reason="FieldValueForbidden",
         ),
+        ONE_ACT,
     )

@@ -1,6 +1,6 @@
 """The order of checks, from the cheapest and most certain to what depends on the request.
 
-    shape → id known → keyed hash → not being deleted → account there and the same → token and account state
+    shape, or import → id known → keyed hash → not being deleted → account there and the same → token and account state
     → not before, expiry → audience → client address → roles
 
 What the first two lines find depends on nothing but objects, keys and time, and a yes is kept until one of
@@ -16,10 +16,11 @@ from typing import Final
 
 import msgspec
 
+from servicetokens.authn import imports
 from servicetokens.authn.addresses import Network, find_client, is_in
 from servicetokens.authn.decision import Accepted, Decision, Presented, Rejected, RejectReason, Unavailable
 from servicetokens.authn.index import Index
-from servicetokens.authn.records import Credential, Role, TokenRecord
+from servicetokens.authn.records import Account, Credential, Role, TokenRecord
 from servicetokens.authn.requests import HttpRequest
 from servicetokens.authn.roles import allowing_roles, asks_for_roles, effective_roles, permissions_of
 from servicetokens.runtime.clock import Clock
@@ -84,9 +85,10 @@ class TokenAuthenticator:
             return Unavailable(index.problems(self._clock.monotonic()))
         token = presented.token
         if len(token) != self._length:
-            return _MALFORMED
-        token_id, encoded = token[self._id_at : self._id_end], _encoded(token)
-        decision = self._recall(token_id, encoded, keys) or self._judge(token, keys)
+            decision = self._judge_foreign(token, keys)
+        else:
+            token_id, encoded = token[self._id_at : self._id_end], _encoded(token)
+            decision = self._recall(token_id, encoded, keys) or self._judge(token, keys)
         if isinstance(decision, Rejected):
             return decision
         found: Decision = decision
@@ -126,11 +128,31 @@ class TokenAuthenticator:
         return None
 
     def _judge(self, token: str, keys: KeyRing) -> Accepted | Rejected:
-        """Verify the token, judge by objects and time, and keep a good decision."""
-        found = self._find(token, keys)
-        if isinstance(found, Rejected):
-            return found
-        record, credential = found
+        """Verify the token, and judge it."""
+        token_id = find_id(token, self._prefix)
+        if token_id is None:
+            return self._judge_foreign(token, keys)
+        found = self._find(token, token_id, keys)
+        return found if isinstance(found, Rejected) else self._decide(*found, token, keys)
+
+    def _judge_foreign(self, token: str, keys: KeyRing) -> Accepted | Rejected:
+        """Judge what has not the shape of our tokens: it may have been imported. See `imports` for what it costs."""
+        answer = _MALFORMED
+        for handle in imports.handles(token, self._index, keys):
+            kept = self._recall(handle, _encoded(token), keys)
+            if kept is not None:
+                return kept
+            found = imports.find_imported(token, handle, self._index, keys)
+            if found is not None:
+                return self._decide(*found, token, keys)
+            if handle in self._index.by_id:
+                answer = _WRONG_SECRET
+        return answer
+
+    def _decide(
+        self, record: TokenRecord, credential: Credential, token: str, keys: KeyRing
+    ) -> Accepted | Rejected:
+        """Judge a token that was verified by objects and time, and keep a good decision."""
         now = self._clock.now()
         reason = _find_reason(record, credential, now)
         if reason is not None:
@@ -157,11 +179,8 @@ class TokenAuthenticator:
             self._kept.popitem(last=False)
         return accepted
 
-    def _find(self, token: str, keys: KeyRing) -> tuple[TokenRecord, Credential] | Rejected:
+    def _find(self, token: str, token_id: str, keys: KeyRing) -> tuple[TokenRecord, Credential] | Rejected:
         """Find the object whose token this is. An unknown id costs as much time as a known one."""
-        token_id = find_id(token, self._prefix)
-        if token_id is None:
-            return _MALFORMED
         answer = _UNKNOWN
         for record in self._index.claimants(token_id):
             for credential in record.credentials:
@@ -245,8 +264,14 @@ def _find_reason(record: TokenRecord, credential: Credential, now: int) -> Rejec
         return RejectReason.REVOKED
     if account.suspended:
         return RejectReason.ACCOUNT_SUSPENDED
+    if record.state.suspended:
+        return RejectReason.UNUSED_FOR_LONG
     if not (record.state.readable and account.readable):
         return RejectReason.UNREADABLE
+    return _find_reason_in_time(account, credential, now)
+
+
+def _find_reason_in_time(account: Account, credential: Credential, now: int) -> RejectReason | None:
     if account.not_before is not None and credential.mint_time < account.not_before <= now:
         return RejectReason.MINTED_TOO_EARLY
     if credential.mint_time > now + MAX_CLOCK_SKEW:

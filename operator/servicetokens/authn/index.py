@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 from typing import Final
 from weakref import WeakValueDictionary
 
-from servicetokens.authn.records import Account, Role, Terms, TokenRecord
+from servicetokens.authn.records import Account, Credential, Role, Terms, TokenRecord
+from servicetokens.tokens.imported import is_handle
 from servicetokens.tokens.verifier import KeyRing
 
 # Ids are random, so a second claimant is a copy. The bound is on the number of hashes that one presented
@@ -25,18 +26,20 @@ class Index:
     Attributes:
         by_id: the first object that claims a token id; `claimants` gives all.
         by_key: how many credentials name each key, by its id as they spell it.
+        imports_by_key: the same for imported values alone; empty where there are none.
         roles: the catalogue by name.
         roles_version: grows with every change of a role.
         keys: the operator's keys, None until they have been read.
         usable_until: monotonic time until which answers may be given; in the past while something is missing.
         on_unknown_key: called when an object names a key that is not in `keys`; must return at once.
-        on_state_change: called when a token was revoked or restored, or an account suspended or resumed.
+        on_state_change: called when a token was revoked, restored, suspended or resumed, or an account was.
     """
 
     def __init__(self, *, max_staleness: float) -> None:
         """Start empty and unusable; *max_staleness* is for how many seconds a sign of life is relied upon."""
         self.by_id: dict[str, TokenRecord] = {}
         self.by_key: dict[str, int] = {}
+        self.imports_by_key: dict[str, int] = {}
         self.roles: dict[str, Role] = {}
         self.roles_version = 0
         self.keys: KeyRing | None = None
@@ -121,7 +124,7 @@ class Index:
         for credential in record.credentials:
             if self.keys is not None and credential.key_id not in self.keys.ids:
                 self.on_unknown_key()
-            self.by_key[credential.key_id] = self.by_key.get(credential.key_id, 0) + 1
+            self._count(credential, 1)
             if self.by_id.setdefault(credential.id, record) is not record:
                 rivals = self._rivals_by_id.setdefault(credential.id, [])
                 if record not in rivals and len(rivals) < _MOST_RIVALS:
@@ -130,9 +133,7 @@ class Index:
     def unlink(self, record: TokenRecord) -> None:
         """Forget the credentials of *record*."""
         for credential in record.credentials:
-            self.by_key[credential.key_id] -= 1
-            if not self.by_key[credential.key_id]:
-                del self.by_key[credential.key_id]
+            self._count(credential, -1)
             claimants = [one for one in self.claimants(credential.id) if one is not record]
             self.by_id.pop(credential.id, None)
             self._rivals_by_id.pop(credential.id, None)
@@ -140,6 +141,14 @@ class Index:
                 self.by_id[credential.id] = claimants[0]
             if len(claimants) > 1:
                 self._rivals_by_id[credential.id] = claimants[1:]
+
+    def _count(self, credential: Credential, by: int) -> None:
+        for table in (self.by_key, self.imports_by_key) if is_handle(credential.id) else (self.by_key,):
+            count = table.get(credential.key_id, 0) + by
+            if count:
+                table[credential.key_id] = count
+            else:
+                del table[credential.key_id]
 
     # ------------------------------------------------------------------------------------------ what is
     # shared

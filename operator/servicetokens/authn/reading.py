@@ -32,6 +32,7 @@ from servicetokens.authn.wire import (
     Verifier,
     WireCredential,
 )
+from servicetokens.tokens.imported import import_end, is_handle
 from servicetokens.tokens.lifetime import earliest, effective_end, overlap_of
 from servicetokens.tokens.verifier import ALGORITHM
 
@@ -54,6 +55,7 @@ class _Spec(msgspec.Struct, gc=False):
     expires_after: int | Literal["never"] | None
     expiration_time: int | None
     overlap: int
+    import_until: int | None
 
 
 def read_token(item: TokenObject, account: Account) -> TokenRecord:
@@ -73,7 +75,12 @@ def read_token(item: TokenObject, account: Account) -> TokenRecord:
         account=account,
         account_uid=_shared_uid(item, account),
         terms=terms,
-        state=STATES[item.spec.state not in _ACTIVE, item.metadata.deletion_timestamp is not None, readable],
+        state=STATES[
+            item.spec.state not in _ACTIVE,
+            item.metadata.deletion_timestamp is not None,
+            _is_suspended(item),
+            readable,
+        ],
         current=credentials[0] if credentials else None,
         older=credentials[1] if len(credentials) > 1 else None,
         last_used=_read_last_use(item),
@@ -150,6 +157,7 @@ def _read_spec(spec: TokenSpec) -> _Spec:
         expires_after=expires_after,
         expiration_time=None if spec.expiration_time is None else values.parse_time(spec.expiration_time),
         overlap=overlap_of(every, overlap),
+        import_until=None if spec.import_ is None else values.parse_time(spec.import_.until),
     )
 
 
@@ -157,6 +165,8 @@ def _read_credentials(item: TokenObject) -> list[Credential]:
     spec = _read_spec(item.spec)
     credentials = [_read_credential(stored, spec) for stored in _newest(item)]
     for older in credentials[1:]:
+        if is_handle(older.id):
+            continue
         # Whatever status says, it does not outlive the rotation by more than the overlap of the spec.
         older.life = earliest(older.life, credentials[0].mint_time + spec.overlap - older.mint_time)
     return credentials
@@ -173,6 +183,9 @@ def _read_credential(stored: WireCredential, spec: _Spec) -> Credential:
         expires_after=spec.expires_after,
         expiration_time=spec.expiration_time,
     )
+    if is_handle(stored.id):
+        # It has no overlap but a cut-over. Nobody of ours made it, so it ends with the wish for it, too.
+        end = import_end(mint_time, spec.import_until, end)
     key_id, verifier = _read_verifier(stored.verifier)
     return Credential(
         id=stored.id,
@@ -203,6 +216,22 @@ def _read_last_use(item: TokenObject) -> int:
         return values.parse_recorded_time(text) if text else 0
     except ValueError:
         return 0
+
+
+def _is_suspended(item: TokenObject) -> bool:
+    """Say whether it was suspended because nobody used it, and nobody has said since that it is needed.
+
+    The operator undoes it on status, too; this is at once, and does not need the operator.
+    """
+    suspended_at = item.status.suspension_time if item.status else None
+    if suspended_at is None:
+        return False
+    if item.spec.in_use_time is None:
+        return True
+    try:
+        return values.parse_time(item.spec.in_use_time) < values.parse_recorded_time(suspended_at)
+    except ValueError:
+        return True
 
 
 def _dead(stored: WireCredential) -> Credential:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import Generic, Protocol, TypeVar
 
 from servicetokens.kube.versions import version_number
+from servicetokens.lifecycle.importing import find_imported
 from servicetokens.lifecycle.snapshot import AccountFacts, RoleFacts, SecretFacts, TokenFacts
 
 Place = tuple[str, str]
@@ -106,18 +107,29 @@ class Caches:
         self.accounts: Table[AccountFacts] = Table()
         self.roles: Table[RoleFacts] = Table()
         self.secrets: Table[SecretFacts] = Table()
+        self._latest_use: int | None = None
         self._by_account: defaultdict[Place, set[str]] = defaultdict(set)
         self._by_secret: defaultdict[Place, set[str]] = defaultdict(set)
+        self._by_handle: defaultdict[str, set[Place]] = defaultdict(set)
+
+    @property
+    def latest_use(self) -> int | None:
+        """The latest use of any token, also of one that is gone: up to then it is known which were used."""
+        return self._latest_use
 
     def put_token(self, facts: TokenFacts) -> TokenFacts | None:
         """Keep *facts*; see `Table.put`."""
         place = (facts.namespace, facts.name)
         old = self.tokens.put(place, facts)
         if old is not facts:
+            if (used := facts.status.last_used_time) is not None:
+                self._latest_use = max(used, self._latest_use or 0)
             if old is not None:
                 self._unlink(old)
             self._by_account[facts.namespace, facts.account_name].add(facts.name)
             self._by_secret[facts.namespace, facts.secret_name].add(facts.name)
+            if (imported := find_imported(facts.status.credentials)) is not None:
+                self._by_handle[imported.id].add(place)
         return old
 
     def drop_token(self, place: Place, resource_version: str | None = None) -> bool:
@@ -132,8 +144,10 @@ class Caches:
         """Forget everything: the history that it is from is not that of the API server any more."""
         for table in (self.tokens, self.accounts, self.roles, self.secrets):
             table.clear()
+        self._latest_use = None
         self._by_account.clear()
         self._by_secret.clear()
+        self._by_handle.clear()
 
     def tokens_of_account(self, place: Place) -> list[Place]:
         """Return the tokens that name the account at *place*."""
@@ -159,7 +173,15 @@ class Caches:
             if token.spec is not None and token.spec.roles is not None and role in token.spec.roles
         ]
 
+    def is_imported(self, handle: str, place: Place) -> bool:
+        """Say whether the value with that handle is accepted for another token than the one at *place*."""
+        return any(other != place for other in self._by_handle.get(handle, ()))
+
     def _unlink(self, facts: TokenFacts) -> None:
+        if (imported := find_imported(facts.status.credentials)) is not None:
+            self._by_handle[imported.id].discard((facts.namespace, facts.name))
+            if not self._by_handle[imported.id]:
+                del self._by_handle[imported.id]
         for index, place in (
             (self._by_account, (facts.namespace, facts.account_name)),
             (self._by_secret, (facts.namespace, facts.secret_name)),

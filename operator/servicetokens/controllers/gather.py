@@ -7,6 +7,7 @@ from servicetokens.api.conditions import ConditionType, Reason
 from servicetokens.controllers import facts
 from servicetokens.controllers.cache import Caches, Place
 from servicetokens.controllers.facts import Raw
+from servicetokens.controllers.importing import Importer
 from servicetokens.controllers.keys import Key
 from servicetokens.controllers.memory import Memories
 from servicetokens.kube.errors import NotFound
@@ -79,7 +80,9 @@ class Gatherer:
         enforcements: EnforcementSource,
         *,
         watches_secrets: bool,
+        token_prefix: str = names.DEFAULT_PREFIX,
     ) -> None:
+        self._importer = Importer(secrets, caches, prefix=token_prefix)
         self._enforcements = enforcements
         self._caches = caches
         self._memories = memories
@@ -96,12 +99,13 @@ class Gatherer:
             self._enforcements.forget(key)
             return None
         account = await self._account_of(token)
-        ring = self._keys.ring
+        ring, secret = self._keys.ring, await self._secret(token)
         return Snapshot(
             token=token,
             account=account,
             roles=await self._roles_of(token, account),
-            secret=await self._secret(token),
+            secret=secret,
+            imported=await self._importer.look(token, secret, ring, now),
             keys=Keys(
                 newest=ring.newest if ring else None,
                 ids=ring.ids if ring else frozenset(),
@@ -109,6 +113,7 @@ class Gatherer:
             ),
             memory=self._memories.recall(key, token, now),
             enforcement=self._enforcements.about(key, token),
+            latest_use=self._caches.latest_use,
         )
 
     def enforcement(self, key: Key, account: AccountFacts) -> Enforcement:
@@ -188,12 +193,17 @@ class Gatherer:
         The watch shows Secrets with our label only, so a foreign one, once met, is looked up again. A token
         that never had a credential has no Secret as a rule: the creation itself finds out otherwise.
         """
-        if self._caches.secrets.is_doubted(place):
+        if self._caches.secrets.is_doubted(place) or _may_import(token):
             return True
         if not self._watches_secrets:
             return token.status.serial is not None
         synced = conditions.find(token.status.conditions, ConditionType.SECRET_SYNCED)
         return synced is not None and synced.reason == Reason.SECRET_CONFLICT
+
+
+def _may_import(token: TokenFacts) -> bool:
+    """Say whether its Secret, a witness of what was minted, decides about an import; also one without our label."""
+    return token.spec is not None and token.spec.import_ is not None and token.status.serial is None
 
 
 def _is_new(token: TokenFacts) -> bool:

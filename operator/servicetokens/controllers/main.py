@@ -107,6 +107,7 @@ class Operator:
             tokens_secrets,
             self._enforcements,
             watches_secrets=settings.watch_secrets,
+            token_prefix=settings.token_prefix,
         )
         executor = Executor(
             self._caches,

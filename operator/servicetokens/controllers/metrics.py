@@ -92,7 +92,7 @@ def _of_tokens(caches: Caches, ring: KeyRing | None) -> Iterator[Metric]:
             bounded[kind, status, reason if reason in _KNOWN_REASONS else _OTHER] += count
     states = GaugeMetricFamily(
         "servicetokens_operator_token_conditions",
-        "ServiceTokens by condition: for alerts, Ready=False and ExpiringSoon=True.",
+        "ServiceTokens by condition: for alerts, Ready=False, ExpiringSoon=True and Unused=True.",
         labels=("type", "status", "reason"),
     )
     for labels, count in sorted(bounded.items()):

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from servicetokens.api.conditions import Reason
-from servicetokens.lifecycle import words
+from servicetokens.lifecycle import importing, words
 from servicetokens.lifecycle.actions import MintCause
 from servicetokens.lifecycle.credentials import Living, end_by_spec, lives_too_long
 from servicetokens.lifecycle.snapshot import Snapshot, roles_asked_for
@@ -109,6 +109,15 @@ def secret_is_foreign(it: Situation) -> Finding | None:
     return Finding(Reason.SECRET_CONFLICT, message, stalled=True)
 
 
+def import_is_impossible(it: Situation) -> Finding | None:
+    """The value to be imported is not there, or is not good enough. Later it could not be made up for."""
+    obstacle = importing.find_obstacle(it.snapshot, it.now)
+    if obstacle is None:
+        return None
+    reason, message = obstacle
+    return Finding(reason, message, stalled=reason is Reason.IMPORT_REFUSED)
+
+
 def role_is_not_granted(it: Situation) -> Finding | None:
     """A role asked for is not granted: it exists but does not list this namespace, or the account lacks it.
 
@@ -157,6 +166,7 @@ CHECKS: tuple[Check, ...] = (
     lifetime_is_too_long,  # against the policy of the account or of a role
     secret_is_foreign,  # nowhere to deliver to
     secret_cannot_be_written,  # not now
+    import_is_impossible,  # only the first mint can be accompanied by it
     role_is_not_granted,  # the credential would carry less than it says
 )
 

@@ -11,9 +11,11 @@ At most two live at once: the current one, and the one before it until its overl
 from dataclasses import dataclass
 
 from servicetokens.api.service_token import Credential, Rotation, ServiceTokenSpec
+from servicetokens.lifecycle import importing
 from servicetokens.lifecycle.actions import MintCause
 from servicetokens.lifecycle.snapshot import Snapshot, roles_asked_for
 from servicetokens.tokens import lifetime
+from servicetokens.tokens.imported import is_handle
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,8 @@ def living(snapshot: Snapshot, now: int) -> Living:
     """
     token, account = snapshot.token, snapshot.account
     current = _put_right(snapshot)
-    if current is None:
+    if current is None or is_handle(current.id):
+        # An imported value is never the current one: somebody took our own token off status.
         return Living()
     if account is not None and token.status.account_uid != account.uid:
         return Living(lost=MintCause.ACCOUNT_REPLACED)
@@ -88,8 +91,9 @@ def older_after(cause: MintCause, snapshot: Snapshot, alive: Living, now: int) -
     if cause not in {MintCause.ROTATION_DUE, MintCause.ROTATION_REQUESTED} or alive.current is None:
         return None
     if not _is_synced(snapshot, alive.current):
-        # Nobody may ever have been given it: a crash between status and Secret looks the same as a lost Secret.
-        return alive.older
+        # Nobody may ever have been given it: a crash between status and Secret looks the same as a lost Secret. An
+        # imported value has no overlap that could be running, and ends with any rotation.
+        return None if alive.older is not None and is_handle(alive.older.id) else alive.older
     overlap = overlap_of(snapshot.token.spec)
     if overlap == 0:
         return None
@@ -224,6 +228,8 @@ def _older(snapshot: Snapshot, current: Credential, now: int) -> Credential | No
     overlap_end = current.mint_time + overlap_of(spec) if spec else None
     own_end = end_by_spec(spec, older.mint_time) if spec else None
     end = lifetime.earliest(older.expiration_time, overlap_end, own_end)
+    if is_handle(older.id):
+        end = importing.end_of(older, spec)
     if end is not None and end <= now:
         return None
     return older.model_copy(update={"expiration_time": end})

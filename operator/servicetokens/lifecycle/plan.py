@@ -15,17 +15,19 @@ between two writes is free. In this order it asks
     2. whether another one is needed     credentials.mint_cause
     3. what stands in the way            checks.CHECKS
     4. what status and Secret should be  and leaves out what they are already
-    5. when time alone changes that      requeue_at
+    5. whether nobody uses it            unused.judge
+    6. when time alone changes that      requeue_at
 
-Revocation and suspension are acceptance, not minting: a revoked token rotates and is repaired as any other,
-so that restoring it brings back a token that works.
+Revocation and suspension are acceptance, not minting: a revoked token, or one that was suspended because nobody
+used it, rotates and is repaired as any other, so that restoring it brings back a token that works.
 """
 
 import dataclasses
 from typing import Final
 
+from servicetokens.api.conditions import ConditionType
 from servicetokens.api.service_token import Credential, ServiceTokenStatus, Verifier
-from servicetokens.lifecycle import conditions, schedule
+from servicetokens.lifecycle import conditions, importing, schedule, unused
 from servicetokens.lifecycle.actions import Deliver, Mint, Plan, SecretWrite
 from servicetokens.lifecycle.checks import Situation, first_finding, mint_is_blocked
 from servicetokens.lifecycle.content import Subject, desired_content
@@ -40,7 +42,7 @@ from servicetokens.lifecycle.credentials import (
     older_after,
 )
 from servicetokens.lifecycle.schedule import next_deadline
-from servicetokens.lifecycle.snapshot import SecretFacts, Snapshot
+from servicetokens.lifecycle.snapshot import Importable, SecretFacts, Snapshot
 from servicetokens.lifecycle.transitions import events_of
 from servicetokens.lifecycle.verdicts import verdicts
 from servicetokens.tokens import lifetime, verifier
@@ -67,14 +69,23 @@ def plan(snapshot: Snapshot, now: int) -> Plan:
         if subject
         else None
     )
+    found = verdicts(
+        it,
+        finding,
+        current,
+        status.expiration_time,
+        imported=importing.find_imported(status.credentials),
+        delivers=deliver is not None,
+    )
+    usable = any(one.type is ConditionType.ACTIVE and one.status == "True" for one in found)
+    idle = unused.judge(snapshot, now, current, usable=usable)
     status = status.model_copy(
         update={
+            "unused_since_time": idle.since,
+            "suspension_time": idle.suspended_at,
             "conditions": conditions.merge(
-                status.conditions,
-                verdicts(it, finding, current, status.expiration_time, delivers=deliver is not None),
-                generation=snapshot.token.generation,
-                now=now,
-            )
+                status.conditions, idle.refuse(found), generation=snapshot.token.generation, now=now
+            ),
         }
     )
     return Plan(
@@ -82,7 +93,7 @@ def plan(snapshot: Snapshot, now: int) -> Plan:
         mint=mint,
         deliver=deliver,
         events=events_of(snapshot.token, status, mint),
-        requeue_at=_requeue_at(it, status, current),
+        requeue_at=_requeue_at(it, status, current, idle.look_at),
     )
 
 
@@ -106,7 +117,8 @@ def _mint(it: Situation) -> Mint | None:
     newest = it.snapshot.keys.newest
     if it.cause is None or newest is None or mint_is_blocked(it):
         return None
-    return Mint(serial=next_serial(it.snapshot), key_id=newest, cause=it.cause)
+    serial = next_serial(it.snapshot) + (1 if importing.is_waiting(it.snapshot, it.now) else 0)
+    return Mint(serial=serial, key_id=newest, cause=it.cause)
 
 
 def _next_status(it: Situation, mint: Mint | None) -> tuple[ServiceTokenStatus, Subject | None]:
@@ -119,6 +131,8 @@ def _next_status(it: Situation, mint: Mint | None) -> tuple[ServiceTokenStatus, 
     current, older = it.alive.current, it.alive.older
     if mint is not None:
         current, older = _blank(it, mint), older_after(mint.cause, it.snapshot, it.alive, it.now)
+        if isinstance(it.snapshot.imported, Importable) and importing.is_waiting(it.snapshot, it.now):
+            older = importing.imported_credential(it.snapshot, it.snapshot.imported, it.now)
         changes |= _minted_for(it)
     changes["credentials"] = tuple(item for item in (older, current) if item is not None)
     described, subject = _describe_last(it) if current is None else _describe(it, current)
@@ -241,10 +255,13 @@ def _write(secret: SecretFacts | None, subject: Subject) -> Deliver:
     return Deliver(subject, how, secret.resource_version, secret.uid)
 
 
-def _requeue_at(it: Situation, status: ServiceTokenStatus, current: Credential | None) -> int | None:
+def _requeue_at(
+    it: Situation, status: ServiceTokenStatus, current: Credential | None, look_at: int | None
+) -> int | None:
     snapshot, now = it.snapshot, it.now
     spec, memory = snapshot.token.spec, snapshot.memory
     deadlines: list[int | None] = [item.expiration_time for item in status.credentials]
+    deadlines.append(look_at)
     deadlines += [status.expiration_time, status.next_rotation_time, cut_of(snapshot), memory.not_before]
     if current is not None and current.expiration_time is not None and status.next_rotation_time is None:
         deadlines += [
@@ -253,6 +270,8 @@ def _requeue_at(it: Situation, status: ServiceTokenStatus, current: Credential |
     if spec is not None and spec.expiration_time is not None and current is None:
         limit = lives_too_long(snapshot, now)
         deadlines += [spec.expiration_time, spec.expiration_time - limit.seconds if limit else None]
+    if not status.credentials:
+        deadlines.append(importing.recheck_at(snapshot, now))
     if snapshot.secret is not None and snapshot.secret.is_foreign_to(snapshot.token):
         deadlines.append(now + _CONFLICT_RECHECK)
     return next_deadline(now, *deadlines)

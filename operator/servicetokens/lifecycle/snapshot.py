@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from servicetokens.api import names
 from servicetokens.api.service_account import ServiceAccountSpec, ServiceAccountStatus
 from servicetokens.api.service_role import EVERY_NAMESPACE, ServiceRoleSpec, ServiceRoleStatus
-from servicetokens.api.service_token import Credential, ServiceTokenSpec, ServiceTokenStatus
+from servicetokens.api.service_token import Credential, ServiceTokenSpec, ServiceTokenStatus, Verifier
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,9 +164,28 @@ class Enforcement:
     awaited: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Importable:
+    """The value that is to be imported, hashed at once."""
+
+    handle: str
+    verifier: Verifier
+
+
+@dataclass(frozen=True, slots=True)
+class NotImportable:
+    """A value that must not be imported. *fault* says why, as the end of a sentence that begins with "it"."""
+
+    fault: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """Everything that `plan` looks at, gathered at one moment. `roles` has an entry for every role asked for."""
+    """Everything that `plan` looks at, gathered at one moment.
+
+    `roles` has an entry for every role asked for. `latest_use` is the latest time of use that is known of any token: up
+    to then it is known that uses are reported at all.
+    """
 
     token: TokenFacts
     account: AccountFacts | None
@@ -175,6 +194,8 @@ class Snapshot:
     keys: Keys
     memory: Memory = Memory()
     enforcement: Enforcement = Enforcement()
+    latest_use: int | None = None
+    imported: Importable | NotImportable | None = None
 
 
 def roles_asked_for(token: TokenFacts, account: AccountFacts | None) -> tuple[str, ...]:

@@ -3,11 +3,12 @@
 The first mint says nothing: it would be a third write for every new token, and the condition says it already.
 """
 
+from collections.abc import Iterator
 from typing import Final
 
 from servicetokens.api.conditions import Condition, ConditionType, Reason
 from servicetokens.api.service_token import ServiceTokenStatus
-from servicetokens.lifecycle import conditions, words
+from servicetokens.lifecycle import conditions, importing, words
 from servicetokens.lifecycle.actions import Event, Mint, MintCause
 from servicetokens.lifecycle.snapshot import TokenFacts
 
@@ -50,6 +51,8 @@ _FINDINGS: Final = frozenset(
         Reason.ACCOUNT_NOT_FOUND,
         Reason.KEY_MISSING,
         Reason.LIFETIME_TOO_LONG,
+        Reason.IMPORT_REFUSED,
+        Reason.IMPORT_SECRET_MISSING,
         Reason.SECRET_CONFLICT,
         Reason.SECRET_MISSING,
         Reason.ROLE_NOT_GRANTED,
@@ -64,6 +67,7 @@ def events_of(token: TokenFacts, after: ServiceTokenStatus, mint: Mint | None) -
     if mint is not None and mint.cause in _MINTED:
         kind, reason, note = _MINTED[mint.cause]
         events.append(Event("Warning" if kind == "Warning" else "Normal", reason, note))
+    events += _import_events(token, after, mint)
     if after.revocation_time != before.revocation_time or (
         before.restoration_time is not None and after.restoration_time is None
     ):
@@ -75,6 +79,7 @@ def events_of(token: TokenFacts, after: ServiceTokenStatus, mint: Mint | None) -
         events.append(
             Event("Normal", "TokenRestored", "The very same token is accepted again, unless it has expired.")
         )
+    events += _of_being_unused(before, after)
     if _became(before.conditions, after.conditions, ConditionType.ACTIVE, {Reason.EXPIRED}):
         events.append(
             Event("Warning", "TokenExpired", f"The token expired at {words.moment(after.expiration_time)}.")
@@ -84,6 +89,39 @@ def events_of(token: TokenFacts, after: ServiceTokenStatus, mint: Mint | None) -
     if (trouble := _became(before.conditions, after.conditions, ConditionType.READY, _FINDINGS)) is not None:
         events.append(Event("Warning", trouble.reason, trouble.message))
     return tuple(events)
+
+
+def _of_being_unused(before: ServiceTokenStatus, after: ServiceTokenStatus) -> Iterator[Event]:
+    active = conditions.find(after.conditions, ConditionType.ACTIVE)
+    unused = _became_true(before.conditions, after.conditions, ConditionType.UNUSED)
+    if after.suspension_time is not None and before.suspension_time is None and active is not None:
+        yield Event("Warning", "TokenSuspended", active.message)
+    elif unused is not None and after.suspension_time is None:
+        yield Event("Warning", "TokenUnused", unused.message)
+    elif before.suspension_time is not None and active is not None and active.status == "True":
+        yield Event("Normal", "TokenResumed", "The very same token is accepted again.")
+
+
+def _import_events(token: TokenFacts, after: ServiceTokenStatus, mint: Mint | None) -> list[Event]:
+    """Return what is told of an import: that it happened, that it could not any more, that it is over."""
+    before = importing.find_imported(token.status.credentials)
+    found = importing.find_imported(after.credentials)
+    if before is not None and found is None:
+        note = f"The imported value ({before.id}) is refused from now on."
+        return [Event("Normal", "ImportEnded", note)]
+    if mint is None or mint.cause is not MintCause.FIRST or importing.until_of(token.spec) is None:
+        return []
+    if found is None:
+        note = (
+            "Nothing was imported: `spec.import.until` had passed before the first mint, or the token had a Secret "
+            "already. Take `spec.import` away."
+        )
+        return [Event("Warning", "ImportSkipped", note)]
+    note = (
+        f"A value was imported as {found.id}, and is accepted until {words.moment(found.expiration_time)}. The Secret "
+        "that it came from is never read again; delete it once nothing else needs it."
+    )
+    return [Event("Normal", "TokenImported", note)]
 
 
 def _became(

@@ -10,17 +10,24 @@ from servicetokens.lifecycle.enforced import enforced
 
 
 def verdicts(
-    it: Situation, finding: Finding | None, current: Credential | None, end: int | None, *, delivers: bool
+    it: Situation,
+    finding: Finding | None,
+    current: Credential | None,
+    end: int | None,
+    *,
+    imported: Credential | None,
+    delivers: bool,
 ) -> list[Verdict]:
     """Return what every condition says once the plan is carried out.
 
     *current* is the credential that will be current then (None: there is none), *end* its end or the end of
-    the one that expired; *delivers* says that its plaintext goes into the Secret.
+    the one that expired; *imported* is the value accepted beside it; *delivers* says that the plaintext goes into
+    the Secret.
     """
     expired = current is None and end is not None and end <= it.now
     found = [
         _ready(it, finding, expired=expired),
-        _active(it, finding, current, end, expired=expired),
+        _active(it, finding, current, end, imported, expired=expired),
         _secret_synced(it, finding, current, expired=expired, delivers=delivers),
         _roles_accepted(it),
         _expiring_soon(it, current),
@@ -48,7 +55,13 @@ def _ready(it: Situation, finding: Finding | None, *, expired: bool) -> Verdict:
 
 
 def _active(
-    it: Situation, finding: Finding | None, current: Credential | None, end: int | None, *, expired: bool
+    it: Situation,
+    finding: Finding | None,
+    current: Credential | None,
+    end: int | None,
+    imported: Credential | None,
+    *,
+    expired: bool,
 ) -> Verdict:
     """Answer as the validator does, and in its order, except that an expiry is named first: it is final."""
     active = ConditionType.ACTIVE
@@ -81,12 +94,10 @@ def _active(
         return Verdict(
             active, "False", Reason.ACCOUNT_SUSPENDED, f"The account '{account.name}' is suspended."
         )
-    return Verdict(
-        active,
-        "True",
-        Reason.VALID,
-        f"The token is accepted until {words.moment(end)}." if end else "The token is accepted.",
-    )
+    message = f"The token is accepted until {words.moment(end)}" if end else "The token is accepted"
+    if imported is not None:
+        message += f", the imported value beside it until {words.moment(imported.expiration_time)}"
+    return Verdict(active, "True", Reason.VALID, f"{message}.")
 
 
 def _secret_synced(

@@ -104,6 +104,19 @@ def parse(text: str, prefix: str) -> Token:
     return Token(text, prefix=prefix, token_id=token_id)
 
 
+def parse_any(text: str) -> Token:
+    """Read a token with whatever prefix it has, for people who look after more than one installation.
+
+    Raises:
+        MalformedToken: as `parse`. Of a text that is no token, nothing is quoted: it may be a password.
+    """
+    prefix = text.partition("_")[0]
+    if not PREFIX_PATTERN.fullmatch(prefix):
+        message = "not a token: it does not begin with a prefix such as 'svt_'"
+        raise MalformedToken(message)
+    return parse(text, prefix)
+
+
 def find_id(presented: str, prefix: str) -> str | None:
     """Return the public id inside *presented*, or None when it does not have the shape of a token.
 

@@ -89,6 +89,10 @@ class KeyRing:
         expected = hmac.digest(key, _message(uid, serial, presented), _DIGEST).hex()
         return len(value) == _VALUE_LENGTH and value.isascii() and hmac.compare_digest(expected, value)
 
+    def digest(self, key_id: str, text: str) -> bytes:
+        """Return the keyed digest of *text*, which has a context of its own. Raises KeyError for an unknown key."""
+        return hmac.digest(self._keys[key_id], text.encode("utf-8", "surrogatepass"), _DIGEST)
+
     def burn(self, presented: str) -> None:
         """Spend the time of one verification, for a token whose id is unknown."""
         hmac.digest(_DUMMY_KEY, _message("", 0, presented), _DIGEST)

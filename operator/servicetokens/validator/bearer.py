@@ -10,7 +10,8 @@ from typing import Final
 
 from servicetokens.validator.responses import Header
 
-# Longer than any token of ours by far, and shorter than the signed tokens of others: no work for those.
+# Longer than any token of ours by far, and shorter than the signed tokens of others: no work for those. It bounds what
+# may be imported, too (`tokens.imported.MAX_LENGTH`).
 _MAX_HEADER: Final = 512
 # One space and a b64token; the scheme in any case, as proxies pass it on (IGNORECASE takes twice the time).
 _BEARER: Final = re.compile(rb"[Bb][Ee][Aa][Rr][Ee][Rr] ([A-Za-z0-9\-._~+/]+=*)[ \t]*")

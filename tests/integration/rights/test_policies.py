@@ -59,7 +59,7 @@ def account(name: str, roles: list[str]) -> dict[str, Any]:
 
 def test_the_server_finds_no_fault_with_the_types(world: World) -> None:
     """It checks every expression against the kinds it is for, and says so in the status."""
-    assert len(NAMES) == 6
+    assert len(NAMES) == 7
     for name in NAMES:
         path = f"/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies/{name}"
 

@@ -1,0 +1,53 @@
+"""`spec.import` of a ServiceToken: a value of somebody else's making, accepted until a cut-over."""
+
+from typing import Annotated, Final
+
+from pydantic import Field
+
+from servicetokens.api import texts
+from servicetokens.api.fields import DnsSubdomain, Text, Time
+from servicetokens.api.meta import Model
+from servicetokens.api.rules import Rule
+
+DEFAULT_KEY: Final = "token"
+
+DataKey = Annotated[Text, Field(min_length=1, max_length=253, pattern=texts.SECRET_DATA_KEY)]
+
+
+class ImportSource(Model):
+    """Where the value is at the moment of the import."""
+
+    name: DnsSubdomain = Field(description="Name of a Secret in this namespace, of any type but ours.")
+    key: DataKey | None = Field(
+        default=None, description=f"The key in it that holds the value; `{DEFAULT_KEY}` when left out."
+    )
+
+
+class ImportSpec(Model):
+    """What is imported, and how long it is good for."""
+
+    secret_ref: ImportSource = Field(
+        description=(
+            "The Secret that holds the value now. It is read once, when the first token is minted, and never "
+            "again: changing it changes nothing, and it may be deleted. Cannot be changed."
+        )
+    )
+    until: Time = Field(
+        description=(
+            "The cut-over, in RFC 3339 with a time zone, as in 2027-01-31T00:00:00Z: from then on the "
+            "imported value is refused. At most 90 days after the import, and before the token expires or "
+            "is rotated by the clock. Any rotation ends the imported value, too."
+        )
+    )
+
+
+# At the root of the object: a rule on the field itself would be skipped when it appears. `import` is a word of CEL,
+# which Kubernetes escapes.
+ONE_ACT: Final = Rule(
+    "!has(self.spec.__import__) || (has(oldSelf.spec.__import__) && "
+    "self.spec.__import__.secretRef == oldSelf.spec.__import__.secretRef)",
+    "can be set only when the ServiceToken is created, and its `secretRef` never changes; create another "
+    "ServiceToken to import a value",
+    path=".spec.import",
+    reason="FieldValueForbidden",
+)

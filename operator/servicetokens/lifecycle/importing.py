@@ -1,0 +1,125 @@
+"""The import of a value that somebody else made: when it is looked for, what stands in its way, what it becomes.
+
+    serial 1 ├──── imported ────┤ until
+    serial 2 ├──────────────── expiresAfter ────────────────┤
+             import and mint, one write
+
+It happens at the first mint or never. From then on the value is the older credential of two (see `credentials`).
+"""
+
+from typing import Final
+
+from servicetokens.api.conditions import Reason
+from servicetokens.api.importing import DEFAULT_KEY, ImportSpec
+from servicetokens.api.service_token import Credential, ServiceTokenSpec
+from servicetokens.lifecycle import words
+from servicetokens.lifecycle.snapshot import Importable, NotImportable, SecretFacts, Snapshot, TokenFacts
+from servicetokens.tokens import imported, lifetime
+
+SERIAL: Final = 1
+"""Of an imported value, since nothing has been minted before it."""
+
+# A Secret that is applied together with the token may come a moment later.
+_RECHECK_MISSING: Final = 10
+# What is wrong with a value is corrected by a person.
+_RECHECK_REFUSED: Final = 60
+
+
+def wanted_import(token: TokenFacts, secret: SecretFacts | None, now: int) -> ImportSpec | None:
+    """Return what is to be imported at *now*, or None.
+
+    Never again once anything was minted. *secret*, the one that the token is delivered in, is a witness of that where
+    status was lost.
+    """
+    asked, status = token.spec.import_ if token.spec else None, token.status
+    if asked is None or status.serial is not None or status.credentials:
+        return None
+    was_minted = secret is not None and secret.belongs_to(token)
+    return None if was_minted or asked.until <= now else asked
+
+
+def is_waiting(snapshot: Snapshot, now: int) -> bool:
+    """Say whether an import is wanted and has not been carried out."""
+    return wanted_import(snapshot.token, snapshot.secret, now) is not None
+
+
+def key_of(asked: ImportSpec) -> str:
+    """Return the key in the Secret that holds the value."""
+    return asked.secret_ref.key or DEFAULT_KEY
+
+
+def find_obstacle(snapshot: Snapshot, now: int) -> tuple[Reason, str] | None:
+    """Return why the import that is waiting cannot be carried out at *now*, or None."""
+    asked, found = wanted_import(snapshot.token, snapshot.secret, now), snapshot.imported
+    if asked is None:
+        return None
+    where = f"the key '{key_of(asked)}' of the Secret '{asked.secret_ref.name}'"
+    advice = "or take `spec.import` away to have the token alone"
+    if (fault := _fault_of_time(asked.until, snapshot.token.spec, now)) is not None:
+        return Reason.IMPORT_REFUSED, f"The value cannot be imported: {fault}, {advice}."
+    if found is None:
+        message = f"Waiting for {where}, which holds the value to be imported; create it, {advice}."
+        return Reason.IMPORT_SECRET_MISSING, message
+    if isinstance(found, NotImportable):
+        message = f"The value in {where} cannot be imported: it {found.fault}. Correct it, {advice}."
+        return Reason.IMPORT_REFUSED, message
+    return None
+
+
+def imported_credential(snapshot: Snapshot, facts: Importable, now: int) -> Credential:
+    """Return the credential that the value becomes."""
+    spec = snapshot.token.spec
+    end = imported.import_end(now, until_of(spec), _end_by_spec(spec, now))
+    return Credential(
+        serial=SERIAL, id=facts.handle, mint_time=now, expiration_time=end, verifier=facts.verifier
+    )
+
+
+def end_of(older: Credential, spec: ServiceTokenSpec | None) -> int:
+    """Return the end of an imported credential by the spec as it is now."""
+    # While the spec cannot be read, what was true before it could not stays.
+    until = older.expiration_time if spec is None else until_of(spec)
+    return imported.import_end(
+        older.mint_time, until, older.expiration_time, _end_by_spec(spec, older.mint_time)
+    )
+
+
+def until_of(spec: ServiceTokenSpec | None) -> int | None:
+    """Return the cut-over, if an import is asked for."""
+    return spec.import_.until if spec is not None and spec.import_ is not None else None
+
+
+def recheck_at(snapshot: Snapshot, now: int) -> int | None:
+    """Return when to look again for what is to be imported: nobody watches the Secret it is in."""
+    if not is_waiting(snapshot, now):
+        return None
+    again = now + (_RECHECK_MISSING if snapshot.imported is None else _RECHECK_REFUSED)
+    return lifetime.earliest(again, until_of(snapshot.token.spec))
+
+
+def find_imported(credentials: tuple[Credential, ...]) -> Credential | None:
+    """Return the credential that was imported, if there is one."""
+    return next((one for one in credentials if imported.is_handle(one.id)), None)
+
+
+def _fault_of_time(until: int, spec: ServiceTokenSpec | None, now: int) -> str | None:
+    """Return why `until` would not be kept, and what to do."""
+    every = spec.rotation.every if spec and spec.rotation else None
+    if until > now + imported.MAX_SECONDS:
+        limit = words.duration(imported.MAX_SECONDS)
+        return f"`spec.import.until` is more than {limit} away; set an earlier one"
+    end = _end_by_spec(spec, now)
+    if end is not None and until > end:
+        return (
+            "the token would expire before `spec.import.until`; set an earlier one, let the token live longer"
+        )
+    if every is not None and until > now + every:
+        return (
+            "the token would be rotated before `spec.import.until`, and a rotation ends the imported value; set "
+            "an earlier one, a longer `spec.rotation.every`"
+        )
+    return None
+
+
+def _end_by_spec(spec: ServiceTokenSpec | None, mint_time: int) -> int | None:
+    return None if spec is None else lifetime.end_by_spec(mint_time, spec.expires_after, spec.expiration_time)

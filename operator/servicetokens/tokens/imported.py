@@ -1,0 +1,69 @@
+"""Values that somebody else made, accepted for a while beside a token of ours: what they may be, and their handle.
+
+    handle = "imp-" + the first 112 bits of HMAC-SHA256(key[keyID], "svt-import-v1" 0x00 value), in hexadecimal
+
+A foreign value has no public id in it, so the handle stands for one: what it is looked up by, and its only name in
+logs, Events and audit. It has a context of its own, so that it says nothing of the verifier, and needs the key, so that
+nobody can try values against it. No token of ours has a `-` in its id, so neither is ever taken for the other.
+"""
+
+import re
+from typing import Final
+
+from servicetokens.tokens.verifier import KeyRing
+
+HANDLE_PREFIX: Final = "imp-"
+# With the prefix as much as an id may have in status.
+_HANDLE_DIGITS: Final = 28
+_CONTEXT: Final = "svt-import-v1"
+
+# Random tokens of other systems have as many or more; 20 characters of base62 are 119 bits, about the 128 that
+# RFC 6819 (section 5.1.4.2.2) asks for.
+MIN_LENGTH: Final = 20
+# What fits into the 512 bytes of an `Authorization` header that the validator looks at, behind `Bearer `.
+MAX_LENGTH: Final = 505
+# Fewer than one in a thousand of random values with 20 hexadecimal digits has fewer different ones.
+_MIN_DIFFERENT: Final = 8
+# What may stand behind `Bearer ` (RFC 6750 section 2.1).
+_B64TOKEN: Final = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
+
+# For how long a foreign value may be accepted: PCI DSS 4.0 (8.3.9) has passwords changed within as many days.
+MAX_SECONDS: Final = 90 * 86400
+
+
+def handle_of(value: str, keys: KeyRing, key_id: str) -> str:
+    """Return the public handle of *value* under one of *keys*. Raises KeyError for an unknown key."""
+    return HANDLE_PREFIX + keys.digest(key_id, f"{_CONTEXT}\0{value}").hex()[:_HANDLE_DIGITS]
+
+
+def is_handle(credential_id: str) -> bool:
+    """Say whether a credential's id is the handle of an imported value."""
+    return credential_id.startswith(HANDLE_PREFIX)
+
+
+def import_end(mint_time: int, until: int | None, *ends: int | None) -> int:
+    """Return when a value that was imported at *mint_time* ends, at the latest at the least of *ends*.
+
+    *until* is what the spec says; None when it does not ask for the import any more: then it is dead from the
+    beginning, whatever status says.
+    """
+    last = mint_time if until is None else min(until, mint_time + MAX_SECONDS)
+    return min(last, *(end for end in ends if end is not None), last)
+
+
+def find_fault(value: str, prefix: str) -> str | None:
+    """Return why *value* must not be imported, as the end of a sentence that begins with "it", or None.
+
+    The sentence says nothing of the value but what is wrong. *prefix* is that of our own tokens.
+    """
+    if len(value) < MIN_LENGTH:
+        return f"is shorter than {MIN_LENGTH} characters, so it could be guessed"
+    if len(value) > MAX_LENGTH:
+        return f"is longer than {MAX_LENGTH} characters, which is more than the validator reads"
+    if not _B64TOKEN.fullmatch(value):
+        return "holds characters that a bearer token cannot have (is there a line break at its end?)"
+    if value.startswith(f"{prefix}_"):
+        return "begins as our own tokens do, and those are never trusted from a Secret"
+    if len(set(value)) < _MIN_DIFFERENT:
+        return f"has fewer than {_MIN_DIFFERENT} different characters, so it could be guessed"
+    return None
