@@ -12,6 +12,7 @@ _COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "operator": ("servicetokens.controllers.main", "Mint, rotate, expire and repair tokens."),
     "validator": ("servicetokens.validator.main", "Answer whether presented tokens are good."),
     "keys": ("servicetokens.admin.keys", "List the keys and what depends on each."),
+    "report": ("servicetokens.admin.report", "Write one HTML page about all accounts and tokens."),
     "smoke-test": ("servicetokens.admin.smoke", "Have a token minted, accepted, deleted and refused."),
     "kubectl": ("servicetokens.cli.main", "What people do with tokens, as `kubectl servicetoken`."),
     "crds": ("servicetokens.crdgen.main", "Print the CustomResourceDefinitions."),

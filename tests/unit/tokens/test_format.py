@@ -3,6 +3,7 @@
 import copy
 import logging
 import pickle
+import re
 import traceback
 
 import pytest
@@ -10,7 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.entropy import CountingEntropy
-from servicetokens.tokens.format import MalformedToken, Token, assemble, checksum, find_id, mint, parse
+from servicetokens.tokens.format import (
+    MalformedToken,
+    Token,
+    assemble,
+    checksum,
+    find_id,
+    mint,
+    parse,
+    pattern_of,
+)
 
 # The vector of the format: id 0123456789AB, secret = the bytes 0x00 to 0x1f.
 TEXT = "svt_0123456789AB_003aUlTJC7tjlCTQj2uNU3MFagCXG9LRKRcwGkBIDlf2pvBGr"
@@ -160,3 +170,15 @@ def test_tokens_are_equal_by_their_text_and_to_nothing_else() -> None:
     assert hash(token) == hash(same) == hash(other)
     assert token != other
     assert token != TEXT
+
+
+@pytest.mark.parametrize("prefix", ["svt", "acme2"])
+def test_the_pattern_for_scanners_is_the_shape_of_a_token(prefix: str) -> None:
+    """What is minted matches as a whole; what is a character longer, shorter or of another prefix does not."""
+    pattern = re.compile(pattern_of(prefix))
+    token = mint(prefix, CountingEntropy()).reveal()
+    assert pattern.fullmatch(token)
+    assert find_id(token, prefix) is not None
+    for wrong in (token[:-1], f"{token}0", f"x{token}", token.replace("_", "-")):
+        assert not pattern.fullmatch(wrong)
+        assert find_id(wrong, prefix) is None
