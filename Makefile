@@ -157,6 +157,11 @@ verify: drift $(TOOLS) ## Fail when anything generated differs, the manifests an
 	@$(MAKE) requirements
 	@git diff --exit-code --stat -- requirements || { echo "out of date: requirements/; commit what changed" >&2; exit 1; }
 
+# Pages, links and anchors are checked on the way; SERVICETOKENS_REPOSITORY says where links to files lead.
+.PHONY: docs
+docs: $(INSTALLED) ## Write the pages of docs/ as a site into site/, and fail when a link leads nowhere
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --clean
+
 .PHONY: sbom
 sbom: $(INSTALLED) ## Write dist/servicetokens.cdx.json: what an image holds, as CycloneDX
 	@mkdir -p dist
@@ -253,5 +258,5 @@ screenshots: $(INSTALLED) ## Write docs/images with Chromium (after changing the
 
 .PHONY: clean
 clean: ## Remove everything that make has made here (the control plane's cache stays)
-	@rm -rf .venv dist .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	@rm -rf .venv dist site .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

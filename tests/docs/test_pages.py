@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from common.runbook import Runbook
+from common.walkthrough import TEST, is_written
 from pages import metrics
 from servicetokens.api.conditions import ConditionType, Reason
 
@@ -36,6 +37,27 @@ def test_the_pages_speak_of_metrics_that_are_served() -> None:
     served = {one.name for one in (*metrics.of_operator(), *metrics.of_validator())}
     named = {name for page in PAGES for name in METRIC.findall(page.read_text())}
     assert named - served == set()
+
+
+def test_a_test_that_a_page_names_is_there() -> None:
+    """What a page says to be shown by a test is: security.md has one or more for each threat."""
+    named = {match[0] for page in PAGES for match in TEST.finditer(page.read_text())}
+    assert [name for name in sorted(named) if not is_written(name)] == []
+    rows = re.findall(r"^\| T\d+ .*$", (ROOT / "docs" / "security.md").read_text(), re.MULTILINE)
+    assert rows
+    assert [row for row in rows if not TEST.search(row)] == []
+
+
+def test_every_alert_has_its_line_and_its_page() -> None:
+    """docs/how-to/monitoring.md says of each what to do; the pages that alerts name exist."""
+    alerts = (ROOT / "charts" / "servicetokens" / "files" / "alerts.yaml").read_text()
+    page = (ROOT / "docs" / "how-to" / "monitoring.md").read_text()
+    names = re.findall(r"^ *- alert: (\w+)$", alerts, re.MULTILINE)
+    assert names
+    assert [name for name in names if f"`{name}`" not in page] == []
+    pages = re.findall(r"docs/[\w/-]+\.md", alerts)
+    assert pages
+    assert [one for one in pages if not (ROOT / one).is_file()] == []
 
 
 def test_every_make_target_is_documented() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from common.world import ROOT
-from pages import chart, licences, metrics, olm, scanners
+from pages import chart, events, fields, licences, metrics, olm, scanners
 
 COPIED: Final = {
     "crds": ["crds/*.yaml"],
@@ -22,6 +22,7 @@ def wanted() -> Mapping[Path, str]:
     """Return every generated file with what has to be in it."""
     pages = {
         ROOT / "docs" / "metrics.md": metrics.render(),
+        events.PAGE: events.render(),
         licences.PAGE: licences.render(),
         chart.README: chart.render(),
     }
@@ -31,7 +32,7 @@ def wanted() -> Mapping[Path, str]:
         for pattern in patterns
         for path in sorted(ROOT.glob(pattern))
     }
-    return pages | copies | olm.render() | scanners.render()
+    return {**pages, **fields.pages(), **copies, **olm.render(), **scanners.render()}
 
 
 def main() -> None:

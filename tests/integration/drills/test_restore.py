@@ -1,17 +1,14 @@
 """Restore drills: what comes back, what is minted anew, and that what was taken away stays away."""
 
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 
 from common.runbook import Runbook
 from common.validating import RunningValidator, validator
 from common.world import ROOT, World
-from controlplane.cluster import Cluster
 from servicetokens.api.names import API_VERSION
 
 RUNBOOK = Runbook("restore")
@@ -24,15 +21,6 @@ CLUSTER_OWNED = (
     "managedFields",
     "ownerReferences",
 )
-
-
-@pytest.fixture
-def world(binaries: Path) -> Iterator[World]:
-    """A cluster that the test may break."""
-    with Cluster(binaries=binaries) as cluster:
-        world = World(cluster)
-        world.install()
-        yield world
 
 
 def backup(world: World, namespace: str) -> dict[str, list[dict[str, Any]]]:

@@ -1,0 +1,115 @@
+"""docs/events.md: every Event that the operator sends, as the code that sends it says, and what a reader does then.
+
+A reason that the code has and `_ADVICE` has not ends `make generate`: nobody is told of something without being told
+what to do.
+"""
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from common.world import ROOT
+from servicetokens.lifecycle import transitions
+
+PAGE: Final = ROOT / "docs" / "events.md"
+_SOURCES: Final = ROOT / "operator" / "servicetokens" / "lifecycle"
+_HEAD: Final = """# Events
+
+<!-- Written by `make generate`. -->
+
+    kubectl -n team-a events --for svctok/ci-prod
+
+An Event is written after the change that it tells of, and only when something changed. None holds a token. The very
+first mint of a token sends none, since the condition `Ready` says it already
+([why](decisions/0005-first-mint-sends-no-event.md)).
+
+Events are for people who look now: Kubernetes deletes them after an hour or so, and the operator sends few of what
+repeats ([limits](operations.md#what-they-measure)). What a program needs is in the [conditions](conditions.md), which
+stay, and in the [metrics](metrics.md).
+
+| type | reason | says | what to do |
+|---|---|---|---|
+"""
+_FINDING: Final = "the message of the condition `Ready`, which has the same reason"
+
+_ADVICE: Final = {
+    "AccountNotFound": "Nothing, if the account comes later. Else create it, or make a token for the right account.",
+    "AccountReplaced": "Have workloads read the Secret again. If it was not meant, find out who deleted the account.",
+    "ImportEnded": "Nothing, if everything uses the new token by now. Take `spec.import` out of Git.",
+    "ImportRefused": "Do what the message says, or take `spec.import` away.",
+    "ImportSecretMissing": "Create the Secret that `spec.import` names, or take `spec.import` away.",
+    "ImportSkipped": "Take `spec.import` away; to import all the same, make another ServiceToken.",
+    "InvalidSpec": "Correct the spec as the message says and apply it again.",
+    "KeyMissing": "Restore the Secret with the keys ([runbook](runbooks/keys.md)).",
+    "LifetimeTooLong": "Ask for a shorter life, or have the limit of the account or role raised.",
+    "RoleNotGranted": "Have the namespace added to the role, or the role to the account, or take it out of the token.",
+    "SecretConflict": "Delete or rename the Secret in the way, or make a new ServiceToken with another `secret.name`.",
+    "SecretMissing": "Look at what the message quotes: a quota, an admission policy, or who keeps changing the Secret.",
+    "TokenImported": "Move what uses the old value to the new token before the cut-over ([how](moving/index.md)).",
+    "TokenExpired": "Nothing, if its time was over. A later end, or a changed `rotation.id`, mints a fresh token.",
+    "TokenExpiringSoon": "Declare `spec.rotation`, give it a later end, or let it end.",
+    "TokenMinted": "Have workloads read the Secret again.",
+    "TokenReminted": "Have workloads read the Secret again. If nobody set a cut, find out who changed the Secret.",
+    "TokenRestored": "Nothing.",
+    "TokenRevoked": "Nothing. `kubectl wait --for=condition=Enforced` says when it is in force everywhere.",
+    "TokenResumed": "Nothing.",
+    "TokenSuspended": "If it is needed, say so in `spec.inUseTime`; else revoke or delete it ([more](unused.md)).",
+    "TokenUnused": "The same, before it is refused ([more](unused.md)).",
+    "TokenRotated": "Nothing, if workloads read the Secret before the overlap ends ([how](how-to/rotation.md)).",
+}
+
+
+@dataclass(frozen=True, order=True)
+class Sent:
+    """An Event as the code has it."""
+
+    type: str
+    reason: str
+    note: str
+
+
+def sent() -> list[Sent]:
+    """Return every Event that the code can send, the ordinary ones first."""
+    found = {Sent(*one) for one in transitions._MINTED.values()}
+    found |= {Sent("Warning", str(reason), _FINDING) for reason in transitions._FINDINGS}
+    for path in sorted(_SOURCES.glob("*.py")):
+        found |= set(_literal(path))
+    return sorted(found)
+
+
+def render() -> str:
+    """Return the page.
+
+    Raises:
+        KeyError: the code sends an Event for which nothing is written in `_ADVICE`.
+    """
+    events = sent()
+    idle = sorted(set(_ADVICE) - {one.reason for one in events})
+    if idle:
+        message = f"nobody sends {', '.join(idle)} any more: take it out of tests/pages/events.py"
+        raise ValueError(message)
+    rows = [f"| {one.type} | `{one.reason}` | {one.note} | {_ADVICE[one.reason]} |\n" for one in events]
+    return _HEAD + "".join(rows)
+
+
+def _literal(path: Path) -> Iterator[Sent]:
+    """Give the Events whose type and reason stand in the code as words: `Event("Normal", "TokenRevoked", note)`."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        match node:
+            case ast.Call(
+                func=ast.Name(id="Event"),
+                args=[ast.Constant(value=str(kind)), ast.Constant(value=str(reason)), note],
+            ):
+                yield Sent(kind, reason, _text(note))
+
+
+def _text(note: ast.expr) -> str:
+    match note:
+        case ast.Constant(value=str(text)):
+            return text
+        case ast.JoinedStr(values=parts):
+            return "".join(_text(part) if isinstance(part, ast.Constant) else "…" for part in parts)
+        case _:
+            return "the message of the condition with that name"
