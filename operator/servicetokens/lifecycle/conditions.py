@@ -26,11 +26,12 @@ def merge(
 
     - `lastTransitionTime` moves only when the status flips;
     - `observedGeneration` is always the present one, or `kubectl wait` hangs;
-    - `Reconciling` and `Stalled` go when no verdict speaks of them: they are present only while true (kstatus);
+    - `Reconciling` and `Stalled` go when no verdict speaks of them: they are present only while true (kstatus), as is
+      `ImportEndingSoon`;
     - conditions of other writers stay as they are.
     """
     known = {condition.type: condition for condition in before}
-    for passing in (ConditionType.RECONCILING, ConditionType.STALLED):
+    for passing in (ConditionType.RECONCILING, ConditionType.STALLED, ConditionType.IMPORT_ENDING_SOON):
         known.pop(passing, None)
     old = {condition.type: condition for condition in before}
     for verdict in verdicts:
