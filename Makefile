@@ -14,6 +14,7 @@ NODE ?= kind
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 PEERS := .venv/peers/.installed
+SCANNERS := .venv/scanners/.installed
 TOOLS := .venv/tools/.built
 NODE_BUILT := .venv/node/.built
 PINS := requirements/runtime.txt requirements/dev.txt requirements/bootstrap.txt
@@ -61,8 +62,19 @@ $(PEERS): requirements/proxies.txt | $(INSTALLED)
 	touch $@; \
 	} >&2
 
+# In an environment of its own: what it needs must not come into ours. gitleaks is among the tools.
+.PHONY: scanners
+scanners: $(SCANNERS) ## Fetch the secret scanner that tests/scanners runs beside gitleaks (detect-secrets)
+
+$(SCANNERS): requirements/scanners.txt | $(INSTALLED)
+	@{ \
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv/scanners; \
+	VIRTUAL_ENV=$(CURDIR)/.venv/scanners $(BIN)/uv pip sync --quiet --require-hashes requirements/scanners.txt; \
+	touch $@; \
+	} >&2
+
 .PHONY: tools
-tools: $(TOOLS) ## Build Helm, promtool and others that tests run, from Go modules (about 5 minutes, once)
+tools: $(TOOLS) ## Build Helm, Prometheus and others that tests run, from Go modules (about 5 minutes, once)
 
 $(TOOLS): $(wildcard tests/tools/go.* tests/tools/*/go.* tests/tools/*/main.go) | $(INSTALLED)
 	@{ \
@@ -71,16 +83,18 @@ $(TOOLS): $(wildcard tests/tools/go.* tests/tools/*/go.* tests/tools/*/main.go) 
 	echo "Building what tests run beside the control plane: about 5 minutes the first time."; \
 	build() { \
 		echo "  $$2 ..."; \
-		(cd tests/tools/$$1 && go build -trimpath -ldflags "-s -w" -o $(CURDIR)/.venv/tools/$$2 $$3); \
+		(cd tests/tools/$$1 && go build -trimpath -ldflags "-s -w" -o $(CURDIR)/.venv/tools/$$2 $${@:3}); \
 	}; \
 	build . helm3 helm.sh/helm/v3/cmd/helm; \
 	build . helm4 helm.sh/helm/v4/cmd/helm; \
 	build . promtool github.com/prometheus/prometheus/cmd/promtool; \
+	build . prometheus -tags remove_all_sd github.com/prometheus/prometheus/cmd/prometheus; \
 	build . kind sigs.k8s.io/kind; \
 	build . health ./health; \
 	build . pause ./pause; \
 	build olm olm .; \
 	build actionlint actionlint github.com/rhysd/actionlint/cmd/actionlint; \
+	build gitleaks gitleaks github.com/zricethezav/gitleaks/v8; \
 	touch $@; \
 	} >&2
 
@@ -90,6 +104,7 @@ requirements: $(INSTALLED) ## Pin again what pyproject.toml asks for (after chan
 	@$(COMPILE) pyproject.toml --extra grpc --group dev --constraints requirements/runtime.txt \
 		--output-file requirements/dev.txt
 	@$(COMPILE) --group proxies --output-file requirements/proxies.txt
+	@$(COMPILE) --group scanners --output-file requirements/scanners.txt
 	@$(COMPILE) --group build --constraints requirements/dev.txt --output-file requirements/build.txt
 	@$(COMPILE) --group bootstrap --output-file requirements/bootstrap.txt
 
@@ -160,7 +175,7 @@ unit: $(INSTALLED) ## Unit tests: no cluster, no network
 	@$(BIN)/pytest --quiet tests/unit
 
 .PHONY: test
-test: $(INSTALLED) $(PEERS) $(TOOLS) ## Every test that needs no container engine, and the coverage floors
+test: $(INSTALLED) $(PEERS) $(SCANNERS) $(TOOLS) ## Every test that needs no container engine, and the coverage floors
 	@$(CONTROL_PLANE) >/dev/null
 	@rm -f .coverage .coverage.*
 	@$(BIN)/coverage run -m pytest $(ARGS)
@@ -231,6 +246,10 @@ bench-scale: $(INSTALLED) ## Measure 10,000 and 50,000 tokens, for minutes (ARGS
 soak: $(INSTALLED) ## Random life and restarts against a model that knows what must be accepted (MINUTES=1)
 	@$(CONTROL_PLANE) >/dev/null
 	@$(RUN) -m soak --minutes $(MINUTES) $(ARGS)
+
+.PHONY: screenshots
+screenshots: $(INSTALLED) ## Write docs/images with Chromium (after changing the page of `servicetokens report`)
+	@$(RUN) -m reporting.screenshots
 
 .PHONY: clean
 clean: ## Remove everything that make has made here (the control plane's cache stays)

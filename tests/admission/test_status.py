@@ -45,6 +45,8 @@ FULL = [
             last_used_time=0,
             revocation_time=1_795_579_200,
             restoration_time=1_795_579_200,
+            unused_since_time=1_795_579_200,
+            suspension_time=1_795_579_200,
             credentials=(CREDENTIAL, CREDENTIAL.model_copy(update={"serial": 2**53 - 1})),
             conditions=(READY,),
         ),

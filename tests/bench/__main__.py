@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from bench import enforcing, minting, relisting, report, revoking, serving, starting
+from bench import enforcing, helping, minting, relisting, report, revoking, serving, starting
 from bench.contest import FEW, FEW_NAMESPACE, MANY_NAMESPACE, ROTATION, open_arena
 from bench.machine import Machine
 from bench.objects import prepare_namespace
@@ -64,6 +64,8 @@ def main() -> int:
             version = cluster.client().request("GET", "/version").body["gitVersion"]
             machine = Machine.inspect(version)
             sections = asyncio.run(_measure(cluster, options))
+            _say("helping: the plugin, a bare interpreter and kubectl in turn")
+            sections.append(helping.measure(build.find() / "kubectl"))
     except FAILURES as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1

@@ -38,6 +38,7 @@ def test_every_row_is_measured(binaries: Path) -> None:
         "listed again",
         "apply -> Enforced, p99",
         "revoke, p99",
+        "kubectl-servicetoken --help",
     ):
         assert row in printed
 

@@ -72,6 +72,11 @@ OF_THE_SMOKE_TEST: Final = frozenset(
     {"admin.smoke.SmokeTest._create.created", "admin.smoke.SmokeTest._delete"}
 )
 
+# What a person runs, and reads what went wrong: the plugin. `tests/integration/cli` has it refused.
+OF_THE_PLUGIN: Final = frozenset(
+    f"cli.cluster.Cluster.{name}" for name in ("list_metadata", "get", "create", "change", "_review")
+)
+
 
 def call_sites() -> set[str]:
     """Return every function of the package that sends a request, as `module.Class.function`."""

@@ -73,15 +73,19 @@ class Surroundings:
         deleting: bool = False,
         account_uid: str = "a-1",
         credentials: Sequence[Mapping[str, Any]] | None = None,
+        suspended: str | None = None,
         **spec: Any,
     ) -> None:
-        """Put the token, 30 days long unless *spec* says otherwise, with one credential unless others are given."""
+        """Put the token, 30 days long unless *spec* says otherwise, with one credential unless others are given.
+
+        *suspended* is the time since when it is, because nobody used it.
+        """
         end = {} if "expirationTime" in spec or "expiresAfter" in spec else {"expiresAfter": "30d"}
         stored = [self.credential(self.token, uid=uid)] if credentials is None else list(credentials)
         body = {
             "metadata": _meta(name, uid, deleting=deleting),
             "spec": {"accountRef": {"name": "ci"}, **end, **spec},
-            "status": {"accountUID": account_uid, "credentials": stored},
+            "status": {"accountUID": account_uid, "credentials": stored, "suspensionTime": suspended},
         }
         self.tokens.put(_decoded(wire.token_decoder, body))
 

@@ -16,7 +16,7 @@ _SECONDS: Final = 90
 
 
 class Runbook:
-    """One page: what its sections tell people to type."""
+    """One page: what its sections tell people to type. *folder* is where in `docs/` it is."""
 
     def __init__(self, name: str, folder: str = "runbooks") -> None:
         parts = _SECTION.split((ROOT / "docs" / folder / f"{name}.md").read_text())

@@ -52,7 +52,7 @@ def run(app: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_the_program_runs_from_the_folder(app: Path) -> None:
     """All commands, with the wheel's own code and the pinned libraries."""
     assert run(app, "--version").stdout == f"{__version__}\n"
-    for name in ("operator", "validator", "keys", "smoke-test", "crds"):
+    for name in ("operator", "validator", "keys", "report", "smoke-test", "crds"):
         done = run(app, name, "--help")
         assert done.returncode == 0, done.stderr
     code = "import servicetokens, grpc, kopf; print(servicetokens.__file__, grpc.__file__, kopf.__file__)"
@@ -79,6 +79,7 @@ def test_it_holds_what_is_pinned_and_no_tests(app: Path) -> None:
     assert found.pop("servicetokens") == __version__
     assert found == {name: pinned[name] for name in found}
     assert {"aiohttp", "kopf", "grpcio", "pydantic"} <= set(found)
+    assert (app / "servicetokens" / "admin" / "report.css").exists()
     assert not (app / "tests").exists()
     assert not (app / "bin").exists()
 

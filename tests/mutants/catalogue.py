@@ -1,27 +1,9 @@
 """Mistakes that somebody could make. Each is one piece of text replaced by another, and the tests must notice it."""
 
-from dataclasses import dataclass
 from typing import Final
 
-
-@dataclass(frozen=True)
-class Mutant:
-    """In *file*, *before* (found exactly once) becomes *after*. *says* completes "a lifecycle that ..."."""
-
-    says: str
-    file: str
-    before: str
-    after: str
-
-
-CREDENTIALS: Final = "lifecycle/credentials.py"
-PLAN: Final = "lifecycle/plan.py"
-CHECKS: Final = "lifecycle/checks.py"
-SNAPSHOT: Final = "lifecycle/snapshot.py"
-SCHEDULE: Final = "lifecycle/schedule.py"
-VERIFIER: Final = "tokens/verifier.py"
-IMPORTING: Final = "lifecycle/importing.py"
-IMPORTED: Final = "tokens/imported.py"
+from mutants import imports, unused
+from mutants.mutant import CHECKS, CREDENTIALS, PLAN, SCHEDULE, SNAPSHOT, VERIFIER, Mutant
 
 MUTANTS: Final = (
     Mutant(
@@ -112,7 +94,7 @@ MUTANTS: Final = (
         "ignores that the account is another one",
         CREDENTIALS,
         "if account is not None and token.status.account_uid != account.uid:",
-        "if False:",
+        "if flagged_since == 0:",
     ),
     Mutant(
         "does not record whose account it was minted for",
@@ -124,7 +106,7 @@ MUTANTS: Final = (
         "ignores the kill switch",
         CREDENTIALS,
         "if not_before is not None and not_before <= now:",
-        "if False:",
+        "if flagged_since == 0:",
     ),
     Mutant(
         "cuts before the time has come",
@@ -211,7 +193,7 @@ MUTANTS: Final = (
         "believes a mint in the future",
         CREDENTIALS,
         "if current.mint_time > now + lifetime.MAX_CLOCK_SKEW:",
-        "if False:",
+        "if flagged_since == 0:",
     ),
     Mutant(
         "retries without waiting",
@@ -279,76 +261,6 @@ MUTANTS: Final = (
         'return f"{self.prefix}_{self.id}_…"',
         "return self._text",
     ),
-    Mutant(
-        "imports again when status was lost",
-        IMPORTING,
-        "return None if was_minted or asked.until <= now else asked",
-        "return None if asked.until <= now else asked",
-    ),
-    Mutant(
-        "imports again when the credentials are gone",
-        IMPORTING,
-        "if asked is None or status.serial is not None or status.credentials:",
-        "if asked is None or status.credentials:",
-    ),
-    Mutant(
-        "imports although it is too late",
-        IMPORTING,
-        "return None if was_minted or asked.until <= now else asked",
-        "return None if was_minted else asked",
-    ),
-    Mutant(
-        "mints without waiting for the value to be imported",
-        CHECKS,
-        "    import_is_impossible,  #",
-        "    #",
-    ),
-    Mutant(
-        "keeps an imported value through a rotation of a lost Secret",
-        CREDENTIALS,
-        "return None if alive.older is not None and is_handle(alive.older.id) else alive.older",
-        "return alive.older",
-    ),
-    Mutant(
-        "ends an imported value with an overlap",
-        CREDENTIALS,
-        "end = lifetime.earliest(importing.end_of(older, spec, now), next_rotation(spec, current.mint_time))",
-        "pass",
-    ),
-    Mutant(
-        "takes an imported value for the current credential",
-        CREDENTIALS,
-        "if current is None or is_handle(current.id):",
-        "if current is None:",
-    ),
-    Mutant(
-        "revives an imported value that is over",
-        IMPORTING,
-        "if spec is None or (stored is not None and stored <= now):",
-        "if spec is None:",
-    ),
-    Mutant(
-        "lets an imported value live for more than ninety days",
-        IMPORTED,
-        "min(until, mint_time + MAX_SECONDS)",
-        "until",
-    ),
-    Mutant(
-        "keeps an imported value that nobody asks for any more",
-        IMPORTED,
-        "last = mint_time if until is None",
-        "last = mint_time + MAX_SECONDS if until is None",
-    ),
-    Mutant(
-        "imports a value that begins as our own tokens do",
-        IMPORTED,
-        'if value.startswith(f"{prefix}_"):',
-        'if value.startswith("_"):',
-    ),
-    Mutant(
-        "leaves the key out of the handle",
-        IMPORTED,
-        r'keys.digest(key_id, f"{_CONTEXT}\0{value}").hex()',
-        r'f"{_CONTEXT}\0{value}".encode().hex()',
-    ),
+    *imports.MUTANTS,
+    *unused.MUTANTS,
 )

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from common.world import ROOT
-from pages import chart, licences, metrics, olm
+from pages import chart, licences, metrics, olm, scanners
 
 COPIED: Final = {
     "crds": ["crds/*.yaml"],
@@ -31,7 +31,7 @@ def wanted() -> Mapping[Path, str]:
         for pattern in patterns
         for path in sorted(ROOT.glob(pattern))
     }
-    return pages | copies | olm.render()
+    return pages | copies | olm.render() | scanners.render()
 
 
 def main() -> None:

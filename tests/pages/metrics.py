@@ -11,7 +11,6 @@ from common.clock import FakeClock
 from common.facts import settled
 from common.presenting import Surroundings
 from servicetokens.controllers.cache import Caches
-from servicetokens.controllers.keys import Key
 from servicetokens.controllers.metrics import Happenings, OperatorCollector, OperatorNumbers
 from servicetokens.validator.metrics import Tally, UsageNumbers, ValidatorCollector
 
@@ -44,10 +43,7 @@ def of_operator() -> list[Described]:
     registry.register(OperatorCollector(lambda: numbers))
     happenings = Happenings(registry)
     happenings.requested("GET", 200)
-    happenings.events.labels("sent")
-    happenings.minted.labels("First")
     happenings.reconciles.labels("ServiceToken", "done")
-    happenings.seconds.labels(Key("ServiceToken", "", "").kind)
     return _described(registry.collect())
 
 

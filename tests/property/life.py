@@ -12,7 +12,7 @@ from hypothesis import event
 from hypothesis.stateful import RuleBasedStateMachine, invariant
 
 from property.ledger import end_by, overlap_of, rotates_at
-from property.validator import accepts
+from property.validator import accepts, is_suspended
 from property.world import RING, UID, World
 from servicetokens.api.conditions import ConditionType
 from servicetokens.api.service_token import Credential
@@ -229,7 +229,7 @@ class Life(RuleBasedStateMachine):
         cut = account.tokens_not_before_time
         is_cut = cut is not None and world.ledger.entries[value].mint_time < cut <= world.now
         refused = world.spec.state == "Revoked" or account.state == "Suspended" or is_cut
-        refused = refused or world.status.account_uid != world.account_uid
+        refused = refused or world.status.account_uid != world.account_uid or is_suspended(world)
         assert accepts(world, value) is (world.now < until and not refused)
         self.note("an overlap was watched")
 

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule, run_state_machine_as_test
 
-from property.life import CHOSEN, COPIED, SEEN, Life
+from property.idle import IdleLife
+from property.life import CHOSEN, COPIED, SEEN
 from property.validator import accepts
 from property.world import ROLE, START, Stored, World, role_of, rotation_of, spec_of
 from servicetokens.api.service_token import ServiceTokenStatus
@@ -54,7 +55,7 @@ BY_HAND: Final = (
 )
 
 
-class TokenLife(Life):
+class TokenLife(IdleLife):
     """The rules are what people and accidents do; after each of them the operator comes to rest, if it is there."""
 
     @initialize(end=ENDS, rotation=st.none() | ROTATIONS, is_alone=RARELY)
@@ -236,7 +237,7 @@ class TokenLife(Life):
     def is_obstructed(self) -> bool:
         """One of the obstacles is there."""
         world = self.world
-        is_free = world.account is not None and world.account.token_policy is None and self.foreign is None
+        is_free = world.account is not None and not world.is_limited and self.foreign is None
         return not is_free or not world.keys_are_there or world.refuses_secrets
 
     @precondition(lambda self: not self.is_obstructed)
@@ -387,4 +388,10 @@ def test_a_token_keeps_every_promise_whatever_happens() -> None:
     run_state_machine_as_test(TokenLife)
     for cause in MintCause:
         assert SEEN[f"minted: {cause.value}"] > 0, f"never minted: {cause.value}"
-    assert SEEN["an overlap was watched"] > 0
+    for what in (
+        "an overlap was watched",
+        "flagged as unused",
+        "suspended as unused",
+        "a suspension was undone",
+    ):
+        assert SEEN[what] > 0, f"never seen: {what}"

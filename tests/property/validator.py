@@ -9,12 +9,20 @@ from property.world import RING, UID, World
 _SKEW: Final = 60
 
 
+def is_suspended(world: World) -> bool:
+    """Say whether it is because nobody used it, and nobody has said since that it is needed."""
+    since, word = world.status.suspension_time, world.spec.in_use_time
+    return since is not None and (word is None or word < since)
+
+
 def accepts(world: World, value: str) -> bool:
     """Say whether a validator that sees *world* would accept *value* now."""
     account, status, now = world.account, world.status, world.now
     if account is None or status.account_uid != world.account_uid or not world.keys_are_there:
         return False
     if world.spec.state == "Revoked" or account.state == "Suspended":
+        return False
+    if is_suspended(world):
         return False
     newest = sorted(status.credentials, key=lambda one: -one.serial)[:2]
     for credential in newest:

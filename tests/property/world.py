@@ -88,6 +88,8 @@ class World:
         self.retired: list[Credential] = []
         self.causes: list[MintCause] = []
         self.version = 1
+        #: The latest use of any token that the operator knows of.
+        self.latest_use: int | None = None
         #: The greatest serial that was given out since status was last lost as a whole.
         self.floor = 0
         self._entropy = CountingEntropy()
@@ -116,6 +118,7 @@ class World:
             secret=self._secret_facts(),
             keys=keys,
             memory=self.memories.recall(KEY, token, self.now),
+            latest_use=self.latest_use,
         )
 
     @property
@@ -335,10 +338,22 @@ class World:
         if self.account is not None:
             self.account = self.account.model_copy(update=changes)
 
+    @property
+    def is_limited(self) -> bool:
+        """The account has a longest lifetime."""
+        policy = self.account.token_policy if self.account else None
+        return policy is not None and policy.max_lifetime is not None
+
     def limit(self, seconds: int | None) -> None:
         """Set the account's longest lifetime, or take it away."""
-        policy = None if seconds is None else TokenPolicy.model_construct(max_lifetime=seconds)
-        self.edit_account(token_policy=policy)
+        self.edit_policy(max_lifetime=seconds)
+
+    def edit_policy(self, **changes: int | None) -> None:
+        """Change the account's policy, by periods that are shorter than the schema allows; without any it goes."""
+        if self.account is not None:
+            policy = self.account.token_policy or TokenPolicy.model_construct()
+            changed = policy.model_copy(update=changes)
+            self.edit_account(token_policy=changed if any(vars(changed).values()) else None)
 
 
 def spec_of(

@@ -12,8 +12,7 @@ from common.world import HOME, World
 from controlplane.cluster import Cluster, Options
 from proxies.cases import UNKNOWN
 from proxies.clients import DOCS
-from servicetokens.api.names import KEYS_SECRET
-from servicetokens.controllers.issuing import TLS_SECRET
+from servicetokens.api.names import KEYS_SECRET, VALIDATOR_TLS_SECRET
 from servicetokens.tokens.verifier import KeyRing
 
 PAGE = DOCS / "kube-apiserver" / "webhook.yaml"
@@ -32,9 +31,9 @@ def test_kubectl_is_the_account_until_it_is_revoked(binaries: Path, tmp_path: Pa
         world = World(cluster)
         world.install()
         with world.operator(tmp_path / "operator.log"):
-            world.until(lambda: world.secret(HOME, TLS_SECRET), "the certificate", timeout=20)
+            world.until(lambda: world.secret(HOME, VALIDATOR_TLS_SECRET), "the certificate", timeout=20)
             world.until(lambda: world.secret(HOME, KEYS_SECRET), "the keys", timeout=20)
-        secret, keys = world.secret(HOME, TLS_SECRET), world.secret(HOME, KEYS_SECRET)
+        secret, keys = world.secret(HOME, VALIDATOR_TLS_SECRET), world.secret(HOME, KEYS_SECRET)
         assert secret is not None
         assert keys is not None
         for name in ("tls.crt", "tls.key", "ca.crt"):

@@ -114,26 +114,41 @@ def command(kubeconfig: str | None, namespace: str, output: str) -> None:
     except (KubeError, NotConfigured, InvalidKeyRing) as error:
         click.echo(f"servicetokens keys: {error}", err=True)
         sys.exit(1)
+    show(found, output)
+
+
+async def _look(kubeconfig: str | None, namespace: str) -> Sequence[KeyRow]:
+    async with await Api.connect(kubeconfig) as api:
+        return await look(api, namespace)
+
+
+async def look(api: Api, namespace: str) -> Sequence[KeyRow]:
+    """Return a row for each key of the operator in *namespace*, and for credentials of keys that are gone.
+
+    Raises:
+        InvalidKeyRing: the keys are not there, or cannot be used.
+        KubeError: the API server could not be asked, or refused.
+    """
+    try:
+        secret = await SecretStore(api).get(namespace, names.KEYS_SECRET)
+    except NotFound:
+        message = (
+            f"there is no Secret '{names.KEYS_SECRET}' in namespace '{namespace}': "
+            "the operator makes it when it starts first; if it is lost, restore it from a backup"
+        )
+        raise InvalidKeyRing(message) from None
+    ring = KeyRing.from_secret_data(secret.get("data") or {})
+    return rows(ring, await live_key_ids(api, SystemClock().now()))
+
+
+def show(found: Sequence[KeyRow], output: str) -> None:
+    """Print *found* as `table` or `json`."""
     if output == "json":
         click.echo(json.dumps([_as_json(row) for row in found], indent=2))
         return
     click.echo(f"{'KEY':<10} {'CREDENTIALS':>11}  STATE")
     for row in found:
         click.echo(f"{row.key:<10} {row.credentials:>11}  {row.state}: {row.advice}")
-
-
-async def _look(kubeconfig: str | None, namespace: str) -> Sequence[KeyRow]:
-    async with await Api.connect(kubeconfig) as api:
-        try:
-            secret = await SecretStore(api).get(namespace, names.KEYS_SECRET)
-        except NotFound:
-            message = (
-                f"there is no Secret '{names.KEYS_SECRET}' in namespace '{namespace}': "
-                "the operator makes it when it starts first; if it is lost, restore it from a backup"
-            )
-            raise InvalidKeyRing(message) from None
-        ring = KeyRing.from_secret_data(secret.get("data") or {})
-        return rows(ring, await live_key_ids(api, SystemClock().now()))
 
 
 def _as_json(row: KeyRow) -> dict[str, Any]:

@@ -33,6 +33,8 @@ class ConditionType(StrEnum):
     EXPIRING_SOON = "ExpiringSoon"
     #: The cut-over of an imported value is near. Present only while true.
     IMPORT_ENDING_SOON = "ImportEndingSoon"
+    #: The token was not used for as long as the account's policy says. Present only while true.
+    UNUSED = "Unused"
     #: Every live validator answers by this generation of the spec.
     ENFORCED = "Enforced"
     #: The operator is still working on this generation. Present only while true (kstatus).
@@ -61,6 +63,8 @@ class Reason(StrEnum):
     ACCOUNT_REPLACED = "AccountReplaced"
     #: Active: the account says `state: Suspended`.
     ACCOUNT_SUSPENDED = "AccountSuspended"
+    #: Unused: flagged. Active: suspended for it.
+    UNUSED_FOR_LONG = "UnusedForLong"
     #: Active of an account: it says `state: Suspended`.
     SUSPENDED = "Suspended"
     #: Ready, Active: the stored spec breaks today's rules (it is older than they are).

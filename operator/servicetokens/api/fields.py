@@ -129,6 +129,16 @@ Duration = Annotated[
     _duration_schema(values.DURATION_PATTERN),
     _duration_rule(values.DURATION_PATTERN, _BETWEEN, values.DURATION_ADVICE),
 ]
+# Whole seconds, from one day on.
+UnusedPeriod = Annotated[
+    Duration,
+    Rule(
+        f"!{cel_matches('self', values.DURATION_PATTERN)} || "
+        + cel_seconds(["self"], f"v[0] >= {values.MIN_UNUSED}"),
+        values.UNUSED_ADVICE,
+        lambda seconds: seconds >= values.MIN_UNUSED,
+    ),
+]
 # Whole seconds, up to a hundred years; zero is "no overlap".
 Overlap = Annotated[
     int,

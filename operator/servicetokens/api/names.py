@@ -38,7 +38,7 @@ ANNOTATION_TEMPLATE: Final = f"{GROUP}/template"
 # On the CRDs: code that finds an older revision than its own refuses to run, since an older schema would drop
 # a restriction such as `allowedCIDRs` silently. Raise it with every field or rule that restricts.
 ANNOTATION_SCHEMA_REVISION: Final = f"{GROUP}/schema-revision"
-SCHEMA_REVISION: Final = 1
+SCHEMA_REVISION: Final = 2
 
 # Argo CD must neither report the minted Secret as drift nor prune it: it is in nobody's Git.
 ARGO_ANNOTATIONS: Final[Mapping[str, str]] = MappingProxyType(
@@ -48,6 +48,9 @@ ARGO_ANNOTATIONS: Final[Mapping[str, str]] = MappingProxyType(
     },
 )
 
+# In the operator's own namespace.
 KEYS_SECRET: Final = "servicetokens-hmac-keys"
+VALIDATOR_TLS_SECRET: Final = "servicetokens-validator-tls"
+OPERATOR_LEASE: Final = "servicetokens-operator"
 DEFAULT_NAMESPACE: Final = "servicetokens"
 DEFAULT_PREFIX: Final = "svt"

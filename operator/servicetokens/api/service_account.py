@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from servicetokens.api.conditions import Conditions
-from servicetokens.api.fields import Count, DnsLabel, Duration, ListType, Text, TimeCeil
+from servicetokens.api.fields import Count, DnsLabel, Duration, ListType, Text, TimeCeil, UnusedPeriod
 from servicetokens.api.meta import Model, ObjectMeta, RuledModel, StatusModel
 from servicetokens.api.rules import Rule
 
@@ -20,12 +20,35 @@ class TokenPolicy(RuledModel):
             "more, or for `never`, is not minted, and says so in its condition Ready."
         ),
     )
+    unused_for: UnusedPeriod | None = Field(
+        default=None,
+        description=(
+            "A token that was not used for so long, as in 90d, is flagged: its condition Unused becomes true. "
+            "A use, or `inUseTime` on the token, takes the flag away."
+        ),
+    )
+    suspend_unused_after: UnusedPeriod | None = Field(
+        default=None,
+        description=(
+            "A token that stays unused for so long after it was flagged, as in 30d, is refused until its "
+            "`inUseTime` says that it is needed. Left out, tokens are flagged and nothing else."
+        ),
+    )
 
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
-            "has(self.maxLifetime)",
-            "must set `maxLifetime`; leave `tokenPolicy` out when there is no limit",
-            lambda policy: policy.max_lifetime is not None,
+            "has(self.maxLifetime) || has(self.unusedFor) || has(self.suspendUnusedAfter)",
+            "must set `maxLifetime` or `unusedFor`; leave `tokenPolicy` out when there is no limit",
+            lambda policy: (
+                (policy.max_lifetime or policy.unused_for or policy.suspend_unused_after) is not None
+            ),
+        ),
+        Rule(
+            "!has(self.suspendUnusedAfter) || has(self.unusedFor)",
+            "needs `unusedFor` beside it, which says when a token is flagged; suspension counts from then",
+            lambda policy: policy.suspend_unused_after is None or policy.unused_for is not None,
+            path=".suspendUnusedAfter",
+            reason="FieldValueForbidden",
         ),
     )
 

@@ -149,6 +149,14 @@ class ServiceTokenSpec(RuledModel):
         default=None,
         description="Why it was revoked, for the audit. Only together with `state: Revoked`.",
     )
+    in_use_time: Time | None = Field(
+        default=None,
+        description=(
+            "Says that the token was needed at this moment, in RFC 3339 with a time zone, as in "
+            "2026-11-28T09:00:00Z; counts as a use for the account's `unusedFor`, and brings back what was "
+            "suspended before. A moment still to come exempts it until then."
+        ),
+    )
     expires_after: Lifetime | None = Field(
         default=None,
         description=(

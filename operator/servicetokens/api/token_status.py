@@ -82,6 +82,17 @@ class ServiceTokenStatus(StatusModel):
         default=None,
         description="When it was last made active again after a revocation.",
     )
+    unused_since_time: RecordedTime | None = Field(
+        default=None,
+        description="The last sign of life of a token that is flagged as unused.",
+    )
+    suspension_time: RecordedTime | None = Field(
+        default=None,
+        description=(
+            "When it was suspended because nobody used it; refused as long as this is here, unless "
+            "`spec.inUseTime` is as late."
+        ),
+    )
     credentials: Annotated[
         tuple[Credential, ...],
         Field(max_length=2),
@@ -93,7 +104,7 @@ class ServiceTokenStatus(StatusModel):
     conditions: Conditions = Field(
         default=(),
         description=(
-            "Ready, Active, SecretSynced, RolesAccepted, ExpiringSoon, Enforced; Reconciling and Stalled "
-            "only while true."
+            "Ready, Active, SecretSynced, RolesAccepted, ExpiringSoon, Enforced; Unused, Reconciling and "
+            "Stalled only while true."
         ),
     )

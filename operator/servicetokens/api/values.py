@@ -32,6 +32,8 @@ LIFETIME_PATTERN: Final = f"^([1-9][0-9]{{0,9}}[{_UNITS}]|{NEVER})$"
 
 # Shorter than a minute, and a rotation overtakes the kubelet that has to deliver the new Secret.
 MIN_DURATION: Final = 60
+# Uses are recorded to the hour, by validators that may have to wait for their turn.
+MIN_UNUSED: Final = UNIT_SECONDS["d"]
 # Added to any present day it stays far from the year 9999, where Python's `datetime` ends.
 MAX_DURATION: Final = 100 * UNIT_SECONDS["y"]
 
@@ -48,6 +50,7 @@ DURATION_ADVICE: Final = (
     "must be one whole number and one unit out of s, m (minutes), h, d, w, y (as in '90d'), "
     f"no less than {MIN_DURATION}s and no more than 100y"
 )
+UNUSED_ADVICE: Final = "must be no less than one day: uses are recorded to the hour"
 OVERLAP_ADVICE: Final = (
     "must be one whole number and one unit out of s, m (minutes), h, d, w, y (as in '1d'), "
     "no more than 100y; '0s' is no overlap"

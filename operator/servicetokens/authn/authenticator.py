@@ -20,7 +20,7 @@ from servicetokens.authn import imports
 from servicetokens.authn.addresses import Network, find_client, is_in
 from servicetokens.authn.decision import Accepted, Decision, Presented, Rejected, RejectReason, Unavailable
 from servicetokens.authn.index import Index
-from servicetokens.authn.records import Credential, Role, TokenRecord
+from servicetokens.authn.records import Account, Credential, Role, TokenRecord
 from servicetokens.authn.requests import HttpRequest
 from servicetokens.authn.roles import allowing_roles, asks_for_roles, effective_roles, permissions_of
 from servicetokens.runtime.clock import Clock
@@ -264,8 +264,14 @@ def _find_reason(record: TokenRecord, credential: Credential, now: int) -> Rejec
         return RejectReason.REVOKED
     if account.suspended:
         return RejectReason.ACCOUNT_SUSPENDED
+    if record.state.suspended:
+        return RejectReason.UNUSED_FOR_LONG
     if not (record.state.readable and account.readable):
         return RejectReason.UNREADABLE
+    return _find_reason_in_time(account, credential, now)
+
+
+def _find_reason_in_time(account: Account, credential: Credential, now: int) -> RejectReason | None:
     if account.not_before is not None and credential.mint_time < account.not_before <= now:
         return RejectReason.MINTED_TOO_EARLY
     if credential.mint_time > now + MAX_CLOCK_SKEW:

@@ -38,6 +38,8 @@ class RejectReason(StrEnum):
     """`spec.state` says so."""
     ACCOUNT_SUSPENDED = "AccountSuspended"
     """The account's `spec.state` says so."""
+    UNUSED_FOR_LONG = "UnusedForLong"
+    """Nobody used it for so long that it was suspended."""
     MINTED_TOO_EARLY = "MintedTooEarly"
     """It was minted before the account's `tokensNotBeforeTime`, which has come."""
     MINTED_IN_FUTURE = "MintedInFuture"

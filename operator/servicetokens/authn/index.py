@@ -32,7 +32,7 @@ class Index:
         keys: the operator's keys, None until they have been read.
         usable_until: monotonic time until which answers may be given; in the past while something is missing.
         on_unknown_key: called when an object names a key that is not in `keys`; must return at once.
-        on_state_change: called when a token was revoked or restored, or an account suspended or resumed.
+        on_state_change: called when a token was revoked, restored, suspended or resumed, or an account was.
     """
 
     def __init__(self, *, max_staleness: float) -> None:

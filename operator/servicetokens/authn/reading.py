@@ -75,7 +75,12 @@ def read_token(item: TokenObject, account: Account) -> TokenRecord:
         account=account,
         account_uid=_shared_uid(item, account),
         terms=terms,
-        state=STATES[item.spec.state not in _ACTIVE, item.metadata.deletion_timestamp is not None, readable],
+        state=STATES[
+            item.spec.state not in _ACTIVE,
+            item.metadata.deletion_timestamp is not None,
+            _is_suspended(item),
+            readable,
+        ],
         current=credentials[0] if credentials else None,
         older=credentials[1] if len(credentials) > 1 else None,
         last_used=_read_last_use(item),
@@ -211,6 +216,22 @@ def _read_last_use(item: TokenObject) -> int:
         return values.parse_recorded_time(text) if text else 0
     except ValueError:
         return 0
+
+
+def _is_suspended(item: TokenObject) -> bool:
+    """Say whether it was suspended because nobody used it, and nobody has said since that it is needed.
+
+    The operator undoes it on status, too; this is at once, and does not need the operator.
+    """
+    suspended_at = item.status.suspension_time if item.status else None
+    if suspended_at is None:
+        return False
+    if item.spec.in_use_time is None:
+        return True
+    try:
+        return values.parse_time(item.spec.in_use_time) < values.parse_recorded_time(suspended_at)
+    except ValueError:
+        return True
 
 
 def _dead(stored: WireCredential) -> Credential:

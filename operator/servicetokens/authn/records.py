@@ -120,10 +120,14 @@ class Credential(msgspec.Struct, gc=False, eq=False):
 
 
 class State(msgspec.Struct, frozen=True, gc=False):
-    """What a token's object says of itself. *readable* is False when it says something that we do not understand."""
+    """What a token's object says of itself.
+
+    *suspended*: because nobody used it. *readable* is False when it says something that we do not understand.
+    """
 
     revoked: bool
     deleting: bool
+    suspended: bool
     readable: bool
 
 
@@ -139,7 +143,7 @@ class TokenRecord(msgspec.Struct, gc=False, eq=False):
     Attributes:
         compact_uid: `uid`, as `compact_uid` makes it.
         account_uid: the account that it was minted for.
-        state: revoked, being deleted, readable, in one object that all such tokens share.
+        state: revoked, being deleted, suspended, readable, in one object that all such tokens share.
         current: None while nothing is minted.
         mark: the list in which it was last seen.
         last_used: Unix second of a use, as its status says; 0 for none. It may be hours old.

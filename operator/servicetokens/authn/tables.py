@@ -81,7 +81,7 @@ class TokenTable(Table):
         self._forget(record.compact_uid)
         self._records[record.compact_uid] = record
         self._index.link(record)
-        if before is not None and before.state.revoked != record.state.revoked:
+        if before is not None and _refusal(before) != _refusal(record):
             self._index.on_state_change()
 
     def put_unreadable(self, identity: Identity) -> None:
@@ -103,6 +103,10 @@ class TokenTable(Table):
         record = self._records.pop(uid, None)
         if record is not None:
             self._index.unlink(record)
+
+
+def _refusal(record: TokenRecord) -> tuple[bool, bool]:
+    return record.state.revoked, record.state.suspended
 
 
 class AccountTable(Table):

@@ -46,6 +46,7 @@ class TokenSpec(msgspec.Struct, rename="camel", gc=False):
     audiences: tuple[str, ...] | None = None
     allowed_cidrs: tuple[str, ...] | None = msgspec.field(name="allowedCIDRs", default=None)
     rotation: Rotation | None = None
+    in_use_time: str | None = None
     import_: Import | None = msgspec.field(name="import", default=None)
 
 
@@ -72,6 +73,7 @@ class TokenStatus(msgspec.Struct, gc=False):
 
     account_uid: str = msgspec.field(name="accountUID", default="")
     last_used_time: str = msgspec.field(name="lastUsedTime", default="")
+    suspension_time: str | None = msgspec.field(name="suspensionTime", default=None)
     credentials: tuple[WireCredential, ...] = ()
 
 

@@ -107,15 +107,23 @@ class Caches:
         self.accounts: Table[AccountFacts] = Table()
         self.roles: Table[RoleFacts] = Table()
         self.secrets: Table[SecretFacts] = Table()
+        self._latest_use: int | None = None
         self._by_account: defaultdict[Place, set[str]] = defaultdict(set)
         self._by_secret: defaultdict[Place, set[str]] = defaultdict(set)
         self._by_handle: defaultdict[str, set[Place]] = defaultdict(set)
+
+    @property
+    def latest_use(self) -> int | None:
+        """The latest use of any token, also of one that is gone: up to then it is known which were used."""
+        return self._latest_use
 
     def put_token(self, facts: TokenFacts) -> TokenFacts | None:
         """Keep *facts*; see `Table.put`."""
         place = (facts.namespace, facts.name)
         old = self.tokens.put(place, facts)
         if old is not facts:
+            if (used := facts.status.last_used_time) is not None:
+                self._latest_use = max(used, self._latest_use or 0)
             if old is not None:
                 self._unlink(old)
             self._by_account[facts.namespace, facts.account_name].add(facts.name)
@@ -136,6 +144,7 @@ class Caches:
         """Forget everything: the history that it is from is not that of the API server any more."""
         for table in (self.tokens, self.accounts, self.roles, self.secrets):
             table.clear()
+        self._latest_use = None
         self._by_account.clear()
         self._by_secret.clear()
         self._by_handle.clear()

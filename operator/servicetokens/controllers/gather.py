@@ -113,6 +113,7 @@ class Gatherer:
             ),
             memory=self._memories.recall(key, token, now),
             enforcement=self._enforcements.about(key, token),
+            latest_use=self._caches.latest_use,
         )
 
     def enforcement(self, key: Key, account: AccountFacts) -> Enforcement:

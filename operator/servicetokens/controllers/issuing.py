@@ -15,7 +15,7 @@ import base64
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
-from servicetokens.api.names import GROUP
+from servicetokens.api.names import GROUP, VALIDATOR_TLS_SECRET
 from servicetokens.controllers.certificates import (
     Issued,
     UnreadableCertificate,
@@ -29,7 +29,6 @@ from servicetokens.runtime.logs import get_logger
 
 _log = get_logger(__name__)
 
-TLS_SECRET: Final = "servicetokens-validator-tls"
 AUTHORITY_SECRET: Final = "servicetokens-validator-ca"
 LABEL: Final = f"{GROUP}/component"
 _COMPONENT: Final = "tls"
@@ -139,7 +138,7 @@ class Issuer:
 
     async def _refresh(self) -> None:
         stored = await self._read(AUTHORITY_SECRET)
-        served = await self._read(TLS_SECRET)
+        served = await self._read(VALIDATOR_TLS_SECRET)
         now = self._clock.now()
         alive = living(_authorities_of(stored), now)
         if needs_authority(alive, now):
@@ -154,7 +153,7 @@ class Issuer:
             leaf = new_leaf(signer, self._names, now, LEAF_DAYS)
         content = {"tls.crt": leaf.certificate, "tls.key": leaf.key, "ca.crt": bundle}
         if served is None or any(_data(served, key) != value for key, value in content.items()):
-            await self._write(TLS_SECRET, "kubernetes.io/tls", served, content)
+            await self._write(VALIDATOR_TLS_SECRET, "kubernetes.io/tls", served, content)
             _log.info("issued the validators' certificate", ends=leaf.ends, names=list(leaf.names))
         self.end = leaf.ends
 
@@ -217,7 +216,7 @@ def _authorities_of(secret: Mapping[str, Any] | None) -> list[Issued]:
             why = str(error)
     message = (
         f"the Secret '{AUTHORITY_SECRET}' cannot be used ({why}); restore it, or delete it: then clients have to "
-        f"trust the new CA of '{TLS_SECRET}'"
+        f"trust the new CA of '{VALIDATOR_TLS_SECRET}'"
     )
     raise UnreadableCertificate(message)
 

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol, Self
 
+from servicetokens.api.names import OPERATOR_LEASE
 from servicetokens.kube.errors import Conflict, KubeError, NotConfigured, NotFound
 from servicetokens.kube.leases import Lease
 from servicetokens.kube.versions import version_number
@@ -26,7 +27,6 @@ from servicetokens.runtime.logs import get_logger
 
 _log = get_logger(__name__)
 
-LEASE_NAME: Final = "servicetokens-operator"
 EXIT_LOST: Final = 17
 """The exit code of an operator that could not renew its Lease, or lost it."""
 
@@ -143,7 +143,7 @@ class Leadership:
             await self._store.put(lease.released())
         except Conflict:
             # The end may have come in the middle of a renewal, which was applied all the same.
-            found = await self._store.get(self._namespace, LEASE_NAME)
+            found = await self._store.get(self._namespace, OPERATOR_LEASE)
             if found.holder == self._identity:
                 await self._store.put(found.released())
 
@@ -154,7 +154,7 @@ class Leadership:
         except Conflict:
             return False
         except (KubeError, NotConfigured) as error:
-            problem = f"the Lease '{LEASE_NAME}' cannot be taken or renewed: {error}"
+            problem = f"the Lease '{OPERATOR_LEASE}' cannot be taken or renewed: {error}"
             if problem != self._problem:
                 _log.warning("not leading", reason=problem)
             self._problem = problem
@@ -186,11 +186,11 @@ class Leadership:
 
     async def _current(self) -> Lease:
         try:
-            return await self._store.get(self._namespace, LEASE_NAME)
+            return await self._store.get(self._namespace, OPERATOR_LEASE)
         except NotFound:
             return Lease(
                 namespace=self._namespace,
-                name=LEASE_NAME,
+                name=OPERATOR_LEASE,
                 holder="",
                 seconds=0,
                 renewed="",

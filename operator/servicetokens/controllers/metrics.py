@@ -7,17 +7,20 @@ import time
 from collections import Counter as Tally
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from servicetokens import __version__
+from servicetokens.api import names
 from servicetokens.api.conditions import ConditionType, Reason
 from servicetokens.controllers.cache import Caches
 from servicetokens.controllers.keys import Key
 from servicetokens.kube.errors import ApiUnavailable, Conflict, Forbidden, KubeError
+from servicetokens.kube.events import Outcome
+from servicetokens.lifecycle.actions import MintCause
 from servicetokens.runtime.metrics import gauge_by
 from servicetokens.tokens.keycount import count_by_key
 from servicetokens.tokens.verifier import KeyRing
@@ -89,7 +92,7 @@ def _of_tokens(caches: Caches, ring: KeyRing | None) -> Iterator[Metric]:
             bounded[kind, status, reason if reason in _KNOWN_REASONS else _OTHER] += count
     states = GaugeMetricFamily(
         "servicetokens_operator_token_conditions",
-        "ServiceTokens by condition: for alerts, Ready=False and ExpiringSoon=True.",
+        "ServiceTokens by condition: for alerts, Ready=False, ExpiringSoon=True and Unused=True.",
         labels=("type", "status", "reason"),
     )
     for labels, count in sorted(bounded.items()):
@@ -138,6 +141,16 @@ class Happenings:
             ("method", "status"),
             registry=registry,
         )
+        self._begin_at_zero()
+
+    def _begin_at_zero(self) -> None:
+        """Show what has not happened yet: Prometheus sees no increase in a series that begins at one."""
+        for kind in (names.KIND_TOKEN, names.KIND_ACCOUNT, names.KIND_ROLE):
+            self.seconds.labels(kind)
+        for cause in MintCause:
+            self.minted.labels(cause.value)
+        for outcome in get_args(Outcome):
+            self.events.labels(outcome)
 
     def observed(self, reconcile: Callable[[Key], Awaitable[bool]]) -> Callable[[Key], Awaitable[bool]]:
         """Return *reconcile*, measured."""

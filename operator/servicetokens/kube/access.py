@@ -10,7 +10,7 @@ import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from yarl import URL
 
@@ -54,20 +54,41 @@ def find_source(
     kubeconfig: str | None,
     environment: Mapping[str, str] = os.environ,
     service_account: Path = SERVICE_ACCOUNT_DIRECTORY,
+    context: str | None = None,
 ) -> AccessSource:
-    """Return the source to use: the file *kubeconfig*, else the pod's own, else `$KUBECONFIG`.
+    """Return the source to use: the file *kubeconfig* with *context*, else the pod's own, else `$KUBECONFIG`.
 
     Raises:
         NotConfigured: none of them is there.
     """
     if kubeconfig:
-        return KubeconfigSource(kubeconfig)
+        return KubeconfigSource(kubeconfig, context)
     if environment.get("KUBERNETES_SERVICE_HOST"):
         return PodSource(environment, service_account)
     if environment.get("KUBECONFIG"):
         return KubeconfigSource(environment["KUBECONFIG"])
     message = "not in a pod, and neither --kubeconfig nor $KUBECONFIG names a file; use --kubeconfig FILE"
     raise NotConfigured(message)
+
+
+def namespace_of(kubeconfig: str | None, context: str | None = None) -> str | None:
+    """Return the namespace that a person works in: that of the *context* (else the current one), else the pod's.
+
+    None when nobody says. A file that cannot be read says nothing here; whoever connects with it is told.
+    """
+    if kubeconfig is None:
+        path = SERVICE_ACCOUNT_DIRECTORY / "namespace"
+        return path.read_text("ascii").strip() if path.is_file() else None
+    from kubernetes.aio import config  # noqa: PLC0415 - see the module's docstring
+
+    listed: Callable[..., tuple[list[dict[str, Any]], dict[str, Any]]] = config.list_kube_config_contexts
+    try:
+        contexts, current = listed(config_file=kubeconfig)
+    except Exception:  # noqa: BLE001 - as in KubeconfigSource.load
+        return None
+    chosen = current if context is None else next((one for one in contexts if one["name"] == context), None)
+    namespace: str | None = (chosen or {}).get("context", {}).get("namespace")
+    return namespace
 
 
 class PodSource:
@@ -105,8 +126,9 @@ class KubeconfigSource:
 
     max_age: float | None = None
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, context: str | None = None) -> None:
         self._path = path
+        self._context = context
 
     async def load(self) -> Access:
         """See `AccessSource`. Runs the file's exec plugin, if it names one."""
@@ -130,7 +152,12 @@ class KubeconfigSource:
         configuration = client.Configuration()
         # persist_config would write refreshed tokens back into the user's file.
         load: Callable[..., Awaitable[object]] = config.load_kube_config
-        await load(config_file=self._path, client_configuration=configuration, persist_config=False)
+        await load(
+            config_file=self._path,
+            context=self._context,
+            client_configuration=configuration,
+            persist_config=False,
+        )
         return Access(
             server=URL(configuration.host),
             tls=_tls_of(configuration),

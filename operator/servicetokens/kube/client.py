@@ -51,13 +51,13 @@ class Api:
         )
 
     @classmethod
-    async def connect(cls, kubeconfig: str | None = None) -> Self:
-        """Read our credentials; nothing is sent yet.
+    async def connect(cls, kubeconfig: str | None = None, context: str | None = None) -> Self:
+        """Read our credentials (of *context*, or of the current one); nothing is sent yet.
 
         Raises:
             NotConfigured: there is no usable configuration.
         """
-        source = find_source(kubeconfig)
+        source = find_source(kubeconfig, context=context)
         return cls(source, await source.load())
 
     def fenced(self, may_write: Callable[[], bool]) -> Self:

@@ -25,6 +25,11 @@ def secrets(namespace: str = "", name: str = "") -> str:
     return _path("/api/v1", namespace, "secrets", name)
 
 
+def pods(namespace: str = "") -> str:
+    """Return the path of all pods of *namespace*, or of the cluster."""
+    return _path("/api/v1", namespace, "pods", "")
+
+
 def events(namespace: str, name: str = "") -> str:
     """Return the path of k8s Events: one, or all of *namespace*."""
     return _path("/apis/events.k8s.io/v1", namespace, "events", name)

@@ -15,17 +15,19 @@ between two writes is free. In this order it asks
     2. whether another one is needed     credentials.mint_cause
     3. what stands in the way            checks.CHECKS
     4. what status and Secret should be  and leaves out what they are already
-    5. when time alone changes that      requeue_at
+    5. whether nobody uses it            unused.judge
+    6. when time alone changes that      requeue_at
 
-Revocation and suspension are acceptance, not minting: a revoked token rotates and is repaired as any other,
-so that restoring it brings back a token that works.
+Revocation and suspension are acceptance, not minting: a revoked token, or one that was suspended because nobody
+used it, rotates and is repaired as any other, so that restoring it brings back a token that works.
 """
 
 import dataclasses
 from typing import Final
 
+from servicetokens.api.conditions import ConditionType
 from servicetokens.api.service_token import Credential, ServiceTokenStatus, Verifier
-from servicetokens.lifecycle import conditions, importing, schedule
+from servicetokens.lifecycle import conditions, importing, schedule, unused
 from servicetokens.lifecycle.actions import Deliver, Mint, Plan, SecretWrite
 from servicetokens.lifecycle.checks import Situation, first_finding, mint_is_blocked
 from servicetokens.lifecycle.content import Subject, desired_content
@@ -67,21 +69,23 @@ def plan(snapshot: Snapshot, now: int) -> Plan:
         if subject
         else None
     )
+    found = verdicts(
+        it,
+        finding,
+        current,
+        status.expiration_time,
+        imported=importing.find_imported(status.credentials),
+        delivers=deliver is not None,
+    )
+    usable = any(one.type is ConditionType.ACTIVE and one.status == "True" for one in found)
+    idle = unused.judge(snapshot, now, current, usable=usable)
     status = status.model_copy(
         update={
+            "unused_since_time": idle.since,
+            "suspension_time": idle.suspended_at,
             "conditions": conditions.merge(
-                status.conditions,
-                verdicts(
-                    it,
-                    finding,
-                    current,
-                    status.expiration_time,
-                    imported=importing.find_imported(status.credentials),
-                    delivers=deliver is not None,
-                ),
-                generation=snapshot.token.generation,
-                now=now,
-            )
+                status.conditions, idle.refuse(found), generation=snapshot.token.generation, now=now
+            ),
         }
     )
     return Plan(
@@ -89,7 +93,7 @@ def plan(snapshot: Snapshot, now: int) -> Plan:
         mint=mint,
         deliver=deliver,
         events=events_of(snapshot.token, status, mint),
-        requeue_at=_requeue_at(it, status, current),
+        requeue_at=_requeue_at(it, status, current, idle.look_at),
     )
 
 
@@ -251,10 +255,13 @@ def _write(secret: SecretFacts | None, subject: Subject) -> Deliver:
     return Deliver(subject, how, secret.resource_version, secret.uid)
 
 
-def _requeue_at(it: Situation, status: ServiceTokenStatus, current: Credential | None) -> int | None:
+def _requeue_at(
+    it: Situation, status: ServiceTokenStatus, current: Credential | None, look_at: int | None
+) -> int | None:
     snapshot, now = it.snapshot, it.now
     spec, memory = snapshot.token.spec, snapshot.memory
     deadlines: list[int | None] = [item.expiration_time for item in status.credentials]
+    deadlines.append(look_at)
     deadlines += [status.expiration_time, status.next_rotation_time, cut_of(snapshot), memory.not_before]
     if current is not None and current.expiration_time is not None and status.next_rotation_time is None:
         deadlines += [

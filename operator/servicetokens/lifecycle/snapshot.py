@@ -181,7 +181,11 @@ class NotImportable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """Everything that `plan` looks at, gathered at one moment. `roles` has an entry for every role asked for."""
+    """Everything that `plan` looks at, gathered at one moment.
+
+    `roles` has an entry for every role asked for. `latest_use` is the latest time of use that is known of any token: up
+    to then it is known that uses are reported at all.
+    """
 
     token: TokenFacts
     account: AccountFacts | None
@@ -190,6 +194,7 @@ class Snapshot:
     keys: Keys
     memory: Memory = Memory()
     enforcement: Enforcement = Enforcement()
+    latest_use: int | None = None
     imported: Importable | NotImportable | None = None
 
 

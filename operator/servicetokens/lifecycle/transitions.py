@@ -3,6 +3,7 @@
 The first mint says nothing: it would be a third write for every new token, and the condition says it already.
 """
 
+from collections.abc import Iterator
 from typing import Final
 
 from servicetokens.api.conditions import Condition, ConditionType, Reason
@@ -78,6 +79,7 @@ def events_of(token: TokenFacts, after: ServiceTokenStatus, mint: Mint | None) -
         events.append(
             Event("Normal", "TokenRestored", "The very same token is accepted again, unless it has expired.")
         )
+    events += _of_being_unused(before, after)
     if _became(before.conditions, after.conditions, ConditionType.ACTIVE, {Reason.EXPIRED}):
         events.append(
             Event("Warning", "TokenExpired", f"The token expired at {words.moment(after.expiration_time)}.")
@@ -90,6 +92,17 @@ def events_of(token: TokenFacts, after: ServiceTokenStatus, mint: Mint | None) -
     if (trouble := _became(before.conditions, after.conditions, ConditionType.READY, _FINDINGS)) is not None:
         events.append(Event("Warning", trouble.reason, trouble.message))
     return tuple(events)
+
+
+def _of_being_unused(before: ServiceTokenStatus, after: ServiceTokenStatus) -> Iterator[Event]:
+    active = conditions.find(after.conditions, ConditionType.ACTIVE)
+    unused = _became_true(before.conditions, after.conditions, ConditionType.UNUSED)
+    if after.suspension_time is not None and before.suspension_time is None and active is not None:
+        yield Event("Warning", "TokenSuspended", active.message)
+    elif unused is not None and after.suspension_time is None:
+        yield Event("Warning", "TokenUnused", unused.message)
+    elif before.suspension_time is not None and active is not None and active.status == "True":
+        yield Event("Normal", "TokenResumed", "The very same token is accepted again.")
 
 
 def _import_events(token: TokenFacts, after: ServiceTokenStatus, mint: Mint | None) -> list[Event]:

@@ -104,6 +104,19 @@ def parse(text: str, prefix: str) -> Token:
     return Token(text, prefix=prefix, token_id=token_id)
 
 
+def parse_any(text: str) -> Token:
+    """Read a token with whatever prefix it has, for people who look after more than one installation.
+
+    Raises:
+        MalformedToken: as `parse`. Of a text that is no token, nothing is quoted: it may be a password.
+    """
+    prefix = text.partition("_")[0]
+    if not PREFIX_PATTERN.fullmatch(prefix):
+        message = "not a token: it does not begin with a prefix such as 'svt_'"
+        raise MalformedToken(message)
+    return parse(text, prefix)
+
+
 def find_id(presented: str, prefix: str) -> str | None:
     """Return the public id inside *presented*, or None when it does not have the shape of a token.
 
@@ -124,6 +137,14 @@ def find_id(presented: str, prefix: str) -> str | None:
 def checksum(body: str) -> str:
     """Return the six characters that end a token: CRC32-IEEE of everything before them, in base62."""
     return _base62(zlib.crc32(body.encode()), _CRC_LENGTH)
+
+
+def pattern_of(prefix: str) -> str:
+    """Return the regular expression of a token with *prefix*, for secret scanners: the same in RE2 and in Python.
+
+    It is loose in front, since a token in a URL follows a digit (`%20svt_`), and behind, since RE2 cannot look ahead.
+    """
+    return f"{prefix}_[0-9A-Za-z]{{{_ID_LENGTH}}}_[0-9A-Za-z]{{{_TAIL_LENGTH}}}"
 
 
 def _base62(number: int, length: int) -> str:

@@ -8,15 +8,16 @@ from pathlib import Path
 from common.validating import validator
 from common.world import HOME, RunningOperator, World
 from controlplane.ports import LOOPBACK
-from servicetokens.controllers.issuing import TLS_SECRET, service_names
+from servicetokens.api.names import VALIDATOR_TLS_SECRET
+from servicetokens.controllers.issuing import service_names
 
 
 def test_row_44_a_validator_serves_what_the_operator_has_issued(
     world: World, operator: RunningOperator, tmp_path: Path
 ) -> None:
     """Under every name of the Service; the bundle beside it is all that a client needs."""
-    world.until(lambda: world.secret(HOME, TLS_SECRET), "the certificate", timeout=20)
-    secret = world.secret(HOME, TLS_SECRET)
+    world.until(lambda: world.secret(HOME, VALIDATOR_TLS_SECRET), "the certificate", timeout=20)
+    secret = world.secret(HOME, VALIDATOR_TLS_SECRET)
     assert secret is not None
     assert secret["type"] == "kubernetes.io/tls"
     files = {name: tmp_path / name for name in ("tls.crt", "tls.key", "ca.crt")}

@@ -23,11 +23,12 @@ from common.world import OPERATOR, ROOT, RunningOperator, World, operator_comman
 from controlplane.ports import free_ports
 from controlplane.processes import Process
 from controlplane.waiting import wait_until
-from servicetokens.controllers.leadership import EXIT_LOST, LEASE_NAME
+from servicetokens.api.names import OPERATOR_LEASE
+from servicetokens.controllers.leadership import EXIT_LOST
 from servicetokens.kube.client import Api
 from servicetokens.kube.errors import ApiUnavailable, Forbidden
 
-LEASE = f"/apis/coordination.k8s.io/v1/namespaces/servicetokens/leases/{LEASE_NAME}"
+LEASE = f"/apis/coordination.k8s.io/v1/namespaces/servicetokens/leases/{OPERATOR_LEASE}"
 BINDING = "/apis/rbac.authorization.k8s.io/v1/namespaces/servicetokens/rolebindings/servicetokens-operator"
 ELECTED = "--leader-election"
 TOKENS = 30

@@ -8,7 +8,6 @@ import pytest
 
 from common.world import GROUP, GROUPS, HOME, OPERATOR, VALIDATOR, World
 from servicetokens.api import names
-from servicetokens.controllers.leadership import LEASE_NAME
 
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/servicetokens/leases"
@@ -142,9 +141,12 @@ OF_VALIDATOR = (
         {"status": {}},
     ),
     Attempt(
-        "takes the operator's Lease", "PATCH", f"{LEASES}/{LEASE_NAME}", {"spec": {"holderIdentity": "me"}}
+        "takes the operator's Lease",
+        "PATCH",
+        f"{LEASES}/{names.OPERATOR_LEASE}",
+        {"spec": {"holderIdentity": "me"}},
     ),
-    Attempt("deletes the operator's Lease", "DELETE", f"{LEASES}/{LEASE_NAME}"),
+    Attempt("deletes the operator's Lease", "DELETE", f"{LEASES}/{names.OPERATOR_LEASE}"),
     Attempt(
         "creates the operator's Lease",
         "POST",
@@ -166,7 +168,7 @@ def victims(world: World) -> str:
     world.create_secret(namespace, of_secret("Opaque", "foreign"))
     if world.secret(HOME, names.KEYS_SECRET) is None:
         world.create_secret(HOME, of_secret("Opaque", names.KEYS_SECRET))
-    for name in ("foreign", LEASE_NAME):
+    for name in ("foreign", names.OPERATOR_LEASE):
         if not world.client.request("GET", f"{LEASES}/{name}").ok:
             world.ok("POST", LEASES, {"metadata": {"name": name}, "spec": {}})
     return namespace

@@ -2,7 +2,8 @@
 
 import pytest
 
-from common.presenting import RING, STALENESS, Surroundings
+from common.presenting import DAY, RING, STALENESS, Surroundings
+from servicetokens.api.values import format_time
 from servicetokens.authn.decision import Accepted, Presented, Unavailable
 from servicetokens.kube.watch import Identity
 from servicetokens.tokens.verifier import KeyRing
@@ -127,6 +128,49 @@ def test_a_suspended_account_refuses_all_of_its_tokens(it: Surroundings) -> None
     assert it.reason() == "AccountSuspended"
     it.put_account()
     it.accepted()
+
+
+def test_a_token_that_was_suspended_since_nobody_used_it_is_refused(it: Surroundings) -> None:
+    """Whatever the clock says: it is the operator who decides that, and only when it is time."""
+    it.accepted()
+    for at in (it.clock.now() - DAY, it.clock.now(), it.clock.now() + DAY):
+        it.put_token(suspended=format_time(at))
+        assert it.reason() == "UnusedForLong"
+    it.put_account(state="Suspended")
+    assert it.reason() == "AccountSuspended"
+    it.put_token(state="Revoked", suspended=format_time(it.clock.now()))
+    assert it.reason() == "Revoked"
+    it.put_account()
+    it.put_token()
+    it.accepted()
+
+
+@pytest.mark.parametrize(
+    ("word", "helps"),
+    [
+        ("2026-11-28T09:00:00Z", True),
+        ("2026-11-28T10:00:00.9+01:00", True),
+        ("2099-01-01T00:00:00Z", True),
+        ("2026-11-28T08:59:59Z", False),
+        ("2026-11-28T09:59:59+01:00", False),
+        ("now", False),
+    ],
+)
+def test_somebodys_word_brings_it_back_without_the_operator(
+    it: Surroundings, word: str, *, helps: bool
+) -> None:
+    """If it is no older than the suspension; an older one is for the operator to judge."""
+    it.put_token(suspended="2026-11-28T09:00:00Z", inUseTime=word)
+    if helps:
+        it.accepted()
+    else:
+        assert it.reason() == "UnusedForLong"
+
+
+def test_a_suspension_that_cannot_be_read_is_one(it: Surroundings) -> None:
+    """Nothing is guessed in its favour."""
+    it.put_token(suspended="yesterday", inUseTime="2099-01-01T00:00:00Z")
+    assert it.reason() == "UnusedForLong"
 
 
 def test_an_object_that_cannot_be_read_refuses_its_own_tokens_and_nobody_elses(it: Surroundings) -> None:

@@ -1,6 +1,7 @@
 """Whatever order lists, changes and deletions come in, what is known is what is there."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -96,3 +97,27 @@ class Feeds(RuleBasedStateMachine):
 
 Feeds.TestCase.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
 TestFeeds = Feeds.TestCase
+
+
+def test_what_takes_back_or_gives_back_a_token_is_told_at_once() -> None:
+    """By whom is in the spec, since when in the status; what changes nothing is not told."""
+    around, told = Surroundings(), [0]
+
+    def note() -> None:
+        told[0] += 1
+
+    around.index.on_state_change = note
+    counts = []
+    changes: tuple[dict[str, Any], ...] = (
+        {"state": "Revoked"},
+        {"state": "Revoked", "description": "again"},
+        {},
+        {"suspended": "2026-11-28T09:00:00Z"},
+        {"suspended": "2026-11-28T09:00:00Z", "inUseTime": "2026-11-28T08:00:00Z"},
+        {"suspended": "2026-11-28T09:00:00Z", "inUseTime": "2026-11-28T09:00:00Z"},
+        {},
+    )
+    for change in changes:
+        around.put_token(**change)
+        counts.append(told[0])
+    assert counts == [1, 1, 2, 3, 3, 4, 4]

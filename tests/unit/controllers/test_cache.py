@@ -1,5 +1,6 @@
 """The caches: never back in time, and able to say who depends on what."""
 
+from dataclasses import replace
 from typing import Any
 
 from servicetokens.controllers import facts
@@ -97,3 +98,19 @@ def test_holders_of_a_role_are_found() -> None:
     assert caches.accounts_with_role("reader") == [("team-a", "ci")]
     assert caches.accounts_with_role("writer") == []
     assert caches.tokens_with_role("writer") == [("team-a", "one")]
+
+
+def test_the_latest_use_of_any_token_is_known() -> None:
+    """Also when the token is gone, but not after the history was forgotten; a late event tells nothing."""
+    caches = Caches()
+    caches.put_token(token())
+    known = [caches.latest_use]
+    for name, version, used in (("one", "3", 300), ("two", "2", 200), ("one", "1", 900)):
+        found = token(version, name)
+        status = found.status.model_copy(update={"last_used_time": used})
+        caches.put_token(replace(found, status=status))
+        known.append(caches.latest_use)
+    assert caches.drop_token(PLACE)
+    known.append(caches.latest_use)
+    caches.clear()
+    assert [*known, caches.latest_use] == [None, 300, 300, 300, 300, None]

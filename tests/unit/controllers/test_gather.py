@@ -7,6 +7,7 @@ import pytest
 from common.enforcing import NobodyAsked
 from common.executing import Keys
 from servicetokens.api import names
+from servicetokens.api.values import parse_time
 from servicetokens.controllers import facts
 from servicetokens.controllers.cache import Caches
 from servicetokens.controllers.gather import Gatherer
@@ -127,3 +128,15 @@ async def test_what_the_caches_know_is_not_looked_up() -> None:
     it.caches.roles.put(("", "reader"), facts.role_facts(it.stored.objects[ROLE]))
     await it.gatherer.token(KEY, 0)
     assert it.stored.asked == []
+
+
+async def test_the_latest_use_of_any_token_is_a_fact_about_each() -> None:
+    """It says up to when uses are known to be reported."""
+    it = Surroundings(answered=True)
+    meta = {"name": "other", "namespace": "team-b", "resourceVersion": "11"}
+    spec = {"accountRef": {"name": "ci"}, "expiresAfter": "30d"}
+    status = {"lastUsedTime": "2026-11-28T09:00:00Z"}
+    it.caches.put_token(facts.token_facts({"metadata": meta, "spec": spec, "status": status}))
+    snapshot = await it.gatherer.token(KEY, now=0)
+    assert snapshot is not None
+    assert snapshot.latest_use == parse_time("2026-11-28T09:00:00Z")

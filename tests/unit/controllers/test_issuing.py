@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from common.clock import FakeClock
+from servicetokens.api.names import VALIDATOR_TLS_SECRET
 from servicetokens.controllers.certificates import (
     Issued,
     UnreadableCertificate,
@@ -19,7 +20,7 @@ from servicetokens.controllers.certificates import (
     new_leaf,
     split_pem,
 )
-from servicetokens.controllers.issuing import AUTHORITY_SECRET, LEAF_DAYS, TLS_SECRET, Issuer
+from servicetokens.controllers.issuing import AUTHORITY_SECRET, LEAF_DAYS, Issuer
 from servicetokens.kube.errors import AlreadyExists, Conflict, Forbidden, NotFound
 
 DAY = 86400
@@ -84,14 +85,14 @@ class World:
     @property
     def bundle(self) -> bytes:
         """What clients are given to trust."""
-        return self.secrets.data(TLS_SECRET, "ca.crt")
+        return self.secrets.data(VALIDATOR_TLS_SECRET, "ca.crt")
 
     def is_trusted(self, bundle: bytes) -> bool:
         """Say whether a client with that bundle connects now."""
         store = Store(x509.load_pem_x509_certificates(bundle))
         moment = dt.datetime.fromtimestamp(self.clock.now(), dt.UTC)
         verifier = PolicyBuilder().store(store).time(moment).build_server_verifier(x509.DNSName(SERVICE))
-        leaf = x509.load_pem_x509_certificate(self.secrets.data(TLS_SECRET, "tls.crt"))
+        leaf = x509.load_pem_x509_certificate(self.secrets.data(VALIDATOR_TLS_SECRET, "tls.crt"))
         try:
             verifier.verify(leaf, [])
         except x509.verification.VerificationError:
@@ -105,9 +106,12 @@ async def test_the_first_look_makes_everything_and_the_second_nothing() -> None:
     assert await world.issuer.refresh()
     assert world.secrets.writes == 2
     assert world.is_trusted(world.bundle)
-    leaf = Issued.read(world.secrets.data(TLS_SECRET, "tls.crt"), world.secrets.data(TLS_SECRET, "tls.key"))
+    leaf = Issued.read(
+        world.secrets.data(VALIDATOR_TLS_SECRET, "tls.crt"),
+        world.secrets.data(VALIDATOR_TLS_SECRET, "tls.key"),
+    )
     assert {"203.0.113.7", "tokens.example.com", SERVICE} <= set(leaf.names)
-    assert set(world.secrets.stored[TLS_SECRET]["data"]) == {"tls.crt", "tls.key", "ca.crt"}
+    assert set(world.secrets.stored[VALIDATOR_TLS_SECRET]["data"]) == {"tls.crt", "tls.key", "ca.crt"}
     assert world.issuer.end == leaf.ends == world.clock.now() + LEAF_DAYS * DAY
     assert await world.issuer.refresh()
     assert await world.another("203.0.113.7", "tokens.example.com").refresh()
@@ -118,20 +122,20 @@ async def test_the_certificate_is_renewed_at_two_thirds_or_for_other_names() -> 
     """Not a second earlier, and under the same CA."""
     world = World()
     await world.issuer.refresh()
-    first, bundle = world.secrets.data(TLS_SECRET, "tls.crt"), world.bundle
+    first, bundle = world.secrets.data(VALIDATOR_TLS_SECRET, "tls.crt"), world.bundle
     world.clock.advance(20 * DAY - 1)
     await world.issuer.refresh()
-    assert world.secrets.data(TLS_SECRET, "tls.crt") == first
+    assert world.secrets.data(VALIDATOR_TLS_SECRET, "tls.crt") == first
     world.clock.advance(1)
     await world.issuer.refresh()
-    second = world.secrets.data(TLS_SECRET, "tls.crt")
+    second = world.secrets.data(VALIDATOR_TLS_SECRET, "tls.crt")
     assert second != first
     assert world.bundle == bundle
     await world.another("tokens.example.com").refresh()
-    assert world.secrets.data(TLS_SECRET, "tls.crt") != second
+    assert world.secrets.data(VALIDATOR_TLS_SECRET, "tls.crt") != second
 
 
-@pytest.mark.parametrize("name", [TLS_SECRET, AUTHORITY_SECRET])
+@pytest.mark.parametrize("name", [VALIDATOR_TLS_SECRET, AUTHORITY_SECRET])
 async def test_a_deleted_secret_is_made_again(name: str) -> None:
     """Without the CA's key there has to be a new CA, and a certificate of it."""
     world = World()
@@ -140,14 +144,14 @@ async def test_a_deleted_secret_is_made_again(name: str) -> None:
     del world.secrets.stored[name]
     assert await world.issuer.refresh()
     assert world.is_trusted(world.bundle)
-    assert (world.bundle == bundle) is (name == TLS_SECRET)
+    assert (world.bundle == bundle) is (name == VALIDATOR_TLS_SECRET)
 
 
 async def test_a_broken_certificate_is_replaced_and_a_broken_ca_is_not() -> None:
     """What a CA was nobody can guess; the sentence says what to do."""
     world = World()
     await world.issuer.refresh()
-    world.secrets.stored[TLS_SECRET]["data"]["tls.key"] = base64.b64encode(b"junk").decode()
+    world.secrets.stored[VALIDATOR_TLS_SECRET]["data"]["tls.key"] = base64.b64encode(b"junk").decode()
     assert await world.issuer.refresh()
     assert world.is_trusted(world.bundle)
     world.secrets.stored[AUTHORITY_SECRET]["data"]["ca.key"] = "%%%"
@@ -158,11 +162,11 @@ async def test_a_broken_certificate_is_replaced_and_a_broken_ca_is_not() -> None
 async def test_other_peoples_secrets_are_left_alone() -> None:
     """Under our name, but without our label."""
     world = World()
-    theirs = {"metadata": {"name": TLS_SECRET}, "data": {"tls.crt": "eA=="}}
+    theirs = {"metadata": {"name": VALIDATOR_TLS_SECRET}, "data": {"tls.crt": "eA=="}}
     await world.secrets.create("", theirs)
     assert not await world.issuer.refresh()
     assert "--no-issue-certificate" in world.issuer.problem
-    assert world.secrets.stored[TLS_SECRET]["data"] == {"tls.crt": "eA=="}
+    assert world.secrets.stored[VALIDATOR_TLS_SECRET]["data"] == {"tls.crt": "eA=="}
 
 
 async def test_a_refusal_is_told_and_a_race_is_not() -> None:

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from common.clock import FakeClock
-from servicetokens.controllers.leadership import EXIT_LOST, LEASE_NAME, Leadership, Timing
+from servicetokens.api.names import OPERATOR_LEASE
+from servicetokens.controllers.leadership import EXIT_LOST, Leadership, Timing
 from servicetokens.kube.errors import ApiUnavailable, Conflict, NotFound
 from servicetokens.kube.leases import Lease
 
@@ -93,7 +94,7 @@ async def test_the_first_operator_creates_the_lease_and_leads(store: Store, cloc
     one = make(store, clock, "one")
     assert await leads_within(one, 1)
     assert store.lease is not None
-    assert (store.lease.name, store.lease.holder, store.lease.seconds) == (LEASE_NAME, "one", 15)
+    assert (store.lease.name, store.lease.holder, store.lease.seconds) == (OPERATOR_LEASE, "one", 15)
     await one.release()
 
 

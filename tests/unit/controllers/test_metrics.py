@@ -9,6 +9,7 @@ from servicetokens.controllers.cache import Caches
 from servicetokens.controllers.keys import Key
 from servicetokens.controllers.metrics import Happenings, OperatorCollector, OperatorNumbers
 from servicetokens.kube.errors import ApiUnavailable, Conflict, Forbidden, NotFound
+from servicetokens.lifecycle.actions import MintCause
 from servicetokens.runtime.metrics import make_registry
 from servicetokens.tokens.verifier import KEY_BYTES, KeyRing
 
@@ -81,3 +82,17 @@ async def test_each_end_of_a_reconcile_has_a_name(raised: Exception | None, resu
     assert found.get_sample_value("servicetokens_operator_reconciles_total", labels) == 1
     timed = "servicetokens_operator_reconcile_duration_seconds_count"
     assert found.get_sample_value(timed, {"kind": names.KIND_TOKEN}) == 1
+
+
+def test_what_has_not_happened_yet_is_shown_as_zero() -> None:
+    """Else Prometheus would see no increase when it happens first."""
+    found = CollectorRegistry()
+    Happenings(found)
+    for cause in MintCause:
+        labels = {"cause": cause.value}
+        assert found.get_sample_value("servicetokens_operator_minted_total", labels) == 0
+    for result in ("sent", "repeated", "dropped", "failed"):
+        assert found.get_sample_value("servicetokens_operator_events_total", {"result": result}) == 0
+    timed = "servicetokens_operator_reconcile_duration_seconds_count"
+    for kind in (names.KIND_TOKEN, names.KIND_ACCOUNT, names.KIND_ROLE):
+        assert found.get_sample_value(timed, {"kind": kind}) == 0

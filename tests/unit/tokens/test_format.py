@@ -3,6 +3,7 @@
 import copy
 import logging
 import pickle
+import re
 import traceback
 
 import pytest
@@ -10,7 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.entropy import CountingEntropy
-from servicetokens.tokens.format import MalformedToken, Token, assemble, checksum, find_id, mint, parse
+from servicetokens.tokens.format import (
+    MalformedToken,
+    Token,
+    assemble,
+    checksum,
+    find_id,
+    mint,
+    parse,
+    parse_any,
+    pattern_of,
+)
 
 # The vector of the format: id 0123456789AB, secret = the bytes 0x00 to 0x1f.
 TEXT = "svt_0123456789AB_003aUlTJC7tjlCTQj2uNU3MFagCXG9LRKRcwGkBIDlf2pvBGr"
@@ -33,6 +44,17 @@ def test_the_vector_of_the_format() -> None:
     assert the_token().reveal() == TEXT
     assert checksum(TEXT[:-6]) == "2pvBGr"
     assert parse(TEXT, "svt") == the_token()
+
+
+def test_any_prefix_is_read_where_people_paste_and_nothing_else_is_quoted() -> None:
+    """They may have several installations; and what they pasted may be a password."""
+    assert parse_any(TEXT) == the_token()
+    other = assemble("acme", "0123456789AB", bytes(32))
+    assert parse_any(other.reveal()) == other
+    for text in ("correct horse", "Horse_0123456789AB_x", "", "_"):
+        with pytest.raises(MalformedToken) as raised:
+            parse_any(text)
+        assert "orse" not in str(raised.value)
 
 
 def test_the_checksum_is_githubs() -> None:
@@ -160,3 +182,15 @@ def test_tokens_are_equal_by_their_text_and_to_nothing_else() -> None:
     assert hash(token) == hash(same) == hash(other)
     assert token != other
     assert token != TEXT
+
+
+@pytest.mark.parametrize("prefix", ["svt", "acme2"])
+def test_the_pattern_for_scanners_is_the_shape_of_a_token(prefix: str) -> None:
+    """What is minted matches as a whole; what is a character longer, shorter or of another prefix does not."""
+    pattern = re.compile(pattern_of(prefix))
+    token = mint(prefix, CountingEntropy()).reveal()
+    assert pattern.fullmatch(token)
+    assert find_id(token, prefix) is not None
+    for wrong in (token[:-1], f"{token}0", f"x{token}", token.replace("_", "-")):
+        assert not pattern.fullmatch(wrong)
+        assert find_id(wrong, prefix) is None

@@ -138,7 +138,7 @@ async def test_ten_thousand_tokens_are_written_in_turn(validators: int) -> None:
         token_id = f"{number:012}"
         credential = Credential(token_id, 1, "k1", pack_mint(ledger.clock.now(), b""), None)
         record = TokenRecord(
-            f"u{number}", f"t{number}", account, "a-1", terms, STATES[False, False, True], credential
+            f"u{number}", f"t{number}", account, "a-1", terms, STATES[False, False, False, True], credential
         )
         ledger.around.index.link(record)
         ledger.usage.note(_accepted(ledger, record, token_id))

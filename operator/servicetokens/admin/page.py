@@ -1,0 +1,318 @@
+"""The page of `servicetokens report`: built from an `Estate`, by the time that the estate was looked at."""
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from typing import Final
+from xml.etree.ElementTree import Element
+
+from servicetokens.admin.estate import Account, Estate, Token, unused
+from servicetokens.admin.markup import Child, document, element
+from servicetokens.api.conditions import Reason
+from servicetokens.api.values import UNIT_SECONDS, format_time
+
+DAY: Final = UNIT_SECONDS["d"]
+# Whoever has more than this to look after wants a query, not a longer page.
+LISTED: Final = 200
+_MONTHS: Final = 12
+_NOTHING: Final = "\N{EN DASH}"
+_ROWS_ADVICE: Final = "ask for them by --rows, or for one namespace by -n"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Seconds until an end that is soon, seconds without use, and how many tokens the tables of accounts show."""
+
+    expiring: int = 30 * DAY
+    unused: int = 90 * DAY
+    rows: int = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class _List:
+    """One list of tokens that somebody should look at; *column* says what is special about each."""
+
+    anchor: str
+    title: str
+    meaning: str
+    tokens: Sequence[Token]
+    column: str
+    tell: Callable[[Token], Child]
+
+
+def build(estate: Estate, limits: Limits, namespaces: Sequence[str] = ()) -> str:
+    """Return the whole page. It is the same for the same *estate*."""
+    now, tokens, accounts = estate.now, estate.tokens, estate.accounts()
+    lists = _lists(tokens, now, limits)
+    where = f"of {', '.join(sorted(set(namespaces)))}" if namespaces else "of the whole cluster"
+    body = element(
+        "body",
+        element(
+            "header",
+            element("h1", "Service tokens"),
+            element("p", f"All accounts and tokens {where}, as of {_moment(now)}.", class_="soft"),
+        ),
+        element("main", _numbers(tokens, accounts, lists), *_trouble(estate), *_timeline(tokens, now)),
+    )
+    for one in lists:
+        body[-1].append(_listed(one))
+    body[-1].append(_accounts(accounts, now, limits.rows))
+    style = resources.files("servicetokens.admin").joinpath("report.css").read_text(encoding="utf-8")
+    return document(f"Service tokens {where}", style, body)
+
+
+def _lists(tokens: Sequence[Token], now: int, limits: Limits) -> Sequence[_List]:
+    idle = unused(tokens, now - limits.unused)
+    soon = [one for one in tokens if one.ends_by(now + limits.expiring)]
+    revoked = [one for one in tokens if one.state == Reason.REVOKED]
+    return (
+        _List(
+            "stuck",
+            "Stuck",
+            "The operator cannot go on with these until somebody changes something.",
+            [one for one in tokens if one.trouble],
+            "Why",
+            lambda one: one.trouble,
+        ),
+        _List(
+            "expiring",
+            "Expiring soon",
+            f"They end within {_span(limits.expiring)}, and nothing takes over: they have no rotation by the clock.",
+            sorted(soon, key=lambda one: one.expires or 0),
+            "Ends",
+            lambda one: _time(one.expires, now),
+        ),
+        _List(
+            "unused",
+            "Unused",
+            f"Valid, and no validator has accepted them for {_span(limits.unused)}: are they needed?",
+            idle,
+            "Last used",
+            lambda one: _time(one.used, now) if one.used is not None else "never",
+        ),
+        _List(
+            "overlap",
+            "Rotating",
+            "Their old value is still accepted beside the new one, until the overlap ends.",
+            sorted(
+                (one for one in tokens if one.overlap_ends is not None), key=lambda one: one.overlap_ends or 0
+            ),
+            "Overlap ends",
+            lambda one: _time(one.overlap_ends, now),
+        ),
+        _List(
+            "revoked",
+            "Revoked",
+            "Refused for as long as they say so; the newest first.",
+            sorted(revoked, key=lambda one: -(one.revoked or 0)),
+            "Since",
+            lambda one: element("span", _time(one.revoked, now), f" {one.revocation_reason}".rstrip()),
+        ),
+    )
+
+
+def _numbers(tokens: Sequence[Token], accounts: Sequence[Account], lists: Sequence[_List]) -> Element:
+    def number(count: int, words: str, anchor: str = "") -> Element:
+        name: Child = element("a", words, href=f"#{anchor}") if anchor else words
+        return element("li", element("strong", f"{count:,}"), name)
+
+    valid = [one for one in tokens if one.is_valid]
+    return element(
+        "ul",
+        number(len(accounts), "accounts", "accounts"),
+        number(len(tokens), "tokens"),
+        number(len(valid), "valid now"),
+        *(number(len(one.tokens), one.title.lower(), one.anchor) for one in lists),
+        number(sum(one.state == Reason.EXPIRED for one in tokens), "expired"),
+        number(sum(one.expires is None for one in valid), "never expire"),
+        class_="numbers",
+    )
+
+
+def _trouble(estate: Estate) -> Iterable[Element]:
+    if estate.unreadable:
+        yield element(
+            "p", f"{estate.unreadable:,} more could not be read: they are not in this report.", class_="bad"
+        )
+
+
+def _timeline(tokens: Sequence[Token], now: int) -> Iterable[Element]:
+    """What the clock will do: month by month how many end, and how many are replaced."""
+    months = [_month(now, ahead) for ahead in range(_MONTHS + 1)]
+    ends: Counter[str] = Counter()
+    rotates: Counter[str] = Counter()
+    for one in tokens:
+        moment = one.rotates if one.rotates is not None else one.expires
+        if one.is_valid and moment is not None:
+            month = _month(moment)
+            (ends if one.rotates is None else rotates)[month if month in months else "later"] += 1
+    most = max((ends[month] + rotates[month] for month in (*months, "later")), default=0)
+    yield element("h2", "What the clock will do")
+    yield element(
+        "p",
+        "Valid tokens by the month in which they ",
+        element("span", "■ end", class_="ends"),
+        " or ",
+        element("span", "■ rotate by themselves", class_="rotates"),
+        ".",
+    )
+    rows = [_bar(month, ends[month], rotates[month], most) for month in (*months, "later")]
+    head = element(
+        "tr",
+        element("th", "When", scope="col"),
+        element("th", "Share", scope="col"),
+        element("th", "Tokens", class_="count", scope="col"),
+    )
+    yield element("table", element("thead", head), element("tbody", *rows), class_="when")
+
+
+def _bar(month: str, ends: int, rotates: int, most: int) -> Element:
+    """A row; the picture says what the numbers beside it say, so that it need not be read out."""
+
+    def part(count: int, before: int, kind: str) -> Element:
+        left, width = (f"{100 * value / max(most, 1):.1f}%" for value in (before, count))
+        return element("rect", class_=kind, x=left, y="10%", width=width, height="80%")
+
+    picture = element("svg", part(ends, 0, "ends"), part(rotates, ends, "rotates"), aria_hidden="true")
+    words = ", ".join(f"{count:,} {verb}" for count, verb in ((ends, "end"), (rotates, "rotate")) if count)
+    return element(
+        "tr",
+        element("th", month, scope="row"),
+        element("td", picture),
+        element("td", words or _NOTHING, class_="count"),
+    )
+
+
+def _listed(one: _List) -> Element:
+    section = element(
+        "section",
+        element("h2", f"{one.title} ({len(one.tokens):,})"),
+        element("p", one.meaning, class_="soft"),
+    )
+    section.set("id", one.anchor)
+    if not one.tokens:
+        section.append(element("p", "None."))
+        return section
+    columns = ("Token", "Account", one.column, "Description")
+    rows = [
+        (f"{token.namespace}/{token.name}", token.account, one.tell(token), token.description or _NOTHING)
+        for token in one.tokens[:LISTED]
+    ]
+    section.append(element("div", _table(columns, rows), class_="box"))
+    if len(one.tokens) > LISTED:
+        section.append(element("p", f"And {len(one.tokens) - LISTED:,} more."))
+    return section
+
+
+def _accounts(accounts: Sequence[Account], now: int, rows: int) -> Element:
+    section = element("section", element("h2", f"Accounts ({len(accounts):,})"), id="accounts")
+    left, hidden, unseen = rows, 0, 0
+    for account in accounts:
+        shown = account.tokens[: max(left, 0)]
+        hidden += len(account.tokens) - len(shown)
+        if left > 0:
+            section.append(_account(account, shown, now))
+        else:
+            unseen += 1
+        # One without tokens takes room, too.
+        left -= max(len(account.tokens), 1)
+    if hidden or unseen:
+        section.append(
+            element("p", f"Not shown: {hidden:,} tokens, and {unseen:,} accounts as a whole; {_ROWS_ADVICE}.")
+        )
+    return section
+
+
+def _account(account: Account, tokens: Sequence[Token], now: int) -> Element:
+    box = element("article", element("h3", f"{account.namespace}/{account.name}"), class_="box")
+    if account.is_missing:
+        box.append(element("p", "There is no such account: its tokens are refused.", class_="bad"))
+    if account.is_suspended:
+        box.append(element("p", "Suspended: all of its tokens are refused.", class_="bad"))
+    words = ". ".join(part.rstrip(".") for part in (account.display_name, account.description) if part)
+    if words:
+        box.append(element("p", words))
+    box.append(element("p", f"Roles: {', '.join(account.roles) or 'none'}", class_="soft"))
+    if not account.tokens:
+        box.append(element("p", "No tokens."))
+        return box
+    columns = ("Token", "Id", "State", "Ends", "Rotates", "Last used")
+    box.append(_table(columns, [_row(token, now) for token in tokens]))
+    if len(tokens) < len(account.tokens):
+        box.append(element("p", f"And {len(account.tokens) - len(tokens):,} more."))
+    return box
+
+
+def _row(token: Token, now: int) -> Sequence[Child]:
+    ends: Child = _time(token.expires, now)
+    if token.expires is None:
+        ends = "never" if token.is_valid else _NOTHING
+    return (
+        token.name,
+        token.token_id or _NOTHING,
+        element("span", token.state, class_="good" if token.is_valid else "bad"),
+        ends,
+        _time(token.rotates, now),
+        _time(token.used, now) if token.used is not None or not token.minted else "never",
+    )
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[Child]]) -> Element:
+    """A table that a phone shows as cards; the roles keep it a table for whoever has it read out."""
+    head = element(
+        "tr", *(element("th", name, scope="col", role="columnheader") for name in columns), role="row"
+    )
+    body = [
+        element(
+            "tr",
+            *(
+                element(
+                    "td",
+                    element("span", cell) if isinstance(cell, str) else cell,
+                    role="cell",
+                    data_label=name,
+                )
+                for name, cell in zip(columns, row, strict=True)
+            ),
+            role="row",
+        )
+        for row in rows
+    ]
+    return element(
+        "table",
+        element("thead", head, role="rowgroup"),
+        element("tbody", *body, role="rowgroup"),
+        class_="cards",
+        role="table",
+    )
+
+
+# ------------------------------------------------------------------------------------------------------------ times
+
+
+def _time(moment: int | None, now: int) -> Element:
+    if moment is None:
+        return element("span", _NOTHING)
+    words = f"in {_span(moment - now)}" if moment > now else f"{_span(now - moment)} ago"
+    return element("time", f"{format_time(moment)[:10]} ({words})", datetime=format_time(moment))
+
+
+def _moment(seconds: int) -> str:
+    return format_time(seconds)[:16].replace("T", " ") + " UTC"
+
+
+def _span(seconds: int) -> str:
+    """Return a length of time in the largest unit of which it has two, rounded down."""
+    for unit, name in ((DAY, "days"), (UNIT_SECONDS["h"], "hours"), (UNIT_SECONDS["m"], "minutes")):
+        if seconds >= 2 * unit:
+            return f"{seconds // unit:,} {name}"
+    return f"{seconds} seconds"
+
+
+def _month(seconds: int, ahead: int = 0) -> str:
+    """Return the month of a moment, or of so many months after it, as in `2026-11`."""
+    moment = dt.datetime.fromtimestamp(seconds, dt.UTC)
+    years, month = divmod(moment.month - 1 + ahead, 12)
+    return f"{moment.year + years}-{month + 1:02}"

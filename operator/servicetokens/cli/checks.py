@@ -1,0 +1,247 @@
+"""The checks of `doctor`, in the order in which one would look: without a server there is nothing else to ask."""
+
+import base64
+import contextlib
+import datetime as dt
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Final
+
+from cryptography import x509
+
+from servicetokens.admin.keys import look
+from servicetokens.api import names
+from servicetokens.cli import age
+from servicetokens.cli.findings import Level
+from servicetokens.cli.session import Session
+from servicetokens.cli.views import AccountView, TokenView, View, moment, text
+from servicetokens.kube import crds, paths
+from servicetokens.kube.errors import NotFound
+from servicetokens.kube.leases import Lease, LeaseStore
+from servicetokens.kube.presence import SELECTOR, Presence
+from servicetokens.tokens.verifier import InvalidKeyRing
+
+Said = Iterable[tuple[Level, str]]
+Check = Callable[[Session, str], Awaitable[Said]]
+
+OK, WARNING, BAD, UNKNOWN = Level.OK, Level.WARNING, Level.BAD, Level.UNKNOWN
+
+# kopf's initial listing by a watch is on by default from there on (docs/architecture.md).
+_OLDEST_MINOR: Final = 34
+# Half of what the operator takes for a broken clock (tokens.lifetime.MAX_CLOCK_SKEW is a minute).
+_SKEW: Final = 30
+# The operator renews at two thirds of the life, so a week is long after it should have.
+_CERTIFICATE_DAYS: Final = 7
+_MOST_NAMED: Final = 5
+# A token is answered within a second (docs/scale.md); a start with many takes longer.
+_PATIENCE: Final = 60
+_RIGHTS: Final = (
+    ("list", names.PLURAL_TOKENS, names.GROUP, "get, describe and tree"),
+    ("create", names.PLURAL_TOKENS, names.GROUP, "create token"),
+    ("patch", names.PLURAL_TOKENS, names.GROUP, "revoke, restore and rotate"),
+    ("list", names.PLURAL_ACCOUNTS, names.GROUP, "get accounts and tree"),
+    ("get", "secrets", "", "--show-token, and comparing in verify"),
+    ("list", "pods", "", "seeing which workloads use a token"),
+)
+
+
+async def server(session: Session, _operator: str) -> Said:
+    """The API server answers, and is new enough."""
+    version = await session.cluster.get("/version")
+    minor = text(version.get("minor")).rstrip("+")
+    name = text(version.get("gitVersion"))
+    if minor.isdecimal() and int(minor) < _OLDEST_MINOR:
+        return [(BAD, f"{session.cluster.server} is {name}; the operator needs 1.{_OLDEST_MINOR} or newer")]
+    return [(OK, f"{session.cluster.server} answers ({name})")]
+
+
+async def definitions(session: Session, _operator: str) -> Said:
+    """The CRDs fit this program."""
+    trouble = await crds.find_trouble(session.cluster.api)
+    return [(BAD, trouble) if trouble else (OK, f"schema revision {names.SCHEMA_REVISION} or newer")]
+
+
+async def rights(session: Session, _operator: str) -> Said:
+    """Whoever asks may do what the plugin does."""
+    missing = [
+        f"you may not {verb} {resource} {session.where} (for {use})"
+        for verb, resource, group, use in _RIGHTS
+        if not await session.cluster.may(verb, resource, session.scope, group)
+    ]
+    return [(WARNING, one) for one in missing] or [(OK, f"all that the plugin asks for, {session.where}")]
+
+
+async def operator(session: Session, namespace: str) -> Said:
+    """Some operator holds its Lease, and renews it."""
+    try:
+        lease = await LeaseStore(session.cluster.api).get(namespace, names.OPERATOR_LEASE)
+    except NotFound:
+        message = (
+            f"no Lease '{names.OPERATOR_LEASE}' in namespace '{namespace}': no operator has run there, "
+            "or it runs with --no-leader-election (--operator-namespace says where to look)"
+        )
+        return [(WARNING, message)]
+    idle = _idle(lease, session.now)
+    if not lease.holder or idle > 2 * lease.seconds:
+        return [
+            (BAD, f"nobody has renewed the Lease for {age.span(idle)}: nothing is minted, rotated or revoked")
+        ]
+    return [(OK, f"'{lease.holder}' leads")]
+
+
+async def validators(session: Session, namespace: str) -> Said:
+    """Validators run, and have listed everything."""
+    leases = await LeaseStore(session.cluster.api).list(namespace, SELECTOR)
+    alive = [one for one in leases if _idle(one, session.now) <= one.seconds]
+    if not alive:
+        return [(BAD, f"none is running in namespace '{namespace}': nothing is accepted anywhere")]
+    said: list[tuple[Level, str]] = [
+        (WARNING, f"'{lease.name}' has not listed everything yet, and refuses until it has")
+        for lease in alive
+        if not Presence.read(lease).positions
+    ]
+    return said or [(OK, f"{len(alive)} running, and have listed everything")]
+
+
+async def clocks(session: Session, namespace: str) -> Said:
+    """Nobody writes times that are still to come for us."""
+    leases = LeaseStore(session.cluster.api)
+    found = list(await leases.list(namespace, SELECTOR))
+    with contextlib.suppress(NotFound):
+        found.append(await leases.get(namespace, names.OPERATOR_LEASE))
+    ahead = [(one.name, -_idle(one, session.now)) for one in found if _idle(one, session.now) < -_SKEW]
+    return [
+        (WARNING, f"the clock of '{name}' is {age.span(seconds)} ahead of yours: expiry is judged by clocks")
+        for name, seconds in ahead
+    ] or [(OK, "none is ahead of yours")]
+
+
+async def keys(session: Session, namespace: str) -> Said:
+    """The operator's keys are there, and no credential depends on one that is not."""
+    try:
+        found = await look(session.cluster.api, namespace)
+    except InvalidKeyRing as error:
+        return [(BAD, str(error))]
+    missing = sum(one.credentials for one in found if one.state == "missing")
+    if missing:
+        return [
+            (BAD, f"{missing} credentials depend on a key that is gone: put it back, see the runbook on keys")
+        ]
+    return [(OK, f"{len(found)}, and none is missing")]
+
+
+async def certificate(session: Session, namespace: str) -> Said:
+    """The validators' certificate is valid for a while."""
+    try:
+        secret = await session.cluster.get(paths.secrets(namespace, names.VALIDATOR_TLS_SECRET))
+    except NotFound:
+        return [(UNKNOWN, f"no Secret '{names.VALIDATOR_TLS_SECRET}': the operator does not issue it here")]
+    try:
+        found = x509.load_pem_x509_certificate(
+            base64.b64decode((secret.get("data") or {}).get("tls.crt") or "")
+        )
+    except ValueError:
+        return [
+            (
+                BAD,
+                f"the Secret '{names.VALIDATOR_TLS_SECRET}' holds no certificate: delete it, and it is made anew",
+            )
+        ]
+    left = found.not_valid_after_utc - dt.datetime.fromtimestamp(session.now, dt.UTC)
+    if left < dt.timedelta(days=_CERTIFICATE_DAYS):
+        level = BAD if left < dt.timedelta() else WARNING
+        return [
+            (
+                level,
+                f"it ends {age.relative(session.now + int(left.total_seconds()), session.now)} and is not renewed",
+            )
+        ]
+    return [(OK, f"valid for {age.span(int(left.total_seconds()))}")]
+
+
+async def tokens(session: Session, _operator: str) -> Said:
+    """No token is stuck, or belongs to nobody."""
+    found = [TokenView(one) for one in await session.cluster.list_ours(names.PLURAL_TOKENS, session.scope)]
+    accounts = {
+        (one.namespace, one.name)
+        for one in map(AccountView, await session.cluster.list_ours(names.PLURAL_ACCOUNTS, session.scope))
+    }
+    unseen = [one for one in found if not one.is_observed and (one.created or 0) < session.now - _PATIENCE]
+    stuck = [one for one in found if one.condition("Stalled") is not None]
+    homeless = [one for one in found if (one.namespace, one.account) not in accounts]
+    waiting = [one for one in found if (seen := one.condition("Enforced")) and seen.status != "True"]
+    said: list[tuple[Level, str]] = []
+    for level, which, what in (
+        (
+            BAD,
+            unseen,
+            "waiting for the operator for more than a minute; does it run, and serve them?",
+        ),
+        (BAD, stuck, "stuck until somebody changes something; `describe` says what"),
+        (WARNING, homeless, "without an account, and therefore refused"),
+        (WARNING, waiting, "revoked or restored, and not confirmed by every validator"),
+    ):
+        if which:
+            said.append((level, f"{what}: {_named(which)}"))
+    return said or [(OK, f"{len(found)} {session.where}, none is stuck")]
+
+
+async def orphans(session: Session, _operator: str) -> Said:
+    """Every Secret of ours has its ServiceToken."""
+    found = await session.cluster.list_metadata(
+        paths.secrets(session.scope), f"{names.LABEL_TOKEN_SECRET}=true"
+    )
+    alive = {
+        TokenView(one).uid for one in await session.cluster.list_ours(names.PLURAL_TOKENS, session.scope)
+    }
+    lost = [View(one) for one in found if not _owners(one) & alive]
+    if not lost:
+        return [(OK, f"{len(found)} Secrets, and each has its ServiceToken")]
+    what = "Secrets of ServiceTokens that are gone, which garbage collection should have removed"
+    return [(WARNING, f"{what}: {_named(lost)}")]
+
+
+async def git(session: Session, _operator: str) -> Said:
+    """Nothing in Git undoes an emergency revocation by hand."""
+    found = [TokenView(one) for one in await session.cluster.list_ours(names.PLURAL_TOKENS, session.scope)]
+    explicit = [one for one in found if one.spec.get("state") == "Active"]
+    undone = [one for one in found if one.is_revoked and one.from_git]
+    said: list[tuple[Level, str]] = []
+    if explicit:
+        what = "`state: Active` in Git undoes a revocation by hand; leave `state` out there"
+        said.append((WARNING, f"{what}: {_named(explicit)}"))
+    if undone:
+        said.append(
+            (WARNING, f"revoked, and applied from Git: make sure that Git says so, too: {_named(undone)}")
+        )
+    return said or [(OK, "nothing that would undo a revocation by hand")]
+
+
+CHECKS: Final[Mapping[str, Check]] = {
+    "API server": server,
+    "CRDs": definitions,
+    "your rights": rights,
+    "operator": operator,
+    "validators": validators,
+    "clocks": clocks,
+    "keys": keys,
+    "certificate": certificate,
+    "tokens": tokens,
+    "orphans": orphans,
+    "GitOps": git,
+}
+
+
+def _idle(lease: Lease, now: int) -> int:
+    """Return for how many seconds, by our clock, a Lease has not been renewed; negative: its clock is ahead."""
+    return now - (moment(lease.renewed) or 0)
+
+
+def _owners(secret: Mapping[str, object]) -> frozenset[str]:
+    references = View(secret).meta.get("ownerReferences")
+    return frozenset(text(one.get("uid")) for one in references or ())
+
+
+def _named(which: list[TokenView] | list[View]) -> str:
+    shown = ", ".join(f"{one.namespace}/{one.name}" for one in which[:_MOST_NAMED])
+    others = len(which) - _MOST_NAMED
+    return f"{shown} and {others} others" if others > 0 else shown

@@ -1,0 +1,145 @@
+"""`kubectl servicetoken describe`: a token's whole story on one screen."""
+
+from typing import Any, Final
+
+import click
+from rich.text import Text
+
+from servicetokens.api import names
+from servicetokens.cli import age, listing, output
+from servicetokens.cli.options import at_a_place, names_of, output_option, run
+from servicetokens.cli.secret import reveal
+from servicetokens.cli.session import Place, Session
+from servicetokens.cli.story import timeline
+from servicetokens.cli.views import AccountView, TokenView, texts
+from servicetokens.cli.workloads import users_of
+from servicetokens.kube import paths
+from servicetokens.kube.errors import Forbidden, NotFound
+from servicetokens.lifecycle import words
+from servicetokens.tokens.imported import is_handle
+
+# As wide as the longest label below.
+_LABEL_WIDTH: Final = 12
+
+
+@click.command("describe")
+@click.argument("name", shell_complete=names_of(names.PLURAL_TOKENS))
+@click.option("--show-token", is_flag=True, help="Print the token, too.")
+@output_option("table", "json", "yaml")
+@at_a_place()
+def command(place: Place, name: str, output: str, *, show_token: bool) -> None:
+    """Tell what state the token NAME is in and why, what it may do, where it is used, and what happened to it."""
+
+    async def tell(session: Session) -> None:
+        token = TokenView(await session.cluster.get_ours(names.PLURAL_TOKENS, session.namespace, name))
+        if output != "table":
+            _print_raw(token, output)
+            return
+        _head(session, token)
+        await _whose(session, token)
+        _limits(session, token)
+        _credentials(session, token)
+        await _where(session, token)
+        if show_token:
+            _line(session, "Value", (await reveal(session, token)).reveal())
+        _conditions(session, token)
+        await _timeline(session, token)
+
+    run(place, tell)
+
+
+def _print_raw(token: TokenView, form: str) -> None:
+    output.print_objects([token.raw], form, single=True)
+
+
+def _head(session: Session, token: TokenView) -> None:
+    active = token.condition("Active")
+    why = "the operator has not seen its present spec; does it run, and serve this namespace?"
+    if token.state != "Pending" and active is not None:
+        why = active.message
+    _line(session, "Token", f"{token.namespace}/{token.name}")
+    _line(session, "State", Text.assemble(output.state(token.state), f"  {why}"))
+    stalled = token.condition("Stalled") or token.condition("Reconciling")
+    if stalled is not None:
+        _line(session, "Problem", Text(stalled.message, style="red"))
+    if token.description:
+        _line(session, "Description", token.description)
+    if token.from_git:
+        _line(session, "From", f"{token.from_git}; what is changed by hand may be undone")
+
+
+async def _whose(session: Session, token: TokenView) -> None:
+    try:
+        raw = await session.cluster.get_ours(names.PLURAL_ACCOUNTS, token.namespace, token.account)
+    except (NotFound, Forbidden):
+        _line(session, "Account", f"{token.account} (not there, or not to be read by you)")
+        return
+    account = AccountView(raw)
+    _line(session, "Account", Text.assemble(account.name, "  ", output.state(account.state)))
+    own = texts(token.spec.get("roles"))
+    roles = [role for role in account.roles if not own or role in own]
+    accepted = token.condition("RolesAccepted")
+    doubt = f"  {accepted.message}" if accepted is not None and accepted.status != "True" else ""
+    _line(session, "Roles", f"{', '.join(roles) or 'none'}{doubt}")
+
+
+def _limits(session: Session, token: TokenView) -> None:
+    _line(session, "Audiences", ", ".join(texts(token.spec.get("audiences"))) or "any service")
+    _line(session, "Networks", ", ".join(texts(token.spec.get("allowedCIDRs"))) or "any network")
+
+
+def _credentials(session: Session, token: TokenView) -> None:
+    now = session.now
+    for one in reversed(token.credentials):
+        role = "current" if one.id == token.id else "before it, in overlap"
+        what = "imported" if is_handle(one.id) else f"mint {one.serial}, {role}"
+        _line(session, "Credential", f"{one.id} ({what}), ends {listing.exact(one.end, now)}")
+    if not token.credentials:
+        _line(session, "Credential", "none")
+    rotates = "not by the clock" if token.next_rotation is None else listing.exact(token.next_rotation, now)
+    _line(session, "Rotates", rotates)
+    _line(session, "Last used", age.last_use(token.last_used, now))
+
+
+async def _where(session: Session, token: TokenView) -> None:
+    synced = token.condition("SecretSynced")
+    _line(session, "Secret", f"{token.secret}  {synced.message if synced else ''}".strip())
+    try:
+        pods = await session.cluster.list_all(paths.pods(token.namespace))
+    except Forbidden:
+        _line(session, "Used by", "not known: you may not list pods")
+        return
+    users = users_of(token.secret, pods)
+    _line(session, "Used by", "\n".join(map(str, users)) or "no pod mounts the Secret now")
+
+
+def _conditions(session: Session, token: TokenView) -> None:
+    session.out.print("\nConditions", style="bold")
+    rows = [
+        (one.type, one.status, one.reason, age.relative(one.since, session.now), one.message)
+        for one in token.conditions
+    ]
+    output.print_rows(session.out, ("TYPE", "STATUS", "REASON", "SINCE", "MESSAGE"), rows)
+
+
+async def _timeline(session: Session, token: TokenView) -> None:
+    events: list[dict[str, Any]] = []
+    try:
+        # The selector is by name: it is what the API server has for Events.
+        found = await session.cluster.list_all(
+            paths.events(token.namespace), {"fieldSelector": f"regarding.name={token.name}"}
+        )
+        events = [one for one in found if (one.get("regarding") or {}).get("uid") == token.uid]
+    except Forbidden:
+        session.err.print("Events are left out: you may not list them.")
+    session.out.print("\nTimeline", style="bold")
+    now = session.now
+    rows = [(words.moment(one.at), age.relative(one.at, now), one.what) for one in timeline(token, events)]
+    output.print_rows(session.out, ("TIME", "", "MESSAGE"), rows)
+
+
+def _line(session: Session, label: str, value: str | Text) -> None:
+    text = value if isinstance(value, Text) else Text(value)
+    for number, line in enumerate(text.split("\n", allow_blank=True)):
+        head = f"{label}:" if number == 0 else ""
+        session.out.print(Text.assemble((f"{head:<{_LABEL_WIDTH + 1}} ", "bold"), line))

@@ -1,0 +1,121 @@
+"""`kubectl servicetoken leaked`: every token in a text, whose it is, and its end."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import IO
+
+import click
+
+from servicetokens.cli import changes, leaks, output, waiting
+from servicetokens.cli.exits import Exit, Failure
+from servicetokens.cli.leaks import Sighting
+from servicetokens.cli.options import at_a_place, run
+from servicetokens.cli.revoke import report
+from servicetokens.cli.rotate import ask, rotate
+from servicetokens.cli.selection import list_widely
+from servicetokens.cli.session import Place, Session
+from servicetokens.cli.views import TokenView
+
+
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """A token that was seen, and its ServiceToken; None when nobody here has its id."""
+
+    sighting: Sighting
+    token: TokenView | None
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether it may be accepted somewhere: here, or by a cluster that we do not see."""
+        if self.token is None:
+            return True
+        return self.is_alive and not self.token.is_revoked
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it is neither expired nor rotated out: restoring its ServiceToken would bring it back."""
+        return self.token is not None and any(
+            one.id == self.sighting.token.id for one in self.token.credentials
+        )
+
+
+@click.command("leaked")
+@click.argument("file", type=click.File("r", errors="replace"), default="-")
+@click.option("--revoke", is_flag=True, help="Revoke them for KeyCompromise: their workloads stop, too.")
+@click.option(
+    "--rotate", "rotates", is_flag=True, help="Replace them without overlap: workloads read the new one."
+)
+@click.option("--timeout", metavar="SECONDS", default=90.0, show_default=True, help="How long to wait.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@at_a_place()
+def command(place: Place, file: IO[str], timeout: float, *, revoke: bool, rotates: bool, yes: bool) -> None:
+    """Find all tokens in FILE (or stdin), also in base64, tell whose they are, and end them if asked to.
+
+    No token is printed, only public ids. Exits with 3 as long as one that was found may still be accepted. Ids
+    are public, so a text can be made up that names somebody's token: look at it before you end one.
+    """
+    if revoke and rotates:
+        message = "--revoke and --rotate exclude each other: rotated tokens end as well, but workloads go on"
+        raise click.UsageError(message)
+    seen = leaks.find(file)
+    if not seen:
+        click.echo("no token found")
+        return
+    run(place, lambda session: _handle(session, seen, timeout, revoke=revoke, rotates=rotates, yes=yes))
+
+
+async def _handle(
+    session: Session,
+    seen: Sequence[Sighting],
+    timeout: float,  # noqa: ASYNC109 - for a person, who is told what is missing
+    *,
+    revoke: bool,
+    rotates: bool,
+    yes: bool,
+) -> None:
+    everywhere, tokens = await list_widely(session)
+    if not everywhere:
+        session.err.print(f"Only namespace '{session.namespace}' is searched: you may not list all tokens.")
+    owners = {token_id: token for token in tokens for token_id in token.ids}
+    found = [Leak(one, owners.get(one.token.id)) for one in seen]
+    _show(session, found)
+    live = list({one.token.uid: one.token for one in found if one.token and one.is_accepted}.values())
+    if live and (revoke or rotates):
+        await _end(session, live, timeout, revoke=revoke, yes=yes)
+        found = [one for one in found if one.token is None]
+    left = [one for one in found if one.is_accepted]
+    if left:
+        known = sum(one.token is not None for one in left)
+        advice = "; end them with --revoke, or --rotate to keep workloads going" if known else ""
+        message = f"{len(left)} of {len(seen)} may still be accepted{advice}"
+        raise Failure(message, Exit.NOT_GOOD)
+
+
+async def _end(
+    session: Session,
+    live: list[TokenView],
+    timeout: float,  # noqa: ASYNC109 - as above
+    *,
+    revoke: bool,
+    yes: bool,
+) -> None:
+    if not revoke:
+        ask(live, no_overlap=True, yes=yes)
+        await rotate(session, live, timeout, no_overlap=True)
+        return
+    named = ", ".join(f"{one.namespace}/{one.name}" for one in live)
+    changes.confirm(f"Revoke {named} for KeyCompromise?", yes=yes)
+    spec = {"state": "Revoked", "revocationReason": "KeyCompromise"}
+    revoked = await changes.apply(session, live, lambda _: {"spec": spec}, "revoked")
+    report(session, await waiting.wait(session, revoked, waiting.enforced, timeout), "refuses")
+
+
+def _show(session: Session, found: Sequence[Leak]) -> None:
+    rows = []
+    for one in found:
+        lines = ", ".join(map(str, one.sighting.lines[:5])) + (", …" if len(one.sighting.lines) > 5 else "")  # noqa: PLR2004
+        token = one.token
+        whose = f"{token.namespace}/{token.name}, account {token.account}" if token else "of nobody here"
+        state = output.state(token.state) if token and one.is_alive else ("ended" if token else "unknown")
+        rows.append((lines, str(one.sighting.token), whose, state))
+    output.print_rows(session.out, ("LINES", "TOKEN", "WHOSE", "STATE"), rows)

@@ -1,0 +1,99 @@
+"""The YAML that a person would write by hand. Nothing that was not asked for is in it: no defaults, no `state`."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from servicetokens.api import names
+from servicetokens.api.meta import Model, describe_errors
+from servicetokens.api.service_account import ServiceAccountSpec
+from servicetokens.api.service_token import ServiceTokenSpec
+from servicetokens.api.values import parse_time
+from servicetokens.cli.exits import Exit, Failure
+
+Manifest = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountRequest:
+    """What a person asks for; empty is not asked for."""
+
+    namespace: str
+    name: str
+    display_name: str | None = None
+    description: str | None = None
+    roles: Sequence[str] = ()
+    max_lifetime: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenRequest:
+    """What a person asks for; *expires* is a length of time, `never`, or a moment."""
+
+    namespace: str
+    name: str
+    account: str
+    expires: str
+    description: str | None = None
+    roles: Sequence[str] = ()
+    audiences: Sequence[str] = ()
+    networks: Sequence[str] = ()
+    every: str | None = None
+    overlap: str | None = None
+    secret: str | None = None
+
+
+def account(request: AccountRequest) -> Manifest:
+    """Return a ServiceAccount. Raises `Failure` when a field breaks its rule."""
+    spec = _given(
+        displayName=request.display_name,
+        description=request.description,
+        roles=list(request.roles),
+        tokenPolicy=_given(maxLifetime=request.max_lifetime),
+    )
+    return _checked(names.KIND_ACCOUNT, request.namespace, request.name, spec, ServiceAccountSpec)
+
+
+def token(request: TokenRequest) -> Manifest:
+    """Return a ServiceToken. Raises `Failure` when a field breaks its rule."""
+    spec = _given(
+        accountRef={"name": request.account},
+        description=request.description,
+        **_end(request.expires),
+        roles=list(request.roles),
+        audiences=list(request.audiences),
+        allowedCIDRs=list(request.networks),
+        rotation=_given(every=request.every, overlap=request.overlap),
+        secret=_given(name=request.secret),
+    )
+    return _checked(names.KIND_TOKEN, request.namespace, request.name, spec, ServiceTokenSpec)
+
+
+def _end(expires: str) -> Mapping[str, str]:
+    try:
+        parse_time(expires)
+    except ValueError:
+        return {"expiresAfter": expires}
+    return {"expirationTime": expires}
+
+
+def _given(**fields: Any) -> dict[str, Any]:
+    """Return the fields that say something."""
+    return {field: value for field, value in fields.items() if value}
+
+
+def _checked(kind: str, namespace: str, name: str, spec: Mapping[str, Any], model: type[Model]) -> Manifest:
+    # The API server would refuse the same, with the same words; here it costs no cluster.
+    try:
+        model.model_validate(spec)
+    except ValidationError as error:
+        message = f"the {kind} '{name}' would be refused: {describe_errors(error, 'spec')}"
+        raise Failure(message, Exit.USAGE) from error
+    return {
+        "apiVersion": names.API_VERSION,
+        "kind": kind,
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": spec,
+    }

@@ -1,0 +1,103 @@
+"""The options that all commands have in common, as kubectl has them, and how a command reaches the cluster."""
+
+import asyncio
+import functools
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final, TypeVar
+
+import click
+from click.shell_completion import CompletionItem
+
+from servicetokens.api.names import DEFAULT_NAMESPACE
+from servicetokens.api.values import parse_duration
+from servicetokens.cli.session import Place, Session, with_session
+
+T = TypeVar("T")
+Function = Callable[..., Any]
+
+
+def run(place: Place, work: Callable[[Session], Awaitable[T]]) -> T:
+    """Do *work* with a connection to the cluster of *place*. Raises `Failure` with a sentence for people."""
+    return asyncio.run(with_session(place, work))
+
+
+def at_a_place(*, everywhere: bool = False) -> Callable[[Function], Function]:
+    """Give a command `-n`, `--context`, `--kubeconfig` (and `-A`), and pass it a `Place` first."""
+    options = [
+        click.option("-n", "--namespace", metavar="NS", help="Else that of the context, else default."),
+        click.option("--context", metavar="NAME", help="Which context of the kubeconfig."),
+        click.option(
+            "--kubeconfig", metavar="FILE", help="Else $KUBECONFIG, else ~/.kube/config, else the pod's."
+        ),
+    ]
+    if everywhere:
+        options.insert(
+            1, click.option("-A", "--all-namespaces", is_flag=True, help="Look in all namespaces.")
+        )
+
+    def decorate(function: Function) -> Function:
+        @functools.wraps(function)
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            return function(_taken_from(kwargs), *args, **kwargs)
+
+        return functools.reduce(lambda made, option: option(made), reversed(options), wrapped)
+
+    return decorate
+
+
+def output_option(*formats: str) -> Callable[[Function], Function]:
+    """Give a command `-o`; the first of *formats* is the default."""
+    return click.option(
+        "-o", "--output", type=click.Choice(formats), default=formats[0], show_default=True, help="The form."
+    )
+
+
+operator_namespace_option: Final = click.option(
+    "--operator-namespace",
+    default=DEFAULT_NAMESPACE,
+    show_default=True,
+    metavar="NS",
+    help="Where operator and validators run, and keep their keys and Leases.",
+)
+
+
+class Period(click.ParamType[int]):
+    """A length of time as in specs, such as 30d, in seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """See `click.ParamType`."""
+        if isinstance(value, int):
+            return value
+        try:
+            return parse_duration(str(value))
+        except ValueError as error:
+            self.fail(f"'{value[:20]}' {error}", param, ctx)
+
+
+def names_of(plural: str) -> Callable[[click.Context, click.Parameter, str], Sequence[CompletionItem]]:
+    """Return a completion of the names of objects of that kind, in the namespace typed so far."""
+
+    def complete(ctx: click.Context, _param: click.Parameter, incomplete: str) -> Sequence[CompletionItem]:
+        async def look(session: Session) -> list[str]:
+            found = await session.cluster.list_ours(plural, session.namespace)
+            return [one["metadata"]["name"] for one in found]
+
+        try:
+            found = run(_taken_from(dict(ctx.params)), look)
+        except click.ClickException:
+            # A completion has nowhere to say why; the command itself will.
+            return []
+        return [CompletionItem(name) for name in found if name.startswith(incomplete)]
+
+    return complete
+
+
+def _taken_from(arguments: dict[str, Any]) -> Place:
+    return Place(
+        arguments.pop("kubeconfig", None),
+        arguments.pop("context", None),
+        arguments.pop("namespace", None),
+        bool(arguments.pop("all_namespaces", False)),
+    )

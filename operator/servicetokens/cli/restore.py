@@ -1,0 +1,47 @@
+"""`kubectl servicetoken restore`: the same token works again."""
+
+import click
+
+from servicetokens.cli import changes, waiting
+from servicetokens.cli.options import at_a_place, run
+from servicetokens.cli.revoke import report
+from servicetokens.cli.selection import Choice, choosing, select
+from servicetokens.cli.session import Place, Session
+from servicetokens.cli.views import TokenView
+from servicetokens.lifecycle import words
+
+
+@click.command("restore")
+@choosing
+@click.option("--dry-run", is_flag=True, help="Have the API server judge it, and write nothing.")
+@click.option("--wait/--no-wait", default=False, help="Wait until every validator accepts it.")
+@click.option("--timeout", metavar="SECONDS", default=90.0, show_default=True, help="How long to wait.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask before a compromised token is restored.")
+@at_a_place(everywhere=True)
+def command(place: Place, choice: Choice, timeout: float, *, dry_run: bool, wait: bool, yes: bool) -> None:
+    """Take a revocation back, or the suspension of a token that nobody used for long.
+
+    One for KeyCompromise asks first: whoever has found the token has it still. A suspended token gets
+    `spec.inUseTime`, which says that it is needed.
+    """
+
+    async def restore(session: Session) -> None:
+        tokens = [one for one in await select(session, choice) if one.is_revoked or one.is_suspended]
+        if not tokens:
+            session.err.print("nothing to restore: it is neither revoked nor suspended")
+            return
+        known = [one.name for one in tokens if one.spec.get("revocationReason") == "KeyCompromise"]
+        if known and not dry_run:
+            question = f"{', '.join(known)} was revoked for KeyCompromise. Accept the same value again (else: rotate)?"
+            changes.confirm(question, yes=yes)
+
+        def undo(token: TokenView) -> changes.Patch:
+            if token.is_revoked:
+                return {"spec": {"state": None, "revocationReason": None}}
+            return {"spec": {"inUseTime": words.moment(session.now)}}
+
+        restored = await changes.apply(session, tokens, undo, "restored", dry_run=dry_run)
+        if wait and not dry_run:
+            report(session, await waiting.wait(session, restored, waiting.enforced, timeout), "accepts")
+
+    run(place, restore)

@@ -1,0 +1,137 @@
+"""Which tokens are meant: by name, account, label, public id, or by a token itself, pasted."""
+
+import functools
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import click
+
+from servicetokens.api import names
+from servicetokens.cli.exits import Failure
+from servicetokens.cli.options import Function, names_of
+from servicetokens.cli.session import Session
+from servicetokens.cli.views import TokenView
+from servicetokens.kube.errors import Forbidden
+from servicetokens.tokens.format import MalformedToken, Token, parse_any
+
+# A token has 73 characters at most; more than this is no token, and not read.
+_MAX_PASTED: Final = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What was said on the command line; exactly one of these."""
+
+    named: Sequence[str] = ()
+    account: str | None = None
+    selector: str | None = None
+    token_id: str | None = None
+
+    @property
+    def is_by_id(self) -> bool:
+        """Whether a namespace need not be known: an id is found wherever it is."""
+        return self.token_id is not None
+
+
+def choosing(function: Function) -> Function:
+    """Give a command NAME..., `--account`, `--selector`, `--id` and `-`, and pass it a `Choice`."""
+
+    @functools.wraps(function)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        choice = _choice(
+            kwargs.pop("named"), kwargs.pop("account"), kwargs.pop("selector"), kwargs.pop("token_id")
+        )
+        return function(*args, choice=choice, **kwargs)
+
+    options: list[Callable[[Function], Function]] = [
+        click.argument(
+            "named", metavar="[NAME]... | -", nargs=-1, shell_complete=names_of(names.PLURAL_TOKENS)
+        ),
+        click.option("--account", metavar="NAME", help="All tokens of that account."),
+        click.option(
+            "-l", "--selector", metavar="LABELS", help="All tokens with these labels, as in app=orders."
+        ),
+        click.option(
+            "--id", "token_id", metavar="ID", help="The token with this public id, in any namespace."
+        ),
+    ]
+    decorated: Function = wrapped
+    for option in reversed(options):
+        decorated = option(decorated)
+    return decorated
+
+
+def _choice(named: Sequence[str], account: str | None, selector: str | None, token_id: str | None) -> Choice:
+    said = [bool(named), account is not None, selector is not None, token_id is not None]
+    if sum(said) != 1:
+        message = "say which tokens: by NAME, --account, --selector or --id, or `-` and a token on stdin"
+        raise click.UsageError(message)
+    if tuple(named) == ("-",):
+        return Choice(token_id=read_pasted().id)
+    return Choice(named, account, selector, token_id)
+
+
+def read_pasted() -> Token:
+    """Return the token on stdin. Raises `Failure` when it is none; its text is never shown."""
+    if sys.stdin.isatty():
+        click.echo("Paste the token, then press Enter and Ctrl-D. It is not shown again.", err=True)
+    pasted = sys.stdin.read(_MAX_PASTED).strip()
+    try:
+        return parse_any(pasted)
+    except MalformedToken as error:
+        message = f"what was pasted is no token: {error}"
+        raise Failure(message) from None
+
+
+async def select(session: Session, choice: Choice) -> list[TokenView]:
+    """Return the tokens that are meant, in the session's namespace; by id: wherever it is.
+
+    Raises `Failure` when one of them, or all, cannot be found.
+    """
+    if choice.token_id is not None:
+        return [await find_by_id(session, choice.token_id)]
+    found = [
+        TokenView(one)
+        for one in await session.cluster.list_ours(names.PLURAL_TOKENS, session.scope, choice.selector or "")
+    ]
+    if choice.named:
+        found = [one for one in found if one.name in choice.named]
+        if missing := sorted(set(choice.named) - {one.name for one in found}):
+            message = f"there is no token {', '.join(map(repr, missing))} {session.where}"
+            raise Failure(message)
+    elif choice.account is not None:
+        found = [one for one in found if one.account == choice.account]
+    if not found:
+        message = f"no token matches {session.where}"
+        raise Failure(message)
+    return found
+
+
+async def find_by_id(session: Session, token_id: str) -> TokenView:
+    """Return the token with that public id. Raises `Failure` when nobody has it, or several claim it."""
+    everywhere, found = await list_widely(session)
+    matching = [one for one in found if token_id in one.ids]
+    where = "the cluster" if everywhere else f"namespace '{session.namespace}'"
+    if not matching:
+        message = (
+            f"no token in {where} has the id '{token_id[:12]}': it was deleted, rotated long ago, "
+            "or belongs to another cluster"
+        )
+        raise Failure(message)
+    if len(matching) > 1:
+        claim = ", ".join(f"{one.namespace}/{one.name}" for one in matching)
+        message = f"several tokens claim the id '{token_id[:12]}' ({claim}): choose one by its name"
+        raise Failure(message)
+    return matching[0]
+
+
+async def list_widely(session: Session) -> tuple[bool, list[TokenView]]:
+    """Return the tokens of the whole cluster (True), or of the session's namespace where no more may be seen."""
+    try:
+        found = await session.cluster.list_ours(names.PLURAL_TOKENS)
+    except Forbidden:
+        found = await session.cluster.list_ours(names.PLURAL_TOKENS, session.namespace)
+        return False, [TokenView(one) for one in found]
+    return True, [TokenView(one) for one in found]

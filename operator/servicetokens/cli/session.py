@@ -1,0 +1,99 @@
+"""One run of the plugin: the cluster, the namespace that is meant, the clock, and where to write."""
+
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TypeVar
+
+from rich.console import Console
+
+from servicetokens.cli.cluster import Cluster
+from servicetokens.cli.exits import Failure
+from servicetokens.kube.access import namespace_of
+from servicetokens.kube.client import Api
+from servicetokens.kube.errors import KubeError, NotConfigured
+from servicetokens.kube.paths import InvalidName
+from servicetokens.runtime.clock import Clock, SystemClock
+
+T = TypeVar("T")
+DEFAULT_KUBECONFIG: Final = Path("~/.kube/config")
+# Piped output is for programs and files: no line is cut at the width of a terminal that is not there.
+_PIPED_WIDTH: Final = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Which cluster and which namespace; None is what the kubeconfig says."""
+
+    kubeconfig: str | None = None
+    context: str | None = None
+    namespace: str | None = None
+    everywhere: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What a command works with. `namespace` is that of `-n` or the context, also when `everywhere` is said."""
+
+    cluster: Cluster
+    namespace: str
+    everywhere: bool
+    clock: Clock
+    out: Console
+    err: Console
+
+    @property
+    def scope(self) -> str:
+        """The namespace to list; empty for all."""
+        return "" if self.everywhere else self.namespace
+
+    @property
+    def where(self) -> str:
+        """The scope in words."""
+        return "in any namespace" if self.everywhere else f"in namespace '{self.namespace}'"
+
+    @property
+    def now(self) -> int:
+        """The Unix second."""
+        return int(self.clock.now())
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Return where to write: in colours on a terminal (unless $NO_COLOR), in plain text into a pipe."""
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() else _PIPED_WIDTH
+    return Console(stderr=stderr, width=width, highlight=False, soft_wrap=not stream.isatty())
+
+
+async def with_session(place: Place, work: Callable[[Session], Awaitable[T]]) -> T:
+    """Do *work* with a connection to the cluster of *place*. Raises `Failure` with a sentence for people."""
+    try:
+        async with await Api.connect(find_kubeconfig(place.kubeconfig), place.context) as api:
+            session = Session(
+                cluster=Cluster(api),
+                namespace=namespace_of_place(place),
+                everywhere=place.everywhere,
+                clock=SystemClock(),
+                out=console(),
+                err=console(stderr=True),
+            )
+            return await work(session)
+    except (KubeError, NotConfigured, InvalidName) as error:
+        raise Failure(str(error)) from error
+
+
+def namespace_of_place(place: Place) -> str:
+    """Return the namespace that is meant: `-n`, else that of the context, else `default`."""
+    found = place.namespace or namespace_of(find_kubeconfig(place.kubeconfig), place.context)
+    return found or "default"
+
+
+def find_kubeconfig(named: str | None) -> str | None:
+    """Return the kubeconfig that kubectl would use; None leaves the pod's own credentials."""
+    found = named or os.environ.get("KUBECONFIG")
+    if found:
+        return found
+    default = DEFAULT_KUBECONFIG.expanduser()
+    return str(default) if default.is_file() else None

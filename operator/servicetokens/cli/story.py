@@ -1,0 +1,57 @@
+"""What has happened to a token and what will, in the order of time."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from servicetokens.cli.views import Raw, TokenView, moment, number, text
+from servicetokens.tokens.imported import is_handle
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Happening:
+    """At *at* (Unix seconds), *what*."""
+
+    at: int
+    what: str
+
+
+def timeline(token: TokenView, events: Iterable[Raw]) -> Sequence[Happening]:
+    """Return all that is known of the past and the future of *token*; each thing once."""
+    known = [*_of_status(token), *_of_events(events)]
+    return sorted(set(known))
+
+
+def _of_status(token: TokenView) -> Iterator[Happening]:
+    for at, what in (
+        (token.created, "created"),
+        (moment(token.status.get("revocationTime")), "revoked"),
+        (moment(token.status.get("restorationTime")), "restored"),
+        (moment(token.status.get("suspensionTime")), "suspended: nobody used it"),
+        (token.last_used, "last accepted (to the hour)"),
+        (token.next_rotation, "rotates"),
+    ):
+        if at is not None:
+            yield Happening(at, what)
+    for one in token.credentials:
+        if one.minted is not None:
+            yield Happening(one.minted, f"{one.id} {'imported' if is_handle(one.id) else 'minted'}")
+        if one.end is not None:
+            yield Happening(one.end, f"{one.id} {_ending(token, one.id)}")
+    if token.end is not None and not token.credentials:
+        yield Happening(token.end, "expired")
+
+
+def _ending(token: TokenView, credential_id: str) -> str:
+    if credential_id == token.id:
+        return "expires"
+    return "ends: the cut-over of the import" if is_handle(credential_id) else "ends: its overlap is over"
+
+
+def _of_events(events: Iterable[Raw]) -> Iterator[Happening]:
+    for event in events:
+        series = event.get("series") or {}
+        at = moment(series.get("lastObservedTime")) or moment(event.get("eventTime"))
+        if at is not None:
+            times = number(series.get("count"), default=1)
+            often = f" ({times} times)" if times > 1 else ""
+            yield Happening(at, f"{text(event.get('reason'))}{often}: {text(event.get('note'))}")

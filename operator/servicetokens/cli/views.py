@@ -1,0 +1,254 @@
+"""What people ask of an account or a token, read out of the JSON object.
+
+An object may be older than today's schema, or half edited: what cannot be read is absent, and no odd object
+keeps the others from being listed.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from servicetokens.api.values import parse_recorded_time
+
+Raw = Mapping[str, Any]
+# Where the rows of a listing come from, if they come from Git.
+_ARGO: Final = "argocd.argoproj.io/tracking-id"
+_FLUX: Final = {
+    "kustomize.toolkit.fluxcd.io/name": "the Flux Kustomization",
+    "helm.toolkit.fluxcd.io/name": "the Flux HelmRelease",
+}
+_HELM: Final = "meta.helm.sh/release-name"
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionView:
+    """One condition."""
+
+    type: str
+    status: str
+    reason: str
+    message: str
+    since: int | None
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialView:
+    """One credential that may still be accepted; *end* None is never."""
+
+    id: str
+    serial: int
+    minted: int | None
+    end: int | None
+
+
+class View:
+    """What accounts and tokens have in common."""
+
+    def __init__(self, raw: Raw) -> None:
+        self.raw = raw
+        self.meta: Raw = _mapping(raw.get("metadata"))
+        self.spec: Raw = _mapping(raw.get("spec"))
+        self.status: Raw = _mapping(raw.get("status"))
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return text(self.meta.get("name"))
+
+    @property
+    def namespace(self) -> str:
+        """Its namespace."""
+        return text(self.meta.get("namespace"))
+
+    @property
+    def uid(self) -> str:
+        """Its uid."""
+        return text(self.meta.get("uid"))
+
+    @property
+    def generation(self) -> int:
+        """The number of its spec."""
+        return number(self.meta.get("generation"))
+
+    @property
+    def created(self) -> int | None:
+        """When it was created."""
+        return moment(self.meta.get("creationTimestamp"))
+
+    @property
+    def description(self) -> str:
+        """What people wrote about it."""
+        return text(self.spec.get("description"))
+
+    @property
+    def conditions(self) -> Sequence[ConditionView]:
+        """All of them, in the operator's order."""
+        return [
+            ConditionView(
+                type=text(one.get("type")),
+                status=text(one.get("status")),
+                reason=text(one.get("reason")),
+                message=text(one.get("message")),
+                since=moment(one.get("lastTransitionTime")),
+                generation=number(one.get("observedGeneration")),
+            )
+            for one in mappings(self.status.get("conditions"))
+        ]
+
+    def condition(self, kind: str) -> ConditionView | None:
+        """Return the condition of type *kind*, if it is there."""
+        return next((one for one in self.conditions if one.type == kind), None)
+
+    @property
+    def is_observed(self) -> bool:
+        """Whether the operator has answered the present spec."""
+        return number(self.status.get("observedGeneration"), default=-1) >= self.generation
+
+    @property
+    def state(self) -> str:
+        """In one word what a person wants to know first, as in `Active`, `Revoked`, `Expired`, `Pending`."""
+        active = self.condition("Active")
+        if active is None or not self.is_observed:
+            return "Pending"
+        return "Active" if active.status == "True" else active.reason
+
+    @property
+    def from_git(self) -> str:
+        """What keeps applying it, as in `the Argo CD application 'orders'`; empty when nothing is known to."""
+        annotations, labels = _mapping(self.meta.get("annotations")), _mapping(self.meta.get("labels"))
+        if tracking := text(annotations.get(_ARGO)):
+            return f"the Argo CD application '{tracking.split(':')[0]}'"
+        for label, what in _FLUX.items():
+            if name := text(labels.get(label)):
+                return f"{what} '{name}'"
+        if release := text(annotations.get(_HELM)):
+            return f"the Helm release '{release}'"
+        return ""
+
+
+class AccountView(View):
+    """A ServiceAccount (of servicetokens.dev)."""
+
+    @property
+    def roles(self) -> Sequence[str]:
+        """The roles it asks for."""
+        return texts(self.spec.get("roles"))
+
+    @property
+    def token_count(self) -> int:
+        """How many tokens name it, as the operator counted."""
+        return number(self.status.get("tokenCount"))
+
+
+class TokenView(View):
+    """A ServiceToken."""
+
+    @property
+    def account(self) -> str:
+        """The account's name."""
+        return text(_mapping(self.spec.get("accountRef")).get("name"))
+
+    @property
+    def is_revoked(self) -> bool:
+        """Whether its spec says so."""
+        return self.spec.get("state") == "Revoked"
+
+    @property
+    def is_suspended(self) -> bool:
+        """Whether it is refused because nobody has used it for long."""
+        return moment(self.status.get("suspensionTime")) is not None
+
+    @property
+    def secret(self) -> str:
+        """The Secret it is delivered in."""
+        return text(_mapping(self.spec.get("secret")).get("name")) or self.name
+
+    @property
+    def rotation(self) -> Raw:
+        """Its `spec.rotation`, empty when there is none."""
+        return _mapping(self.spec.get("rotation"))
+
+    @property
+    def id(self) -> str:
+        """The public id of the current credential."""
+        return text(self.status.get("tokenID"))
+
+    @property
+    def credentials(self) -> Sequence[CredentialView]:
+        """What may be accepted, the current one last."""
+        found = [
+            CredentialView(
+                id=text(one.get("id")),
+                serial=number(one.get("serial")),
+                minted=moment(one.get("mintTime")),
+                end=moment(one.get("expirationTime")),
+            )
+            for one in mappings(self.status.get("credentials"))
+        ]
+        return sorted(found, key=lambda one: one.serial)
+
+    @property
+    def ids(self) -> frozenset[str]:
+        """Every public id by which it is, or was last, known."""
+        return frozenset({self.id, *(one.id for one in self.credentials)} - {""})
+
+    @property
+    def end(self) -> int | None:
+        """When the current credential ends, or the last one did."""
+        return moment(self.status.get("expirationTime"))
+
+    @property
+    def next_rotation(self) -> int | None:
+        """When the clock rotates it."""
+        return moment(self.status.get("nextRotationTime"))
+
+    @property
+    def last_used(self) -> int | None:
+        """When it was last accepted, to the hour."""
+        return moment(self.status.get("lastUsedTime"))
+
+    def expires_before(self, at: int) -> bool:
+        """Say whether it ends before *at* and nothing rotates it; one that has ended already does not count."""
+        ended = self.condition("Active")
+        if self.end is None or self.end > at or (ended is not None and ended.reason == "Expired"):
+            return False
+        return self.next_rotation is None
+
+    def unused_since(self, at: int) -> bool:
+        """Say whether it exists since before *at* and has not been accepted after it."""
+        last = max(self.last_used or 0, self.created or 0)
+        return last <= at
+
+
+def mappings(value: object) -> Iterator[Raw]:
+    """Give the members of a list that are objects."""
+    if isinstance(value, list):
+        yield from (one for one in value if isinstance(one, dict))
+
+
+def text(value: object) -> str:
+    """Return a text, or nothing."""
+    return value if isinstance(value, str) else ""
+
+
+def texts(value: object) -> Sequence[str]:
+    """Return the members of a list that are texts."""
+    return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
+
+
+def number(value: object, *, default: int = 0) -> int:
+    """Return a whole number, or *default*."""
+    return value if isinstance(value, int) else default
+
+
+def moment(value: object) -> int | None:
+    """Return the Unix second of an RFC 3339 text; None for anything else."""
+    try:
+        return parse_recorded_time(text(value))
+    except ValueError:
+        return None
+
+
+def _mapping(value: object) -> Raw:
+    return value if isinstance(value, dict) else {}

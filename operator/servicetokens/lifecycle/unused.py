@@ -1,0 +1,166 @@
+"""Tokens that nobody uses: flagged first, suspended later, and both taken back by a use or by somebody's word.
+
+    last sign of life ├──── unusedFor ────┤ flag ├── suspendUnusedAfter ──┤ suspension
+
+Nothing is concluded from silence alone: time counts only up to the last use of any token that was reported, or
+validators that are gone, or may not write, would make all tokens look unused.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from servicetokens.api.conditions import ConditionType, Reason
+from servicetokens.api.service_token import Credential
+from servicetokens.lifecycle import conditions, words
+from servicetokens.lifecycle.conditions import Verdict
+from servicetokens.lifecycle.snapshot import Snapshot
+
+# As coarse as `lastUsedTime`: more often there is no news. It costs a look at what is in memory.
+_LOOK_AGAIN: Final = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Idleness:
+    """What follows from a token's being unused: two times for its status, a condition, and when to look again."""
+
+    since: int | None = None
+    suspended_at: int | None = None
+    verdict: Verdict | None = None
+    look_at: int | None = None
+
+    def refuse(self, verdicts: Iterable[Verdict]) -> list[Verdict]:
+        """Return *verdicts* and this one; a suspended token is not active, if it would be otherwise."""
+        if self.verdict is None:
+            return list(verdicts)
+        refused = Verdict(ConditionType.ACTIVE, "False", Reason.UNUSED_FOR_LONG, self.verdict.message)
+        return [
+            *(refused if self.suspended_at is not None and _is_active(one) else one for one in verdicts),
+            self.verdict,
+        ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Case:
+    """A token under a policy, in Unix seconds and seconds. *usable*: it would be accepted, if it is not suspended."""
+
+    snapshot: Snapshot
+    now: int
+    usable: bool
+    since: int
+    unused_for: int
+    suspend_after: int | None
+
+    @property
+    def flag_at(self) -> int:
+        """From when on it counts as unused."""
+        return self.since + self.unused_for
+
+    @property
+    def known_until(self) -> int:
+        """Up to when it is known which tokens were used."""
+        return min(self.now, self.snapshot.latest_use or 0)
+
+    def look_at(self, due: int) -> int:
+        """When to look again for what is due then, or waits for a use to be reported that is later than it."""
+        return due if due > self.now else self.now + _LOOK_AGAIN
+
+
+def judge(snapshot: Snapshot, now: int, current: Credential | None, *, usable: bool) -> Idleness:
+    """Say whether the token is unused at *now*.
+
+    *current* is the credential that it will have; *usable* says that this would be accepted, were it not for what is
+    decided here.
+    """
+    token, account = snapshot.token, snapshot.account
+    if current is None or (token.spec is not None and token.spec.state == "Revoked"):
+        # There is nothing to be used; what comes after it begins anew.
+        return Idleness()
+    if token.spec is None or account is None or account.deleting or account.spec is None:
+        # What the policy is, or was meant to be, is not known. Nobody is let in, and nothing is decided.
+        return Idleness(token.status.unused_since_time, token.status.suspension_time)
+    policy, since = account.spec.token_policy, _last_sign_of_life(snapshot, now, usable=usable)
+    if policy is None or policy.unused_for is None or since is None:
+        return Idleness()
+    it = _Case(
+        snapshot=snapshot,
+        now=now,
+        usable=usable,
+        since=since,
+        unused_for=policy.unused_for,
+        suspend_after=policy.suspend_unused_after,
+    )
+    flagged_since = token.status.unused_since_time
+    if it.flag_at > now or (flagged_since is None and it.flag_at > it.known_until):
+        return Idleness(look_at=it.look_at(it.flag_at))
+    if token.status.suspension_time is not None:
+        return _suspended_before(it, token.status.suspension_time)
+    if flagged_since not in {None, since}:
+        # It was used while no operator was there, and then unused for long again: another flag, with all its time.
+        return Idleness(look_at=now + 1)
+    return _flagged(it)
+
+
+def _suspended_before(it: _Case, at: int) -> Idleness:
+    if it.suspend_after is not None and it.since < at and it.flag_at + it.suspend_after <= it.now:
+        return _suspended(it, at)
+    # Another policy, or a word that validators have heard already. It has as much time as any other from now on.
+    return Idleness(look_at=it.now + it.unused_for)
+
+
+def _flagged(it: _Case) -> Idleness:
+    if it.suspend_after is None:
+        return Idleness(
+            it.since, verdict=_verdict(it, "It stays accepted: there is no `suspendUnusedAfter`.")
+        )
+    said = conditions.find(it.snapshot.token.status.conditions, ConditionType.UNUSED)
+    # Whatever else has happened: not before people could see it for the whole time.
+    shown_at = said.last_transition_time if said is not None and said.status == "True" else it.now
+    due = max(it.flag_at, shown_at) + it.suspend_after
+    if it.usable and due <= it.known_until:
+        return _suspended(it, it.now)
+    warning = (
+        f"It will be refused at {words.moment(due)} or soon after, unless it is used before, or `spec.inUseTime` says "
+        "that it is needed."
+    )
+    return Idleness(it.since, verdict=_verdict(it, warning), look_at=it.look_at(due) if it.usable else None)
+
+
+def _suspended(it: _Case, at: int) -> Idleness:
+    refusal = (
+        f"It is refused since {words.moment(at)}. If it is needed, set `spec.inUseTime` to the present moment: the "
+        "very same token is accepted again."
+    )
+    return Idleness(it.since, at, _verdict(it, refusal))
+
+
+def _verdict(it: _Case, consequence: str) -> Verdict:
+    message = (
+        f"There is no sign of a use since {words.moment(it.since)}, and the account's `tokenPolicy` has "
+        f"`unusedFor: {words.duration(it.unused_for)}`. {consequence}"
+    )
+    return Verdict(ConditionType.UNUSED, "True", Reason.UNUSED_FOR_LONG, message)
+
+
+def _is_active(verdict: Verdict) -> bool:
+    return verdict.type is ConditionType.ACTIVE and verdict.status == "True"
+
+
+def _last_sign_of_life(snapshot: Snapshot, now: int, *, usable: bool) -> int | None:
+    """Return from when the time without a use counts; None for what cannot be used, and was not flagged before."""
+    token, status = snapshot.token, snapshot.token.status
+    usable_since = _usable_since(snapshot, now) if usable else None
+    if usable_since is None and status.unused_since_time is None:
+        return None
+    in_use = token.spec.in_use_time if token.spec else None
+    signs = (usable_since, status.unused_since_time, status.last_used_time, in_use)
+    return max(sign for sign in signs if sign is not None)
+
+
+def _usable_since(snapshot: Snapshot, now: int) -> int | None:
+    """Return since when the token has been accepted; None when a suspension of ours is what is in the way."""
+    status = snapshot.token.status
+    active = conditions.find(status.conditions, ConditionType.ACTIVE)
+    if active is not None and active.status == "True":
+        return active.last_transition_time
+    return None if status.suspension_time is not None else now

@@ -1,0 +1,101 @@
+"""`create`: what is applied, what is only printed, and what is refused before a cluster is asked."""
+
+import json
+
+import yaml
+
+from common.plugin import Plugin
+from common.validating import RunningValidator
+from common.world import World
+
+
+def test_an_account_and_a_token_are_created_and_the_token_works(
+    plugin: Plugin, world: World, namespace: str, running: RunningValidator
+) -> None:
+    """With --show-token its value, and nothing else, is on stdout."""
+    plugin.ok("create", "account", "web", "--role", "orders-reader", "--max-lifetime", "90d")
+    value = plugin.ok(
+        *("create", "token", "web-prod", "--account", "web", "--expires", "30d"),
+        *("--rotate-every", "20d", "--overlap", "1d", "--cidr", "127.0.0.0/8", "--show-token"),
+    )
+    assert value.strip() == world.value(namespace, "web-prod")
+    assert value.count("\n") == 1
+    world.until(lambda: running.forward(value.strip()).status == 200, "the token to be accepted")
+    spec = world.get(namespace, "web-prod")["spec"]
+    assert spec == {
+        "accountRef": {"name": "web"},
+        "expiresAfter": "30d",
+        "allowedCIDRs": ["127.0.0.0/8"],
+        "rotation": {"every": "20d", "overlap": "1d"},
+    }
+
+
+def test_without_show_token_no_value_is_printed(plugin: Plugin, world: World, namespace: str) -> None:
+    """Neither to stdout nor to stderr; where it is, is said."""
+    done = plugin("create", "token", "quiet", "--account", "ci", "--expires", "never")
+    assert done.code == 0
+    assert world.value(namespace, "quiet") not in done.out + done.err
+    assert "minted into the Secret 'quiet'" in done.err
+
+
+def test_a_dry_run_prints_what_can_be_applied_and_needs_no_cluster(
+    plugin: Plugin, world: World, namespace: str
+) -> None:
+    """The YAML has what was asked for and no more; kubectl takes it as it is."""
+    printed = plugin.ok(
+        "create", "token", "planned", "--account", "ci", "--expires", "2030-01-31T00:00:00Z", "--dry-run"
+    )
+    assert yaml.safe_load(printed) == {
+        "apiVersion": "servicetokens.dev/v1beta1",
+        "kind": "ServiceToken",
+        "metadata": {"name": "planned", "namespace": namespace},
+        "spec": {"accountRef": {"name": "ci"}, "expirationTime": "2030-01-31T00:00:00Z"},
+    }
+    world.cluster.kubectl("apply", "-f", "-", input=printed)
+    account = plugin.ok("create", "account", "later", "--display-name", "Later", "--dry-run")
+    assert yaml.safe_load(account)["spec"] == {"displayName": "Later"}
+
+
+def test_what_would_be_refused_is_refused_at_once_and_says_why(plugin: Plugin) -> None:
+    """With the path of the field, before anything is sent."""
+    done = plugin(
+        *(
+            "create",
+            "token",
+            "bad",
+            "--account",
+            "ci",
+            "--expires",
+            "10d",
+            "--rotate-every",
+            "20d",
+            "--dry-run",
+        )
+    )
+    assert done.code == 2
+    assert "spec.rotation.every: must be shorter than `expiresAfter`" in done.err
+
+
+def test_a_role_that_the_account_has_not_ends_the_wait_with_the_reason(plugin: Plugin) -> None:
+    """A dead end is not waited out."""
+    done = plugin(
+        "create", "token", "greedy", "--account", "ci", "--expires", "1d", "--role", "orders-writer"
+    )
+    assert done.code == 1
+    assert "cannot get ready" in done.err
+    assert "orders-writer" in done.err
+
+
+def test_an_account_that_is_not_there_is_waited_for_and_named(plugin: Plugin) -> None:
+    """Exit code 4: it was created, but is not ready."""
+    done = plugin("create", "token", "early", "--account", "nobody", "--expires", "1d", "--timeout", "1")
+    assert done.code == 4
+    assert "'nobody'" in done.err
+
+
+def test_what_the_server_refuses_is_said_in_its_words(plugin: Plugin) -> None:
+    """A name that is taken."""
+    done = plugin("create", "account", "ci")
+    assert done.code == 1
+    assert "already exists" in done.err
+    assert json.dumps("ci") in done.err

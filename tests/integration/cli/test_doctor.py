@@ -1,0 +1,103 @@
+"""`doctor`: what it finds in a sound cluster, and in one that is not."""
+
+import datetime as dt
+import json
+from pathlib import Path
+from typing import Any
+
+from common.plugin import Plugin
+from common.world import HOME, World
+from controlplane.cluster import Cluster, Options
+from servicetokens.api.names import VALIDATOR_TLS_SECRET
+
+LEASES = f"/apis/coordination.k8s.io/v1/namespaces/{HOME}/leases"
+
+
+def examined(plugin: Plugin, *arguments: str) -> dict[str, list[tuple[str, str]]]:
+    """Return level and message of the findings by topic."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for one in json.loads(plugin("doctor", "-o", "json", *arguments).out):
+        found.setdefault(one["topic"], []).append((one["level"], one["message"]))
+    return found
+
+
+def test_a_sound_installation(plugin: Plugin, world: World, token: str) -> None:
+    """Everything is in order, and the exit code says so."""
+    world.until(lambda: world.secret(HOME, VALIDATOR_TLS_SECRET), "the certificate", timeout=30)
+    done = plugin("doctor")
+    assert done.code == 0, done.out
+    assert "✗" not in done.out
+    levels = {level for findings in examined(plugin).values() for level, _ in findings}
+    assert levels == {"ok"}
+
+
+def test_what_is_wrong_with_tokens_is_named(plugin: Plugin, world: World, namespace: str, token: str) -> None:
+    """One that is stuck, one without account, one that says `state: Active`, a Secret without its token."""
+    world.token(namespace, "greedy", roles=["orders-writer"])
+    world.token(namespace, "lost", account="nobody")
+    world.change(namespace, state="Active")
+    world.until_reason(namespace, "Ready", "RoleNotGranted", "greedy")
+    labels = {"servicetokens.dev/token-secret": "true"}
+    world.create_secret(
+        namespace, {"metadata": {"name": "left", "labels": labels}, "type": "servicetokens.dev/token"}
+    )
+    assert plugin("doctor").code == 3
+    found = examined(plugin)
+    assert found["tokens"] == [
+        ("bad", f"stuck until somebody changes something; `describe` says what: {namespace}/greedy"),
+        ("warning", f"without an account, and therefore refused: {namespace}/lost"),
+    ]
+    assert found["GitOps"] == [
+        (
+            "warning",
+            f"`state: Active` in Git undoes a revocation by hand; leave `state` out there: {namespace}/ci-prod",
+        )
+    ]
+    assert found["orphans"][0][1].endswith(f"garbage collection should have removed: {namespace}/left")
+
+
+def test_a_cluster_without_anything_running(binaries: Path, tmp_path: Path) -> None:
+    """No CRDs, no operator, no validator, no keys: each is said, with what to do."""
+    with Cluster(Options(), binaries=binaries) as cluster:
+        plugin = Plugin(cluster, binaries, "default")
+        bare = examined(plugin)
+        assert "is not installed; run `servicetokens crds" in bare["CRDs"][0][1]
+        assert bare["tokens"][0][0] == "unknown"
+        world = World(cluster)
+        world.install()
+        found = examined(plugin)
+        assert found["operator"][0][0] == "warning"
+        assert "no Lease 'servicetokens-operator'" in found["operator"][0][1]
+        assert found["validators"][0] == (
+            "bad",
+            f"none is running in namespace '{HOME}': nothing is accepted anywhere",
+        )
+        assert "there is no Secret 'servicetokens-hmac-keys'" in found["keys"][0][1]
+        assert found["certificate"][0][0] == "unknown"
+        with world.operator(tmp_path / "operator.log", "--leader-election"):
+            world.until(lambda: examined(plugin)["operator"][0][0] == "ok", "the operator to lead")
+            world.until(lambda: world.secret(HOME, VALIDATOR_TLS_SECRET), "the certificate", timeout=30)
+        put_lease(world, renewed=dt.datetime.now(dt.UTC) - dt.timedelta(minutes=9))
+        stopped = examined(plugin)["operator"][0]
+        assert stopped == (
+            "bad",
+            "nobody has renewed the Lease for 9 minutes: nothing is minted, rotated or revoked",
+        )
+        put_lease(world, renewed=dt.datetime.now(dt.UTC) + dt.timedelta(minutes=9))
+        assert "is 9 minutes ahead of yours" in examined(plugin)["clocks"][0][1]
+        world.ok(
+            "PATCH",
+            f"/api/v1/namespaces/{HOME}/secrets/{VALIDATOR_TLS_SECRET}",
+            {"data": {"tls.crt": "eA=="}},
+        )
+        assert examined(plugin)["certificate"][0][0] == "bad"
+
+
+def put_lease(world: World, *, renewed: dt.datetime) -> None:
+    """Write the operator's Lease as somebody else's, renewed at that time."""
+    spec: dict[str, Any] = {
+        "holderIdentity": "somebody",
+        "leaseDurationSeconds": 15,
+        "renewTime": renewed.strftime("%Y-%m-%dT%H:%M:%S.000000Z"),
+    }
+    world.ok("PATCH", f"{LEASES}/servicetokens-operator", {"spec": spec})

@@ -1,0 +1,72 @@
+"""`leaked`: tokens in any text, whose they are, and their end."""
+
+import base64
+
+from common.plugin import STRANGER, Plugin
+from common.validating import RunningValidator
+from common.world import World
+
+
+def test_every_token_in_a_text_is_found_and_its_owner_named(
+    plugin: Plugin, world: World, namespace: str, token: str
+) -> None:
+    """In plain text and in the base64 of a Secret; once, with its lines; and it is not printed."""
+    coded = base64.b64encode(f"Bearer {token}".encode()).decode()
+    text = f"GET /orders\nAuthorization: Bearer {token}\n\n  authorization: {coded}\n"
+    done = plugin("leaked", stdin=text)
+    assert done.code == 3
+    (row,) = [line.split() for line in done.out.splitlines()[1:]]
+    assert row == [
+        "2,",
+        "4",
+        f"svt_{world.status(namespace)['tokenID']}_…",
+        f"{namespace}/ci-prod,",
+        "account",
+        "ci",
+        "Active",
+    ]
+    assert "1 of 1 may still be accepted; end them with --revoke" in done.err
+    assert token not in done.out + done.err
+
+
+def test_a_leaked_token_is_revoked_on_request(
+    plugin: Plugin, world: World, namespace: str, token: str, running: RunningValidator
+) -> None:
+    """For KeyCompromise, and refused when the command returns; afterwards the text is harmless."""
+    assert plugin("leaked", "--revoke", stdin=token).code == 2
+    done = plugin("leaked", "--revoke", "--yes", stdin=token)
+    assert done.code == 0, done
+    assert running.forward(token).status == 401
+    assert world.get(namespace)["spec"]["revocationReason"] == "KeyCompromise"
+    again = plugin("leaked", stdin=token)
+    assert again.code == 0
+    assert again.out.splitlines()[1].endswith("Revoked")
+
+
+def test_a_leaked_token_is_replaced_without_overlap(
+    plugin: Plugin, world: World, namespace: str, token: str, running: RunningValidator
+) -> None:
+    """Workloads find the new one in the Secret; the old one is dead."""
+    done = plugin("leaked", "--rotate", "--yes", stdin=f"token={token}")
+    assert done.code == 0, done
+    fresh = world.value(namespace)
+    assert fresh != token
+    world.until(lambda: running.forward(fresh).status == 200, "the new one to be accepted")
+    world.until(lambda: running.forward(token).status == 401, "the old one to be refused")
+
+
+def test_a_token_of_nobody_may_be_good_elsewhere(plugin: Plugin) -> None:
+    """It counts as a leak."""
+    done = plugin("leaked", stdin=STRANGER)
+    assert done.code == 3
+    assert "of nobody here" in done.out
+
+
+def test_a_text_without_tokens(plugin: Plugin) -> None:
+    """Look-alikes with a wrong checksum do not wake anybody; the two ways to end one exclude each other."""
+    done = plugin(
+        "leaked",
+        stdin="svt_0123456789AB_003aUlTJC7tjlCTQj2uNU3MFagCXG9LRKRcwGkBIDlf2pvBGR and svt_0123456789AB_…",
+    )
+    assert (done.code, done.out.strip()) == (0, "no token found")
+    assert plugin("leaked", "--revoke", "--rotate", stdin="").code == 2

@@ -1,0 +1,166 @@
+"""The plugin as a program: how it is found, helped with, completed, coloured and asked."""
+
+import os
+import pty
+import re
+import select
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from common.plugin import PROGRAMS, Plugin
+from common.world import World
+
+ROOT = Path(__file__).resolve().parents[3]
+COMMANDS = sorted(
+    [
+        *("get", "describe", "tree", "create", "revoke", "restore", "rotate"),
+        *("verify", "leaked", "whoami", "doctor", "keys", "completion"),
+    ]
+)
+
+
+def test_kubectl_finds_it(plugin: Plugin) -> None:
+    """As a plugin, under its name; and the operator's own program has it, too."""
+    assert "kubectl-servicetoken" in plugin.run("plugin", "list").out
+    for command in (["kubectl-servicetoken"], ["servicetokens", "kubectl"]):
+        done = subprocess.run(
+            [PROGRAMS / command[0], *command[1:], "--help"], capture_output=True, text=True, check=True
+        )
+        listed = re.findall(r"^  ([a-z]+)  ", done.stdout, re.MULTILINE)
+        assert sorted(listed) == COMMANDS
+
+
+def test_help_loads_no_http_client_and_no_model() -> None:
+    """That is what makes it quick; the seconds are measured by `make bench`, not here."""
+    code = "import sys; import servicetokens.cli.main; print('\\n'.join(sys.modules))"
+    loaded = subprocess.run(
+        [PROGRAMS / "python", "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert {"aiohttp", "kubernetes", "pydantic", "rich", "kopf"} & set(loaded) == set()
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_is_explained(plugin: Plugin, command: str) -> None:
+    """Both spellings of the option."""
+    done = plugin.run("servicetoken", command, "-h")
+    assert done.code == 0
+    assert done.out.startswith(f"Usage: kubectl servicetoken {command}")
+    assert plugin.run("servicetoken", command, "--help").out == done.out
+
+
+def test_every_command_and_exit_code_is_in_the_documentation() -> None:
+    """docs/kubectl.md names them all."""
+    page = (ROOT / "docs" / "kubectl.md").read_text()
+    assert [one for one in COMMANDS if f"`{one}" not in page] == []
+    assert [code for code in range(5) if f"| {code} |" not in page] == []
+
+
+def test_words_are_completed(plugin: Plugin, token: str) -> None:
+    """Commands, options, and the names of objects in the namespace; kubectl asks a program of its own for it."""
+
+    def completed(*words: str) -> list[str]:
+        done = subprocess.run(
+            [PROGRAMS / "kubectl_complete-servicetoken", *words],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=plugin.environment,
+        )
+        *found, directive = done.stdout.splitlines()
+        assert directive == ":4"
+        return [line.split("\t")[0] for line in found]
+
+    assert completed("rev") == ["revoke"]
+    assert "--reason" in completed("revoke", "--re")
+    assert completed("revoke", "-n", plugin.namespace, "ci") == ["ci-prod"]
+    assert completed("describe", "-n", plugin.namespace, "--kubeconfig", "/nowhere", "ci") == []
+    through = plugin.run("__complete", "servicetoken", "rev").out
+    assert "revoke" in through
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_scripts(plugin: Plugin, shell: str) -> None:
+    """For those who call it without kubectl."""
+    assert "_KUBECTL_SERVICETOKEN_COMPLETE" in plugin.run("servicetoken", "completion", shell).out
+
+
+def test_the_context_of_the_kubeconfig_says_the_namespace(
+    plugin: Plugin, namespace: str, token: str, tmp_path: Path
+) -> None:
+    """As with kubectl; --context takes another, also out of several files, and a wrong one is named."""
+    config = tmp_path / "config"
+    config.write_bytes(plugin.cluster.kubeconfig.read_bytes())
+    mine = Plugin(plugin.cluster, plugin.binaries, namespace, config)
+    context = mine.run("config", "current-context").out.strip()
+    mine.run("config", "set-context", context, f"--namespace={namespace}")
+    assert "ci-prod" in mine.run("servicetoken", "get").out
+    cluster, user = (
+        mine.run("config", "view", "-o", f"jsonpath={{.contexts[0].context.{one}}}").out
+        for one in ("cluster", "user")
+    )
+    mine.run(
+        "config", "set-context", "other", f"--cluster={cluster}", f"--user={user}", "--namespace=kube-system"
+    )
+    assert "in namespace 'kube-system'" in mine.run("servicetoken", "get", "--context", "other").err
+    several = Plugin(plugin.cluster, plugin.binaries, namespace, Path(f"{tmp_path}/missing:{config}"))
+    assert "ci-prod" in several.run("servicetoken", "get").out
+    wrong = mine.run("servicetoken", "get", "--context", "nope")
+    assert wrong.code == 1
+    assert "nope" in wrong.err
+
+
+def test_a_cluster_that_cannot_be_reached(plugin: Plugin, tmp_path: Path) -> None:
+    """One line, exit code 1."""
+    done = plugin.run("servicetoken", "get", "--kubeconfig", str(tmp_path / "none"))
+    assert done.code == 1
+    assert "error: the kubeconfig" in done.err
+    assert "Traceback" not in done.err
+
+
+def test_on_a_terminal_there_are_colours_and_questions(
+    plugin: Plugin, world: World, namespace: str, token: str
+) -> None:
+    """Without $NO_COLOR; a question that is answered with no changes nothing."""
+    world.token(namespace, "second")
+    world.until_ready(namespace, "second")
+    assert "\x1b[" in on_terminal(plugin, "get")
+    assert "\x1b[3" not in on_terminal(plugin, "get", NO_COLOR="1")
+    asked = on_terminal(plugin, "revoke", "--account", "ci", answer="n\n")
+    assert "Revoke 2 tokens" in asked
+    assert "state" not in world.get(namespace)["spec"]
+    shown = on_terminal(plugin, "revoke", "--account", "ci", "--wait", answer="y\n")
+    assert re.search(r"[012]/2", shown), "no progress was shown"
+    assert world.get(namespace, "second")["spec"]["state"] == "Revoked"
+
+
+def on_terminal(plugin: Plugin, *arguments: str, answer: str = "", **environment: str) -> str:
+    """Run a command with a terminal before it, type *answer*, and return everything that it showed."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [plugin.binaries / "kubectl", "servicetoken", *arguments, "-n", plugin.namespace],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env={**plugin.environment, "TERM": "xterm-256color", **environment},
+    )
+    os.close(theirs)
+    shown, typed = b"", False
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if select.select([ours], [], [], 0.2)[0]:
+            try:
+                read = os.read(ours, 65536)
+            except OSError:  # the other side has closed it
+                break
+            if not read:
+                break
+            shown += read
+        if answer and not typed and b"[y/N]" in shown:
+            os.write(ours, answer.encode())
+            typed = True
+    process.wait(timeout=60)
+    os.close(ours)
+    return shown.decode()

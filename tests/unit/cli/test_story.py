@@ -1,0 +1,76 @@
+"""The past and the future of a token, in order."""
+
+from typing import Any
+
+from servicetokens.api.values import format_time
+from servicetokens.cli.story import timeline
+from servicetokens.cli.views import TokenView
+
+NOW = 1_800_000_000
+
+
+def told(status: dict[str, Any], events: list[dict[str, Any]] | None = None) -> list[tuple[int, str]]:
+    """Return seconds from NOW, and what happened."""
+    token = TokenView({"metadata": {"name": "t", "creationTimestamp": format_time(NOW)}, "status": status})
+    return [(one.at - NOW, one.what) for one in timeline(token, events or [])]
+
+
+def test_a_life_with_everything() -> None:
+    """Each thing once, the earliest first."""
+    status = {
+        "tokenID": "BBB",
+        "credentials": [
+            {
+                "id": "AAA",
+                "serial": 1,
+                "mintTime": format_time(NOW + 1),
+                "expirationTime": format_time(NOW + 9),
+            },
+            {
+                "id": "BBB",
+                "serial": 2,
+                "mintTime": format_time(NOW + 5),
+                "expirationTime": format_time(NOW + 99),
+            },
+        ],
+        "revocationTime": format_time(NOW + 6),
+        "restorationTime": format_time(NOW + 7),
+        "lastUsedTime": format_time(NOW + 8),
+        "nextRotationTime": format_time(NOW + 50),
+        "expirationTime": format_time(NOW + 99),
+    }
+    assert told(status) == [
+        (0, "created"),
+        (1, "AAA minted"),
+        (5, "BBB minted"),
+        (6, "revoked"),
+        (7, "restored"),
+        (8, "last accepted (to the hour)"),
+        (9, "AAA ends: its overlap is over"),
+        (50, "rotates"),
+        (99, "BBB expires"),
+    ]
+
+
+def test_one_that_has_expired() -> None:
+    """Its credential is gone, its end is not."""
+    assert told({"expirationTime": format_time(NOW + 3)}) == [(0, "created"), (3, "expired")]
+
+
+def test_events_are_told_at_their_last_time_with_their_number() -> None:
+    """And one that cannot be read is left out."""
+    events: list[dict[str, Any]] = [
+        {"reason": "TokenReminted", "note": "It was lost.", "eventTime": format_time(NOW + 2)},
+        {
+            "reason": "SecretConflict",
+            "note": "Taken.",
+            "eventTime": format_time(NOW + 3),
+            "series": {"count": 4, "lastObservedTime": format_time(NOW + 8)},
+        },
+        {"reason": "Odd"},
+    ]
+    assert told({}, events) == [
+        (0, "created"),
+        (2, "TokenReminted: It was lost."),
+        (8, "SecretConflict (4 times): Taken."),
+    ]
