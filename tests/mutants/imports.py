@@ -41,7 +41,7 @@ MUTANTS: Final = (
     Mutant(
         "ends an imported value with an overlap",
         CREDENTIALS,
-        "end = importing.end_of(older, spec)",
+        "end = lifetime.earliest(importing.end_of(older, spec, now), next_rotation(spec, current.mint_time))",
         "pass",
     ),
     Mutant(
@@ -49,6 +49,12 @@ MUTANTS: Final = (
         CREDENTIALS,
         "if current is None or is_handle(current.id):",
         "if current is None:",
+    ),
+    Mutant(
+        "revives an imported value that is over",
+        IMPORTING,
+        "if spec is None or (stored is not None and stored <= now):",
+        "if spec is None:",
     ),
     Mutant(
         "lets an imported value live for more than ninety days",

@@ -31,6 +31,8 @@ class ConditionType(StrEnum):
     #: No rotation is declared and the end is near: 30, 7 and 1 days before it, for short lives a third and a
     #: tenth.
     EXPIRING_SOON = "ExpiringSoon"
+    #: The cut-over of an imported value is near. Present only while true.
+    IMPORT_ENDING_SOON = "ImportEndingSoon"
     #: The token was not used for as long as the account's policy says. Present only while true.
     UNUSED = "Unused"
     #: Every live validator answers by this generation of the spec.
@@ -102,6 +104,8 @@ class Reason(StrEnum):
     EXPIRES_WITHIN_A_THIRD = "ExpiresWithinAThird"
     #: ExpiringSoon, for a short life: a tenth of it is left, or less.
     EXPIRES_WITHIN_A_TENTH = "ExpiresWithinATenth"
+    #: ImportEndingSoon: a week is left before the cut-over, or a tenth of the time that was given.
+    CUT_OVER_NEAR = "CutOverNear"
     #: Enforced: every live validator has this generation.
     ALL_VALIDATORS = "AllValidators"
     #: Enforced: at least one live validator has yet to see this generation.

@@ -104,7 +104,7 @@ class ServiceTokenStatus(StatusModel):
     conditions: Conditions = Field(
         default=(),
         description=(
-            "Ready, Active, SecretSynced, RolesAccepted, ExpiringSoon, Enforced; Unused, Reconciling and "
-            "Stalled only while true."
+            "Ready, Active, SecretSynced, RolesAccepted, ExpiringSoon, Enforced; ImportEndingSoon, "
+            "Unused, Reconciling and Stalled only while true."
         ),
     )

@@ -33,6 +33,7 @@ from servicetokens.kube.errors import (
 from servicetokens.kube.events import Regarding
 from servicetokens.lifecycle.actions import Deliver, Event, Mint, MintCause, Plan, SecretWrite
 from servicetokens.lifecycle.content import TOKEN_PLACEHOLDER, Content, desired_content, read_owned
+from servicetokens.lifecycle.importing import find_imported
 from servicetokens.lifecycle.plan import with_minted
 from servicetokens.lifecycle.snapshot import SecretFacts, Snapshot, TokenFacts
 from servicetokens.runtime.clock import Clock
@@ -182,6 +183,15 @@ class Executor:
                 serial=plan.mint.serial,
                 cause=plan.mint.cause.value,
             )
+            taken = find_imported(status.credentials)
+            if taken is not None and plan.mint.cause is MintCause.FIRST:
+                _log.info(
+                    "value imported",
+                    namespace=token.namespace,
+                    name=token.name,
+                    token_id=taken.id,
+                    serial=taken.serial,
+                )
         return written
 
     async def _deliver(

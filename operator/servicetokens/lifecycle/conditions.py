@@ -2,9 +2,16 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from servicetokens.api.conditions import Condition, ConditionType, Reason
+
+_PASSING: Final = (
+    ConditionType.RECONCILING,
+    ConditionType.STALLED,
+    ConditionType.UNUSED,
+    ConditionType.IMPORT_ENDING_SOON,
+)
 
 Answer = Literal["True", "False", "Unknown"]
 
@@ -26,12 +33,12 @@ def merge(
 
     - `lastTransitionTime` moves only when the status flips;
     - `observedGeneration` is always the present one, or `kubectl wait` hangs;
-    - `Reconciling`, `Stalled` (kstatus) and `Unused` go when no verdict speaks of them: they are present only
-      while true;
+    - `Reconciling`, `Stalled` (kstatus), `Unused` and `ImportEndingSoon` go when no verdict speaks of them: they are
+      present only while true;
     - conditions of other writers stay as they are.
     """
     known = {condition.type: condition for condition in before}
-    for passing in (ConditionType.RECONCILING, ConditionType.STALLED, ConditionType.UNUSED):
+    for passing in _PASSING:
         known.pop(passing, None)
     old = {condition.type: condition for condition in before}
     for verdict in verdicts:

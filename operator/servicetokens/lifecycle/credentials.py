@@ -229,7 +229,7 @@ def _older(snapshot: Snapshot, current: Credential, now: int) -> Credential | No
     own_end = end_by_spec(spec, older.mint_time) if spec else None
     end = lifetime.earliest(older.expiration_time, overlap_end, own_end)
     if is_handle(older.id):
-        end = importing.end_of(older, spec)
+        end = lifetime.earliest(importing.end_of(older, spec, now), next_rotation(spec, current.mint_time))
     if end is not None and end <= now:
         return None
     return older.model_copy(update={"expiration_time": end})

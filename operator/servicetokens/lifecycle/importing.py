@@ -12,7 +12,7 @@ from typing import Final
 from servicetokens.api.conditions import Reason
 from servicetokens.api.importing import DEFAULT_KEY, ImportSpec
 from servicetokens.api.service_token import Credential, ServiceTokenSpec
-from servicetokens.lifecycle import words
+from servicetokens.lifecycle import schedule, words
 from servicetokens.lifecycle.snapshot import Importable, NotImportable, SecretFacts, Snapshot, TokenFacts
 from servicetokens.tokens import imported, lifetime
 
@@ -75,13 +75,15 @@ def imported_credential(snapshot: Snapshot, facts: Importable, now: int) -> Cred
     )
 
 
-def end_of(older: Credential, spec: ServiceTokenSpec | None) -> int:
-    """Return the end of an imported credential by the spec as it is now."""
-    # While the spec cannot be read, what was true before it could not stays.
-    until = older.expiration_time if spec is None else until_of(spec)
-    return imported.import_end(
-        older.mint_time, until, older.expiration_time, _end_by_spec(spec, older.mint_time)
-    )
+def end_of(older: Credential, spec: ServiceTokenSpec | None, now: int) -> int:
+    """Return the end of an imported credential by the spec as it is now.
+
+    An end that has passed is final. While the spec cannot be read, what was true before stays.
+    """
+    stored = older.expiration_time
+    if spec is None or (stored is not None and stored <= now):
+        return imported.import_end(older.mint_time, stored)
+    return imported.import_end(older.mint_time, until_of(spec), _end_by_spec(spec, older.mint_time))
 
 
 def until_of(spec: ServiceTokenSpec | None) -> int | None:
@@ -95,6 +97,14 @@ def recheck_at(snapshot: Snapshot, now: int) -> int | None:
         return None
     again = now + (_RECHECK_MISSING if snapshot.imported is None else _RECHECK_REFUSED)
     return lifetime.earliest(again, until_of(snapshot.token.spec))
+
+
+def warns_at(taken: Credential | None) -> int | None:
+    """Return from when on the end of the imported value *taken* is announced: a week before, or a tenth of its life."""
+    if taken is None or taken.expiration_time is None:
+        return None
+    _, late, *_ = schedule.expiry_warnings(taken.mint_time, taken.expiration_time)
+    return late.at
 
 
 def find_imported(credentials: tuple[Credential, ...]) -> Credential | None:

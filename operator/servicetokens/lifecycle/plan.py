@@ -270,6 +270,7 @@ def _requeue_at(
     if spec is not None and spec.expiration_time is not None and current is None:
         limit = lives_too_long(snapshot, now)
         deadlines += [spec.expiration_time, spec.expiration_time - limit.seconds if limit else None]
+    deadlines.append(importing.warns_at(importing.find_imported(status.credentials)))
     if not status.credentials:
         deadlines.append(importing.recheck_at(snapshot, now))
     if snapshot.secret is not None and snapshot.secret.is_foreign_to(snapshot.token):

@@ -86,6 +86,9 @@ def events_of(token: TokenFacts, after: ServiceTokenStatus, mint: Mint | None) -
         )
     if (soon := _became_true(before.conditions, after.conditions, ConditionType.EXPIRING_SOON)) is not None:
         events.append(Event("Warning", "TokenExpiringSoon", soon.message))
+    near = _became_true(before.conditions, after.conditions, ConditionType.IMPORT_ENDING_SOON)
+    if near is not None:
+        events.append(Event("Warning", "ImportEndingSoon", near.message))
     if (trouble := _became(before.conditions, after.conditions, ConditionType.READY, _FINDINGS)) is not None:
         events.append(Event("Warning", trouble.reason, trouble.message))
     return tuple(events)

@@ -2,7 +2,7 @@
 
 from servicetokens.api.conditions import ConditionType, Reason
 from servicetokens.api.service_token import Credential
-from servicetokens.lifecycle import checks, schedule, words
+from servicetokens.lifecycle import checks, importing, schedule, words
 from servicetokens.lifecycle.checks import Finding, Situation
 from servicetokens.lifecycle.conditions import Verdict
 from servicetokens.lifecycle.credentials import next_rotation
@@ -33,6 +33,8 @@ def verdicts(
         _expiring_soon(it, current),
         *enforced(it.snapshot.token, it.snapshot.enforcement),
     ]
+    if imported is not None and (at := importing.warns_at(imported)) is not None and at <= it.now:
+        found.append(_import_ending_soon(imported))
     if finding is not None:
         kind = ConditionType.STALLED if finding.stalled else ConditionType.RECONCILING
         found.append(Verdict(kind, "True", finding.reason, finding.message))
@@ -152,3 +154,11 @@ def _expiring_soon(it: Situation, current: Credential | None) -> Verdict:
         "set `spec.rotation`, or give it a later expiry."
     )
     return Verdict(soon, "True", passed[-1].reason, message)
+
+
+def _import_ending_soon(imported: Credential) -> Verdict:
+    message = (
+        f"The imported value ({imported.id}) is refused from {words.moment(imported.expiration_time)} on; whoever "
+        "still uses it needs the token in the Secret by then, or you a later `spec.import.until`."
+    )
+    return Verdict(ConditionType.IMPORT_ENDING_SOON, "True", Reason.CUT_OVER_NEAR, message)

@@ -247,4 +247,5 @@ def test_the_value_is_nowhere(
         assert encoded not in text, name
     (credential,) = imported(world, namespace)
     assert credential["id"] in outputs["validator"]
+    assert credential["id"] in outputs["operator"]
     assert own.split("_")[1] in outputs["objects"]

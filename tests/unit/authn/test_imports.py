@@ -86,6 +86,8 @@ def test_what_ends_a_token_ends_its_imported_value(it: Surroundings) -> None:
     """Revocation, suspension, another account, the account's cut, deletion; and the roles are those of the token."""
     put(it, state="Revoked")
     assert it.reason(VALUE) == "Revoked"
+    put(it, suspended=format_time(it.clock.now()))
+    assert it.reason(VALUE) == it.reason()
     put(it)
     it.accepted(VALUE)
     it.put_account(state="Suspended")

@@ -16,6 +16,7 @@ from common.facts import (
     carried_out,
     condition,
     edited,
+    has_condition,
     says,
     settled,
     with_status,
@@ -63,7 +64,7 @@ def test_the_first_mint_takes_the_value_over_beside_a_token_of_our_own() -> None
     assert (snapshot.token.status.serial, snapshot.token.status.token_id) == (2, "ID0000000002")
     assert says(snapshot, "Ready") == ("True", "Minted")
     assert format_time(UNTIL) in condition(snapshot, "Active").message
-    assert plan(snapshot, NOW).requeue_at == UNTIL
+    assert plan(snapshot, NOW).requeue_at == UNTIL - DAY
 
 
 def test_after_the_cut_over_it_is_forgotten() -> None:
@@ -71,7 +72,7 @@ def test_after_the_cut_over_it_is_forgotten() -> None:
     snapshot = imported()
     assert ends(settled(snapshot, UNTIL - 1)) == {1: UNTIL, 2: NOW + 30 * DAY}
     wanted = plan(snapshot, UNTIL)
-    assert [event.reason for event in wanted.events] == ["ImportEnded"]
+    assert {event.reason for event in wanted.events} == {"ImportEnded"}
     assert HANDLE in wanted.events[0].note
     after = settled(snapshot, UNTIL)
     assert ends(after) == {2: NOW + 30 * DAY}
@@ -192,10 +193,14 @@ def test_whatever_else_stands_in_the_way_keeps_the_import_waiting_too() -> None:
 
 
 def test_the_cut_over_may_be_moved_and_taken_away() -> None:
-    """Earlier it ends earlier, later it lives no longer than was written; without the wish it ends at once."""
+    """Earlier, later, but not once it is over and not beyond a rotation; without the wish it ends at once."""
     snapshot = imported()
     earlier = edited(snapshot, **{"import": ASKED | {"until": format_time(NOW + DAY)}})
     assert ends(settled(earlier, NOW + 5)) == {1: NOW + DAY, 2: NOW + 30 * DAY}
+    later = edited(snapshot, **{"import": ASKED | {"until": format_time(NOW + 20 * DAY)}})
+    assert ends(settled(later, NOW + 5)) == {1: NOW + 20 * DAY, 2: NOW + 30 * DAY}
+    assert ends(settled(later, UNTIL)) == {2: NOW + 30 * DAY}
+    assert ends(settled(edited(later, rotation={"every": "15d"}), NOW + 5))[1] == NOW + 15 * DAY
     wanted = plan(edited(snapshot, **{"import": None}), NOW + 5)
     assert [event.reason for event in wanted.events] == ["ImportEnded"]
     assert ends(settled(edited(snapshot, **{"import": None}), NOW + 5)) == {2: NOW + 30 * DAY}
@@ -235,6 +240,23 @@ def test_an_end_that_was_written_into_status_is_put_right() -> None:
     )
     assert ends(settled(with_status(snapshot, credentials=later), NOW + 5))[1] == UNTIL
     assert ends(settled(edited(snapshot, expiresAfter="5d"), NOW + 5))[1] == NOW + 5 * DAY
+
+
+def test_a_cut_over_that_is_near_is_told_once() -> None:
+    """A tenth of ten days before it; the condition is there while it is true, and a later cut-over takes it away."""
+    snapshot = imported()
+    assert plan(snapshot, NOW).requeue_at == UNTIL - DAY
+    assert not has_condition(settled(snapshot, UNTIL - DAY - 1), "ImportEndingSoon")
+    wanted = plan(snapshot, UNTIL - DAY)
+    assert [(event.type, event.reason) for event in wanted.events] == [("Warning", "ImportEndingSoon")]
+    assert HANDLE in wanted.events[0].note
+    warned = settled(snapshot, UNTIL - DAY)
+    assert says(warned, "ImportEndingSoon") == ("True", "CutOverNear")
+    assert says(warned, "ExpiringSoon") == ("False", "NotExpiringSoon")
+    assert plan(warned, UNTIL - DAY).requeue_at == UNTIL
+    assert not has_condition(settled(warned, UNTIL), "ImportEndingSoon")
+    later = edited(warned, **{"import": ASKED | {"until": format_time(NOW + 20 * DAY)}})
+    assert not has_condition(settled(later, UNTIL - DAY), "ImportEndingSoon")
 
 
 def test_while_the_spec_cannot_be_read_it_stays_as_it_was() -> None:
