@@ -12,10 +12,9 @@ from typing import Final
 
 from servicetokens.tokens.format import MalformedToken, Token, parse_any
 
-# Any prefix: whoever has several installations has one leak. Underscores may stand before it (`TOKEN_svt_...`).
-_TOKEN: Final = re.compile(
-    r"(?<![0-9A-Za-z])[a-z][a-z0-9]{1,9}_[0-9A-Za-z]{12}_[0-9A-Za-z]{49}(?![0-9A-Za-z])"
-)
+# Any prefix: whoever has several installations has one leak. What stands before it may look like a part of it, as
+# `20` does in the `%20svt_...` of a URL: the checksum tells where it begins.
+_TOKEN: Final = re.compile(r"([a-z0-9]{2,10})(_[0-9A-Za-z]{12}_[0-9A-Za-z]{49})(?![0-9A-Za-z])")
 # The shortest token has 65 characters, 87 in base64 without padding; both alphabets of RFC 4648.
 _BASE64: Final = re.compile(r"[0-9A-Za-z+/_-]{87,}={0,2}")
 _STANDARD: Final = str.maketrans("-_", "+/")
@@ -49,10 +48,13 @@ def _in_line(line: str) -> Iterator[Token]:
 
 def _plain(text: str) -> Iterator[Token]:
     for match in _TOKEN.finditer(text):
-        try:
-            yield parse_any(match[0])
-        except MalformedToken:
-            continue
+        for start in range(len(match[1])):
+            try:
+                token = parse_any(match[1][start:] + match[2])
+            except MalformedToken:
+                continue
+            yield token
+            break
 
 
 def _decoded(text: str) -> str | None:

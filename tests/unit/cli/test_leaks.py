@@ -20,7 +20,20 @@ TOKEN = assemble("svt", "0123456789AB", b"x" * 32)
 @given(
     PARTS,
     st.sampled_from(
-        ["{}", '"{}"', "Bearer {}", "TOKEN={}", "a_{}", "https://x/?t={}&u=1", "`{}`,", "<{}>", "{}\\n"]
+        [
+            "{}",
+            '"{}"',
+            "Bearer {}",
+            "TOKEN={}",
+            "a_{}",
+            "https://x/?t={}&u=1",
+            "`{}`,",
+            "<{}>",
+            "{}\\n",
+            "Bearer%20{}",
+            "\\n{}",
+            "A{}",
+        ]
     ),
 )
 def test_a_token_is_found_wherever_it_stands(parts: tuple[str, str, bytes], around: str) -> None:
