@@ -1,26 +1,9 @@
 """Mistakes that somebody could make. Each is one piece of text replaced by another, and the tests must notice it."""
 
-from dataclasses import dataclass
 from typing import Final
 
-
-@dataclass(frozen=True)
-class Mutant:
-    """In *file*, *before* (found exactly once) becomes *after*. *says* completes "a lifecycle that ..."."""
-
-    says: str
-    file: str
-    before: str
-    after: str
-
-
-CREDENTIALS: Final = "lifecycle/credentials.py"
-PLAN: Final = "lifecycle/plan.py"
-CHECKS: Final = "lifecycle/checks.py"
-SNAPSHOT: Final = "lifecycle/snapshot.py"
-SCHEDULE: Final = "lifecycle/schedule.py"
-UNUSED: Final = "lifecycle/unused.py"
-VERIFIER: Final = "tokens/verifier.py"
+from mutants import imports, unused
+from mutants.mutant import CHECKS, CREDENTIALS, PLAN, SCHEDULE, SNAPSHOT, VERIFIER, Mutant
 
 MUTANTS: Final = (
     Mutant(
@@ -278,82 +261,6 @@ MUTANTS: Final = (
         'return f"{self.prefix}_{self.id}_…"',
         "return self._text",
     ),
-    Mutant(
-        "flags what is unused a second late",
-        UNUSED,
-        "if it.flag_at > now or (",
-        "if it.flag_at >= now or (",
-    ),
-    Mutant(
-        "flags as unused in silence",
-        UNUSED,
-        "(flagged_since is None and it.flag_at > it.known_until)",
-        "False",
-    ),
-    Mutant(
-        "suspends as unused in silence",
-        UNUSED,
-        "if it.usable and due <= it.known_until:",
-        "if it.usable and due <= it.now:",
-    ),
-    Mutant(
-        "suspends as unused without notice",
-        UNUSED,
-        "due = max(it.flag_at, shown_at)",
-        "due = it.flag_at",
-    ),
-    Mutant(
-        "suspends as unused what cannot be used",
-        UNUSED,
-        "if it.usable and due <=",
-        "if due <=",
-    ),
-    Mutant(
-        "takes what was used for unused",
-        UNUSED,
-        "status.unused_since_time, status.last_used_time, in_use)",
-        "status.unused_since_time, in_use)",
-    ),
-    Mutant(
-        "is deaf to a word about an unused token",
-        UNUSED,
-        "status.last_used_time, in_use)",
-        "status.last_used_time)",
-    ),
-    Mutant(
-        "gives an unused token no notice after a use",
-        UNUSED,
-        "if flagged_since not in {None, since}:",
-        "if flagged_since == 0:",
-    ),
-    Mutant(
-        "keeps an unused token suspended under another policy",
-        UNUSED,
-        "it.flag_at + it.suspend_after <= it.now:",
-        "True:",
-    ),
-    Mutant(
-        "keeps an unused token suspended after an undo",
-        UNUSED,
-        "and it.since < at and",
-        "and",
-    ),
-    Mutant(
-        "forgets that a revocation ends being unused",
-        UNUSED,
-        '(token.spec is not None and token.spec.state == "Revoked")',
-        "False",
-    ),
-    Mutant(
-        "counts a suspended account as time unused",
-        UNUSED,
-        "snapshot, now) if usable else None",
-        "snapshot, 0) if usable else None",
-    ),
-    Mutant(
-        "sleeps while a token is unused",
-        PLAN,
-        "deadlines.append(look_at)",
-        "deadlines.append(None)",
-    ),
+    *imports.MUTANTS,
+    *unused.MUTANTS,
 )

@@ -5,24 +5,17 @@ from dataclasses import asdict
 
 import click
 
-from servicetokens.api import names
 from servicetokens.cli import findings
 from servicetokens.cli.checks import CHECKS
 from servicetokens.cli.exits import Exit, Failure
 from servicetokens.cli.findings import Finding, Level
-from servicetokens.cli.options import at_a_place, output_option, run
+from servicetokens.cli.options import at_a_place, operator_namespace_option, output_option, run
 from servicetokens.cli.session import Place, Session, console
 from servicetokens.kube.errors import ApiUnavailable, KubeError
 
 
 @click.command("doctor")
-@click.option(
-    "--operator-namespace",
-    default=names.DEFAULT_NAMESPACE,
-    show_default=True,
-    metavar="NS",
-    help="Where operator and validators run.",
-)
+@operator_namespace_option
 @output_option("table", "json")
 @at_a_place(everywhere=True)
 def command(place: Place, operator_namespace: str, output: str) -> None:

@@ -3,21 +3,14 @@
 import click
 
 from servicetokens.admin.keys import look, show
-from servicetokens.api import names
 from servicetokens.cli.exits import Failure
-from servicetokens.cli.options import at_a_place, output_option, run
+from servicetokens.cli.options import at_a_place, operator_namespace_option, output_option, run
 from servicetokens.cli.session import Place, Session
 from servicetokens.tokens.verifier import InvalidKeyRing
 
 
 @click.command("keys")
-@click.option(
-    "--operator-namespace",
-    default=names.DEFAULT_NAMESPACE,
-    show_default=True,
-    metavar="NS",
-    help="Where the operator keeps its keys.",
-)
+@operator_namespace_option
 @output_option("table", "json")
 @at_a_place()
 def command(place: Place, operator_namespace: str, output: str) -> None:

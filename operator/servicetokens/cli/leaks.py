@@ -10,11 +10,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from servicetokens.tokens.format import MalformedToken, Token, parse_any
+from servicetokens.tokens.format import MalformedToken, Token, parse_any, pattern_of
 
-# Any prefix: whoever has several installations has one leak. What stands before it may look like a part of it, as
-# `20` does in the `%20svt_...` of a URL: the checksum tells where it begins.
-_TOKEN: Final = re.compile(r"([a-z0-9]{2,10})(_[0-9A-Za-z]{12}_[0-9A-Za-z]{49})(?![0-9A-Za-z])")
+# A token from its first underscore on. Any prefix may stand before it: whoever has several installations has one leak.
+_REST: Final = re.compile(f"{pattern_of('')}(?![0-9A-Za-z])")
+# From PREFIX_PATTERN. Where it begins is not to be seen: in a URL it follows `%20`, in an escaped text `\\n`.
+_PREFIX_LENGTHS: Final = range(2, 11)
 # The shortest token has 65 characters, 87 in base64 without padding; both alphabets of RFC 4648.
 _BASE64: Final = re.compile(r"[0-9A-Za-z+/_-]{87,}={0,2}")
 _STANDARD: Final = str.maketrans("-_", "+/")
@@ -47,14 +48,12 @@ def _in_line(line: str) -> Iterator[Token]:
 
 
 def _plain(text: str) -> Iterator[Token]:
-    for match in _TOKEN.finditer(text):
-        for start in range(len(match[1])):
+    for match in _REST.finditer(text):
+        for length in _PREFIX_LENGTHS:
             try:
-                token = parse_any(match[1][start:] + match[2])
+                yield parse_any(text[max(0, match.start() - length) : match.end()])
             except MalformedToken:
                 continue
-            yield token
-            break
 
 
 def _decoded(text: str) -> str | None:

@@ -3,11 +3,12 @@
 import asyncio
 import functools
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
 
+from servicetokens.api.names import DEFAULT_NAMESPACE
 from servicetokens.api.values import parse_duration
 from servicetokens.cli.session import Place, Session, with_session
 
@@ -49,6 +50,15 @@ def output_option(*formats: str) -> Callable[[Function], Function]:
     return click.option(
         "-o", "--output", type=click.Choice(formats), default=formats[0], show_default=True, help="The form."
     )
+
+
+operator_namespace_option: Final = click.option(
+    "--operator-namespace",
+    default=DEFAULT_NAMESPACE,
+    show_default=True,
+    metavar="NS",
+    help="Where operator and validators run, and keep their keys and Leases.",
+)
 
 
 class Period(click.ParamType[int]):

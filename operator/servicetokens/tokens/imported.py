@@ -48,7 +48,7 @@ def import_end(mint_time: int, until: int | None, *ends: int | None) -> int:
     beginning, whatever status says.
     """
     last = mint_time if until is None else min(until, mint_time + MAX_SECONDS)
-    return min(last, *(end for end in ends if end is not None), last)
+    return min([last, *(end for end in ends if end is not None)])
 
 
 def find_fault(value: str, prefix: str) -> str | None:

@@ -99,6 +99,26 @@ async def test_nothing_is_looked_up_for(it: Surroundings) -> None:
     assert it.stored.asked == []
 
 
+async def test_before_an_import_the_secret_of_the_token_is_looked_up_as_a_witness() -> None:
+    """It may have lost the label by which it is watched. Then the one to import from, by name; both once only."""
+    asked: dict[str, Any] = {
+        "import": {"secretRef": {"name": "legacy"}, "until": "2027-01-15T08:00:00Z"},
+        "expiresAfter": "30d",
+    }
+    it = Surroundings(**asked)
+    it.caches.accounts.put(("team-a", "ci"), facts.account_facts({"metadata": {"name": "ci"}, "spec": {}}))
+    snapshot = await it.gatherer.token(KEY, 0)
+    assert snapshot is not None
+    assert snapshot.imported is None
+    assert it.stored.asked == [("team-a", "ci-prod"), ("team-a", "legacy")]
+    meta = {"name": "ci-prod", "namespace": "team-a", "generation": 2, "resourceVersion": "11"}
+    spec = {"accountRef": {"name": "ci"}, **asked}
+    minted = {"metadata": meta, "status": {"serial": 2}, "spec": spec}
+    it.caches.put_token(facts.token_facts(minted))
+    await it.gatherer.token(KEY, 0)
+    assert len(it.stored.asked) == 2
+
+
 async def test_what_the_caches_know_is_not_looked_up() -> None:
     """So a new token of a known account costs no read."""
     it = Surroundings(roles=["reader"])

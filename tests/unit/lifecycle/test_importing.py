@@ -25,7 +25,7 @@ from servicetokens.api.values import format_time
 from servicetokens.lifecycle.actions import MintCause
 from servicetokens.lifecycle.importing import find_imported
 from servicetokens.lifecycle.plan import plan
-from servicetokens.lifecycle.snapshot import Importable, NotImportable, Snapshot
+from servicetokens.lifecycle.snapshot import Importable, Memory, NotImportable, Snapshot
 
 HANDLE = "imp-0123456789abcdef0123456789ab"
 FOUND = Importable(HANDLE, Verifier(algorithm="HMACSHA256", key_id="k1", value="imported"))
@@ -105,6 +105,21 @@ def test_a_status_of_which_only_the_imported_value_is_left_is_mended() -> None:
     left = tuple(one for one in snapshot.token.status.credentials if one.id == HANDLE)
     mended = settled(with_status(snapshot, credentials=left), NOW + 5)
     assert ends(mended) == {3: NOW + 5 + 30 * DAY}
+    patient = replace(with_status(snapshot, credentials=left), memory=Memory(not_before=NOW + 100))
+    waiting = plan(replace(patient, secret=None), NOW + 5)
+    assert waiting.mint is None
+    assert waiting.status is not None
+    assert waiting.status.credentials == ()
+
+
+def test_credentials_and_secret_that_are_gone_bring_no_second_import() -> None:
+    """The serial on status tells that something was minted."""
+    gone = replace(with_status(imported(), credentials=()), secret=None, imported=FOUND)
+    wanted = plan(gone, NOW + 5)
+    assert wanted.mint is not None
+    assert (wanted.mint.serial, wanted.mint.cause) == (3, MintCause.SECRET_LOST)
+    assert wanted.status is not None
+    assert find_imported(wanted.status.credentials) is None
 
 
 def test_too_late_for_an_import_a_token_is_minted_alone() -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from mutants.__main__ import ROOT, Inapplicable, apply
-from mutants.catalogue import MUTANTS, Mutant
+from mutants.catalogue import MUTANTS
+from mutants.mutant import Mutant
 
 
 @pytest.fixture

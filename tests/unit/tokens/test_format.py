@@ -19,6 +19,7 @@ from servicetokens.tokens.format import (
     find_id,
     mint,
     parse,
+    parse_any,
     pattern_of,
 )
 
@@ -43,6 +44,17 @@ def test_the_vector_of_the_format() -> None:
     assert the_token().reveal() == TEXT
     assert checksum(TEXT[:-6]) == "2pvBGr"
     assert parse(TEXT, "svt") == the_token()
+
+
+def test_any_prefix_is_read_where_people_paste_and_nothing_else_is_quoted() -> None:
+    """They may have several installations; and what they pasted may be a password."""
+    assert parse_any(TEXT) == the_token()
+    other = assemble("acme", "0123456789AB", bytes(32))
+    assert parse_any(other.reveal()) == other
+    for text in ("correct horse", "Horse_0123456789AB_x", "", "_"):
+        with pytest.raises(MalformedToken) as raised:
+            parse_any(text)
+        assert "orse" not in str(raised.value)
 
 
 def test_the_checksum_is_githubs() -> None:

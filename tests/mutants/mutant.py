@@ -1,0 +1,22 @@
+"""What a mutant is, and the files that most of them are in."""
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """In *file*, *before* (found exactly once) becomes *after*. *says* completes "a lifecycle that ..."."""
+
+    says: str
+    file: str
+    before: str
+    after: str
+
+
+CREDENTIALS: Final = "lifecycle/credentials.py"
+PLAN: Final = "lifecycle/plan.py"
+CHECKS: Final = "lifecycle/checks.py"
+SNAPSHOT: Final = "lifecycle/snapshot.py"
+SCHEDULE: Final = "lifecycle/schedule.py"
+VERIFIER: Final = "tokens/verifier.py"
