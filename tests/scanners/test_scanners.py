@@ -90,15 +90,19 @@ def test_another_prefix_is_one_replacement_away(scanner: Scanner, tokens: list[s
 
 
 def test_no_file_of_this_repository_has_a_token(scanner: Scanner, tmp_path: Path) -> None:
-    """But for one example in code and tests, which shows that the scan would have seen another."""
+    """But for examples in code and tests, which show that the scan would have seen others.
+
+    One of them alone has the right checksum; detect-secrets tells.
+    """
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True, timeout=30)
     for name in filter(None, listed.stdout.decode().split("\0")):
         if (ROOT / name).is_file():
             (tmp_path / "tree" / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, tmp_path / "tree" / name)
     found = scanner.scan(tmp_path / "tree", tmp_path)
-    assert {value for _, value in found} == {sha1(f"svt_0123456789AB_{BODY}")}
     assert {Path(path).parts[0] for path, _ in found} == {"operator", "tests"}
+    if scanner.name == "detect-secrets":
+        assert {value for _, value in found} == {sha1(f"svt_0123456789AB_{BODY}")}
 
 
 def test_no_output_of_ours_has_a_token(binaries: Path, tmp_path: Path) -> None:

@@ -114,6 +114,11 @@ class Token:
         return self.state == Reason.VALID
 
     @property
+    def is_suspended(self) -> bool:
+        """Say whether it is refused since nobody has used it for as long as its account's policy says."""
+        return self.state == Reason.UNUSED_FOR_LONG
+
+    @property
     def idle_since(self) -> int | None:
         """Return when it was last accepted; for one that never was, when it was minted."""
         return self.used if self.used is not None else self.minted
@@ -190,9 +195,11 @@ class Estate:
 
 
 def unused(tokens: Iterable[Token], since: int) -> Sequence[Token]:
-    """Return the valid ones that nobody has presented since *since*, the longest idle first."""
-    idle = [(one.idle_since, one) for one in tokens if one.is_valid and one.idle_since is not None]
-    return [one for moment, one in sorted(idle, key=lambda pair: pair[0]) if moment < since]
+    """Return the valid ones that nobody has presented since *since*, and the suspended; the longest idle first."""
+    idle = [(one.idle_since, one) for one in tokens if one.is_valid or one.is_suspended]
+    found = [(moment, one) for moment, one in idle if moment is not None]
+    found.sort(key=lambda pair: pair[0])
+    return [one for moment, one in found if moment < since or one.is_suspended]
 
 
 def _token(found: _Token, now: int) -> Token:

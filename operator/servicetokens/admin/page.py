@@ -87,10 +87,15 @@ def _lists(tokens: Sequence[Token], now: int, limits: Limits) -> Sequence[_List]
         _List(
             "unused",
             "Unused",
-            f"Valid, and no validator has accepted them for {_span(limits.unused)}: are they needed?",
+            f"No validator has accepted them for {_span(limits.unused)}; are they needed? "
+            "Those that are suspended are refused for it.",
             idle,
             "Last used",
-            lambda one: _time(one.used, now) if one.used is not None else "never",
+            lambda one: element(
+                "span",
+                _time(one.used, now) if one.used is not None else "never",
+                ", suspended" if one.is_suspended else "",
+            ),
         ),
         _List(
             "overlap",

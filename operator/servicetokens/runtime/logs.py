@@ -14,8 +14,8 @@ from typing import Any, Final, Literal
 import structlog
 
 # The shape of tokens/format.py for every legal prefix; stated here again since runtime imports nothing of
-# ours.
-_TOKEN: Final = re.compile(r"\b([a-z][a-z0-9]{1,9}_[0-9A-Za-z]{12}_)[0-9A-Za-z]{49}")
+# ours. Whatever stands before it: in a URL that is `%20`.
+_TOKEN: Final = re.compile(r"([a-z][a-z0-9]{1,9}_[0-9A-Za-z]{12}_)[0-9A-Za-z]{49}")
 
 LogFormat = Literal["json", "text"]
 LogLevel = Literal["debug", "info", "warning", "error"]

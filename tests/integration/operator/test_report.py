@@ -5,24 +5,16 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
-from common.world import RunningOperator, World
+from common.world import ROOT, RunningOperator, World
 
 READER = "system:serviceaccount:reports:reader"
-RIGHTS = {
-    "apiVersion": "rbac.authorization.k8s.io/v1",
-    "kind": "ClusterRole",
-    "metadata": {"name": "report-reader"},
-    "rules": [
-        {
-            "apiGroups": ["servicetokens.dev"],
-            "resources": ["serviceaccounts", "servicetokens"],
-            "verbs": ["list"],
-        }
-    ],
-}
+# The rights that the page for people says are enough.
+PAGE = (ROOT / "docs" / "report.md").read_text()
+RIGHTS = yaml.safe_load(PAGE.split("```yaml\n")[1].split("```")[0])
 SUBJECT = {"kind": "ServiceAccount", "name": "reader", "namespace": "reports"}
-ROLE = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "report-reader"}
+ROLE = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": RIGHTS["metadata"]["name"]}
 
 
 @pytest.fixture(scope="module")

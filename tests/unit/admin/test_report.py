@@ -190,9 +190,11 @@ def test_unused_is_measured_from_the_last_use_or_else_from_the_mint() -> None:
         token("a", "b", "idle", minted=-300, used=-91),
         token("a", "b", "busy", minted=-300, used=-89),
         token("a", "b", "revoked", minted=-300, used=-200, state="Revoked", revoked=-1),
+        token("a", "b", "suspended", minted=-300, used=-60, state="UnusedForLong"),
     ]
     found = unused(estate([], tokens).tokens, NOW - 90 * DAY)
-    assert [one.name for one in found] == ["never", "idle"]
+    assert [one.name for one in found] == ["never", "idle", "suspended"]
+    assert ", suspended" in listed(page(estate([], tokens)), "Unused")
 
 
 def test_the_limits_decide_what_is_soon_and_what_is_unused() -> None:

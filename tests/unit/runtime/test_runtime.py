@@ -38,6 +38,8 @@ def test_entropy_is_as_long_as_asked_and_never_the_same() -> None:
 def test_a_token_in_any_text_is_cut_to_its_public_id() -> None:
     """The second net under a type that does not print itself; other text stays."""
     assert redact(f"a {TOKEN}, b") == f"a {REDACTED}, b"
+    for before in ("Bearer%20", "Authorization%3A", "_", "Bearer", "\\n", "7"):
+        assert TOKEN[17:] not in redact(f"{before}{TOKEN}")
     assert redact("servicetokens_operator_health") == "servicetokens_operator_health"
 
 
