@@ -38,6 +38,7 @@ _ADVICE: Final = {
     "AccountNotFound": "Nothing, if the account comes later. Else create it, or make a token for the right account.",
     "AccountReplaced": "Have workloads read the Secret again. If it was not meant, find out who deleted the account.",
     "ImportEnded": "Nothing, if everything uses the new token by now. Take `spec.import` out of Git.",
+    "ImportEndingSoon": "See that nothing uses the old value any more, or move `spec.import.until`.",
     "ImportRefused": "Do what the message says, or take `spec.import` away.",
     "ImportSecretMissing": "Create the Secret that `spec.import` names, or take `spec.import` away.",
     "ImportSkipped": "Take `spec.import` away; to import all the same, make another ServiceToken.",
