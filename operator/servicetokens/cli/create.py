@@ -67,6 +67,10 @@ def create_account(place: Place, *, dry_run: bool, **asked: Any) -> None:
 @click.option("--rotate-every", "every", metavar="20d", help="Rotate by the clock.")
 @click.option("--overlap", metavar="1d", help="How long the old one works beside the new one.")
 @click.option("--secret", metavar="NAME", help="The Secret it is delivered in; else NAME.")
+@click.option(
+    "--import-from", metavar="SECRET[/KEY]", help="Accept the value in this Secret beside it, too ..."
+)
+@click.option("--import-until", metavar="TIME", help="... until then, as in 2027-01-31T00:00:00Z.")
 @_DRY_RUN
 @click.option("--wait/--no-wait", default=True, help="Wait until it is minted.")
 @click.option("--timeout", metavar="SECONDS", default=30.0, show_default=True, help="How long to wait.")

@@ -30,7 +30,10 @@ class AccountRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenRequest:
-    """What a person asks for; *expires* is a length of time, `never`, or a moment."""
+    """What a person asks for; *expires* is a length of time, `never`, or a moment.
+
+    *import_from* is a Secret that holds a value in use, as `name` or `name/key`, and *import_until* its cut-over.
+    """
 
     namespace: str
     name: str
@@ -43,6 +46,8 @@ class TokenRequest:
     every: str | None = None
     overlap: str | None = None
     secret: str | None = None
+    import_from: str | None = None
+    import_until: str | None = None
 
 
 def account(request: AccountRequest) -> Manifest:
@@ -67,8 +72,14 @@ def token(request: TokenRequest) -> Manifest:
         allowedCIDRs=list(request.networks),
         rotation=_given(every=request.every, overlap=request.overlap),
         secret=_given(name=request.secret),
+        **{"import": _import(request)},
     )
     return _checked(names.KIND_TOKEN, request.namespace, request.name, spec, ServiceTokenSpec)
+
+
+def _import(request: TokenRequest) -> Mapping[str, Any]:
+    name, _, key = (request.import_from or "").partition("/")
+    return _given(secretRef=_given(name=name, key=key), until=request.import_until)
 
 
 def _end(expires: str) -> Mapping[str, str]:

@@ -1,12 +1,15 @@
 """`create`: what is applied, what is only printed, and what is refused before a cluster is asked."""
 
 import json
+import re
+import time
 
 import yaml
 
 from common.plugin import Plugin
 from common.validating import RunningValidator
-from common.world import World
+from common.world import World, encode
+from servicetokens.api.values import format_time
 
 
 def test_an_account_and_a_token_are_created_and_the_token_works(
@@ -54,6 +57,32 @@ def test_a_dry_run_prints_what_can_be_applied_and_needs_no_cluster(
     world.cluster.kubectl("apply", "-f", "-", input=printed)
     account = plugin.ok("create", "account", "later", "--display-name", "Later", "--dry-run")
     assert yaml.safe_load(account)["spec"] == {"displayName": "Later"}
+
+
+def test_a_value_that_is_in_use_is_imported_beside_the_token(
+    plugin: Plugin, world: World, namespace: str, running: RunningValidator
+) -> None:
+    """Both flags belong together; `describe` tells the imported credential from the minted one."""
+    value = "grafana-4fK9s2Lq8Zx1"
+    world.create_secret(namespace, {"metadata": {"name": "old"}, "data": {"api-key": encode(value)}})
+    until = format_time(int(time.time()) + 86400)
+    asked = (
+        "create",
+        "token",
+        "moved",
+        "--account",
+        "ci",
+        "--expires",
+        "30d",
+        "--import-from",
+        "old/api-key",
+    )
+    assert "spec.import.until: is required" in plugin(*asked, "--dry-run").err
+    plugin.ok(*asked, "--import-until", until)
+    world.until(lambda: running.forward(value).status == 200, "the imported value to be accepted")
+    assert re.search(
+        r"^Credential: +imp-\w+ \(imported\), ends in 24 hours", plugin.ok("describe", "moved"), re.MULTILINE
+    )
 
 
 def test_what_would_be_refused_is_refused_at_once_and_says_why(plugin: Plugin) -> None:
