@@ -73,6 +73,11 @@ PAGES: dict[str, Callable[[], Estate]] = {
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """One Chromium for all pages."""
+    try:
+        find_chromium()
+    except ChromiumMissing as missing:
+        # As with Node and Apache: whoever tries the tests first shall need no more than Python and Go. CI has it.
+        pytest.skip(str(missing))
     with chromium() as running:
         yield running
 
