@@ -163,8 +163,8 @@ def is_running(pid: int) -> bool:
         return True
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except FileNotFoundError:
-        # No /proc on this system (macOS): then the answer above stands; on Linux it ended just now.
+    except (FileNotFoundError, ProcessLookupError):
+        # The second: it ended between being found and being read. No /proc on this system (macOS): then the answer above stands; on Linux it ended just now.
         return not Path("/proc/self").exists()
 
 

@@ -116,13 +116,16 @@ async def test_nothing_is_answered_before_the_lease_is_written() -> None:
 
 
 async def test_a_change_of_state_is_told_at_once() -> None:
-    """And many together cost few writes."""
+    """And many together cost few writes: four a second, however slow the machine is."""
     world = World()
     async with world.running():
+        clock = asyncio.get_running_loop().time
+        began = clock()
         for _ in range(50):
             world.presence.changed()
             await asyncio.sleep(0.01)
-        assert 2 <= world.store.writes <= 6
+        # The first, the announcement, and one that had begun.
+        assert 2 <= world.store.writes <= 3 + (clock() - began) / 0.25
 
 
 async def test_whoever_was_late_lists_before_it_answers_again() -> None:
