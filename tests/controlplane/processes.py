@@ -164,7 +164,8 @@ def is_running(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
     except (FileNotFoundError, ProcessLookupError):
-        # The second: it ended between being found and being read. No /proc on this system (macOS): then the answer above stands; on Linux it ended just now.
+        # No /proc on this system (macOS): then the answer above stands; on Linux it ended just now, the second while
+        # it was being read.
         return not Path("/proc/self").exists()
 
 
