@@ -12,7 +12,7 @@ from servicetokens.cli.leaks import Sighting
 from servicetokens.cli.options import at_a_place, run
 from servicetokens.cli.revoke import report
 from servicetokens.cli.rotate import ask, rotate
-from servicetokens.cli.selection import list_widely
+from servicetokens.cli.selection import ask_to_paste, list_widely
 from servicetokens.cli.session import Place, Session
 from servicetokens.cli.views import TokenView
 
@@ -57,6 +57,7 @@ def command(place: Place, file: IO[str], timeout: float, *, revoke: bool, rotate
     if revoke and rotates:
         message = "--revoke and --rotate exclude each other: rotated tokens end as well, but workloads go on"
         raise click.UsageError(message)
+    ask_to_paste("text", file)
     seen = leaks.find(file)
     if not seen:
         click.echo("no token found")

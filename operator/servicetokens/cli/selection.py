@@ -4,7 +4,7 @@ import functools
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import click
 
@@ -75,14 +75,23 @@ def _choice(named: Sequence[str], account: str | None, selector: str | None, tok
 
 def read_pasted() -> Token:
     """Return the token on stdin. Raises `Failure` when it is none; its text is never shown."""
-    if sys.stdin.isatty():
-        click.echo("Paste the token, then press Enter and Ctrl-D. It is not shown again.", err=True)
-    pasted = sys.stdin.read(_MAX_PASTED).strip()
     try:
-        return parse_any(pasted)
+        return parse_any(pasted_text())
     except MalformedToken as error:
         message = f"what was pasted is no token: {error}"
         raise Failure(message) from None
+
+
+def pasted_text() -> str:
+    """Return what is on stdin, as much of it as a token could have; on a terminal, ask for it."""
+    ask_to_paste("token", sys.stdin)
+    return sys.stdin.read(_MAX_PASTED).strip()
+
+
+def ask_to_paste(what: str, stream: IO[str]) -> None:
+    """Say what is waited for, if a person is to type it."""
+    if stream.isatty():
+        click.echo(f"Paste the {what}, then press Enter and Ctrl-D.", err=True)
 
 
 async def select(session: Session, choice: Choice) -> list[TokenView]:

@@ -1,6 +1,5 @@
 """`kubectl servicetoken verify`: a token from stdin, and every check that it passes or fails."""
 
-import sys
 from http import HTTPStatus
 from typing import Final
 
@@ -13,14 +12,12 @@ from servicetokens.cli.exits import Exit, Failure
 from servicetokens.cli.findings import Finding, Level
 from servicetokens.cli.options import at_a_place, run
 from servicetokens.cli.secret import reveal
-from servicetokens.cli.selection import list_widely
+from servicetokens.cli.selection import list_widely, pasted_text
 from servicetokens.cli.session import Place, Session, console
 from servicetokens.cli.views import AccountView, TokenView
 from servicetokens.kube.errors import Forbidden, NotFound
 from servicetokens.tokens.format import Token
 
-# Whatever is longer is no token; 73 characters are the most.
-_MAX_INPUT: Final = 4096
 _SECONDS: Final = 5.0
 
 
@@ -30,10 +27,7 @@ _SECONDS: Final = 5.0
 @at_a_place()
 def command(place: Place, ask: str | None, *, offline: bool) -> None:
     """Read a token from stdin and explain each check that it passes or fails. Exits with 3 when it is no good."""
-    if sys.stdin.isatty():
-        click.echo("Paste the token, then press Enter and Ctrl-D. It is not shown again.", err=True)
-    text = sys.stdin.read(_MAX_INPUT).strip()
-    found, token = verifying.of_text(text)
+    found, token = verifying.of_text(pasted_text())
     if token is not None and not offline:
         found += run(place, lambda session: _look(session, token, ask))
     findings.show(console(), found)
