@@ -7,28 +7,15 @@ from pathlib import Path
 
 import click
 
+from servicetokens.admin.duration import Duration
 from servicetokens.admin.estate import Estate
 from servicetokens.admin.page import Limits, build
 from servicetokens.api import names
-from servicetokens.api.values import DURATION_ADVICE, parse_duration
 from servicetokens.kube import paths
 from servicetokens.kube.client import Api
 from servicetokens.kube.errors import KubeError, NotConfigured
 from servicetokens.kube.watch import list_pages
 from servicetokens.runtime.clock import SystemClock
-
-
-class _Duration(click.ParamType[int]):
-    """Seconds, written as in a ServiceToken: `90d`."""
-
-    name = "duration"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """See `click.ParamType`."""
-        try:
-            return value if isinstance(value, int) else parse_duration(str(value))
-        except ValueError:
-            self.fail(f"'{value}' {DURATION_ADVICE}", param, ctx)
 
 
 @click.command("report", context_settings={"show_default": True})
@@ -48,10 +35,10 @@ class _Duration(click.ParamType[int]):
     help="Only these; may be repeated. Else all.",
 )
 @click.option(
-    "--expiring", type=_Duration(), default="30d", metavar="TIME", help="What counts as expiring soon."
+    "--expiring", type=Duration(), default="30d", metavar="TIME", help="What counts as expiring soon."
 )
 @click.option(
-    "--unused", type=_Duration(), default="90d", metavar="TIME", help="For how long nobody has presented it."
+    "--unused", type=Duration(), default="90d", metavar="TIME", help="For how long nobody has presented it."
 )
 @click.option(
     "--rows",

@@ -5,10 +5,11 @@ from typing import Any, Final
 
 import click
 
+from servicetokens.admin.duration import Duration
 from servicetokens.api import names
 from servicetokens.cli import listing
 from servicetokens.cli.exits import Failure
-from servicetokens.cli.options import Period, at_a_place, output_option, run
+from servicetokens.cli.options import at_a_place, output_option, run
 from servicetokens.cli.output import print_objects, print_rows
 from servicetokens.cli.session import Place, Session
 from servicetokens.cli.views import AccountView, TokenView
@@ -29,9 +30,9 @@ _KINDS: Final = {
 )
 @click.option("--account", metavar="NAME", help="Only tokens of that account.")
 @click.option(
-    "--expiring", metavar="30d", type=Period(), help="Only tokens that end within it, and are not rotated."
+    "--expiring", metavar="30d", type=Duration(), help="Only tokens that end within it, and are not rotated."
 )
-@click.option("--unused", metavar="90d", type=Period(), help="Only tokens not accepted for that long.")
+@click.option("--unused", metavar="90d", type=Duration(), help="Only tokens not accepted for that long.")
 @output_option("table", "wide", "json", "yaml", "name")
 @at_a_place(everywhere=True)
 def command(

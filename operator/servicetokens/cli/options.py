@@ -9,7 +9,6 @@ import click
 from click.shell_completion import CompletionItem
 
 from servicetokens.api.names import DEFAULT_NAMESPACE
-from servicetokens.api.values import parse_duration
 from servicetokens.cli.session import Place, Session, with_session
 
 T = TypeVar("T")
@@ -59,21 +58,6 @@ operator_namespace_option: Final = click.option(
     metavar="NS",
     help="Where operator and validators run, and keep their keys and Leases.",
 )
-
-
-class Period(click.ParamType[int]):
-    """A length of time as in specs, such as 30d, in seconds."""
-
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """See `click.ParamType`."""
-        if isinstance(value, int):
-            return value
-        try:
-            return parse_duration(str(value))
-        except ValueError as error:
-            self.fail(f"'{value[:20]}' {error}", param, ctx)
 
 
 def names_of(plural: str) -> Callable[[click.Context, click.Parameter, str], Sequence[CompletionItem]]:

@@ -216,7 +216,9 @@ class TokenView(View):
         return self.next_rotation is None
 
     def unused_since(self, at: int) -> bool:
-        """Say whether it exists since before *at* and has not been accepted after it."""
+        """Say whether it could be used, exists since before *at*, and has not been accepted after it."""
+        if not self.credentials:
+            return False
         last = max(self.last_used or 0, self.created or 0)
         return last <= at
 

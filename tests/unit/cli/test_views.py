@@ -64,9 +64,11 @@ def test_what_is_rotated_does_not_expire() -> None:
 
 def test_a_token_counts_as_used_when_it_was_created() -> None:
     """Or a new one would be unused at once."""
-    assert not token().unused_since(BEFORE)
-    assert token().unused_since(AFTER)
-    assert not token(lastUsedTime="2031-01-01T00:00:00Z").unused_since(AFTER)
+    alive: dict[str, Any] = {"credentials": [{"serial": 1, "id": "AAA"}]}
+    assert not token(**alive).unused_since(BEFORE)
+    assert token(**alive).unused_since(AFTER)
+    assert not token(**alive, lastUsedTime="2031-01-01T00:00:00Z").unused_since(AFTER)
+    assert not token().unused_since(AFTER), "there is nothing that could be used"
 
 
 @pytest.mark.parametrize(
