@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from servicetokens.api.conditions import Reason
 from servicetokens.lifecycle import importing, words
 from servicetokens.lifecycle.actions import MintCause
-from servicetokens.lifecycle.credentials import Living, end_by_spec, lives_too_long
+from servicetokens.lifecycle.credentials import Living, lives_too_long
+from servicetokens.lifecycle.schedule import end_by_spec
 from servicetokens.lifecycle.snapshot import Snapshot, roles_asked_for
 
 

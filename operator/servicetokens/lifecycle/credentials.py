@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from servicetokens.api.service_token import Credential, Rotation, ServiceTokenSpec
 from servicetokens.lifecycle import importing
 from servicetokens.lifecycle.actions import MintCause
+from servicetokens.lifecycle.schedule import end_by_spec
 from servicetokens.lifecycle.snapshot import Snapshot, roles_asked_for
 from servicetokens.tokens import lifetime
 from servicetokens.tokens.imported import is_handle
@@ -124,11 +125,6 @@ def rotation_is_requested(snapshot: Snapshot) -> bool:
     )
 
 
-def end_by_spec(spec: ServiceTokenSpec, mint_time: int) -> int | None:
-    """Return the end of a credential minted at *mint_time*; None is never."""
-    return lifetime.end_by_spec(mint_time, spec.expires_after, spec.expiration_time)
-
-
 def overlap_of(spec: ServiceTokenSpec | None) -> int:
     """Return the seconds that an old credential outlives a rotation."""
     rotation = _rotation_of(spec)
@@ -226,7 +222,7 @@ def _older(snapshot: Snapshot, current: Credential, now: int) -> Credential | No
     if older is None:
         return None
     overlap_end = current.mint_time + overlap_of(spec) if spec else None
-    own_end = end_by_spec(spec, older.mint_time) if spec else None
+    own_end = end_by_spec(spec, older.mint_time)
     end = lifetime.earliest(older.expiration_time, overlap_end, own_end)
     if is_handle(older.id):
         end = lifetime.earliest(importing.end_of(older, spec, now), next_rotation(spec, current.mint_time))

@@ -13,6 +13,7 @@ from servicetokens.api.conditions import Reason
 from servicetokens.api.importing import DEFAULT_KEY, ImportSpec
 from servicetokens.api.service_token import Credential, ServiceTokenSpec
 from servicetokens.lifecycle import schedule, words
+from servicetokens.lifecycle.schedule import end_by_spec
 from servicetokens.lifecycle.snapshot import Importable, NotImportable, SecretFacts, Snapshot, TokenFacts
 from servicetokens.tokens import imported, lifetime
 
@@ -69,7 +70,7 @@ def find_obstacle(snapshot: Snapshot, now: int) -> tuple[Reason, str] | None:
 def imported_credential(snapshot: Snapshot, facts: Importable, now: int) -> Credential:
     """Return the credential that the value becomes."""
     spec = snapshot.token.spec
-    end = imported.import_end(now, until_of(spec), _end_by_spec(spec, now))
+    end = imported.import_end(now, until_of(spec), end_by_spec(spec, now))
     return Credential(
         serial=SERIAL, id=facts.handle, mint_time=now, expiration_time=end, verifier=facts.verifier
     )
@@ -83,7 +84,7 @@ def end_of(older: Credential, spec: ServiceTokenSpec | None, now: int) -> int:
     stored = older.expiration_time
     if spec is None or (stored is not None and stored <= now):
         return imported.import_end(older.mint_time, stored)
-    return imported.import_end(older.mint_time, until_of(spec), _end_by_spec(spec, older.mint_time))
+    return imported.import_end(older.mint_time, until_of(spec), end_by_spec(spec, older.mint_time))
 
 
 def until_of(spec: ServiceTokenSpec | None) -> int | None:
@@ -118,7 +119,7 @@ def _fault_of_time(until: int, spec: ServiceTokenSpec | None, now: int) -> str |
     if until > now + imported.MAX_SECONDS:
         limit = words.duration(imported.MAX_SECONDS)
         return f"`spec.import.until` is more than {limit} away; set an earlier one"
-    end = _end_by_spec(spec, now)
+    end = end_by_spec(spec, now)
     if end is not None and until > end:
         return (
             "the token would expire before `spec.import.until`; set an earlier one, let the token live longer"
@@ -129,7 +130,3 @@ def _fault_of_time(until: int, spec: ServiceTokenSpec | None, now: int) -> str |
             "an earlier one, a longer `spec.rotation.every`"
         )
     return None
-
-
-def _end_by_spec(spec: ServiceTokenSpec | None, mint_time: int) -> int | None:
-    return None if spec is None else lifetime.end_by_spec(mint_time, spec.expires_after, spec.expiration_time)

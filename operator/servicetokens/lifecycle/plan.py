@@ -33,7 +33,6 @@ from servicetokens.lifecycle.checks import Situation, first_finding, mint_is_blo
 from servicetokens.lifecycle.content import Subject, desired_content
 from servicetokens.lifecycle.credentials import (
     cut_of,
-    end_by_spec,
     lives_too_long,
     living,
     mint_cause,
@@ -202,12 +201,11 @@ def _end_that_has_passed(it: Situation) -> int | None:
 
 
 def _blank(it: Situation, mint: Mint) -> Credential:
-    spec = it.snapshot.token.spec
     return Credential(
         serial=mint.serial,
         id=_BLANK,
         mint_time=it.now,
-        expiration_time=end_by_spec(spec, it.now) if spec else None,
+        expiration_time=schedule.end_by_spec(it.snapshot.token.spec, it.now),
         verifier=Verifier(algorithm=verifier.ALGORITHM, key_id=mint.key_id, value=_BLANK),
     )
 

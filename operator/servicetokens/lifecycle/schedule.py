@@ -1,9 +1,11 @@
-"""When something happens next: thresholds before an expiry, and the back-off of what keeps failing."""
+"""When something happens next: an end, thresholds before it, and the back-off of what keeps failing."""
 
 from dataclasses import dataclass
 from typing import Final
 
 from servicetokens.api.conditions import Reason
+from servicetokens.api.service_token import ServiceTokenSpec
+from servicetokens.tokens import lifetime
 
 _DAY: Final = 86400
 
@@ -18,6 +20,11 @@ class ExpiryWarning:
 
     at: int
     reason: Reason
+
+
+def end_by_spec(spec: ServiceTokenSpec | None, mint_time: int) -> int | None:
+    """Return the end of a credential minted at *mint_time*; None is never, or that the spec cannot be read."""
+    return None if spec is None else lifetime.end_by_spec(mint_time, spec.expires_after, spec.expiration_time)
 
 
 def expiry_warnings(mint_time: int, end: int) -> tuple[ExpiryWarning, ...]:
