@@ -143,9 +143,7 @@ class ServiceTokenSpec(RuledModel):
             "again, unless it has expired meanwhile."
         ),
     )
-    revocation_reason: (
-        Literal["Unspecified", "KeyCompromise", "Superseded", "CessationOfOperation"] | None
-    ) = Field(
+    revocation_reason: values.RevocationReason | None = Field(
         default=None,
         description="Why it was revoked, for the audit. Only together with `state: Revoked`.",
     )

@@ -14,13 +14,16 @@ import datetime as dt
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Literal
 
 # `y` is 365 days, as in Prometheus: a duration is a number of seconds, not a date in a calendar.
 UNIT_SECONDS: Final[Mapping[str, int]] = MappingProxyType(
     {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "y": 31536000},
 )
 NEVER: Final = "never"
+
+RevocationReason = Literal["Unspecified", "KeyCompromise", "Superseded", "CessationOfOperation"]
+"""Why a token was revoked, for the audit. Here, since the command line has it without the models."""
 
 # Seven digits are needed for what people copy from other tools (`2592000s` is 30 days); ten leave room and
 # still fit into 64 bits when multiplied by the longest unit.

@@ -2,17 +2,41 @@
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from servicetokens.api import names
+from servicetokens.cli import waiting
 from servicetokens.cli.exits import Failure
+from servicetokens.cli.options import Option, with_options
 from servicetokens.cli.session import Session
 from servicetokens.cli.views import TokenView
 from servicetokens.kube.errors import KubeError
 
 Patch = Mapping[str, Any]
+
+# A validator that hangs is waited for until its Lease has ended, which takes 60 s (docs/enforced.md).
+PROOF_SECONDS: Final = 90.0
+
+
+def changing(*, waits: bool, until: str, seconds: float, asks: str) -> Option:
+    """Give a command `--dry-run`, `--wait` (it *waits* unless told otherwise, *until* what), `--timeout`, `--yes`."""
+    options: list[Option] = [
+        click.option("--dry-run", is_flag=True, help="Have the API server judge it, and write nothing."),
+        click.option("--wait/--no-wait", default=waits, help=f"Wait until {until}."),
+        timeout_option(seconds),
+        click.option("-y", "--yes", is_flag=True, help=asks),
+    ]
+
+    return lambda function: with_options(function, options)
+
+
+def timeout_option(seconds: float) -> Option:
+    """Give a command that waits `--timeout`."""
+    return click.option(
+        "--timeout", metavar="SECONDS", default=seconds, show_default=True, help="How long to wait."
+    )
 
 
 async def apply(
@@ -40,15 +64,33 @@ async def apply(
         changed.append(TokenView(after))
         suffix = " (dry run: nothing was written)" if dry_run else ""
         click.echo(f"token '{token.name}' in namespace '{token.namespace}' {done}{suffix}")
-        warn_of_git(session, token, dry_run=dry_run)
+        if not dry_run:
+            _warn_of_git(session, token)
     if failures:
         raise Failure("; ".join(failures))
     return changed
 
 
-def warn_of_git(session: Session, token: TokenView, *, dry_run: bool = False) -> None:
+async def prove(session: Session, tokens: Sequence[TokenView], does: str, seconds: float) -> None:
+    """Wait until every validator *does* what was asked for *tokens* (`refuses`, `accepts`), and say so."""
+    _report(session, await waiting.wait(session, tokens, waiting.enforced, seconds), does)
+
+
+def _report(session: Session, tokens: list[TokenView], does: str) -> None:
+    proofs = {one.name: one.condition("Enforced") for one in tokens}
+    if unproven := [name for name, proof in proofs.items() if proof is None]:
+        session.out.print(
+            f"{', '.join(unproven)}: the operator has seen it, and validators follow in a moment"
+        )
+    elif any(proof is not None and proof.status != "True" for proof in proofs.values()):
+        session.err.print("no validator is running, so nothing is accepted anywhere", style="yellow")
+    else:
+        session.out.print(f"every validator {does} {'it' if len(tokens) == 1 else f'all {len(tokens)}'} now")
+
+
+def _warn_of_git(session: Session, token: TokenView) -> None:
     """Say that something applies this object again and again, and may undo what was just done by hand."""
-    if token.from_git and not dry_run:
+    if token.from_git:
         session.err.print(
             f"warning: {token.from_git} applies token '{token.name}': make the same change in Git, "
             "or it may be undone there",

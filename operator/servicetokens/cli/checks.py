@@ -21,7 +21,7 @@ from servicetokens.kube.presence import SELECTOR, Presence
 from servicetokens.tokens.verifier import InvalidKeyRing
 
 Said = Iterable[tuple[Level, str]]
-Check = Callable[[Session, str], Awaitable[Said]]
+Check = Callable[["Sight"], Awaitable[Said]]
 
 OK, WARNING, BAD, UNKNOWN = Level.OK, Level.WARNING, Level.BAD, Level.UNKNOWN
 
@@ -44,43 +44,74 @@ _RIGHTS: Final = (
 )
 
 
-async def server(session: Session, _operator: str) -> Said:
+class Sight:
+    """What the checks look at. What several of them ask about is asked once; a refusal is met by each.
+
+    Attributes: home: the namespace of the operator; scope: that of the tokens, empty for all, and *where* in words;
+        now: the Unix second by which everything is judged.
+    """
+
+    def __init__(self, session: Session, home: str) -> None:
+        self.cluster = session.cluster
+        self.home = home
+        self.scope = session.scope
+        self.where = session.where
+        self.now = session.now
+        self.leases = LeaseStore(session.cluster.api)
+        self._tokens: list[TokenView] | None = None
+        self._validators: tuple[Lease, ...] | None = None
+
+    async def tokens(self) -> list[TokenView]:
+        """Return all tokens that are meant."""
+        if self._tokens is None:
+            found = await self.cluster.list_ours(names.PLURAL_TOKENS, self.scope)
+            self._tokens = [TokenView(one) for one in found]
+        return self._tokens
+
+    async def validators(self) -> tuple[Lease, ...]:
+        """Return the Leases of all validators."""
+        if self._validators is None:
+            self._validators = await self.leases.list(self.home, SELECTOR)
+        return self._validators
+
+
+async def server(sight: Sight) -> Said:
     """The API server answers, and is new enough."""
-    version = await session.cluster.get("/version")
+    version = await sight.cluster.get("/version")
     minor = text(version.get("minor")).rstrip("+")
     name = text(version.get("gitVersion"))
     if minor.isdecimal() and int(minor) < _OLDEST_MINOR:
-        return [(BAD, f"{session.cluster.server} is {name}; the operator needs 1.{_OLDEST_MINOR} or newer")]
-    return [(OK, f"{session.cluster.server} answers ({name})")]
+        return [(BAD, f"{sight.cluster.server} is {name}; the operator needs 1.{_OLDEST_MINOR} or newer")]
+    return [(OK, f"{sight.cluster.server} answers ({name})")]
 
 
-async def definitions(session: Session, _operator: str) -> Said:
+async def definitions(sight: Sight) -> Said:
     """The CRDs fit this program."""
-    trouble = await crds.find_trouble(session.cluster.api)
+    trouble = await crds.find_trouble(sight.cluster.api)
     return [(BAD, trouble) if trouble else (OK, f"schema revision {names.SCHEMA_REVISION} or newer")]
 
 
-async def rights(session: Session, _operator: str) -> Said:
+async def rights(sight: Sight) -> Said:
     """Whoever asks may do what the plugin does."""
     missing = [
-        f"you may not {verb} {resource} {session.where} (for {use})"
+        f"you may not {verb} {resource} {sight.where} (for {use})"
         for verb, resource, group, use in _RIGHTS
-        if not await session.cluster.may(verb, resource, session.scope, group)
+        if not await sight.cluster.may(verb, resource, sight.scope, group)
     ]
-    return [(WARNING, one) for one in missing] or [(OK, f"all that the plugin asks for, {session.where}")]
+    return [(WARNING, one) for one in missing] or [(OK, f"all that the plugin asks for, {sight.where}")]
 
 
-async def operator(session: Session, namespace: str) -> Said:
+async def operator(sight: Sight) -> Said:
     """Some operator holds its Lease, and renews it."""
     try:
-        lease = await LeaseStore(session.cluster.api).get(namespace, names.OPERATOR_LEASE)
+        lease = await sight.leases.get(sight.home, names.OPERATOR_LEASE)
     except NotFound:
         message = (
-            f"no Lease '{names.OPERATOR_LEASE}' in namespace '{namespace}': no operator has run there, "
+            f"no Lease '{names.OPERATOR_LEASE}' in namespace '{sight.home}': no operator has run there, "
             "or it runs with --no-leader-election (--operator-namespace says where to look)"
         )
         return [(WARNING, message)]
-    idle = _idle(lease, session.now)
+    idle = _idle(lease, sight.now)
     if not lease.holder or idle > 2 * lease.seconds:
         return [
             (BAD, f"nobody has renewed the Lease for {age.span(idle)}: nothing is minted, rotated or revoked")
@@ -88,12 +119,11 @@ async def operator(session: Session, namespace: str) -> Said:
     return [(OK, f"'{lease.holder}' leads")]
 
 
-async def validators(session: Session, namespace: str) -> Said:
+async def validators(sight: Sight) -> Said:
     """Validators run, and have listed everything."""
-    leases = await LeaseStore(session.cluster.api).list(namespace, SELECTOR)
-    alive = [one for one in leases if _idle(one, session.now) <= one.seconds]
+    alive = [one for one in await sight.validators() if _idle(one, sight.now) <= one.seconds]
     if not alive:
-        return [(BAD, f"none is running in namespace '{namespace}': nothing is accepted anywhere")]
+        return [(BAD, f"none is running in namespace '{sight.home}': nothing is accepted anywhere")]
     said: list[tuple[Level, str]] = [
         (WARNING, f"'{lease.name}' has not listed everything yet, and refuses until it has")
         for lease in alive
@@ -102,23 +132,22 @@ async def validators(session: Session, namespace: str) -> Said:
     return said or [(OK, f"{len(alive)} running, and have listed everything")]
 
 
-async def clocks(session: Session, namespace: str) -> Said:
+async def clocks(sight: Sight) -> Said:
     """Nobody writes times that are still to come for us."""
-    leases = LeaseStore(session.cluster.api)
-    found = list(await leases.list(namespace, SELECTOR))
+    found = list(await sight.validators())
     with contextlib.suppress(NotFound):
-        found.append(await leases.get(namespace, names.OPERATOR_LEASE))
-    ahead = [(one.name, -_idle(one, session.now)) for one in found if _idle(one, session.now) < -_SKEW]
+        found.append(await sight.leases.get(sight.home, names.OPERATOR_LEASE))
+    ahead = [(one.name, -_idle(one, sight.now)) for one in found if _idle(one, sight.now) < -_SKEW]
     return [
         (WARNING, f"the clock of '{name}' is {age.span(seconds)} ahead of yours: expiry is judged by clocks")
         for name, seconds in ahead
     ] or [(OK, "none is ahead of yours")]
 
 
-async def keys(session: Session, namespace: str) -> Said:
+async def keys(sight: Sight) -> Said:
     """The operator's keys are there, and no credential depends on one that is not."""
     try:
-        found = await look(session.cluster.api, namespace)
+        found = await look(sight.cluster.api, sight.home)
     except InvalidKeyRing as error:
         return [(BAD, str(error))]
     missing = sum(one.credentials for one in found if one.state == "missing")
@@ -129,10 +158,10 @@ async def keys(session: Session, namespace: str) -> Said:
     return [(OK, f"{len(found)}, and none is missing")]
 
 
-async def certificate(session: Session, namespace: str) -> Said:
+async def certificate(sight: Sight) -> Said:
     """The validators' certificate is valid for a while."""
     try:
-        secret = await session.cluster.get(paths.secrets(namespace, names.VALIDATOR_TLS_SECRET))
+        secret = await sight.cluster.get(paths.secrets(sight.home, names.VALIDATOR_TLS_SECRET))
     except NotFound:
         return [(UNKNOWN, f"no Secret '{names.VALIDATOR_TLS_SECRET}': the operator does not issue it here")]
     try:
@@ -146,26 +175,26 @@ async def certificate(session: Session, namespace: str) -> Said:
                 f"the Secret '{names.VALIDATOR_TLS_SECRET}' holds no certificate: delete it, and it is made anew",
             )
         ]
-    left = found.not_valid_after_utc - dt.datetime.fromtimestamp(session.now, dt.UTC)
+    left = found.not_valid_after_utc - dt.datetime.fromtimestamp(sight.now, dt.UTC)
     if left < dt.timedelta(days=_CERTIFICATE_DAYS):
         level = BAD if left < dt.timedelta() else WARNING
         return [
             (
                 level,
-                f"it ends {age.relative(session.now + int(left.total_seconds()), session.now)} and is not renewed",
+                f"it ends {age.relative(sight.now + int(left.total_seconds()), sight.now)} and is not renewed",
             )
         ]
     return [(OK, f"valid for {age.span(int(left.total_seconds()))}")]
 
 
-async def tokens(session: Session, _operator: str) -> Said:
+async def tokens(sight: Sight) -> Said:
     """No token is stuck, or belongs to nobody."""
-    found = [TokenView(one) for one in await session.cluster.list_ours(names.PLURAL_TOKENS, session.scope)]
+    found = await sight.tokens()
     accounts = {
         (one.namespace, one.name)
-        for one in map(AccountView, await session.cluster.list_ours(names.PLURAL_ACCOUNTS, session.scope))
+        for one in map(AccountView, await sight.cluster.list_ours(names.PLURAL_ACCOUNTS, sight.scope))
     }
-    unseen = [one for one in found if not one.is_observed and (one.created or 0) < session.now - _PATIENCE]
+    unseen = [one for one in found if not one.is_observed and (one.created or 0) < sight.now - _PATIENCE]
     stuck = [one for one in found if one.condition("Stalled") is not None]
     homeless = [one for one in found if (one.namespace, one.account) not in accounts]
     waiting = [one for one in found if (seen := one.condition("Enforced")) and seen.status != "True"]
@@ -182,17 +211,14 @@ async def tokens(session: Session, _operator: str) -> Said:
     ):
         if which:
             said.append((level, f"{what}: {_named(which)}"))
-    return said or [(OK, f"{len(found)} {session.where}, none is stuck")]
+    return said or [(OK, f"{len(found)} {sight.where}, none is stuck")]
 
 
-async def orphans(session: Session, _operator: str) -> Said:
+async def orphans(sight: Sight) -> Said:
     """Every Secret of ours has its ServiceToken."""
-    found = await session.cluster.list_metadata(
-        paths.secrets(session.scope), f"{names.LABEL_TOKEN_SECRET}=true"
-    )
-    alive = {
-        TokenView(one).uid for one in await session.cluster.list_ours(names.PLURAL_TOKENS, session.scope)
-    }
+    found = await sight.cluster.list_metadata(paths.secrets(sight.scope), f"{names.LABEL_TOKEN_SECRET}=true")
+    # Listed after the Secrets: a token that was made meanwhile must not look as if it were gone.
+    alive = {TokenView(one).uid for one in await sight.cluster.list_ours(names.PLURAL_TOKENS, sight.scope)}
     lost = [View(one) for one in found if not _owners(one) & alive]
     if not lost:
         return [(OK, f"{len(found)} Secrets, and each has its ServiceToken")]
@@ -200,9 +226,9 @@ async def orphans(session: Session, _operator: str) -> Said:
     return [(WARNING, f"{what}: {_named(lost)}")]
 
 
-async def git(session: Session, _operator: str) -> Said:
+async def git(sight: Sight) -> Said:
     """Nothing in Git undoes an emergency revocation by hand."""
-    found = [TokenView(one) for one in await session.cluster.list_ours(names.PLURAL_TOKENS, session.scope)]
+    found = await sight.tokens()
     explicit = [one for one in found if one.spec.get("state") == "Active"]
     undone = [one for one in found if one.is_revoked and one.from_git]
     said: list[tuple[Level, str]] = []

@@ -6,7 +6,7 @@ import click
 import yaml
 
 from servicetokens.api import names
-from servicetokens.cli import manifests, waiting
+from servicetokens.cli import changes, manifests, waiting
 from servicetokens.cli.manifests import AccountRequest, Manifest, TokenRequest
 from servicetokens.cli.options import at_a_place, names_of, run
 from servicetokens.cli.secret import reveal
@@ -73,7 +73,7 @@ def create_account(place: Place, *, dry_run: bool, **asked: Any) -> None:
 @click.option("--import-until", metavar="TIME", help="... until then, as in 2027-01-31T00:00:00Z.")
 @_DRY_RUN
 @click.option("--wait/--no-wait", default=True, help="Wait until it is minted.")
-@click.option("--timeout", metavar="SECONDS", default=30.0, show_default=True, help="How long to wait.")
+@changes.timeout_option(30.0)
 @click.option("--show-token", is_flag=True, help="Print the token, and nothing else, to stdout.")
 @at_a_place()
 def create_token(

@@ -27,13 +27,13 @@ _LABEL_WIDTH: Final = 12
 @click.option("--show-token", is_flag=True, help="Print the token, too.")
 @output_option("table", "json", "yaml")
 @at_a_place()
-def command(place: Place, name: str, output: str, *, show_token: bool) -> None:
+def command(place: Place, name: str, form: str, *, show_token: bool) -> None:
     """Tell what state the token NAME is in and why, what it may do, where it is used, and what happened to it."""
 
     async def tell(session: Session) -> None:
         token = TokenView(await session.cluster.get_ours(names.PLURAL_TOKENS, session.namespace, name))
-        if output != "table":
-            _print_raw(token, output)
+        if form != "table":
+            output.print_objects([token.raw], form, single=True)
             return
         _head(session, token)
         await _whose(session, token)
@@ -46,10 +46,6 @@ def command(place: Place, name: str, output: str, *, show_token: bool) -> None:
         await _timeline(session, token)
 
     run(place, tell)
-
-
-def _print_raw(token: TokenView, form: str) -> None:
-    output.print_objects([token.raw], form, single=True)
 
 
 def _head(session: Session, token: TokenView) -> None:

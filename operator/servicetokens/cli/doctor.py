@@ -6,7 +6,7 @@ from dataclasses import asdict
 import click
 
 from servicetokens.cli import findings
-from servicetokens.cli.checks import CHECKS
+from servicetokens.cli.checks import CHECKS, Sight
 from servicetokens.cli.exits import Exit, Failure
 from servicetokens.cli.findings import Finding, Level
 from servicetokens.cli.options import at_a_place, operator_namespace_option, output_option, run
@@ -18,13 +18,13 @@ from servicetokens.kube.errors import ApiUnavailable, KubeError
 @operator_namespace_option
 @output_option("table", "json")
 @at_a_place(everywhere=True)
-def command(place: Place, operator_namespace: str, output: str) -> None:
+def command(place: Place, operator_namespace: str, form: str) -> None:
     """Check rights, CRDs, versions, operator, validators, clocks, keys, certificates, tokens, orphans and Git.
 
     Exits with 3 when something is wrong. What you have no right to see is left out, and said.
     """
     found = run(place, lambda session: _examine(session, operator_namespace))
-    if output == "json":
+    if form == "json":
         click.echo(json.dumps([asdict(one) for one in found], indent=2))
     else:
         findings.show(console(), found)
@@ -37,11 +37,10 @@ def command(place: Place, operator_namespace: str, output: str) -> None:
 
 async def _examine(session: Session, operator_namespace: str) -> list[Finding]:
     found: list[Finding] = []
+    sight = Sight(session, operator_namespace)
     for topic, check in CHECKS.items():
         try:
-            found += [
-                Finding(level, topic, message) for level, message in await check(session, operator_namespace)
-            ]
+            found += [Finding(level, topic, message) for level, message in await check(sight)]
         except ApiUnavailable:
             # Then nothing that follows can be asked either.
             raise

@@ -8,8 +8,7 @@ from typing import Final
 from rich.console import Console
 from rich.text import Text
 
-from servicetokens.cli.output import show as show_lines
-from servicetokens.cli.output import table
+from servicetokens.cli.output import print_lines, table
 
 
 class Level(StrEnum):
@@ -47,7 +46,7 @@ def show(out: Console, findings: Iterable[Finding]) -> None:
     for one in findings:
         mark, style = _MARKS[one.level]
         made.add_row(Text(mark, style=style), Text(one.topic, style="bold"), Text(one.message))
-    show_lines(out, made)
+    print_lines(out, made)
 
 
 def is_bad(findings: Iterable[Finding]) -> bool:

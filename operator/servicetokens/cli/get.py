@@ -43,7 +43,7 @@ def command(
     account: str | None,
     expiring: int | None,
     unused: int | None,
-    output: str,
+    form: str,
 ) -> None:
     """List tokens (or accounts), with their end and their last use in words.
 
@@ -61,7 +61,7 @@ def command(
         if plural == names.PLURAL_TOKENS:
             wanted = _wanted(account, expiring, unused, session.now)
             found = [one for one in found if wanted(TokenView(one))]
-        _print(session, plural, found, output, single=len(named) == 1)
+        _print(session, plural, found, form, single=len(named) == 1)
 
     run(place, look)
 
@@ -87,11 +87,11 @@ def _wanted(
     )
 
 
-def _print(session: Session, plural: str, found: list[dict[str, Any]], output: str, *, single: bool) -> None:
-    if output in {"json", "yaml", "name"}:
-        print_objects(found, output, single=single)
+def _print(session: Session, plural: str, found: list[dict[str, Any]], form: str, *, single: bool) -> None:
+    if form in {"json", "yaml", "name"}:
+        print_objects(found, form, single=single)
         return
-    is_token, wide, now = plural == names.PLURAL_TOKENS, output == "wide", session.now
+    is_token, wide, now = plural == names.PLURAL_TOKENS, form == "wide", session.now
     if not found:
         session.err.print(f"No such {'token' if is_token else 'account'} {session.where}.")
         return

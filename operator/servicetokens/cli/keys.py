@@ -13,11 +13,11 @@ from servicetokens.tokens.verifier import InvalidKeyRing
 @operator_namespace_option
 @output_option("table", "json")
 @at_a_place()
-def command(place: Place, operator_namespace: str, output: str) -> None:
+def command(place: Place, operator_namespace: str, form: str) -> None:
     """List the keys, how many credentials hang on each, and which can be taken away. No key is shown."""
 
     async def tell(session: Session) -> None:
-        show(await look(session.cluster.api, operator_namespace), output)
+        show(await look(session.cluster.api, operator_namespace), form)
 
     try:
         run(place, tell)

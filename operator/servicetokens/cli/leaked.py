@@ -6,11 +6,11 @@ from typing import IO
 
 import click
 
-from servicetokens.cli import changes, leaks, output, waiting
+from servicetokens.cli import changes, leaks, output
 from servicetokens.cli.exits import Exit, Failure
 from servicetokens.cli.leaks import Sighting
 from servicetokens.cli.options import at_a_place, run
-from servicetokens.cli.revoke import report
+from servicetokens.cli.revoke import revoke as revoke_for
 from servicetokens.cli.rotate import ask, rotate
 from servicetokens.cli.selection import ask_to_paste, list_widely
 from servicetokens.cli.session import Place, Session
@@ -45,7 +45,7 @@ class Leak:
 @click.option(
     "--rotate", "rotates", is_flag=True, help="Replace them without overlap: workloads read the new one."
 )
-@click.option("--timeout", metavar="SECONDS", default=90.0, show_default=True, help="How long to wait.")
+@changes.timeout_option(changes.PROOF_SECONDS)
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @at_a_place()
 def command(place: Place, file: IO[str], timeout: float, *, revoke: bool, rotates: bool, yes: bool) -> None:
@@ -106,9 +106,7 @@ async def _end(
         return
     named = ", ".join(f"{one.namespace}/{one.name}" for one in live)
     changes.confirm(f"Revoke {named} for KeyCompromise?", yes=yes)
-    spec = {"state": "Revoked", "revocationReason": "KeyCompromise"}
-    revoked = await changes.apply(session, live, lambda _: {"spec": spec}, "revoked")
-    report(session, await waiting.wait(session, revoked, waiting.enforced, timeout), "refuses")
+    await changes.prove(session, await revoke_for(session, live, "KeyCompromise"), "refuses", timeout)
 
 
 def _show(session: Session, found: Sequence[Leak]) -> None:

@@ -13,6 +13,7 @@ from servicetokens.cli.session import Place, Session, with_session
 
 T = TypeVar("T")
 Function = Callable[..., Any]
+Option = Callable[[Function], Function]
 
 
 def run(place: Place, work: Callable[[Session], Awaitable[T]]) -> T:
@@ -20,7 +21,7 @@ def run(place: Place, work: Callable[[Session], Awaitable[T]]) -> T:
     return asyncio.run(with_session(place, work))
 
 
-def at_a_place(*, everywhere: bool = False) -> Callable[[Function], Function]:
+def at_a_place(*, everywhere: bool = False) -> Option:
     """Give a command `-n`, `--context`, `--kubeconfig` (and `-A`), and pass it a `Place` first."""
     options = [
         click.option("-n", "--namespace", metavar="NS", help="Else that of the context, else default."),
@@ -39,15 +40,28 @@ def at_a_place(*, everywhere: bool = False) -> Callable[[Function], Function]:
         def wrapped(*args: Any, **kwargs: Any) -> Any:
             return function(_taken_from(kwargs), *args, **kwargs)
 
-        return functools.reduce(lambda made, option: option(made), reversed(options), wrapped)
+        return with_options(wrapped, options)
 
     return decorate
 
 
-def output_option(*formats: str) -> Callable[[Function], Function]:
+def with_options(function: Function, options: Sequence[Option]) -> Function:
+    """Return *function* with *options*, which `--help` shows in this order."""
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def output_option(*formats: str) -> Option:
     """Give a command `-o`; the first of *formats* is the default."""
     return click.option(
-        "-o", "--output", type=click.Choice(formats), default=formats[0], show_default=True, help="The form."
+        "-o",
+        "--output",
+        "form",
+        type=click.Choice(formats),
+        default=formats[0],
+        show_default=True,
+        help="The form.",
     )
 
 

@@ -42,10 +42,10 @@ def print_rows(out: Console, columns: Sequence[str], rows: Iterable[Sequence[str
     made.show_header = bool(columns)
     for row in rows:
         made.add_row(*(one if isinstance(one, Text) else Text(one) for one in row))
-    show(out, made)
+    print_lines(out, made)
 
 
-def show(out: Console, shown: RenderableType) -> None:
+def print_lines(out: Console, shown: RenderableType) -> None:
     """Print something that has lines, without the spaces that fill them up."""
     with out.capture() as captured:
         out.print(shown)

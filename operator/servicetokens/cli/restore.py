@@ -2,9 +2,8 @@
 
 import click
 
-from servicetokens.cli import changes, waiting
+from servicetokens.cli import changes
 from servicetokens.cli.options import at_a_place, run
-from servicetokens.cli.revoke import report
 from servicetokens.cli.selection import Choice, choosing, select
 from servicetokens.cli.session import Place, Session
 from servicetokens.cli.views import TokenView
@@ -13,10 +12,12 @@ from servicetokens.lifecycle import words
 
 @click.command("restore")
 @choosing
-@click.option("--dry-run", is_flag=True, help="Have the API server judge it, and write nothing.")
-@click.option("--wait/--no-wait", default=False, help="Wait until every validator accepts it.")
-@click.option("--timeout", metavar="SECONDS", default=90.0, show_default=True, help="How long to wait.")
-@click.option("-y", "--yes", is_flag=True, help="Do not ask before a compromised token is restored.")
+@changes.changing(
+    waits=False,
+    until="every validator accepts it",
+    seconds=changes.PROOF_SECONDS,
+    asks="Do not ask before a compromised token is restored.",
+)
 @at_a_place(everywhere=True)
 def command(place: Place, choice: Choice, timeout: float, *, dry_run: bool, wait: bool, yes: bool) -> None:
     """Take a revocation back, or the suspension of a token that nobody used for long.
@@ -42,6 +43,6 @@ def command(place: Place, choice: Choice, timeout: float, *, dry_run: bool, wait
 
         restored = await changes.apply(session, tokens, undo, "restored", dry_run=dry_run)
         if wait and not dry_run:
-            report(session, await waiting.wait(session, restored, waiting.enforced, timeout), "accepts")
+            await changes.prove(session, restored, "accepts", timeout)
 
     run(place, restore)

@@ -1,23 +1,27 @@
 """`kubectl servicetoken revoke`: refused from now on, provably; `restore` takes it back."""
 
+from collections.abc import Sequence
+from typing import get_args
+
 import click
 
-from servicetokens.cli import changes, waiting
+from servicetokens.api.values import RevocationReason
+from servicetokens.cli import changes
 from servicetokens.cli.options import at_a_place, run
 from servicetokens.cli.selection import Choice, choosing, select
 from servicetokens.cli.session import Place, Session
 from servicetokens.cli.views import TokenView
 
-REASONS = ("Unspecified", "KeyCompromise", "Superseded", "CessationOfOperation")
-
 
 @click.command("revoke")
 @choosing
-@click.option("--reason", type=click.Choice(REASONS), help="For the audit: why.")
-@click.option("--dry-run", is_flag=True, help="Have the API server judge it, and write nothing.")
-@click.option("--wait/--no-wait", default=False, help="Wait until every validator refuses it.")
-@click.option("--timeout", metavar="SECONDS", default=90.0, show_default=True, help="How long to wait.")
-@click.option("-y", "--yes", is_flag=True, help="Do not ask before several are revoked.")
+@click.option("--reason", type=click.Choice(get_args(RevocationReason)), help="For the audit: why.")
+@changes.changing(
+    waits=False,
+    until="every validator refuses it",
+    seconds=changes.PROOF_SECONDS,
+    asks="Do not ask before several are revoked.",
+)
 @at_a_place(everywhere=True)
 def command(
     place: Place, choice: Choice, reason: str | None, timeout: float, *, dry_run: bool, wait: bool, yes: bool
@@ -27,32 +31,23 @@ def command(
     With `-` the token itself is read from stdin: its public id, which is in it, says which one it is.
     """
 
-    async def revoke(session: Session) -> None:
+    async def revoke_chosen(session: Session) -> None:
         tokens = await select(session, choice)
         if len(tokens) > 1 and not dry_run:
             changes.confirm(f"Revoke {len(tokens)} tokens ({_named(tokens)})?", yes=yes)
-        spec = {"state": "Revoked", "revocationReason": reason}
-        revoked = await changes.apply(session, tokens, lambda _: {"spec": spec}, "revoked", dry_run=dry_run)
+        revoked = await revoke(session, tokens, reason, dry_run=dry_run)
         if wait and not dry_run:
-            confirmed = await waiting.wait(session, revoked, waiting.enforced, timeout)
-            report(session, confirmed, "refuses")
+            await changes.prove(session, revoked, "refuses", timeout)
 
-    run(place, revoke)
+    run(place, revoke_chosen)
 
 
-def report(session: Session, tokens: list[TokenView], does: str) -> None:
-    """Say by how many validators *tokens* are answered for as wanted."""
-    unproven = [one.name for one in tokens if one.condition("Enforced") is None]
-    if unproven:
-        session.out.print(
-            f"{', '.join(unproven)}: the operator has seen it, and validators follow in a moment"
-        )
-        return
-    unheard = [one for one in tokens if (found := one.condition("Enforced")) and found.status != "True"]
-    if unheard:
-        session.err.print("no validator is running, so nothing is accepted anywhere", style="yellow")
-    else:
-        session.out.print(f"every validator {does} {'it' if len(tokens) == 1 else f'all {len(tokens)}'} now")
+async def revoke(
+    session: Session, tokens: Sequence[TokenView], reason: str | None, *, dry_run: bool = False
+) -> list[TokenView]:
+    """Revoke *tokens* for *reason*, and return them as they are then. Raises `Failure`."""
+    patch = {"spec": {"state": "Revoked", "revocationReason": reason}}
+    return await changes.apply(session, tokens, lambda _: patch, "revoked", dry_run=dry_run)
 
 
 def _named(tokens: list[TokenView]) -> str:

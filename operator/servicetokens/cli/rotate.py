@@ -14,10 +14,7 @@ from servicetokens.lifecycle import words
 @click.command("rotate")
 @choosing
 @click.option("--no-overlap", is_flag=True, help="End the old one at once, for a leak. Asks first.")
-@click.option("--dry-run", is_flag=True, help="Have the API server judge it, and write nothing.")
-@click.option("--wait/--no-wait", default=True, help="Wait until the new one is in the Secret.")
-@click.option("--timeout", metavar="SECONDS", default=30.0, show_default=True, help="How long to wait.")
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@changes.changing(waits=True, until="the new one is in the Secret", seconds=30.0, asks="Do not ask.")
 @at_a_place(everywhere=True)
 def command(
     place: Place,

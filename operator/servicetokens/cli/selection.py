@@ -2,7 +2,7 @@
 
 import functools
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import IO, Any, Final
 
@@ -10,7 +10,7 @@ import click
 
 from servicetokens.api import names
 from servicetokens.cli.exits import Failure
-from servicetokens.cli.options import Function, names_of
+from servicetokens.cli.options import Function, Option, names_of, with_options
 from servicetokens.cli.session import Session
 from servicetokens.cli.views import TokenView
 from servicetokens.kube.errors import Forbidden
@@ -29,11 +29,6 @@ class Choice:
     selector: str | None = None
     token_id: str | None = None
 
-    @property
-    def is_by_id(self) -> bool:
-        """Whether a namespace need not be known: an id is found wherever it is."""
-        return self.token_id is not None
-
 
 def choosing(function: Function) -> Function:
     """Give a command NAME..., `--account`, `--selector`, `--id` and `-`, and pass it a `Choice`."""
@@ -45,7 +40,7 @@ def choosing(function: Function) -> Function:
         )
         return function(*args, choice=choice, **kwargs)
 
-    options: list[Callable[[Function], Function]] = [
+    options: list[Option] = [
         click.argument(
             "named", metavar="[NAME]... | -", nargs=-1, shell_complete=names_of(names.PLURAL_TOKENS)
         ),
@@ -57,10 +52,7 @@ def choosing(function: Function) -> Function:
             "--id", "token_id", metavar="ID", help="The token with this public id, in any namespace."
         ),
     ]
-    decorated: Function = wrapped
-    for option in reversed(options):
-        decorated = option(decorated)
-    return decorated
+    return with_options(wrapped, options)
 
 
 def _choice(named: Sequence[str], account: str | None, selector: str | None, token_id: str | None) -> Choice:

@@ -64,7 +64,7 @@ def console(*, stderr: bool = False) -> Console:
     """Return where to write: in colours on a terminal (unless $NO_COLOR), in plain text into a pipe."""
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() else _PIPED_WIDTH
-    return Console(stderr=stderr, width=width, highlight=False, soft_wrap=not stream.isatty())
+    return Console(stderr=stderr, width=width, markup=False, highlight=False, soft_wrap=not stream.isatty())
 
 
 async def with_session(place: Place, work: Callable[[Session], Awaitable[T]]) -> T:

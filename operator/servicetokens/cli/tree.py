@@ -38,7 +38,7 @@ def command(place: Place, account: str | None) -> None:
         if not accounts and not tokens:
             session.err.print(f"No accounts {session.where}.")
             return
-        output.show(session.out, forest(session, accounts, tokens, _by_namespace(pods)))
+        output.print_lines(session.out, forest(session, accounts, tokens, _by_namespace(pods)))
 
     run(place, show)
 

@@ -13,12 +13,12 @@ from servicetokens.cli.session import Place, Session
 @click.command("whoami")
 @output_option("table", "json")
 @at_a_place()
-def command(place: Place, output: str) -> None:
+def command(place: Place, form: str) -> None:
     """Tell which user, groups and token the API server sees behind this kubeconfig."""
 
     async def tell(session: Session) -> None:
         who = await session.cluster.who()
-        if output == "json":
+        if form == "json":
             click.echo(
                 json.dumps(
                     {"server": session.cluster.server, "namespace": session.namespace, **who}, indent=2
