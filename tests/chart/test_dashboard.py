@@ -15,8 +15,7 @@ import pytest
 from common.helm import CHART
 from common.prometheus import Prometheus, Series, prometheus
 from common.validating import RunningValidator, validator
-from common.world import HOME, World
-from controlplane.cluster import Cluster
+from common.world import HOME, World, world_of
 
 DASHBOARD = json.loads((CHART / "files" / "dashboard.json").read_text())
 PANELS = {panel["title"]: panel for panel in DASHBOARD["panels"]}
@@ -113,34 +112,30 @@ def is_complete(answers: dict[str, Answer]) -> bool:
 def answers(binaries: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Answer]]:
     """What each panel shows, by its title, with the namespace chosen that the dashboard offers."""
     folder = tmp_path_factory.mktemp("prometheus")
-    with Cluster(binaries=binaries) as cluster:
-        world = World(cluster)
-        world.install()
-        with (
-            world.operator(folder / "operator.log") as operator,
-            validator(world, folder / "validator.log") as answering,
-            prometheus(folder, {operator.port: OPERATOR, answering.port: VALIDATOR}) as running,
-        ):
-            since = time.time()
-            world.until(lambda: len(running.query("up == 1")) == 2, "both to have been scraped")
-            live(world, answering)
-            (namespace,) = _choices(running)
-            found: dict[str, Answer] = {}
+    with (
+        world_of(binaries) as world,
+        world.operator(folder / "operator.log") as operator,
+        validator(world, folder / "validator.log") as answering,
+        prometheus(folder, {operator.port: OPERATOR, answering.port: VALIDATOR}) as running,
+    ):
+        since = time.time()
+        world.until(lambda: len(running.query("up == 1")) == 2, "both to have been scraped")
+        live(world, answering)
+        (namespace,) = _choices(running)
+        found: dict[str, Answer] = {}
 
-            def asked() -> bool:
-                found.update(
-                    {title: ask(running, panel, namespace, since) for title, panel in PANELS.items()}
-                )
-                return is_complete(found)
+        def asked() -> bool:
+            found.update({title: ask(running, panel, namespace, since) for title, panel in PANELS.items()})
+            return is_complete(found)
 
-            # When that does not come, the tests say of each panel what is missing.
-            with suppress(TimeoutError):
-                world.until(asked, "what happened to be scraped", timeout=60)
-            everything = {title: ask(running, panel, ".*", since) for title, panel in PANELS.items()}
-            assert {title: set(one.lines) for title, one in everything.items()} == {
-                title: set(one.lines) for title, one in found.items()
-            }
-            yield found
+        # When that does not come, the tests say of each panel what is missing.
+        with suppress(TimeoutError):
+            world.until(asked, "what happened to be scraped", timeout=60)
+        everything = {title: ask(running, panel, ".*", since) for title, panel in PANELS.items()}
+        assert {title: set(one.lines) for title, one in everything.items()} == {
+            title: set(one.lines) for title, one in found.items()
+        }
+        yield found
 
 
 def _choices(running: Prometheus) -> list[str]:

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from common.walkthrough import blocks
 from common.world import ROOT, World
 
 _SECTION: Final = re.compile(r"^## (.+)$", re.MULTILINE)
-_BLOCK: Final = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _SECONDS: Final = 90
 
 
@@ -21,7 +21,8 @@ class Runbook:
     def __init__(self, name: str, folder: str = "runbooks") -> None:
         parts = _SECTION.split((ROOT / "docs" / folder / f"{name}.md").read_text())
         self._blocks = {
-            title: _BLOCK.findall(text) for title, text in zip(parts[1::2], parts[2::2], strict=True)
+            title: [block.typed for block in blocks(text)]
+            for title, text in zip(parts[1::2], parts[2::2], strict=True)
         }
 
     @property

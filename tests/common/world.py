@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from common.clock import FakeClock
 from controlplane.client import Answer
-from controlplane.cluster import Cluster
+from controlplane.cluster import Cluster, Options
 from controlplane.crds import install_crds
 from controlplane.ports import LOOPBACK, free_ports
 from controlplane.processes import Process
@@ -256,6 +256,15 @@ class World:
         return dict(self.ok("POST", self.path(plural, namespace), body).body)
 
 
+@contextlib.contextmanager
+def world_of(binaries: Path, options: Options | None = None) -> Iterator[World]:
+    """Start a cluster with CRDs, rights and policies in it."""
+    with Cluster(options, binaries=binaries) as cluster:
+        world = World(cluster)
+        world.install()
+        yield world
+
+
 class RunningOperator:
     """An operator process and its health page."""
 
@@ -273,6 +282,11 @@ class RunningOperator:
                 return error.code, error.read().decode()
         except OSError:
             return 0, ""
+
+    def assert_sound(self) -> None:
+        """Raise when the process has ended, or has met what nobody thought of."""
+        self.process.raise_if_ended()
+        assert "Traceback" not in self.process.output()
 
     def is_ready(self) -> bool:
         """Say whether `/readyz` says so; raise when the process has ended."""

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from common.world import World
-from controlplane.cluster import Cluster
+from common.world import World, world_of
 from servicetokens.api.names import API_VERSION
 
 MANAGER = "fleet"
@@ -20,9 +19,7 @@ ROUNDS = 5
 @pytest.fixture
 def world(binaries: Path) -> Iterator[World]:
     """A cluster with CRDs, rights and policies."""
-    with Cluster(binaries=binaries) as cluster:
-        world = World(cluster)
-        world.install()
+    with world_of(binaries) as world:
         yield world
 
 

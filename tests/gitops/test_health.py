@@ -16,8 +16,7 @@ import yaml
 from lupa import lua51
 
 from common.helm import TOOLS
-from common.world import ROOT, World
-from controlplane.cluster import Cluster
+from common.world import ROOT, World, world_of
 from servicetokens.api.values import format_time
 
 GITOPS: Final = ROOT / "config" / "gitops"
@@ -49,9 +48,7 @@ EXPECTED: Final[Mapping[str, tuple[str, str, str]]] = {
 @pytest.fixture(scope="module")
 def objects(binaries: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Any]]:
     """One object in each state, by kind and name."""
-    with Cluster(binaries=binaries) as cluster:
-        world = World(cluster)
-        world.install()
+    with world_of(binaries) as world:
         yield in_every_state(world, tmp_path_factory.mktemp("gitops"))
 
 

@@ -7,16 +7,13 @@ import pytest
 
 from common.stored import StoredToken, store_account, store_keys, store_token
 from common.validating import RunningValidator, validator
-from common.world import HOME, World
-from controlplane.cluster import Cluster, Options
+from common.world import HOME, World, world_of
 
 
 @pytest.fixture(scope="package")
 def world(binaries: Path) -> Iterator[World]:
     """The cluster."""
-    with Cluster(Options(), binaries=binaries) as cluster:
-        world = World(cluster)
-        world.install()
+    with world_of(binaries) as world:
         store_keys(world.client, HOME)
         yield world
 
@@ -26,8 +23,7 @@ def running(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     """It has to survive everything; there is one for all tests."""
     with validator(world, tmp_path_factory.mktemp("validator") / "log") as running:
         yield running
-        running.process.raise_if_ended()
-        assert "Traceback" not in running.process.output()
+        running.assert_sound()
 
 
 @pytest.fixture(scope="package")

@@ -10,8 +10,7 @@ import pytest
 
 from common.stored import StoredToken, store_account, store_keys, store_role, store_token
 from common.validating import RunningValidator, validator
-from common.world import HOME, World
-from controlplane.cluster import Cluster, Options
+from common.world import HOME, World, world_of
 from controlplane.ports import free_ports
 from proxies.backend import Backend
 from proxies.clients import (
@@ -49,9 +48,7 @@ class Front:
 @pytest.fixture(scope="package")
 def world(binaries: Path) -> Iterator[World]:
     """The cluster."""
-    with Cluster(Options(), binaries=binaries) as cluster:
-        world = World(cluster)
-        world.install()
+    with world_of(binaries) as world:
         store_keys(world.client, HOME)
         store_role(world.client, "member")
         store_role(world.client, "deployer")

@@ -7,16 +7,13 @@ import pytest
 
 from common.plugin import Plugin
 from common.validating import RunningValidator, validator
-from common.world import World
-from controlplane.cluster import Cluster, Options
+from common.world import World, world_of
 
 
 @pytest.fixture(scope="package")
 def world(binaries: Path) -> Iterator[World]:
     """CRDs, rights and two roles."""
-    with Cluster(Options(), binaries=binaries) as cluster:
-        world = World(cluster)
-        world.install()
+    with world_of(binaries) as world:
         world.role("orders-reader")
         world.role("orders-writer")
         yield world

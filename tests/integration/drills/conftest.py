@@ -5,14 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from common.world import World
-from controlplane.cluster import Cluster
+from common.world import World, world_of
 
 
 @pytest.fixture
 def world(binaries: Path) -> Iterator[World]:
     """A cluster that the test may break."""
-    with Cluster(binaries=binaries) as cluster:
-        world = World(cluster)
-        world.install()
+    with world_of(binaries) as world:
         yield world

@@ -8,16 +8,13 @@ from pathlib import Path
 import pytest
 
 from common.validating import RunningValidator, validator
-from common.world import RunningOperator, World
-from controlplane.cluster import Cluster, Options
+from common.world import RunningOperator, World, world_of
 
 
 @pytest.fixture(scope="package")
 def world(binaries: Path) -> Iterator[World]:
     """A cluster with CRDs and rights."""
-    with Cluster(Options(), binaries=binaries) as cluster:
-        world = World(cluster)
-        world.install()
+    with world_of(binaries) as world:
         yield world
 
 
@@ -26,8 +23,7 @@ def operator(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     """The operator."""
     with world.operator(tmp_path_factory.mktemp("operator") / "operator.log", "--log-format=text") as running:
         yield running
-        running.process.raise_if_ended()
-        assert "Traceback" not in running.process.output()
+        running.assert_sound()
 
 
 @pytest.fixture

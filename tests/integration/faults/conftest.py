@@ -6,16 +6,13 @@ from pathlib import Path
 import pytest
 
 from common.faulty import FaultyProxy
-from common.world import GROUPS, OPERATOR, World
-from controlplane.cluster import Cluster
+from common.world import GROUPS, OPERATOR, World, world_of
 
 
 @pytest.fixture(scope="package")
 def world(binaries: Path) -> Iterator[World]:
     """A cluster with CRDs, rights and policies."""
-    with Cluster(binaries=binaries) as cluster:
-        world = World(cluster)
-        world.install()
+    with world_of(binaries) as world:
         yield world
 
 

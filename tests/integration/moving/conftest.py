@@ -39,8 +39,7 @@ def operator(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     log = tmp_path_factory.mktemp("operator") / "operator.log"
     with world.operator(log, "--log-level=debug") as running:
         yield running
-        running.process.raise_if_ended()
-        assert "Traceback" not in running.process.output()
+        running.assert_sound()
 
 
 @pytest.fixture(scope="package")
@@ -52,8 +51,7 @@ def running(
     log = tmp_path_factory.mktemp("validator") / "validator.log"
     with validator(world, log, "--log-level=debug", ports=ports) as running:
         yield running
-        running.process.raise_if_ended()
-        assert "Traceback" not in running.process.output()
+        running.assert_sound()
 
 
 @pytest.fixture

@@ -5,16 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from common.world import RunningOperator, World
-from controlplane.cluster import Cluster, Options
+from common.world import RunningOperator, World, world_of
+from controlplane.cluster import Options
 
 
 @pytest.fixture(scope="package")
 def world(binaries: Path) -> Iterator[World]:
     """A cluster with CRDs and roles, audit log on."""
-    with Cluster(Options(audit=True), binaries=binaries) as cluster:
-        world = World(cluster)
-        world.install()
+    with world_of(binaries, Options(audit=True)) as world:
         yield world
 
 
@@ -24,8 +22,7 @@ def operator(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     log = tmp_path_factory.mktemp("operator") / "operator.log"
     with world.operator(log, "--log-format=text") as running:
         yield running
-        running.process.raise_if_ended()
-        assert "Traceback" not in running.process.output()
+        running.assert_sound()
 
 
 @pytest.fixture

@@ -10,8 +10,7 @@ import pytest
 import yaml
 
 from common.clock import FakeClock
-from common.world import OPERATOR, RunningOperator, World, in_seconds, unsettled
-from controlplane.cluster import Cluster, Options
+from common.world import OPERATOR, RunningOperator, World, in_seconds, unsettled, world_of
 from controlplane.crds import install_crds
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -173,9 +172,7 @@ def test_row_41_a_namespace_that_terminates_costs_no_storm(world: World, namespa
 @pytest.fixture
 def own_world(binaries: Path) -> Any:
     """A cluster that the test may break."""
-    with Cluster(Options(), binaries=binaries) as cluster:
-        world = World(cluster)
-        world.install()
+    with world_of(binaries) as world:
         yield world
 
 

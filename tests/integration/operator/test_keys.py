@@ -11,8 +11,7 @@ import pytest
 
 from common.runbook import Runbook
 from common.validating import RunningValidator, validator
-from common.world import HOME, World, encode
-from controlplane.cluster import Cluster, Options
+from common.world import HOME, World, encode, world_of
 
 KEYS = f"/api/v1/namespaces/{HOME}/secrets/servicetokens-hmac-keys"
 RUNBOOK = Runbook("keys")
@@ -21,9 +20,7 @@ RUNBOOK = Runbook("keys")
 @pytest.fixture(scope="module")
 def world(binaries: Path) -> Iterator[World]:
     """A cluster whose keys the tests may lose."""
-    with Cluster(Options(), binaries=binaries) as cluster:
-        world = World(cluster)
-        world.install()
+    with world_of(binaries) as world:
         yield world
 
 

@@ -30,8 +30,7 @@ def running(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         pass
     with validator(world, tmp_path_factory.mktemp("validator") / "validator.log") as running:
         yield running
-        running.process.raise_if_ended()
-        assert "Traceback" not in running.process.output()
+        running.assert_sound()
 
 
 def others_are_used(world: World, namespace: str, at: int) -> None:

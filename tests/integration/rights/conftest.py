@@ -5,16 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from common.world import GROUPS, HOME, OPERATOR, World
-from controlplane.cluster import Cluster
+from common.world import GROUPS, HOME, OPERATOR, World, world_of
 
 
 @pytest.fixture(scope="package")
 def world(binaries: Path) -> Iterator[World]:
     """A cluster with CRDs, rights and policies."""
-    with Cluster(binaries=binaries) as cluster:
-        world = World(cluster)
-        world.install()
+    with world_of(binaries) as world:
         world.until(lambda: policies_hold(world), "the policies to be in force")
         yield world
 

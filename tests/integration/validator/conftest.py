@@ -7,16 +7,13 @@ import pytest
 
 from common.stored import StoredToken, store_account, store_keys, store_role, store_token
 from common.validating import RunningValidator, validator
-from common.world import HOME, World
-from controlplane.cluster import Cluster, Options
+from common.world import HOME, World, world_of
 
 
 @pytest.fixture(scope="package")
 def world(binaries: Path) -> Iterator[World]:
     """CRDs, rights, keys, and two roles for everybody."""
-    with Cluster(Options(), binaries=binaries) as cluster:
-        world = World(cluster)
-        world.install()
+    with world_of(binaries) as world:
         store_keys(world.client, HOME)
         store_role(world.client, "orders-reader", permissions=["orders:read"])
         store_role(world.client, "orders-writer", permissions=["orders:write"], http=[{"methods": ["POST"]}])
@@ -29,8 +26,7 @@ def running(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     log = tmp_path_factory.mktemp("validator") / "validator.log"
     with validator(world, log) as running:
         yield running
-        running.process.raise_if_ended()
-        assert "Traceback" not in running.process.output()
+        running.assert_sound()
 
 
 @pytest.fixture

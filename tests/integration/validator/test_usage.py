@@ -7,8 +7,8 @@ import pytest
 
 from common.stored import StoredToken, store_keys, store_tokens
 from common.validating import validator
-from common.world import HOME, VALIDATOR, World
-from controlplane.cluster import Cluster, Options
+from common.world import HOME, VALIDATOR, World, world_of
+from controlplane.cluster import Options
 from servicetokens.api.values import format_time
 
 HOUR = 3600
@@ -17,9 +17,7 @@ HOUR = 3600
 @pytest.fixture(scope="module")
 def audited(binaries: Path) -> Iterator[World]:
     """A cluster of its own that logs every request."""
-    with Cluster(Options(audit=True), binaries=binaries) as cluster:
-        world = World(cluster)
-        world.install()
+    with world_of(binaries, Options(audit=True)) as world:
         store_keys(world.client, HOME)
         yield world
 
