@@ -2,14 +2,12 @@
 
 import base64
 import hashlib
-import re
 from typing import Final
 from xml.etree.ElementTree import Element, tostring
 
 from servicetokens.runtime.logs import redact
+from servicetokens.runtime.terminal import escape_controls
 
-# Control characters, which HTML does not know, among them those that turn the direction of a line around.
-_CONTROL: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 # A description may have 1024 characters, and a page thousands of them; the object itself has the rest.
 MAX_TEXT: Final = 300
 
@@ -33,7 +31,7 @@ def element(tag: str, *children: Child, **attributes: str) -> Element:
 
 def text(words: str) -> str:
     """Return what may be shown of *words*: at most `MAX_TEXT` characters, and of a token only its public id."""
-    shown = _CONTROL.sub("\N{REPLACEMENT CHARACTER}", redact(words))
+    shown = escape_controls(redact(words), keep="\n\t")
     return shown if len(shown) <= MAX_TEXT else f"{shown[: MAX_TEXT - 1]}…"
 
 

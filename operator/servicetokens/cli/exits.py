@@ -5,6 +5,8 @@ from typing import IO, Any
 
 import click
 
+from servicetokens.runtime.terminal import escape_controls
+
 
 class Exit(IntEnum):
     """What the exit code says; 0 is that everything asked for was done, or found to be in order."""
@@ -33,4 +35,6 @@ class Failure(click.ClickException):
 
     def show(self, file: IO[Any] | None = None) -> None:
         """See `click.ClickException`."""
-        click.echo(f"error: {self.format_message()}", file=file, err=file is None)
+        # The API server's refusals quote what others wrote.
+        shown = escape_controls(self.format_message(), keep="\n")
+        click.echo(f"error: {shown}", file=file, err=file is None)

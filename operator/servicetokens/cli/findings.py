@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from servicetokens.cli.output import print_lines, table
+from servicetokens.runtime.terminal import escape_controls
 
 
 class Level(StrEnum):
@@ -45,7 +46,9 @@ def show(out: Console, findings: Iterable[Finding]) -> None:
     made.show_header = False
     for one in findings:
         mark, style = _MARKS[one.level]
-        made.add_row(Text(mark, style=style), Text(one.topic, style="bold"), Text(one.message))
+        made.add_row(
+            Text(mark, style=style), Text(one.topic, style="bold"), Text(escape_controls(one.message))
+        )
     print_lines(out, made)
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Any, Final
 
 import click
 import yaml
@@ -12,6 +12,7 @@ from rich.text import Text
 
 from servicetokens.api import names
 from servicetokens.cli.views import Raw
+from servicetokens.runtime.terminal import escape_controls
 
 _STYLES: Final = {"Active": "green", "Pending": "yellow", "Suspended": "yellow", "AccountSuspended": "yellow"}
 _PLURALS: Final = {
@@ -41,7 +42,7 @@ def print_rows(out: Console, columns: Sequence[str], rows: Iterable[Sequence[str
     made = table(*columns)
     made.show_header = bool(columns)
     for row in rows:
-        made.add_row(*(one if isinstance(one, Text) else Text(one) for one in row))
+        made.add_row(*(one if isinstance(one, Text) else Text(escape_controls(one)) for one in row))
     print_lines(out, made)
 
 
@@ -63,7 +64,15 @@ def print_objects(objects: Sequence[Raw], form: str, *, single: bool = False) ->
     if form == "json":
         click.echo(json.dumps(body, indent=2))
     else:
-        click.echo(yaml.safe_dump(body, sort_keys=False, allow_unicode=True), nl=False)
+        click.echo(_yaml(body), nl=False)
+
+
+def _yaml(body: Any) -> str:
+    shown = yaml.safe_dump(body, sort_keys=False, allow_unicode=True)
+    if escape_controls(shown, keep="\n") == shown:
+        return shown
+    # YAML takes some characters for printable that turn the direction of a line around.
+    return yaml.safe_dump(body, sort_keys=False, allow_unicode=False)
 
 
 def _without_managers(one: Raw) -> Raw:

@@ -2,12 +2,13 @@
 
 import os
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 
 from servicetokens.cli.cluster import Cluster
 from servicetokens.cli.exits import Failure
@@ -16,6 +17,7 @@ from servicetokens.kube.client import Api
 from servicetokens.kube.errors import KubeError, NotConfigured
 from servicetokens.kube.paths import InvalidName
 from servicetokens.runtime.clock import Clock, SystemClock
+from servicetokens.runtime.terminal import escape_controls
 
 T = TypeVar("T")
 DEFAULT_KUBECONFIG: Final = Path("~/.kube/config")
@@ -60,11 +62,29 @@ class Session:
         return int(self.clock.now())
 
 
+class SafeConsole(Console):
+    """A console on which nothing but its own styles acts: control characters in what is printed are escaped.
+
+    The second net. The first is where objects are read (`views.text`), since only there a line break is foreign.
+    """
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """See `rich.console.Console`."""
+        for segment in super().render(renderable, options):
+            yield (
+                segment
+                if segment.control
+                else segment._replace(text=escape_controls(segment.text, keep="\n"))
+            )
+
+
 def console(*, stderr: bool = False) -> Console:
     """Return where to write: in colours on a terminal (unless $NO_COLOR), in plain text into a pipe."""
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() else _PIPED_WIDTH
-    return Console(stderr=stderr, width=width, markup=False, highlight=False, soft_wrap=not stream.isatty())
+    return SafeConsole(
+        stderr=stderr, width=width, markup=False, highlight=False, soft_wrap=not stream.isatty()
+    )
 
 
 async def with_session(place: Place, work: Callable[[Session], Awaitable[T]]) -> T:

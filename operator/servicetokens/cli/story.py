@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from servicetokens.cli.views import Raw, TokenView, moment, number, text
+from servicetokens.cli.views import Raw, TokenView, mapping, moment, number, text
 from servicetokens.tokens.imported import is_handle
 
 
@@ -49,7 +49,7 @@ def _ending(token: TokenView, credential_id: str) -> str:
 
 def _of_events(events: Iterable[Raw]) -> Iterator[Happening]:
     for event in events:
-        series = event.get("series") or {}
+        series = mapping(event.get("series"))
         at = moment(series.get("lastObservedTime")) or moment(event.get("eventTime"))
         if at is not None:
             times = number(series.get("count"), default=1)

@@ -1,7 +1,8 @@
 """What people ask of an account or a token, read out of the JSON object.
 
 An object may be older than today's schema, or half edited: what cannot be read is absent, and no odd object
-keeps the others from being listed.
+keeps the others from being listed. Every text is read by `text` or `texts`, which escape what a terminal would act
+upon: whoever wrote an object does not write on the screen of whoever looks at it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from servicetokens.api.values import parse_recorded_time
+from servicetokens.runtime.terminal import escape_controls
 
 Raw = Mapping[str, Any]
 # Where the rows of a listing come from, if they come from Git.
@@ -47,9 +49,9 @@ class View:
 
     def __init__(self, raw: Raw) -> None:
         self.raw = raw
-        self.meta: Raw = _mapping(raw.get("metadata"))
-        self.spec: Raw = _mapping(raw.get("spec"))
-        self.status: Raw = _mapping(raw.get("status"))
+        self.meta: Raw = mapping(raw.get("metadata"))
+        self.spec: Raw = mapping(raw.get("spec"))
+        self.status: Raw = mapping(raw.get("status"))
 
     @property
     def name(self) -> str:
@@ -116,7 +118,7 @@ class View:
     @property
     def from_git(self) -> str:
         """What keeps applying it, as in `the Argo CD application 'orders'`; empty when nothing is known to."""
-        annotations, labels = _mapping(self.meta.get("annotations")), _mapping(self.meta.get("labels"))
+        annotations, labels = mapping(self.meta.get("annotations")), mapping(self.meta.get("labels"))
         if tracking := text(annotations.get(_ARGO)):
             return f"the Argo CD application '{tracking.split(':')[0]}'"
         for label, what in _FLUX.items():
@@ -147,7 +149,7 @@ class TokenView(View):
     @property
     def account(self) -> str:
         """The account's name."""
-        return text(_mapping(self.spec.get("accountRef")).get("name"))
+        return text(mapping(self.spec.get("accountRef")).get("name"))
 
     @property
     def is_revoked(self) -> bool:
@@ -162,12 +164,12 @@ class TokenView(View):
     @property
     def secret(self) -> str:
         """The Secret it is delivered in."""
-        return text(_mapping(self.spec.get("secret")).get("name")) or self.name
+        return text(mapping(self.spec.get("secret")).get("name")) or self.name
 
     @property
     def rotation(self) -> Raw:
         """Its `spec.rotation`, empty when there is none."""
-        return _mapping(self.spec.get("rotation"))
+        return mapping(self.spec.get("rotation"))
 
     @property
     def id(self) -> str:
@@ -230,13 +232,13 @@ def mappings(value: object) -> Iterator[Raw]:
 
 
 def text(value: object) -> str:
-    """Return a text, or nothing."""
-    return value if isinstance(value, str) else ""
+    """Return a text with its control characters escaped, or nothing."""
+    return escape_controls(value) if isinstance(value, str) else ""
 
 
 def texts(value: object) -> Sequence[str]:
-    """Return the members of a list that are texts."""
-    return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
+    """Return the members of a list that are texts, each as `text` does."""
+    return [text(one) for one in value if isinstance(one, str)] if isinstance(value, list) else []
 
 
 def number(value: object, *, default: int = 0) -> int:
@@ -252,5 +254,6 @@ def moment(value: object) -> int | None:
         return None
 
 
-def _mapping(value: object) -> Raw:
+def mapping(value: object) -> Raw:
+    """Return an object, or an empty one."""
     return value if isinstance(value, dict) else {}

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from servicetokens.cli.views import Raw, mappings, text
+from servicetokens.cli.views import Raw, mapping, mappings, text
 
 
 class Use(StrEnum):
@@ -37,7 +37,7 @@ def users_of(secret: str, pods: Iterable[Raw]) -> Sequence[Workload]:
     counts: dict[tuple[str, str], int] = {}
     uses: dict[tuple[str, str], frozenset[Use]] = {}
     for pod in pods:
-        spec = pod.get("spec") or {}
+        spec = mapping(pod.get("spec"))
         found = frozenset(_uses(secret, spec))
         if found:
             owner = _owner(pod)
@@ -48,7 +48,7 @@ def users_of(secret: str, pods: Iterable[Raw]) -> Sequence[Workload]:
 
 def _uses(secret: str, spec: Raw) -> Iterator[Use]:
     volumes = list(mappings(spec.get("volumes")))
-    sources = [one for volume in volumes for one in mappings((volume.get("projected") or {}).get("sources"))]
+    sources = [one for volume in volumes for one in mappings(mapping(volume.get("projected")).get("sources"))]
     if any(_named(one, "secret", "secretName") == secret for one in volumes) or any(
         _named(one, "secret", "name") == secret for one in sources
     ):
@@ -57,9 +57,9 @@ def _uses(secret: str, spec: Raw) -> Iterator[Use]:
     containers = [one for kind in kinds for one in mappings(spec.get(kind))]
     variables = [one for container in containers for one in mappings(container.get("env"))]
     whole = [one for container in containers for one in mappings(container.get("envFrom"))]
-    if any(_named(one.get("valueFrom") or {}, "secretKeyRef", "name") == secret for one in variables) or any(
-        _named(one, "secretRef", "name") == secret for one in whole
-    ):
+    if any(
+        _named(mapping(one.get("valueFrom")), "secretKeyRef", "name") == secret for one in variables
+    ) or any(_named(one, "secretRef", "name") == secret for one in whole):
         yield Use.ENVIRONMENT
 
 
@@ -70,12 +70,12 @@ def _named(holder: Mapping[str, object], field: str, name: str) -> str:
 
 def _owner(pod: Raw) -> tuple[str, str]:
     """Return kind and name of what people deployed: a ReplicaSet stands for its Deployment."""
-    meta = pod.get("metadata") or {}
+    meta = mapping(pod.get("metadata"))
     owner = next((one for one in mappings(meta.get("ownerReferences")) if one.get("controller")), None)
     if owner is None:
         return "Pod", text(meta.get("name"))
     kind, name = text(owner.get("kind")), text(owner.get("name"))
-    template = text((meta.get("labels") or {}).get("pod-template-hash"))
+    template = text(mapping(meta.get("labels")).get("pod-template-hash"))
     if kind == "ReplicaSet" and template and name.endswith(f"-{template}"):
         return "Deployment", name.removesuffix(f"-{template}")
     return kind, name

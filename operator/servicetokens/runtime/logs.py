@@ -13,6 +13,8 @@ from typing import Any, Final, Literal
 
 import structlog
 
+from servicetokens.runtime.terminal import escape_controls
+
 # The shape of tokens/format.py for every legal prefix; stated here again since runtime imports nothing of
 # ours. Whatever stands before it: in a URL that is `%20`.
 _TOKEN: Final = re.compile(r"([a-z][a-z0-9]{1,9}_[0-9A-Za-z]{12}_)[0-9A-Za-z]{49}")
@@ -49,6 +51,7 @@ def configure(level: LogLevel, log_format: LogFormat) -> None:
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
                 _redact,
+                *([_escape] if log_format == "text" else []),
                 renderer,
             ],
         )
@@ -95,4 +98,12 @@ def _redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Muta
             event[key] = redact(value)
         elif not isinstance(value, (bool, int, float, type(None))):
             event[key] = redact(str(value))
+    return event
+
+
+def _escape(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Escape what a terminal would act upon: messages of the API server quote foreign text. JSON escapes it anyway."""
+    for key, value in event.items():
+        if isinstance(value, str):
+            event[key] = escape_controls(value, keep="\n" if key == "exception" else "")
     return event

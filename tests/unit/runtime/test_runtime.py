@@ -86,3 +86,16 @@ def test_text_is_for_people_and_debug_is_off_by_default(capsys: pytest.CaptureFi
     assert "a watcher failed" in text
     assert "Traceback" not in text
     assert "unseen" not in text
+
+
+def test_lines_for_people_act_on_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    """What an API server quotes could forge a line or turn it around; a traceback keeps its lines."""
+    configure("info", "text")
+    try:
+        fail("\x1b[2K")
+    except ValueError:
+        get_logger("ours").exception("failed\n\x9b", reason="\x1b]0;t\x07\nforged \u202e", path="\x1b]0;t")
+    text = capsys.readouterr().err
+    assert "x1b]0;t" in text
+    assert "Traceback" in text
+    assert text.replace("\n", "").isprintable()
