@@ -94,7 +94,9 @@ async def live_key_ids(api: Api, now: float) -> Sequence[str]:
 
 @click.command("keys", context_settings={"auto_envvar_prefix": "SERVICETOKENS", "show_default": True})
 @click.option(
-    "--kubeconfig", metavar="FILE", help="How to reach the API server; else in-cluster, else $KUBECONFIG."
+    "--kubeconfig",
+    metavar="FILE",
+    help="How to reach the API server; else $KUBECONFIG, else ~/.kube/config, else the pod's.",
 )
 @click.option("--namespace", default="servicetokens", metavar="NS", help="Where the operator keeps its keys.")
 @click.option(
@@ -118,7 +120,7 @@ def command(kubeconfig: str | None, namespace: str, output: str) -> None:
 
 
 async def _look(kubeconfig: str | None, namespace: str) -> Sequence[KeyRow]:
-    async with await Api.connect(kubeconfig) as api:
+    async with await Api.connect(kubeconfig, personal=True) as api:
         return await look(api, namespace)
 
 

@@ -23,7 +23,7 @@ from servicetokens.runtime.clock import SystemClock
     "--kubeconfig",
     metavar="FILE",
     envvar="SERVICETOKENS_KUBECONFIG",
-    help="How to reach the API server; else in-cluster, else $KUBECONFIG.",
+    help="How to reach the API server; else $KUBECONFIG, else ~/.kube/config, else the pod's.",
 )
 @click.option("--html", "target", required=True, metavar="FILE", help="Where the page goes; - prints it.")
 @click.option(
@@ -68,7 +68,7 @@ def command(
 
 
 async def _look(kubeconfig: str | None, namespaces: Sequence[str]) -> Estate:
-    async with await Api.connect(kubeconfig) as api:
+    async with await Api.connect(kubeconfig, personal=True) as api:
         return await look(api, namespaces, SystemClock().now())
 
 

@@ -132,7 +132,9 @@ class SmokeTest:
 
 @click.command("smoke-test", context_settings={"auto_envvar_prefix": "SERVICETOKENS", "show_default": True})
 @click.option(
-    "--kubeconfig", metavar="FILE", help="How to reach the API server; else in-cluster, else $KUBECONFIG."
+    "--kubeconfig",
+    metavar="FILE",
+    help="How to reach the API server; else $KUBECONFIG, else ~/.kube/config, else the pod's.",
 )
 @click.option("--namespace", required=True, metavar="NS", help="Where the account and the token are made.")
 @click.option("--name", default="servicetokens-smoke-test", metavar="NAME", help="What they are called.")
@@ -150,6 +152,6 @@ def command(kubeconfig: str | None, namespace: str, name: str, ask: str, seconds
 
 
 async def _run(kubeconfig: str | None, url: str, namespace: str, name: str, seconds: float) -> None:
-    async with await Api.connect(kubeconfig) as api:
+    async with await Api.connect(kubeconfig, personal=True) as api:
         test = SmokeTest(api, url, namespace, name, seconds=seconds, clock=SystemClock(), say=click.echo)
         await test.run()

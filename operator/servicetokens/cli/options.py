@@ -10,6 +10,7 @@ from click.shell_completion import CompletionItem
 
 from servicetokens.api.names import DEFAULT_NAMESPACE
 from servicetokens.cli.session import Place, Session, with_session
+from servicetokens.kube.credentials import Impersonation
 
 T = TypeVar("T")
 Function = Callable[..., Any]
@@ -29,6 +30,15 @@ def at_a_place(*, everywhere: bool = False) -> Option:
         click.option(
             "--kubeconfig", metavar="FILE", help="Else $KUBECONFIG, else ~/.kube/config, else the pod's."
         ),
+        click.option("--as", "as_user", metavar="USER", help="User to impersonate."),
+        click.option(
+            "--as-group",
+            "as_groups",
+            metavar="GROUP",
+            multiple=True,
+            help="Group to impersonate; may be repeated.",
+        ),
+        click.option("--as-uid", metavar="UID", help="UID to impersonate."),
     ]
     if everywhere:
         options.insert(
@@ -98,4 +108,13 @@ def _taken_from(arguments: dict[str, Any]) -> Place:
         arguments.pop("context", None),
         arguments.pop("namespace", None),
         bool(arguments.pop("all_namespaces", False)),
+        _impersonation(
+            arguments.pop("as_user", None), arguments.pop("as_uid", None), arguments.pop("as_groups", None)
+        ),
     )
+
+
+def _impersonation(user: str | None, uid: str | None, groups: Sequence[str] | None) -> Impersonation | None:
+    if not (user or uid or groups):
+        return None
+    return Impersonation(user or "", uid or "", tuple(groups or ()))

@@ -1,10 +1,8 @@
 """One run of the plugin: the cluster, the namespace that is meant, the clock, and where to write."""
 
-import os
 import sys
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final, TypeVar
 
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -12,27 +10,28 @@ from rich.segment import Segment
 
 from servicetokens.cli.cluster import Cluster
 from servicetokens.cli.exits import Failure
-from servicetokens.kube.access import namespace_of
+from servicetokens.kube.access import find_namespace
 from servicetokens.kube.client import Api
+from servicetokens.kube.credentials import Impersonation
 from servicetokens.kube.errors import KubeError, NotConfigured
 from servicetokens.kube.paths import InvalidName
 from servicetokens.runtime.clock import Clock, SystemClock
 from servicetokens.runtime.terminal import escape_controls
 
 T = TypeVar("T")
-DEFAULT_KUBECONFIG: Final = Path("~/.kube/config")
 # Piped output is for programs and files: no line is cut at the width of a terminal that is not there.
 _PIPED_WIDTH: Final = 400
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Which cluster and which namespace; None is what the kubeconfig says."""
+    """Which cluster and which namespace, as whom; None is what the kubeconfig says."""
 
     kubeconfig: str | None = None
     context: str | None = None
     namespace: str | None = None
     everywhere: bool = False
+    impersonation: Impersonation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +89,9 @@ def console(*, stderr: bool = False) -> Console:
 async def with_session(place: Place, work: Callable[[Session], Awaitable[T]]) -> T:
     """Do *work* with a connection to the cluster of *place*. Raises `Failure` with a sentence for people."""
     try:
-        async with await Api.connect(find_kubeconfig(place.kubeconfig), place.context) as api:
+        async with await Api.connect(
+            place.kubeconfig, place.context, impersonation=place.impersonation, personal=True
+        ) as api:
             session = Session(
                 cluster=Cluster(api),
                 namespace=namespace_of_place(place),
@@ -106,14 +107,4 @@ async def with_session(place: Place, work: Callable[[Session], Awaitable[T]]) ->
 
 def namespace_of_place(place: Place) -> str:
     """Return the namespace that is meant: `-n`, else that of the context, else `default`."""
-    found = place.namespace or namespace_of(find_kubeconfig(place.kubeconfig), place.context)
-    return found or "default"
-
-
-def find_kubeconfig(named: str | None) -> str | None:
-    """Return the kubeconfig that kubectl would use; None leaves the pod's own credentials."""
-    found = named or os.environ.get("KUBECONFIG")
-    if found:
-        return found
-    default = DEFAULT_KUBECONFIG.expanduser()
-    return str(default) if default.is_file() else None
+    return place.namespace or find_namespace(place.kubeconfig, place.context) or "default"

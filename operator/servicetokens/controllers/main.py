@@ -340,7 +340,7 @@ async def _sleep_unless(stop: asyncio.Event, seconds: float) -> None:
 
 @click.command(context_settings={"auto_envvar_prefix": "SERVICETOKENS", "show_default": True})
 @click.option(
-    "--kubeconfig", metavar="FILE", help="How to reach the API server; else in-cluster, else $KUBECONFIG."
+    "--kubeconfig", metavar="FILE", help="How to reach the API server; else $KUBECONFIG, else the pod's."
 )
 @click.option(
     "--namespace", default="servicetokens", metavar="NS", help="The operator's own: keys, TLS, Leases."

@@ -1,1 +1,1 @@
-"""Everything that talks to the Kubernetes API server. The only package that imports the official client."""
+"""Everything that talks to the Kubernetes API server, with the HTTP client alone."""

@@ -1,25 +1,27 @@
-"""How the API server is reached and who we are to it: from inside a pod, or by a kubeconfig file.
+"""How the API server is reached and who we are to it: by a kubeconfig file, or from inside a pod.
 
-Inside a pod two small files are all there is, and they are read here; the official client is imported only
-for a kubeconfig, whose many ways to log in (exec plugins, OpenID Connect, token files) are its strength.
-Importing it takes 16 MB, a quarter of the validator's memory.
+Inside a pod two small files are all there is, and they are read here; what a kubeconfig needs is imported only for one.
 """
 
 import os
 import ssl
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from yarl import URL
 
 from servicetokens.kube.errors import NotConfigured
+from servicetokens.runtime.clock import Clock, SystemClock
 
 if TYPE_CHECKING:
-    from kubernetes.aio.client import Configuration
+    from servicetokens.kube.credentials import Impersonation
+    from servicetokens.kube.kubeconfig import Chosen
 
 SERVICE_ACCOUNT_DIRECTORY: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+# Where people have theirs. Processes of a cluster never look there.
+PERSONAL_KUBECONFIG: Final = Path("~/.kube/config")
 # The kubelet replaces the projected token at 80 % of its life; client-go reads it again once a minute too.
 _POD_TOKEN_AGE: Final = 60.0
 
@@ -30,9 +32,8 @@ class Access:
 
     server: URL
     tls: ssl.SSLContext | bool
-    authorization: str | None = field(default=None, repr=False)
-    server_hostname: str | None = None
-    proxy: str | None = None
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    proxy: URL | None = field(default=None, repr=False)
 
 
 class AccessSource(Protocol):
@@ -54,53 +55,83 @@ def find_source(
     kubeconfig: str | None,
     environment: Mapping[str, str] = os.environ,
     service_account: Path = SERVICE_ACCOUNT_DIRECTORY,
+    *,
     context: str | None = None,
+    impersonation: "Impersonation | None" = None,
+    personal: bool = False,
 ) -> AccessSource:
-    """Return the source to use: the file *kubeconfig* with *context*, else the pod's own, else `$KUBECONFIG`.
+    """Return the source to use: the file *kubeconfig*, else `$KUBECONFIG`, else the pod's own service account.
+
+    With *personal*, `~/.kube/config` comes before the pod, as with kubectl. *context* and *impersonation* are what was
+    said on the command line.
 
     Raises:
-        NotConfigured: none of them is there.
+        NotConfigured: none of them exists.
     """
-    if kubeconfig:
-        return KubeconfigSource(kubeconfig, context)
+    files = find_files(kubeconfig, environment, personal=personal)
+    if files:
+        return KubeconfigSource(files, context, impersonation, environment)
+    if context is not None:
+        message = f"there is no kubeconfig, so there is no context '{context}'"
+        raise NotConfigured(message)
     if environment.get("KUBERNETES_SERVICE_HOST"):
-        return PodSource(environment, service_account)
-    if environment.get("KUBECONFIG"):
-        return KubeconfigSource(environment["KUBECONFIG"])
+        return PodSource(environment, service_account, impersonation)
     message = "not in a pod, and neither --kubeconfig nor $KUBECONFIG names a file; use --kubeconfig FILE"
     raise NotConfigured(message)
 
 
-def namespace_of(kubeconfig: str | None, context: str | None = None) -> str | None:
+def find_files(
+    kubeconfig: str | None, environment: Mapping[str, str] = os.environ, *, personal: bool = False
+) -> tuple[Path, ...]:
+    """Return the kubeconfig files that kubectl would merge; none where there is no kubeconfig."""
+    if kubeconfig:
+        return (Path(kubeconfig).expanduser(),)
+    if listed := environment.get("KUBECONFIG"):
+        named = tuple(dict.fromkeys(Path(one).expanduser() for one in listed.split(os.pathsep) if one))
+        if named:
+            return named
+    default = PERSONAL_KUBECONFIG.expanduser()
+    return (default,) if personal and default.is_file() else ()
+
+
+def find_namespace(
+    kubeconfig: str | None,
+    context: str | None = None,
+    environment: Mapping[str, str] = os.environ,
+    service_account: Path = SERVICE_ACCOUNT_DIRECTORY,
+) -> str | None:
     """Return the namespace that a person works in: that of the *context* (else the current one), else the pod's.
 
-    None when nobody says. A file that cannot be read says nothing here; whoever connects with it is told.
+    None when nothing says. A file that cannot be read says nothing here; connecting with it fails with a sentence.
     """
-    if kubeconfig is None:
-        path = SERVICE_ACCOUNT_DIRECTORY / "namespace"
+    files = find_files(kubeconfig, environment, personal=True)
+    if not files:
+        path = service_account / "namespace"
         return path.read_text("ascii").strip() if path.is_file() else None
-    from kubernetes.aio import config  # noqa: PLC0415 - see the module's docstring
+    from servicetokens.kube import kubeconfig as reading  # noqa: PLC0415 - see the module's docstring
 
-    listed: Callable[..., tuple[list[dict[str, Any]], dict[str, Any]]] = config.list_kube_config_contexts
     try:
-        contexts, current = listed(config_file=kubeconfig)
-    except Exception:  # noqa: BLE001 - as in KubeconfigSource.load
+        return reading.load(files, context).namespace or None
+    except NotConfigured:
         return None
-    chosen = current if context is None else next((one for one in contexts if one["name"] == context), None)
-    namespace: str | None = (chosen or {}).get("context", {}).get("namespace")
-    return namespace
 
 
 class PodSource:
-    """The service account that the kubelet mounts into the pod."""
+    """The service account that the kubelet mounts into the pod. The API server is reached without a proxy."""
 
     max_age: float | None = _POD_TOKEN_AGE
 
-    def __init__(self, environment: Mapping[str, str], directory: Path) -> None:
+    def __init__(
+        self,
+        environment: Mapping[str, str],
+        directory: Path,
+        impersonation: "Impersonation | None" = None,
+    ) -> None:
         host = environment["KUBERNETES_SERVICE_HOST"]
         port = environment.get("KUBERNETES_SERVICE_PORT") or "443"
         self._server = URL.build(scheme="https", host=host, port=int(port))
         self._directory = directory
+        self._impersonation = impersonation
         self._authority = ""
         self._tls: ssl.SSLContext | None = None
 
@@ -115,65 +146,75 @@ class PodSource:
             if self._tls is None or authority != self._authority:
                 self._tls = ssl.create_default_context(cadata=authority)
                 self._authority = authority
-        except (OSError, ValueError) as error:
+            impersonated = self._impersonation.headers() if self._impersonation is not None else ()
+        except OSError as error:
+            message = (
+                f"the pod's service account in {self._directory} cannot be read: {error.strerror or error}"
+            )
+            raise NotConfigured(message) from error
+        except ValueError as error:
             message = f"the pod's service account in {self._directory} cannot be read: {error}"
             raise NotConfigured(message) from error
-        return Access(server=self._server, tls=self._tls, authorization=f"Bearer {token}")
+        return Access(self._server, self._tls, (("Authorization", f"Bearer {token}"), *impersonated))
 
 
 class KubeconfigSource:
-    """A kubeconfig file (or several, separated by colons), read by the official client."""
+    """One kubeconfig, or several that are merged."""
 
-    max_age: float | None = None
-
-    def __init__(self, path: str, context: str | None = None) -> None:
-        self._path = path
+    def __init__(
+        self,
+        files: Sequence[Path],
+        context: str | None = None,
+        impersonation: "Impersonation | None" = None,
+        environment: Mapping[str, str] = os.environ,
+        clock: Clock | None = None,
+    ) -> None:
+        self.max_age: float | None = None
+        self._files = tuple(files)
         self._context = context
+        self._impersonation = impersonation
+        self._environment = environment
+        self._clock = clock or SystemClock()
+        self._tls: ssl.SSLContext | bool = True
+        self._trust: object = None
 
     async def load(self) -> Access:
         """See `AccessSource`. Runs the file's exec plugin, if it names one."""
-        # The official client only logs a warning about files that are missing, and then fails obscurely.
-        if not self._is_there():
-            message = f"the kubeconfig {self._path} is not there; use --kubeconfig FILE"
-            raise NotConfigured(message)
+        from servicetokens.kube import kubeconfig  # noqa: PLC0415 - see the module's docstring
+
+        chosen = kubeconfig.load(self._files, self._context)
         try:
-            return await self._read()
-        except Exception as error:
-            # The official client raises whatever its parsers do: KeyError, TypeError, YAMLError, OSError ...
-            message = f"the kubeconfig {self._path} cannot be used: {_first_line(error)}"
+            return await self._read(chosen)
+        except ValueError as error:
+            message = f"the kubeconfig context '{chosen.context}' cannot be used: {error}"
             raise NotConfigured(message) from error
 
-    def _is_there(self) -> bool:
-        return any(Path(path).expanduser().is_file() for path in self._path.split(os.pathsep))
+    async def _read(self, chosen: "Chosen") -> Access:
+        from servicetokens.kube import credentials  # noqa: PLC0415 - see the module's docstring
+        from servicetokens.kube.proxying import find_proxy  # noqa: PLC0415 - as above
 
-    async def _read(self) -> Access:
-        from kubernetes.aio import client, config  # noqa: PLC0415 - see the module's docstring
-
-        configuration = client.Configuration()
-        # persist_config would write refreshed tokens back into the user's file.
-        load: Callable[..., Awaitable[object]] = config.load_kube_config
-        await load(
-            config_file=self._path,
-            context=self._context,
-            client_configuration=configuration,
-            persist_config=False,
-        )
-        return Access(
-            server=URL(configuration.host),
-            tls=_tls_of(configuration),
-            authorization=configuration.api_key.get("BearerToken"),
-            server_hostname=configuration.tls_server_name,
-            proxy=configuration.proxy,
-        )
+        server = _server(chosen.cluster.server)
+        proxy = find_proxy(server, chosen.cluster.proxy_url, self._environment)
+        impersonation = (self._impersonation or credentials.Impersonation()).over(chosen.user)
+        impersonated = impersonation.headers()
+        login = await credentials.log_in(chosen.user, chosen.cluster, self._clock.now())
+        authority = credentials.authority_of(chosen.cluster)
+        trust = (chosen.cluster, authority, login.certificate, login.key)
+        if server.scheme == "https" and trust != self._trust:
+            # The same object as long as nothing changes: open connections stay in use.
+            self._tls, self._trust = credentials.tls_for(chosen.cluster, authority, login), trust
+        self.max_age = login.max_age
+        authorization = (("Authorization", login.authorization),) if login.authorization else ()
+        return Access(server, self._tls, (*authorization, *impersonated), proxy)
 
 
-def _tls_of(configuration: "Configuration") -> ssl.SSLContext:
-    from kubernetes.aio.client.rest import RESTClientObject  # noqa: PLC0415 - see the module's docstring
-
-    context: ssl.SSLContext = RESTClientObject(configuration).ssl_context
-    return context
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).splitlines()
-    return lines[0] if lines else type(error).__name__
+def _server(text: str) -> URL:
+    # As client-go does, an address without a scheme is one of a plain HTTP server.
+    try:
+        found = URL(text if "://" in text else f"http://{text}")
+        if found.scheme in {"http", "https"} and found.host and found.port is not None:
+            return found.with_path(found.path.rstrip("/"))
+    except ValueError:
+        pass
+    message = "the cluster's server is not an http:// or https:// URL"
+    raise ValueError(message)

@@ -7,17 +7,22 @@ are read again and the request is sent once more, since tokens in files and from
 
 import asyncio
 import copy
-import os
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from http import HTTPStatus
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import aiohttp
+from multidict import CIMultiDict
 
 from servicetokens import __version__
+from servicetokens.kube import failures
 from servicetokens.kube.access import Access, AccessSource, find_source
 from servicetokens.kube.errors import ApiUnavailable, KubeError, from_answer
+from servicetokens.kube.proxying import shown
+
+if TYPE_CHECKING:
+    from servicetokens.kube.credentials import Impersonation
 
 # More than the operator's 32 workers and the watches together, so that nothing ever queues for a connection.
 _CONNECTIONS: Final = 100
@@ -51,13 +56,22 @@ class Api:
         )
 
     @classmethod
-    async def connect(cls, kubeconfig: str | None = None, context: str | None = None) -> Self:
+    async def connect(
+        cls,
+        kubeconfig: str | None = None,
+        context: str | None = None,
+        *,
+        impersonation: "Impersonation | None" = None,
+        personal: bool = False,
+    ) -> Self:
         """Read our credentials (of *context*, or of the current one); nothing is sent yet.
+
+        See `servicetokens.kube.access.find_source`.
 
         Raises:
             NotConfigured: there is no usable configuration.
         """
-        source = find_source(kubeconfig, context=context)
+        source = find_source(kubeconfig, context=context, impersonation=impersonation, personal=personal)
         return cls(source, await source.load())
 
     def fenced(self, may_write: Callable[[], bool]) -> Self:
@@ -95,9 +109,7 @@ class Api:
         For a library that does its own requests and takes over the session; it gets no limit of connections.
         """
         access = await self._reload(self._access)
-        headers = {**_BASE_HEADERS}
-        if access.authorization:
-            headers["Authorization"] = access.authorization
+        headers = CIMultiDict([*_BASE_HEADERS.items(), *access.headers])
         session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, ssl=access.tls), headers=headers, proxy=access.proxy
         )
@@ -127,7 +139,7 @@ class Api:
         if body is not None:
             headers["Content-Type"] = content_type or _CONTENT_TYPES.get(method, "application/json")
         limits = aiohttp.ClientTimeout(total=timeout, sock_connect=min(timeout, _CONNECT_SECONDS))
-        with _translated(self.server):
+        with self._translated():
             async with await self._send(method, path, query, headers, body, limits) as response:
                 return await response.read()
 
@@ -150,10 +162,10 @@ class Api:
             NotConfigured: as for `request`.
         """
         limits = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=silence)
-        with _translated(self.server):
+        with self._translated():
             response = await self._send("GET", path, query, {"Accept": accept}, None, limits)
         try:
-            yield _lines(response, self.server)
+            yield self._lines(response)
         finally:
             response.close()
 
@@ -191,18 +203,16 @@ class Api:
         if method != "GET" and not self._may_write():
             message = "nothing may be written any more: somebody else may lead"
             raise ApiUnavailable(message, may_have_been_applied=False)
-        authorization = {"Authorization": access.authorization} if access.authorization else {}
         status = 0
         try:
             response = await self._session.request(
                 method,
                 access.server.joinpath(path.lstrip("/"), encoded=True).with_query(query),
                 data=body,
-                headers={**headers, **authorization},
+                headers=CIMultiDict([*headers.items(), *access.headers]),
                 timeout=limits,
                 allow_redirects=False,
                 ssl=access.tls,
-                server_hostname=access.server_hostname,
                 proxy=access.proxy,
             )
             status = response.status
@@ -224,51 +234,52 @@ class Api:
                 self._loaded_at = asyncio.get_running_loop().time()
             return self._access
 
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Turn what the HTTP client raises into `ApiUnavailable`, and say whether anything had left."""
+        where = f"the API server {self.server}"
+        try:
+            yield
+        except (aiohttp.ClientProxyConnectionError, aiohttp.ClientHttpProxyError) as error:
+            proxy = shown(self._access.proxy) if self._access.proxy is not None else ""
+            message = f"{where} cannot be reached through the proxy {proxy}: {failures.in_words(error)}"
+            raise ApiUnavailable(message, may_have_been_applied=False) from error
+        except aiohttp.ClientConnectorError as error:
+            message = f"{where} cannot be reached: {failures.in_words(error)}"
+            raise ApiUnavailable(message, may_have_been_applied=False) from error
+        except aiohttp.ConnectionTimeoutError as error:
+            message = f"{where} cannot be reached within {_CONNECT_SECONDS:.0f} s"
+            raise ApiUnavailable(message, may_have_been_applied=False) from error
+        except TimeoutError as error:
+            message = f"{where} did not answer in time"
+            raise ApiUnavailable(message) from error
+        except (aiohttp.ClientError, OSError) as error:
+            message = f"the connection to {where} broke: {failures.in_words(error)}"
+            raise ApiUnavailable(message) from error
+
+    async def _lines(self, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+        # aiohttp's own readline gives up at twice its buffer size; objects may be larger.
+        begun: list[bytes] = []
+        length = 0
+        with self._translated():
+            async for chunk in response.content.iter_any():
+                first, *rest = chunk.split(b"\n")
+                begun.append(first)
+                length += len(first)
+                if length > _MAX_LINE:
+                    message = (
+                        f"the API server {self.server} sent a watch event of more than {_MAX_LINE} bytes"
+                    )
+                    raise ApiUnavailable(message)
+                if not rest:
+                    continue
+                yield b"".join(begun)
+                for line in rest[:-1]:
+                    yield line
+                begun = [rest[-1]]
+                length = len(rest[-1])
+
 
 async def _failure(response: aiohttp.ClientResponse) -> KubeError:
     body = await response.content.read(_MAX_ERROR_BODY)
     return from_answer(response.status, body, response.headers.get("Retry-After"))
-
-
-@contextmanager
-def _translated(server: str) -> Iterator[None]:
-    """Turn what the HTTP client raises into `ApiUnavailable`, and say whether anything had left."""
-    try:
-        yield
-    except aiohttp.ClientConnectorError as error:
-        message = f"the API server {server} cannot be reached: {_cause(error.os_error)}"
-        raise ApiUnavailable(message, may_have_been_applied=False) from error
-    except aiohttp.ConnectionTimeoutError as error:
-        message = f"the API server {server} cannot be reached within {_CONNECT_SECONDS:.0f} s"
-        raise ApiUnavailable(message, may_have_been_applied=False) from error
-    except TimeoutError as error:
-        message = f"the API server {server} did not answer in time"
-        raise ApiUnavailable(message) from error
-    except (aiohttp.ClientError, OSError) as error:
-        message = f"the connection to the API server {server} broke: {type(error).__name__}"
-        raise ApiUnavailable(message) from error
-
-
-def _cause(error: OSError) -> str:
-    return os.strerror(error.errno) if error.errno else str(error)
-
-
-async def _lines(response: aiohttp.ClientResponse, server: str) -> AsyncIterator[bytes]:
-    # aiohttp's own readline gives up at twice its buffer size; objects may be larger.
-    begun: list[bytes] = []
-    length = 0
-    with _translated(server):
-        async for chunk in response.content.iter_any():
-            first, *rest = chunk.split(b"\n")
-            begun.append(first)
-            length += len(first)
-            if length > _MAX_LINE:
-                message = f"the API server {server} sent a watch event of more than {_MAX_LINE} bytes"
-                raise ApiUnavailable(message)
-            if not rest:
-                continue
-            yield b"".join(begun)
-            for line in rest[:-1]:
-                yield line
-            begun = [rest[-1]]
-            length = len(rest[-1])

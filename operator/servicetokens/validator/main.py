@@ -59,7 +59,7 @@ def _read_tls(settings: ValidatorSettings) -> ListenerTls | None:
 
 @click.command(context_settings={"auto_envvar_prefix": "SERVICETOKENS", "show_default": True})
 @click.option(
-    "--kubeconfig", metavar="FILE", help="How to reach the API server; else in-cluster, else $KUBECONFIG."
+    "--kubeconfig", metavar="FILE", help="How to reach the API server; else $KUBECONFIG, else the pod's."
 )
 @click.option("--namespace", default="servicetokens", metavar="NS", help="Where the operator keeps its keys.")
 @click.option("--watch-namespace", multiple=True, metavar="NS", help="Serve only this namespace; repeatable.")

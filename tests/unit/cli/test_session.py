@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from servicetokens.cli.session import Place, find_kubeconfig, namespace_of_place
-from servicetokens.kube.access import namespace_of
+from servicetokens.cli.session import Place, namespace_of_place
+from servicetokens.kube.access import find_files, find_namespace
 
 
 @pytest.fixture
@@ -41,22 +41,22 @@ def test_the_namespace_is_that_of_the_context(config: str) -> None:
 
 
 def test_a_file_that_cannot_be_read_says_nothing(tmp_path: Path) -> None:
-    """Whoever connects with it is told."""
+    """Connecting with it fails with a sentence."""
     (tmp_path / "odd").write_text("[")
-    assert namespace_of(str(tmp_path / "odd")) is None
-    assert namespace_of(str(tmp_path / "missing")) is None
+    assert find_namespace(str(tmp_path / "odd")) is None
+    assert find_namespace(str(tmp_path / "missing")) is None
 
 
 def test_the_kubeconfig_is_the_one_that_kubectl_would_use(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Named, from the environment, or in the home directory; else the pod's own."""
-    monkeypatch.delenv("KUBECONFIG", raising=False)
+    """Named, from the environment, or in the home directory; else the pod's own service account."""
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert find_kubeconfig(None) is None
-    (tmp_path / ".kube").mkdir()
-    (tmp_path / ".kube" / "config").touch()
-    assert find_kubeconfig(None) == str(tmp_path / ".kube" / "config")
-    monkeypatch.setenv("KUBECONFIG", "/elsewhere")
-    assert find_kubeconfig(None) == "/elsewhere"
-    assert find_kubeconfig("/named") == "/named"
+    assert find_files(None, {}, personal=True) == ()
+    default = tmp_path / ".kube" / "config"
+    default.parent.mkdir()
+    default.touch()
+    assert find_files(None, {}, personal=True) == (default,)
+    assert find_files(None, {}) == ()
+    assert find_files(None, {"KUBECONFIG": "/a:/b:/a"}, personal=True) == (Path("/a"), Path("/b"))
+    assert find_files("/named", {"KUBECONFIG": "/a"}, personal=True) == (Path("/named"),)

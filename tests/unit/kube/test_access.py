@@ -24,13 +24,16 @@ def mounted(tmp_path: Path) -> Path:
 
 
 def test_a_named_file_wins_over_the_pod_and_the_environment() -> None:
-    """--kubeconfig, then the pod, then $KUBECONFIG; without any of them a sentence says what to do."""
+    """--kubeconfig, then $KUBECONFIG, then the pod; without any of them a sentence says what to do."""
     everything = {**POD, "KUBECONFIG": "b"}
     assert isinstance(find_source("a", everything), KubeconfigSource)
-    assert isinstance(find_source(None, everything), PodSource)
+    assert isinstance(find_source(None, everything), KubeconfigSource)
+    assert isinstance(find_source(None, POD), PodSource)
     assert isinstance(find_source(None, {"KUBECONFIG": "b"}), KubeconfigSource)
     with pytest.raises(NotConfigured, match="use --kubeconfig FILE"):
         find_source(None, {})
+    with pytest.raises(NotConfigured, match="no context 'other'"):
+        find_source(None, POD, context="other")
 
 
 async def test_a_pod_speaks_with_its_mounted_token_and_reads_it_again(mounted: Path) -> None:
@@ -38,13 +41,13 @@ async def test_a_pod_speaks_with_its_mounted_token_and_reads_it_again(mounted: P
     source = find_source(None, POD, mounted)
     first = await source.load()
     assert str(first.server) == "https://10.96.0.1"
-    assert first.authorization == "Bearer first"
+    assert first.headers == (("Authorization", "Bearer first"),)
     assert isinstance(first.tls, ssl.SSLContext)
     assert first.tls.verify_mode is ssl.CERT_REQUIRED
     assert "first" not in repr(first)
     (mounted / "token").write_text("second")
     second = await source.load()
-    assert second.authorization == "Bearer second"
+    assert second.headers == (("Authorization", "Bearer second"),)
     assert second.tls is first.tls
     assert source.max_age is not None
 
@@ -81,13 +84,14 @@ async def test_an_unreadable_mount_is_a_sentence(mounted: Path, damage: str) -> 
     ["", "{}", "a: [", "- 1", "apiVersion: v1\nkind: Config\ncurrent-context: none\ncontexts: []\n"],
 )
 async def test_an_unusable_kubeconfig_is_a_sentence(tmp_path: Path, content: str) -> None:
-    """Whatever the official client makes of it."""
+    """In one line, which names the file."""
     file = tmp_path / "config"
-    with pytest.raises(NotConfigured, match="is not there"):
-        await KubeconfigSource(str(file)).load()
+    with pytest.raises(NotConfigured, match="does not exist"):
+        await KubeconfigSource([file]).load()
     file.write_text(content)
     with pytest.raises(NotConfigured, match="cannot be used") as caught:
-        await KubeconfigSource(str(file)).load()
+        await KubeconfigSource([file]).load()
+    assert str(file) in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
@@ -108,8 +112,7 @@ clusters:
     proxy-url: http://127.0.0.1:3128
 users: [{{name: me, user: {{tokenFile: {mounted / "token"}}}}}]
 """)
-    access = await KubeconfigSource(str(file)).load()
+    access = await KubeconfigSource([file]).load()
     assert str(access.server) == "https://127.0.0.1:6443/prefix"
-    assert access.authorization is not None
-    assert access.authorization.strip() == "Bearer first"
-    assert (access.server_hostname, access.proxy) == ("kubernetes", "http://127.0.0.1:3128")
+    assert access.headers == (("Authorization", "Bearer first"),)
+    assert str(access.proxy) == "http://127.0.0.1:3128"

@@ -1,0 +1,239 @@
+"""From what a kubeconfig's context names to what a connection needs: TLS, headers, and for how long they hold.
+
+The order of what authenticates is client-go's: a token file, a token, a password, an auth provider, an exec plugin;
+client certificates go along with any of them.
+"""
+
+import base64
+import contextlib
+import os
+import re
+import ssl
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from servicetokens.kube import execplugin
+from servicetokens.kube.kubeconfig import AuthProvider, ClusterEntry, UserEntry, decode_data
+
+Headers = tuple[tuple[str, str], ...]
+
+# client-go reads a token file again as often.
+FILE_SECONDS: Final = 60.0
+# A token that ends while a request is on its way would be refused.
+_MARGIN: Final = 10
+_MAX_FILE: Final = 1024 * 1024
+# What may be in the name of a header (RFC 9110), but for `%`, by which the rest is escaped.
+_PLAIN: Final = re.compile(rb"[0-9A-Za-z!#$&'*+.^_`|~-]")
+
+
+@dataclass(frozen=True, slots=True)
+class Impersonation:
+    """Whom requests act as, instead of who sends them; empty is nobody else."""
+
+    user: str = ""
+    uid: str = ""
+    groups: Sequence[str] = ()
+    extra: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    def over(self, entry: UserEntry) -> "Impersonation":
+        """Return the same, with what a kubeconfig's *entry* says where this says nothing, as kubectl's options do."""
+        return Impersonation(
+            self.user or entry.impersonate,
+            self.uid or entry.as_uid,
+            tuple(self.groups) or tuple(entry.as_groups or ()),
+            self.extra or entry.as_user_extra or {},
+        )
+
+    def headers(self) -> Headers:
+        """Return the headers that say so. Raises `ValueError` when there are groups, but no user."""
+        if not self.user:
+            if self.uid or self.groups or self.extra:
+                message = "--as-group and --as-uid need --as USER"
+                raise ValueError(message)
+            return ()
+        found = [("Impersonate-User", self.user)]
+        if self.uid:
+            found.append(("Impersonate-Uid", self.uid))
+        found += [("Impersonate-Group", group) for group in self.groups]
+        for key, values in self.extra.items():
+            found += [(f"Impersonate-Extra-{_escaped(key)}", value) for value in values]
+        if any(character in value for _, value in found for character in "\r\n\0"):
+            message = "whom to impersonate must not contain a line break"
+            raise ValueError(message)
+        return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """How a user authenticates at this moment. *max_age* is in seconds; None is until it is refused."""
+
+    authorization: str = field(default="", repr=False)
+    certificate: bytes = field(default=b"", repr=False)
+    key: bytes = field(default=b"", repr=False)
+    max_age: float | None = None
+
+
+async def log_in(user: UserEntry, cluster: ClusterEntry, now: int) -> Login:
+    """Return how *user* authenticates at *now* (Unix seconds); an exec plugin is run. Raises `ValueError`."""
+    certificate = _material("client-certificate", user.client_certificate_data, user.client_certificate)
+    key = _material("client-key", user.client_key_data, user.client_key)
+    if user.token_file:
+        return Login(f"Bearer {_text(user.token_file)}", certificate, key, FILE_SECONDS)
+    if user.token:
+        return Login(f"Bearer {user.token.strip()}", certificate, key)
+    if user.username or user.password:
+        return Login(_basic(user.username, user.password), certificate, key)
+    if user.auth_provider is not None:
+        return Login(f"Bearer {_id_token(user.auth_provider, now)}", certificate, key)
+    if user.exec is not None:
+        made = await execplugin.run(user.exec, cluster)
+        age = None if made.expires is None else max(0.0, made.expires - now - _MARGIN)
+        bearer = f"Bearer {made.token}" if made.token else ""
+        return Login(bearer, made.certificate or certificate, made.key or key, age)
+    return Login("", certificate, key)
+
+
+def authority_of(cluster: ClusterEntry) -> bytes:
+    """Return the certificates that the server is verified by; empty is those of the system. Raises `ValueError`."""
+    return _material(
+        "certificate-authority", cluster.certificate_authority_data, cluster.certificate_authority
+    )
+
+
+def tls_for(cluster: ClusterEntry, authority: bytes, login: Login) -> ssl.SSLContext:
+    """Return what the server is verified by, and what we show to it. Raises `ValueError`."""
+    context = _NamedContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.name = cluster.tls_server_name or None
+    context.set_alpn_protocols(["http/1.1"])
+    # As Go does: a certificate that is trusted need not be one that signs itself.
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    if cluster.insecure_skip_tls_verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    else:
+        _trust(context, authority)
+    if login.certificate:
+        _show(context, login.certificate, login.key)
+    return context
+
+
+class _NamedContext(ssl.SSLContext):
+    """Expects the certificate of *name* (`tls-server-name`), whatever the address is; also behind a proxy."""
+
+    name: str | None = None
+
+    def wrap_bio(
+        self,
+        incoming: ssl.MemoryBIO,
+        outgoing: ssl.MemoryBIO,
+        server_side: bool = False,  # noqa: FBT001, FBT002 - the signature of the standard library
+        server_hostname: str | bytes | None = None,
+        session: ssl.SSLSession | None = None,
+    ) -> ssl.SSLObject:
+        """See `ssl.SSLContext`; event loops make every connection with it."""
+        return super().wrap_bio(incoming, outgoing, server_side, self.name or server_hostname, session)
+
+
+def _trust(context: ssl.SSLContext, authority: bytes) -> None:
+    if not authority:
+        context.load_default_certs()
+        return
+    try:
+        context.load_verify_locations(cadata=authority.decode("ascii"))
+    except (ssl.SSLError, ValueError):
+        message = "certificate-authority holds no certificate in PEM"
+        raise ValueError(message) from None
+
+
+def _show(context: ssl.SSLContext, certificate: bytes, key: bytes) -> None:
+    def refuse() -> bytes:
+        message = "the client key is encrypted, which is not supported"
+        raise ValueError(message)
+
+    try:
+        with _as_file(certificate) as certificate_file, _as_file(key) as key_file:
+            context.load_cert_chain(certificate_file, key_file, password=refuse)
+    except ssl.SSLError:
+        message = "the client certificate and its key are not PEM, or do not belong together"
+        raise ValueError(message) from None
+
+
+@contextlib.contextmanager
+def _as_file(content: bytes) -> Iterator[str]:
+    """Give a file with *content*, which the ssl module wants: in memory on Linux, else readable for our user only."""
+    if hasattr(os, "memfd_create"):
+        handle = os.memfd_create("servicetokens")
+        path = f"/proc/self/fd/{handle}"
+    else:  # pragma: no cover - not on Linux
+        handle, path = tempfile.mkstemp()
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            yield path
+    finally:
+        if not path.startswith("/proc/"):  # pragma: no cover - not on Linux
+            Path(path).unlink()
+
+
+def _material(field: str, data: str, path: str) -> bytes:
+    """Return what a `…-data` field or else a file holds; data wins, as with kubectl."""
+    if data:
+        return decode_data(f"{field}-data", data)
+    return _bytes(path) if path else b""
+
+
+def _bytes(path: str) -> bytes:
+    try:
+        with Path(path).open("rb") as file:
+            return file.read(_MAX_FILE)
+    except OSError as error:
+        message = f"{path} cannot be read: {error.strerror}"
+        raise ValueError(message) from None
+
+
+def _text(path: str) -> str:
+    try:
+        found = _bytes(path).decode("ascii").strip()
+    except UnicodeDecodeError:
+        message = f"{path} holds no token"
+        raise ValueError(message) from None
+    if not found:
+        message = f"{path} is empty"
+        raise ValueError(message)
+    return found
+
+
+def _basic(username: str, password: str) -> str:
+    return f"Basic {base64.b64encode(f'{username}:{password}'.encode()).decode('ascii')}"
+
+
+def _id_token(provider: AuthProvider, now: int) -> str:
+    """Return the token of the auth provider `oidc`, which kubectl renews in the file; we only use it while it lasts."""
+    if provider.name != "oidc":
+        message = f"auth-provider '{provider.name}' is not supported: use an exec plugin or a token"
+        raise ValueError(message)
+    token = (provider.config or {}).get("id-token", "")
+    try:
+        payload = token.split(".")[1]
+        claims = msgspec.json.decode(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        end = claims["exp"]
+        is_over = end <= now
+    except (IndexError, KeyError, TypeError, ValueError):
+        is_over = True
+    if is_over:
+        message = "the id-token of auth-provider 'oidc' has expired: run any kubectl command, which renews it"
+        raise ValueError(message)
+    return token
+
+
+def _escaped(key: str) -> str:
+    """Return a key of `extra` as part of a header's name, percent-encoded as client-go does."""
+    return "".join(
+        chr(byte) if _PLAIN.match(bytes((byte,))) else f"%{byte:02X}" for byte in key.encode("utf-8")
+    )

@@ -1,0 +1,262 @@
+"""Kubeconfig files as kubectl reads them: several are merged, paths are relative to their file, one context is chosen.
+
+No field that says how to authenticate or what to trust is ignored: `servicetokens.kube.credentials` honours it, or
+this module refuses it by name. A field that a later kubectl may know is refused, too.
+"""
+
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from servicetokens.kube.errors import NotConfigured
+
+# Large installations embed the certificates of hundreds of clusters; more than this is not a kubeconfig.
+_MAX_FILE: Final = 16 * 1024 * 1024
+_MOST_NAMED: Final = 10
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+class ClusterEntry(msgspec.Struct, rename="kebab", forbid_unknown_fields=True):
+    """`clusters[].cluster`. `disable-compression` needs nothing: no answer is ever asked for compressed."""
+
+    server: str = ""
+    tls_server_name: str = ""
+    insecure_skip_tls_verify: bool = False
+    certificate_authority: str = ""
+    certificate_authority_data: str = ""
+    proxy_url: str = ""
+    disable_compression: bool = False
+    extensions: list[Any] | None = None
+
+
+class ExecVariable(msgspec.Struct, forbid_unknown_fields=True):
+    """An environment variable of an exec plugin."""
+
+    name: str
+    value: str
+
+
+class ExecEntry(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """`users[].user.exec`."""
+
+    command: str
+    api_version: str
+    args: list[str] | None = None
+    env: list[ExecVariable] | None = None
+    install_hint: str = ""
+    provide_cluster_info: bool = False
+    interactive_mode: str = ""
+
+
+class AuthProvider(msgspec.Struct, forbid_unknown_fields=True):
+    """`users[].user.auth-provider`."""
+
+    name: str
+    config: dict[str, str] | None = None
+
+
+class UserEntry(msgspec.Struct, rename="kebab", forbid_unknown_fields=True):
+    """`users[].user`."""
+
+    token: str = ""
+    token_file: str = msgspec.field(name="tokenFile", default="")
+    username: str = ""
+    password: str = ""
+    client_certificate: str = ""
+    client_certificate_data: str = ""
+    client_key: str = ""
+    client_key_data: str = ""
+    impersonate: str = msgspec.field(name="as", default="")
+    as_uid: str = ""
+    as_groups: list[str] | None = None
+    as_user_extra: dict[str, list[str]] | None = None
+    auth_provider: AuthProvider | None = None
+    exec: ExecEntry | None = None
+    extensions: list[Any] | None = None
+
+
+class ContextEntry(msgspec.Struct):
+    """`contexts[].context`."""
+
+    cluster: str = ""
+    user: str = ""
+    namespace: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What a context names, with all paths absolute."""
+
+    context: str
+    namespace: str
+    cluster: ClusterEntry
+    user: UserEntry
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """An entry of a list, and the folder of the file that it is in."""
+
+    body: Mapping[str, Any]
+    folder: Path
+
+
+def load(paths: Sequence[Path], context: str | None = None) -> Chosen:
+    """Return what *context* (None: the current one) names in the files *paths*.
+
+    The first file that has a name wins, as with kubectl; files that do not exist are skipped.
+
+    Raises:
+        NotConfigured: no file exists, one cannot be read, or the context is incomplete or not understood.
+    """
+    where = ":".join(map(str, paths))
+    existing = [path for path in paths if path.exists()]
+    if not existing:
+        message = f"the kubeconfig {where} does not exist; use --kubeconfig FILE"
+        raise NotConfigured(message)
+    files = [(_read(path), path.absolute().parent) for path in existing]
+    chosen = context if context is not None else _current(files)
+    try:
+        return _choose(files, chosen)
+    except (ValueError, TypeError) as error:
+        message = f"the kubeconfig {where} cannot be used: {error}"
+        raise NotConfigured(message) from error
+
+
+def decode_data(field: str, value: str) -> bytes:
+    """Return the bytes of a field that holds base64. Raises `ValueError`, which names the field."""
+    try:
+        return base64.b64decode("".join(value.split()), validate=True)
+    except (binascii.Error, ValueError):
+        message = f"{field} is not base64"
+        raise ValueError(message) from None
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    import yaml  # noqa: PLC0415 - a pod has no kubeconfig, and the import takes time and memory
+
+    try:
+        with path.open("rb") as file:
+            content = file.read(_MAX_FILE + 1)
+    except OSError as error:
+        message = f"the kubeconfig {path} cannot be read: {error.strerror}"
+        raise NotConfigured(message) from error
+    if len(content) > _MAX_FILE:
+        message = f"the kubeconfig {path} cannot be used: it is larger than {_MAX_FILE} bytes"
+        raise NotConfigured(message)
+    try:
+        # The loader in C reads a large file many times faster; it is the same safe one.
+        found = yaml.load(content, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
+    except (yaml.YAMLError, ValueError) as error:
+        # The text around the place is not quoted: it may be a credential.
+        mark = getattr(error, "problem_mark", None)
+        message = f"the kubeconfig {path} cannot be used: it is not YAML"
+        raise NotConfigured(f"{message}, at line {mark.line + 1}" if mark else message) from None
+    if not isinstance(found, dict) or not found:
+        message = f"the kubeconfig {path} cannot be used: it is {'no mapping' if found else 'empty'}"
+        raise NotConfigured(message)
+    return found
+
+
+def _current(files: Sequence[tuple[Mapping[str, Any], Path]]) -> str:
+    return next(
+        (name for found, _ in files if isinstance(name := found.get("current-context"), str) and name), ""
+    )
+
+
+def _choose(files: Sequence[tuple[Mapping[str, Any], Path]], name: str) -> Chosen:
+    contexts = _by_name(files, "contexts", "context")
+    if not name:
+        message = f"it has no current-context; choose one with --context{_known(contexts)}"
+        raise ValueError(message)
+    context = _convert(_find(contexts, "context", name), ContextEntry, f"context '{name}'")
+    if not context.cluster:
+        message = f"context '{name}' names no cluster"
+        raise ValueError(message)
+    cluster_at = _find(_by_name(files, "clusters", "cluster"), "cluster", context.cluster)
+    cluster = _convert(cluster_at, ClusterEntry, f"cluster '{context.cluster}'")
+    if not cluster.server:
+        message = f"cluster '{context.cluster}' has no server"
+        raise ValueError(message)
+    cluster.certificate_authority = _resolved(cluster.certificate_authority, cluster_at)
+    user = UserEntry()
+    if context.user:
+        user_at = _find(_by_name(files, "users", "user"), "user", context.user)
+        user = _convert(user_at, UserEntry, f"user '{context.user}'")
+        for field in ("token_file", "client_certificate", "client_key"):
+            setattr(user, field, _resolved(getattr(user, field), user_at))
+        if user.exec is not None and "/" in user.exec.command:
+            # A bare word is looked up on the path.
+            user.exec.command = _resolved(user.exec.command, user_at)
+    _check(cluster, user, f"user '{context.user}'")
+    return Chosen(name, context.namespace, cluster, user)
+
+
+def _by_name(files: Sequence[tuple[Mapping[str, Any], Path]], plural: str, field: str) -> dict[str, _Named]:
+    found: dict[str, _Named] = {}
+    for content, folder in files:
+        entries = content.get(plural) or []
+        for entry in entries if isinstance(entries, list) else ():
+            if isinstance(entry, dict) and isinstance(entry.get("name"), str):
+                body = entry.get(field) or {}
+                found.setdefault(entry["name"], _Named(body if isinstance(body, dict) else {}, folder))
+    return found
+
+
+def _find(entries: Mapping[str, _Named], what: str, name: str) -> _Named:
+    if name not in entries:
+        message = f"there is no {what} '{name}'{_known(entries)}"
+        raise ValueError(message)
+    return entries[name]
+
+
+def _known(entries: Mapping[str, _Named]) -> str:
+    shown = ", ".join(sorted(entries)[:_MOST_NAMED])
+    return f" (it has {shown}{', …' if len(entries) > _MOST_NAMED else ''})" if entries else ""
+
+
+def _convert(found: _Named, kind: type[T], what: str) -> T:
+    """Return *found* as *kind*; a field that is not understood is refused by its name, never by its value."""
+    try:
+        return msgspec.convert({key: one for key, one in found.body.items() if one is not None}, kind)
+    except msgspec.ValidationError as error:
+        message = f"{what}: {error}"
+        raise ValueError(message) from None
+
+
+def _resolved(path: str, found: _Named) -> str:
+    return str(found.folder / path) if path else ""
+
+
+def _check(cluster: ClusterEntry, user: UserEntry, who: str) -> None:
+    """Refuse what kubectl refuses, in one sentence."""
+    certificate = user.client_certificate or user.client_certificate_data
+    key = user.client_key or user.client_key_data
+    for is_wrong, message in (
+        (
+            cluster.insecure_skip_tls_verify
+            and bool(cluster.certificate_authority or cluster.certificate_authority_data),
+            "insecure-skip-tls-verify and certificate-authority exclude each other",
+        ),
+        (
+            bool(user.token or user.token_file) and bool(user.username or user.password),
+            f"{who} has a token and a password: only one is allowed",
+        ),
+        (
+            bool(user.exec and user.auth_provider),
+            f"{who} has exec and auth-provider: only one is allowed",
+        ),
+        (bool(certificate) != bool(key), f"{who} has a client certificate or a client key, but not both"),
+        (
+            bool(user.as_uid or user.as_groups or user.as_user_extra) and not user.impersonate,
+            f"{who} has as-uid, as-groups or as-user-extra without as: whom to impersonate is not said",
+        ),
+    ):
+        if is_wrong:
+            raise ValueError(message)

@@ -1,0 +1,77 @@
+"""Why a connection failed is told in words: no number alone, no name of a class."""
+
+import asyncio
+import builtins
+import inspect
+import socket
+import ssl
+
+import aiohttp
+import pytest
+from yarl import URL
+
+from controlplane.ports import LOOPBACK, free_ports
+from servicetokens.kube import failures
+from servicetokens.kube.access import Access
+from servicetokens.kube.client import Api
+from servicetokens.kube.errors import ApiUnavailable
+
+
+class Fixed:
+    """One server, without credentials."""
+
+    max_age: float | None = None
+
+    def __init__(self, server: str) -> None:
+        self.access = Access(URL(server), tls=True)
+
+    async def load(self) -> Access:
+        """See `AccessSource`."""
+        return self.access
+
+
+async def said(server: str) -> str:
+    """Return what is said of a request that fails."""
+    source = Fixed(server)
+    async with Api(source, await source.load()) as api:
+        with pytest.raises(ApiUnavailable) as caught:
+            await api.request("GET", "/version")
+    return str(caught.value)
+
+
+async def test_failures_of_connections_are_sentences() -> None:
+    """A name that nobody knows, a port that nobody listens on, a server that is no TLS server."""
+    assert "cannot be resolved: " in await said("https://name.invalid:6443")
+    assert "Connection refused" in await said(f"https://{LOOPBACK}:{free_ports(1)[0]}")
+    assert "Connection refused" in await said(f"https://localhost:{free_ports(1)[0]}")
+
+    async def hang_up(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"SSH-2.0\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(hang_up, LOOPBACK, 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        assert "TLS failed: " in await said(f"https://{LOOPBACK}:{port}")
+        assert "the answer is not HTTP" in await said(f"http://{LOOPBACK}:{port}")
+
+
+def test_no_error_is_told_by_its_class_or_its_number() -> None:
+    """Of all errors that Python, its ssl module and the HTTP client have."""
+    kinds = [
+        kind
+        for module in (builtins, ssl, socket, aiohttp)
+        for kind in vars(module).values()
+        if inspect.isclass(kind) and issubclass(kind, Exception)
+    ]
+    for kind in kinds:
+        try:
+            error = kind.__new__(kind)
+            told = failures.in_words(error)
+        except (AttributeError, TypeError):
+            continue
+        assert kind.__name__ not in told
+        assert "Unknown error" not in told
+    for number in (-2, -3, 113, 0, None):
+        told = failures.in_words(socket.gaierror(number, "Name or service not known"))
+        assert "Unknown error" not in told
+        assert "Unknown error" not in failures.in_words(OSError(number, "x"))
