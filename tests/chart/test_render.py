@@ -198,6 +198,13 @@ def test_the_processes_understand_their_arguments(helm: Helm) -> None:
                 pass
 
 
+def test_tokens_without_roles_pass_only_where_the_chart_was_told_so(helm: Helm) -> None:
+    """By a flag of the validator, which is not there by default."""
+    for flags, rendered in (((), False), (("--set", "validator.allowWithoutRoles=true"), True)):
+        arguments = container(helm.template(*flags), "validator")["args"]
+        assert ("--allow-without-roles" in arguments) is rendered
+
+
 def test_network_policies_let_in_who_is_named(helm: Helm) -> None:
     """Proxies, Prometheus, and kube-apiserver, which no selector names; out goes DNS and the API server."""
     rendered = places(helm.template("--values", values("production")))

@@ -60,9 +60,11 @@ class Surroundings:
         meta = _meta("ci", uid, deleting=deleting)
         self.accounts.put(_decoded(wire.account_decoder, {"metadata": meta, "spec": spec}))
 
-    def put_role(self, name: str, **spec: Any) -> None:
+    def put_role(self, name: str, *, deleting: bool = False, **spec: Any) -> None:
         """Put a role for all namespaces, unless *spec* says otherwise."""
-        body = {"metadata": {"name": name, "uid": f"r-{name}"}, "spec": {"allowedNamespaces": ["*"], **spec}}
+        meta = _meta(name, f"r-{name}", deleting=deleting)
+        del meta["namespace"]
+        body = {"metadata": meta, "spec": {"allowedNamespaces": ["*"], **spec}}
         self.roles.put(_decoded(wire.role_decoder, body))
 
     def put_token(

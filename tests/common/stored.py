@@ -9,6 +9,7 @@ import base64
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
 from controlplane.client import Answer, ApiClient
@@ -21,6 +22,8 @@ from servicetokens.tokens.verifier import ALGORITHM, KeyRing
 KEY = bytes(range(32, 64))
 KEYS = KeyRing({"k1": KEY})
 LIFETIME = 30 * 86400
+COMMON_ROLE = "common"
+"""A role for accounts whose roles do not matter to a test: proxies reject a token that has none."""
 _GROUP = f"/apis/{API_VERSION}"
 
 
@@ -39,8 +42,18 @@ def store_role(client: ApiClient, name: str, **spec: Any) -> None:
     _ok(client.request("POST", f"{_GROUP}/serviceroles", body))
 
 
+def store_common_role(client: ApiClient) -> None:
+    """See that there is a role that every namespace may use and that allows every request."""
+    body = _object("ServiceRole", COMMON_ROLE, {"allowedNamespaces": ["*"]})
+    answer = client.request("POST", f"{_GROUP}/serviceroles", body)
+    assert answer.ok or answer.status == HTTPStatus.CONFLICT, answer
+
+
 def store_account(client: ApiClient, namespace: str, name: str, **spec: Any) -> str:
-    """Create a ServiceAccount and return its uid."""
+    """Create a ServiceAccount and return its uid. Unless *spec* names roles, it has one that allows every request."""
+    if "roles" not in spec:
+        store_common_role(client)
+        spec["roles"] = [COMMON_ROLE]
     path = f"{_GROUP}/namespaces/{namespace}/serviceaccounts"
     answer = _ok(client.request("POST", path, _object("ServiceAccount", name, spec)))
     return str(answer.body["metadata"]["uid"])

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from common.clock import FakeClock
+from common.stored import COMMON_ROLE, store_common_role
 from controlplane.client import Answer
 from controlplane.cluster import Cluster, Options
 from controlplane.crds import install_crds
@@ -61,7 +62,10 @@ class World:
     # --------------------------------------------------------------------------------------------- applying
 
     def account(self, namespace: str, name: str = "ci", **spec: Any) -> str:
-        """Create an account and return its uid."""
+        """Create an account and return its uid. Unless *spec* names roles, it has one that allows every request."""
+        if "roles" not in spec:
+            store_common_role(self.client)
+            spec["roles"] = [COMMON_ROLE]
         return str(
             self._create("serviceaccounts", "ServiceAccount", namespace, name, spec)["metadata"]["uid"]
         )

@@ -42,7 +42,9 @@ class Workload:
             "expiresAfter": "30d",
             "rotation": {"id": "first", "overlap": f"{OVERLAP}s"},
         }
-        self._apply(_ours("ServiceAccount", "ci", {}))
+        # Without a role no request passes.
+        self._apply(_ours("ServiceRole", f"client-of-{namespace}", {"allowedNamespaces": [namespace]}))
+        self._apply(_ours("ServiceAccount", "ci", {"roles": [f"client-of-{namespace}"]}))
         self._apply(_ours("ServiceToken", "ci-prod", spec))
         node.kubectl("wait", "svctok/ci-prod", "-n", namespace, "--for=condition=Ready", "--timeout=30s")
         self._apply(_deployment(f"http://{node.address}:{PORT}/orders", by_environment))

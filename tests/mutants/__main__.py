@@ -85,15 +85,19 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("word", nargs="?", default="", help="only mutants whose sentence contains it")
     parser.add_argument("--tests", action="append", help="whom to ask, instead of all; may be given again")
     given = parser.parse_args(arguments)
-    word, asked = given.word, tuple(given.tests or TESTS)
-    if failed := try_mutant(None, asked):
+    chosen = [mutant for mutant in MUTANTS if given.word in mutant.says]
+
+    def asked(mutant: Mutant) -> tuple[str, ...]:
+        return tuple(given.tests or mutant.tests or TESTS)
+
+    everybody = dict.fromkeys(test for mutant in chosen for test in asked(mutant))
+    if failed := try_mutant(None, tuple(everybody)):
         print(f"the tests fail without any mutant: {failed}")
         return 1
-    chosen = [mutant for mutant in MUTANTS if word in mutant.says]
     survivors = 0
     with ThreadPoolExecutor(_AT_ONCE) as executor:
         for mutant, killer in zip(
-            chosen, executor.map(lambda mutant: try_mutant(mutant, asked), chosen), strict=True
+            chosen, executor.map(lambda mutant: try_mutant(mutant, asked(mutant)), chosen), strict=True
         ):
             survivors += not killer
             print(f"{mutant.says:60} {killer or 'NOBODY NOTICED'}", flush=True)

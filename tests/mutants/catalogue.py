@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from mutants import imports, unused
+from mutants import authentication, imports, unused
 from mutants.mutant import CHECKS, CREDENTIALS, PLAN, SCHEDULE, SNAPSHOT, VERIFIER, Mutant
 
 MUTANTS: Final = (
@@ -261,6 +261,7 @@ MUTANTS: Final = (
         'return f"{self.prefix}_{self.id}_…"',
         "return self._text",
     ),
+    *authentication.MUTANTS,
     *imports.MUTANTS,
     *unused.MUTANTS,
 )

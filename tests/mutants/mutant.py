@@ -6,12 +6,16 @@ from typing import Final
 
 @dataclass(frozen=True)
 class Mutant:
-    """In *file*, *before* (found exactly once) becomes *after*. *says* completes "a lifecycle that ..."."""
+    """In *file*, *before* (found exactly once) becomes *after*. *says* completes "a product that ...".
+
+    *tests* are the folders and files whose tests have to notice it; empty means those of the lifecycle.
+    """
 
     says: str
     file: str
     before: str
     after: str
+    tests: tuple[str, ...] = ()
 
 
 CREDENTIALS: Final = "lifecycle/credentials.py"

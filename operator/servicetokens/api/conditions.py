@@ -86,6 +86,8 @@ class Reason(StrEnum):
     SECRET_CONFLICT = "SecretConflict"
     #: RolesAccepted: every role exists and lists this namespace.
     ALL_GRANTED = "AllGranted"
+    #: RolesAccepted: there is no role to grant, so proxies reject every request made with the token.
+    NO_ROLES = "NoRoles"
     #: Ready, RolesAccepted: a role exists but is not granted to this namespace or account.
     ROLE_NOT_GRANTED = "RoleNotGranted"
     #: RolesAccepted: there is no ServiceRole of that name.

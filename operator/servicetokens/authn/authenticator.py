@@ -54,6 +54,7 @@ class TokenAuthenticator:
         *,
         prefix: str,
         trusted_proxies: Sequence[Network] = (),
+        allow_without_roles: bool = False,
         on_use: Callable[[Accepted, Presented], None] = lambda _accepted, _presented: None,
     ) -> None:
         """Take part in nothing but memory: no call here blocks.
@@ -63,6 +64,8 @@ class TokenAuthenticator:
             clock: decides what has expired, and how old the index is.
             prefix: with which tokens of this installation begin.
             trusted_proxies: whose `X-Forwarded-For` is believed.
+            allow_without_roles: let a token that asks for no role at all pass where an HTTP request is authorized.
+                Then taking away the last role of an account can allow more than before.
             on_use: called when a token was accepted, about once a minute for each that is in use.
         """
         self._index = index
@@ -74,6 +77,7 @@ class TokenAuthenticator:
         self._id_at = len(prefix) + 1
         self._id_end = self._id_at + len(sample.id)
         self._trusted = tuple(trusted_proxies)
+        self._allow_without_roles = allow_without_roles
         self._on_use = on_use
         self._kept: OrderedDict[str, Accepted] = OrderedDict()
 
@@ -159,7 +163,9 @@ class TokenAuthenticator:
             return Rejected(reason, record, credential.id)
         terms = record.terms
         roles = effective_roles(record, credential, self._index.roles)
-        restricted = any(role.http is not None for role in roles) or (not roles and asks_for_roles(record))
+        restricted = any(role.http is not None for role in roles) or not (
+            roles or (self._allow_without_roles and not asks_for_roles(record))
+        )
         accepted = Accepted(
             record=record,
             token_id=credential.id,

@@ -118,9 +118,16 @@ def read_role(item: RoleObject) -> Role:
     """Make a record of a ServiceRole.
 
     Raises:
-        ValueError: a part of it makes no sense, so that it must not be granted.
+        ValueError: a part of it makes no sense, so that it must not be granted; also where it would be granted to
+            more namespaces, or allow more requests, with an entry taken away.
     """
     spec = item.spec
+    if _EVERY_NAMESPACE in spec.allowed_namespaces and len(spec.allowed_namespaces) > 1:
+        message = f"'{_EVERY_NAMESPACE}' must be the only entry of allowedNamespaces"
+        raise ValueError(message)
+    if any(rule.hosts is rule.methods is rule.paths is None for rule in spec.http or ()):
+        message = "an entry of http must restrict hosts, methods or paths"
+        raise ValueError(message)
     if not all(_PERMISSION.fullmatch(permission) for permission in spec.permissions):
         message = "a permission must be one word of ASCII letters, digits and some punctuation"
         raise ValueError(message)

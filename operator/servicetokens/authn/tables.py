@@ -163,7 +163,10 @@ class RoleTable(Table):
         self._marks: dict[str, int] = {}
 
     def put(self, item: RoleObject) -> None:
-        """See `Sink`."""
+        """See `Sink`. A role that is being deleted is gone: a finalizer of somebody else must not keep it granted."""
+        if item.metadata.deletion_timestamp is not None:
+            self.remove(item.metadata)
+            return
         try:
             role = read_role(item)
         except ValueError:

@@ -85,6 +85,9 @@ async def _asked(url: str, presented: Token) -> Finding:
         return Finding(Level.UNKNOWN, "validator", f"no answer from {url} ({type(error).__name__})")
     if status == HTTPStatus.OK:
         return Finding(Level.OK, "validator", f"{url} accepts it")
-    if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+    if status == HTTPStatus.FORBIDDEN:
+        message = f"{url} authenticates it, and none of its roles allows this request ({status})"
+        return Finding(Level.WARNING, "validator", message)
+    if status == HTTPStatus.UNAUTHORIZED:
         return Finding(Level.BAD, "validator", f"{url} refuses it ({status})")
     return Finding(Level.UNKNOWN, "validator", f"{url} answers {status}")

@@ -7,7 +7,12 @@ from servicetokens.api.service_account import ServiceAccountStatus
 from servicetokens.lifecycle import conditions
 from servicetokens.lifecycle.conditions import Verdict
 from servicetokens.lifecycle.enforced import enforced
-from servicetokens.lifecycle.snapshot import AccountFacts, Enforcement, RoleFacts
+from servicetokens.lifecycle.snapshot import AccountFacts, Enforcement, RoleFacts, find_role
+
+_WITHOUT_ROLES = (
+    "The account has no roles. Proxies reject every request made with its tokens (403), unless validators run with "
+    "--allow-without-roles; TokenReview and introspection accept them without roles."
+)
 
 
 def account_status(
@@ -50,12 +55,16 @@ def _state(account: AccountFacts) -> list[Verdict]:
 
 def _roles(account: AccountFacts, roles: Mapping[str, RoleFacts | None]) -> Verdict:
     asked = account.spec.roles if account.spec else ()
-    unknown = [name for name in asked if roles.get(name) is None]
+    if not asked:
+        return Verdict(ConditionType.ROLES_ACCEPTED, "True", Reason.NO_ROLES, _WITHOUT_ROLES)
+    unknown = [name for name in asked if find_role(roles, name) is None]
     refused = [
-        name for name in asked if (role := roles.get(name)) is not None and not role.grants(account.namespace)
+        name
+        for name in asked
+        if (role := find_role(roles, name)) is not None and not role.grants(account.namespace)
     ]
     if not unknown and not refused:
-        message = f"Granted: {', '.join(asked)}." if asked else "No role is asked for."
+        message = f"Granted: {', '.join(asked)}."
         return Verdict(ConditionType.ROLES_ACCEPTED, "True", Reason.ALL_GRANTED, message)
     parts = [f"there is no ServiceRole '{name}'" for name in unknown]
     parts += [
@@ -63,7 +72,8 @@ def _roles(account: AccountFacts, roles: Mapping[str, RoleFacts | None]) -> Verd
     ]
     text = "; ".join(parts)
     reason = Reason.ROLE_NOT_GRANTED if refused else Reason.ROLE_NOT_FOUND
-    return Verdict(ConditionType.ROLES_ACCEPTED, "False", reason, f"{text[0].upper()}{text[1:]}.")
+    without = f" {_WITHOUT_ROLES}" if len(parts) == len(asked) else ""
+    return Verdict(ConditionType.ROLES_ACCEPTED, "False", reason, f"{text[0].upper()}{text[1:]}.{without}")
 
 
 def _invalid(account: AccountFacts) -> list[Verdict]:

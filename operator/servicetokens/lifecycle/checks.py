@@ -8,7 +8,13 @@ from servicetokens.lifecycle import importing, words
 from servicetokens.lifecycle.actions import MintCause
 from servicetokens.lifecycle.credentials import Living, lives_too_long
 from servicetokens.lifecycle.schedule import end_by_spec
-from servicetokens.lifecycle.snapshot import Snapshot, roles_asked_for
+from servicetokens.lifecycle.snapshot import Snapshot, find_role, roles_asked_for
+
+WITHOUT_ROLES = (
+    "Proxies reject every request made with it (403), unless validators run with --allow-without-roles; "
+    "TokenReview and introspection accept it without roles."
+)
+"""What happens to a token that has no roles, in sentences that follow one about that token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +197,9 @@ def describe_roles(snapshot: Snapshot) -> tuple[Reason, str]:
             missing, snapshot
         )
     asked = roles_asked_for(snapshot.token, snapshot.account)
-    return Reason.ALL_GRANTED, f"Granted: {', '.join(asked)}." if asked else "No role is asked for."
+    if not asked:
+        return Reason.NO_ROLES, f"The token has no roles. {WITHOUT_ROLES}"
+    return Reason.ALL_GRANTED, f"Granted: {', '.join(asked)}."
 
 
 def _ungranted(snapshot: Snapshot) -> list[tuple[str, Reason]]:
@@ -199,8 +207,8 @@ def _ungranted(snapshot: Snapshot) -> list[tuple[str, Reason]]:
     account = snapshot.account
     found: list[tuple[str, Reason]] = []
     for name in roles_asked_for(snapshot.token, account):
-        role = snapshot.roles.get(name)
-        if role is None or role.deleting:
+        role = find_role(snapshot.roles, name)
+        if role is None:
             found.append((name, Reason.ROLE_NOT_FOUND))
         elif not role.grants(namespace) or (account and account.spec and name not in account.spec.roles):
             found.append((name, Reason.ROLE_NOT_GRANTED))
@@ -210,7 +218,7 @@ def _ungranted(snapshot: Snapshot) -> list[tuple[str, Reason]]:
 def _sentence(missing: list[tuple[str, Reason]], snapshot: Snapshot) -> str:
     parts = []
     for name, reason in missing:
-        role = snapshot.roles.get(name)
+        role = find_role(snapshot.roles, name)
         if reason is Reason.ROLE_NOT_FOUND:
             parts.append(f"there is no ServiceRole '{name}'")
         elif role is not None and not role.grants(snapshot.token.namespace):
@@ -220,4 +228,10 @@ def _sentence(missing: list[tuple[str, Reason]], snapshot: Snapshot) -> str:
                 f"the ServiceAccount '{snapshot.token.account_name}' does not have the role '{name}'"
             )
     text = "; ".join(parts)
-    return f"{text[0].upper()}{text[1:]}. Until then the token carries the other roles only."
+    is_without = len(missing) == len(roles_asked_for(snapshot.token, snapshot.account))
+    meanwhile = (
+        f"Until then the token has no roles. {WITHOUT_ROLES}"
+        if is_without
+        else "Until then the token has only its other roles."
+    )
+    return f"{text[0].upper()}{text[1:]}. {meanwhile}"

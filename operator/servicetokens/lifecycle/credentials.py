@@ -14,7 +14,7 @@ from servicetokens.api.service_token import Credential, Rotation, ServiceTokenSp
 from servicetokens.lifecycle import importing
 from servicetokens.lifecycle.actions import MintCause
 from servicetokens.lifecycle.schedule import end_by_spec
-from servicetokens.lifecycle.snapshot import Snapshot, roles_asked_for
+from servicetokens.lifecycle.snapshot import Snapshot, find_role, roles_asked_for
 from servicetokens.tokens import lifetime
 from servicetokens.tokens.imported import is_handle
 
@@ -156,7 +156,7 @@ def life_limit(snapshot: Snapshot) -> LifeLimit | None:
             LifeLimit(account.spec.token_policy.max_lifetime, f"the ServiceAccount '{account.name}'")
         )
     for name in roles_asked_for(token, account):
-        role = snapshot.roles.get(name)
+        role = find_role(snapshot.roles, name)
         if role is not None and role.spec is not None and role.spec.max_lifetime is not None:
             limits.append(LifeLimit(role.spec.max_lifetime, f"the ServiceRole '{name}'"))
     return min(limits, key=lambda limit: limit.seconds, default=None)

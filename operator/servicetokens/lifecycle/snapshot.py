@@ -198,6 +198,12 @@ class Snapshot:
     imported: Importable | NotImportable | None = None
 
 
+def find_role(roles: Mapping[str, RoleFacts | None], name: str) -> RoleFacts | None:
+    """Return the role called *name*; None when there is none, or it is being deleted, also behind a finalizer."""
+    role = roles.get(name)
+    return None if role is None or role.deleting else role
+
+
 def roles_asked_for(token: TokenFacts, account: AccountFacts | None) -> tuple[str, ...]:
     """Return the roles that *token* wants: its own list, or all of its account's."""
     if token.spec is not None and token.spec.roles is not None:

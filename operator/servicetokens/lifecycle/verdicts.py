@@ -133,7 +133,8 @@ def _roles_accepted(it: Situation) -> Verdict:
             accepted, "Unknown", Reason.ACCOUNT_NOT_FOUND, "The roles are known once spec and account are."
         )
     reason, message = checks.describe_roles(it.snapshot)
-    return Verdict(accepted, "True" if reason is Reason.ALL_GRANTED else "False", reason, message)
+    is_accepted = reason in {Reason.ALL_GRANTED, Reason.NO_ROLES}
+    return Verdict(accepted, "True" if is_accepted else "False", reason, message)
 
 
 def _expiring_soon(it: Situation, current: Credential | None) -> Verdict:

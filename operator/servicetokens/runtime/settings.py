@@ -179,6 +179,7 @@ class ValidatorSettings(CommonSettings):
     client_ca_file: Path | None = None
     client_name: tuple[str, ...] = ()
     trusted_proxy: tuple[NetworkText, ...] = ()
+    allow_without_roles: bool = False
     max_staleness: Staleness = 60
     introspection_max_age: Age = 60
 

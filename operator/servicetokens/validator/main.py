@@ -111,6 +111,11 @@ def _read_tls(settings: ValidatorSettings) -> ListenerTls | None:
     "--trusted-proxy", multiple=True, metavar="CIDR", help="Whose X-Forwarded-For is believed; repeatable."
 )
 @click.option(
+    "--allow-without-roles",
+    is_flag=True,
+    help="Let a valid token without any role pass on forward-auth and ext_authz, for proxies that only authenticate.",
+)
+@click.option(
     "--max-staleness",
     default="60s",
     metavar="DURATION",

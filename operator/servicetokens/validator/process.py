@@ -167,6 +167,7 @@ class Validator:
                 self._clock,
                 prefix=settings.token_prefix,
                 trusted_proxies=self._trusted,
+                allow_without_roles=settings.allow_without_roles,
                 on_use=self._note_use,
             ),
             clock=self._clock,

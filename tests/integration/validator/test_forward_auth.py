@@ -2,11 +2,12 @@
 
 import socket
 import time
+from pathlib import Path
 
 import pytest
 
-from common.stored import StoredToken, change
-from common.validating import RunningValidator
+from common.stored import StoredToken, change, store_account, store_role, store_token
+from common.validating import RunningValidator, validator
 from common.world import World
 from controlplane.ports import LOOPBACK
 
@@ -183,3 +184,33 @@ def test_everything_that_changes_acts_at_the_next_request(
     assert running.forward(old).status == 200
     token.delete()
     becomes(401, old)
+
+
+def test_losing_the_last_role_never_allows_more(
+    running: RunningValidator, world: World, namespace: str, tmp_path: Path
+) -> None:
+    """403 before and after, on both listeners; TokenReview goes on. `--allow-without-roles` is for who wants it."""
+    client = world.client
+    store_role(client, namespace, http=[{"methods": ["GET"], "paths": ["/orders/**"]}])
+    uid = store_account(client, namespace, "ci", roles=[namespace])
+    token = store_token(client, namespace, "ci-prod", account="ci", account_uid=uid)
+    delete = {"X_Forwarded_Method": "DELETE", "X_Forwarded_Uri": "/admin"}
+    get = {"X_Forwarded_Method": "GET", "X_Forwarded_Uri": "/orders/1"}
+    world.until(lambda: running.forward(token.text, **get).status == 200, "the validator to know the token")
+    assert running.forward(token.text, **delete).status == 403
+    change(client, "serviceaccounts", namespace, "ci", {"roles": None})
+    world.until(lambda: running.forward(token.text, **get).status == 403, "the role to be gone")
+    for reply in (
+        running.forward(token.text, **delete),
+        running.forward(token.text),
+        running.authz(token.text, path="/orders/1"),
+        running.authz(token.text, method="DELETE", path="/admin"),
+    ):
+        assert reply.status == 403
+        assert reply.headers["WWW-Authenticate"].endswith('error="insufficient_scope"')
+    assert running.review(token.text).json["status"]["authenticated"] is True
+    with validator(world, tmp_path / "validator.log", "--allow-without-roles") as lenient:
+        assert lenient.forward(token.text, **delete).status == 200
+        assert lenient.authz(token.text, path="/orders/1").status == 200
+        change(client, "serviceaccounts", namespace, "ci", {"roles": ["somebody-elses"]})
+        world.until(lambda: lenient.forward(token.text).status == 403, "the change to be known")

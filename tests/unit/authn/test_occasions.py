@@ -1,11 +1,14 @@
 """Occasions: for whom, from where, with which roles, for which request; and what is kept of the answers."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 
 from common.presenting import Surroundings
 from servicetokens.authn.addresses import Origin, parse_address, parse_network
 from servicetokens.authn.authenticator import common_audiences
-from servicetokens.authn.decision import Presented
+from servicetokens.authn.decision import Accepted, Presented
 from servicetokens.authn.requests import HttpRequest
 from servicetokens.kube.watch import Identity
 
@@ -24,6 +27,8 @@ def test_a_token_with_audiences_is_good_for_those_who_say_so(it: Surroundings) -
     it.accepted(audiences=("other", "orders"))
     assert it.reason(audiences=("other",)) == "Audience"
     assert it.reason(audiences=()) == "Audience"
+    it.put_role("reader")
+    it.put_account(roles=["reader"])
     it.accepted(audiences=None, original=lambda: GET)
     assert it.reason(audiences=None, original=lambda: HttpRequest("GET", "", "/")) == "Audience"
     assert it.reason(audiences=None) == "Audience"
@@ -88,10 +93,32 @@ def test_a_role_that_cannot_be_read_grants_nothing(it: Surroundings) -> None:
     it.put_account(roles=["reader"])
     it.put_role("reader")
     assert len(it.accepted().roles) == 1
-    for odd in ({"maxLifetime": "long"}, {"permissions": ["a,b"]}, {"permissions": ["a\nb"]}):
-        it.put_role("reader", **odd)
+    odd: tuple[dict[str, Any], ...] = (
+        {"maxLifetime": "long"},
+        {"permissions": ["a,b"]},
+        {"permissions": ["a\nb"]},
+        {"allowedNamespaces": ["*", "team-a"]},
+        {"http": [{}]},
+        {"http": [{"methods": ["GET"]}, {}]},
+    )
+    for spec in odd:
+        it.put_role("reader", **spec)
+        assert it.accepted().roles == (), spec
+        assert it.reason(original=lambda: GET) == "RoleMissing", spec
+    assert it.roles.unreadable == len(odd)
+
+
+def test_a_role_that_is_being_deleted_is_gone(it: Surroundings) -> None:
+    """A finalizer of somebody else must not keep it granted, whether it was there before or not."""
+    it.put_account(roles=["reader"])
+    it.put_role("reader")
+    assert len(it.accepted(original=lambda: GET).roles) == 1
+    for _ in range(2):
+        it.put_role("reader", deleting=True)
         assert it.accepted().roles == ()
-    assert it.roles.unreadable == 3
+        assert it.reason(original=lambda: GET) == "RoleMissing"
+    it.put_role("reader")
+    assert len(it.accepted().roles) == 1
 
 
 def test_required_roles_must_all_be_held(it: Surroundings) -> None:
@@ -128,12 +155,47 @@ def test_one_role_without_rules_allows_every_request(it: Surroundings) -> None:
     assert [role.name for role in it.accepted(original=lambda: None).roles] == ["all"]
 
 
-def test_a_token_whose_every_role_was_withdrawn_lets_no_request_pass(it: Surroundings) -> None:
-    """It was meant to have some, and what they allowed is not known any more."""
+def _without_roles(it: Surroundings) -> Iterator[str]:
+    """Take every role away from the token, in each of the ways in which it can lose them."""
+    it.put_role("reader", http=[{"paths": ["/**"]}])
     it.put_account(roles=["reader"])
-    assert it.reason(original=lambda: GET) == "RoleMissing"
+    assert [role.name for role in it.accepted(original=lambda: GET).roles] == ["reader"]
     it.put_account()
+    yield "the account has none"
+    it.put_account(roles=["reader"])
+    it.put_token(roles=["other"])
+    yield "the token has none of its account's"
+    it.put_token(roles=[])
+    yield "the token's list is empty"
+    it.put_token()
+    it.put_role("reader", allowedNamespaces=["team-b"])
+    yield "the role is for another namespace"
+    it.put_role("reader", maxLifetime="1d")
+    yield "the token lives too long for the role"
+    it.put_role("reader", maxLifetime="soon")
+    yield "the role cannot be read"
+    it.put_role("reader")
+    it.roles.remove(Identity("r-reader", "reader"))
+    yield "the role does not exist"
+
+
+def test_a_token_without_an_effective_role_passes_no_request(it: Surroundings) -> None:
+    """Whatever the reason is that it has none; TokenReview and introspection, which judge no request, accept it."""
+    for why in _without_roles(it):
+        for original in (lambda: GET, lambda: None):
+            assert it.reason(original=original) == "RoleMissing", why
+        assert it.authenticator.recognise(it.token.reveal().encode()) is None, why
+        assert it.accepted().roles == (), why
+        assert it.accepted().permissions == (), why
+
+
+def test_tokens_without_roles_pass_where_that_was_asked_for() -> None:
+    """With `allow_without_roles` a token that asks for no role passes; one that lost the roles it asks for does not."""
+    it = Surroundings(allow_without_roles=True)
     it.accepted(original=lambda: GET)
+    assert it.authenticator.recognise(it.token.reveal().encode()) is not None
+    found = {why: isinstance(it.present(original=lambda: GET), Accepted) for why in _without_roles(it)}
+    assert [why for why, passes in found.items() if passes] == ["the account has none"]
 
 
 def test_kept_decisions_are_bounded(it: Surroundings) -> None:

@@ -33,7 +33,7 @@ def test_a_new_token_is_minted_and_delivered() -> None:
     assert says(wanted, "Ready") == ("True", "Minted")
     assert says(wanted, "Active") == ("True", "Valid")
     assert says(wanted, "SecretSynced") == ("True", "Synced")
-    assert says(wanted, "RolesAccepted") == ("True", "AllGranted")
+    assert says(wanted, "RolesAccepted") == ("True", "NoRoles")
     assert says(wanted, "ExpiringSoon") == ("False", "NotExpiringSoon")
 
 

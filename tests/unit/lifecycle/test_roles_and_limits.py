@@ -96,6 +96,41 @@ def test_a_live_token_goes_on_without_a_role_that_was_taken_away() -> None:
     assert [event.reason for event in wanted.events] == ["RoleNotGranted"]
 
 
+def test_a_token_without_roles_says_what_that_means() -> None:
+    """It works where only authentication is asked for, and proxies reject it: both are in the message."""
+    wanted = plan(a_snapshot(), NOW)
+    assert wanted.mint is not None
+    assert says(wanted, "RolesAccepted") == ("True", "NoRoles")
+    assert condition(wanted, "RolesAccepted").message == (
+        "The token has no roles. Proxies reject every request made with it (403), unless validators run with "
+        "--allow-without-roles; TokenReview and introspection accept it without roles."
+    )
+
+
+@pytest.mark.parametrize(
+    ("others", "meanwhile"),
+    [
+        ([], "Until then the token has no roles. Proxies reject every request made with it (403)"),
+        (["writer"], "Until then the token has only its other roles."),
+    ],
+)
+def test_a_role_that_is_missing_says_what_is_left(others: list[str], meanwhile: str) -> None:
+    """Without any other role nothing is: the message does not speak of other roles then."""
+    roles = {"reader": None, "writer": a_role("writer")}
+    live = replace(settled(), account=an_account(roles=["reader", *others]), roles=roles)
+    assert meanwhile in condition(plan(live, NOW + 1), "RolesAccepted").message
+
+
+def test_the_limit_of_a_role_that_is_being_deleted_is_gone() -> None:
+    """As the role itself: a finalizer of somebody else makes no difference."""
+    roles = {"reader": a_role("reader", maxLifetime="5d"), "writer": a_role("writer")}
+    account = an_account(roles=["reader", "writer"])
+    strict = a_snapshot(a_token(roles=["writer", "reader"]), account, roles=roles)
+    assert says(plan(strict, NOW), "Ready") == ("False", "LifetimeTooLong")
+    going = replace(strict, roles=roles | {"reader": a_role("reader", maxLifetime="5d", deleting=True)})
+    assert says(plan(going, NOW), "Ready") == ("False", "RoleNotGranted")
+
+
 def test_several_roles_are_judged_together() -> None:
     """One missing and one ungranted make a person's problem."""
     roles = {"reader": None, "writer": a_role("writer", allowedNamespaces=["x"])}
@@ -212,7 +247,11 @@ def test_an_account_says_what_it_is_and_how_many_tokens_it_has() -> None:
 
 @pytest.mark.parametrize(
     ("role", "reason"),
-    [(None, "RoleNotFound"), (a_role("reader", allowedNamespaces=["team-b"]), "RoleNotGranted")],
+    [
+        (None, "RoleNotFound"),
+        (a_role("reader", deleting=True), "RoleNotFound"),
+        (a_role("reader", allowedNamespaces=["team-b"]), "RoleNotGranted"),
+    ],
 )
 def test_an_account_says_which_role_it_does_not_get(role: RoleFacts | None, reason: str) -> None:
     """By name."""
@@ -221,13 +260,28 @@ def test_an_account_says_which_role_it_does_not_get(role: RoleFacts | None, reas
     (accepted,) = (one for one in status.conditions if one.type == "RolesAccepted")
     assert (accepted.status, accepted.reason) == ("False", reason)
     assert "'reader'" in accepted.message
+    assert "The account has no roles. Proxies reject every request" in accepted.message
+
+
+def test_an_account_that_has_another_role_does_not_say_that_it_has_none() -> None:
+    """Only what is missing is named."""
+    account = an_account(roles=["reader", "writer"])
+    status = account_status(account, READER | {"writer": None}, 0, Enforcement(), NOW)
+    assert status is not None
+    (accepted,) = (one for one in status.conditions if one.type == "RolesAccepted")
+    assert accepted.message == "There is no ServiceRole 'writer'."
 
 
 def test_an_account_without_roles_is_accepted() -> None:
-    """An account may have none."""
+    """An account may have none; the condition says that proxies reject its tokens."""
     status = account_status(an_account(), {}, 0, Enforcement(), NOW)
     assert status is not None
     assert {one.status for one in status.conditions} == {"True"}
+    (accepted,) = (one for one in status.conditions if one.type == "RolesAccepted")
+    assert accepted.reason == "NoRoles"
+    assert accepted.message.startswith(
+        "The account has no roles. Proxies reject every request made with its tokens"
+    )
 
 
 def test_an_unreadable_account_and_role_are_stalled() -> None:

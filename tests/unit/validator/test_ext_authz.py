@@ -46,6 +46,15 @@ def test_every_path_is_a_check(handler: ExtAuthz, around: Surroundings, target: 
     assert ask(handler, ("Host", "x"), bearer(around), target=target, method=method).status == 200
 
 
+def test_a_token_without_roles_passes_no_request(handler: ExtAuthz, around: Surroundings) -> None:
+    """An account that loses its last role gets less, never more: 403, as for a role that is missing."""
+    around.put_account()
+    around.put_token()
+    reply = ask(handler, ("Host", "x"), bearer(around), target="/", method="DELETE")
+    assert reply.status == 403
+    assert reply.headers["WWW-Authenticate"] == 'Bearer realm="servicetokens", error="insufficient_scope"'
+
+
 @given(target=st.text(st.characters(max_codepoint=255, exclude_characters=" \r\n\x00"), min_size=1))
 def test_no_path_lets_anybody_in(target: str) -> None:
     """Whatever the client asks for, without a token it does not pass."""
@@ -55,13 +64,12 @@ def test_no_path_lets_anybody_in(target: str) -> None:
 
 def test_a_yes_overwrites_every_identity_header(handler: ExtAuthz, around: Surroundings) -> None:
     """Also with nothing, since Envoy leaves a client's own where ours is missing; and it removes the aliases."""
-    around.put_account()
-    around.put_token()
+    around.put_role("orders-reader")
     headers = ask(handler, bearer(around)).headers
     assert headers["X-ServiceToken-Account"] == "ci"
     assert headers["X-ServiceToken-Namespace"] == "team-a"
     assert headers["X-ServiceToken-Id"] == around.token.id
-    assert headers["X-ServiceToken-Roles"] == ""
+    assert headers["X-ServiceToken-Roles"] == "orders-reader"
     assert headers["X-ServiceToken-Permissions"] == ""
     assert headers["X-ServiceToken-Expires"].isdigit()
     removed = headers["X-Envoy-Auth-Headers-To-Remove"].split(",")

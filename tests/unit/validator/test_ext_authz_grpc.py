@@ -114,6 +114,14 @@ def test_a_no_says_why_to_the_client(
     assert shown["cache-control"] == "no-store"
 
 
+def test_a_token_without_roles_passes_no_request(checks: Checks, around: Surroundings) -> None:
+    """As by HTTP."""
+    around.put_account()
+    around.put_token()
+    answer = check(checks, request({"authorization": bearer(around)}))
+    assert (answer.status.code, answer.denied_response.status.code) == (code_pb2.PERMISSION_DENIED, 403)
+
+
 @pytest.mark.parametrize("message", [b"\xff" * 10, b"\x0a\xff\xff\xff\x7f", b"", bytes(100)])
 def test_what_is_no_message_is_refused(checks: Checks, message: bytes) -> None:
     """By an answer, and without a word in the log that a stranger could repeat for ever."""

@@ -52,6 +52,16 @@ def test_a_body_comes_only_when_json_is_asked_for(handler: ForwardAuth, around: 
         }
 
 
+def test_a_token_without_roles_passes_no_request(handler: ForwardAuth, around: Surroundings) -> None:
+    """An account that loses its last role gets less, never more; and it is no failure to authenticate."""
+    assert ask(handler, bearer(around)).status == 200
+    around.put_account()
+    for _ in range(BURST + 1):
+        reply = ask(handler, bearer(around), ("X-Forwarded-Method", "DELETE"), ("X-Forwarded-Uri", "/admin"))
+        assert reply.status == 403
+        assert reply.headers["WWW-Authenticate"].endswith(', error="insufficient_scope"')
+
+
 def test_whoever_fails_too_often_is_told_so_and_good_tokens_pass(
     handler: ForwardAuth, around: Surroundings
 ) -> None:
