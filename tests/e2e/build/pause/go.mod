@@ -1,0 +1,3 @@
+module servicetokens.dev/tests/e2e/build/pause
+
+go 1.26.0
