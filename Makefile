@@ -10,6 +10,11 @@ PYTHON ?= python3
 ARGS ?=
 MINUTES ?= 1
 NODE ?= kind
+SINCE ?= main
+
+CORES := $(shell getconf _NPROCESSORS_ONLN)
+# Tests on real servers wait most of the time, so that two share a core.
+WORKERS ?= $(shell echo $$((2 * $(CORES))))
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed
@@ -144,13 +149,38 @@ dist: sbom tools ## Write wheel, chart and bill of materials to dist/, the same 
 
 .PHONY: unit
 unit: $(INSTALLED) ## Unit tests: no cluster, no network
-	@$(BIN)/pytest --quiet tests/unit
+	@$(BIN)/pytest --quiet -n $(CORES) tests/unit
 
+.PHONY: test-changed
+test-changed: $(INSTALLED) ## Unit and property tests of what differs from the branch main (SINCE=another commit)
+	@$(RUN) -m changed $(SINCE) $(ARGS)
+
+# The cheapest failures come first; `.ci/run` puts other checks between the parts.
 .PHONY: test
-test: $(INSTALLED) ## Every test that needs no container engine, and the coverage floors
-	@$(PROVISION) control-plane tools peers scanners
+test: ## Every test that needs no container engine, and the coverage floors
+	@$(MAKE) test-quick
+	@$(MAKE) test-servers
+	@$(MAKE) coverage
+
+# With ARGS (as `-k word`) a part may have nothing to run, which pytest reports as 5.
+PYTEST = run() { "$$@" $(ARGS) || { status=$$?; test $$status = 5 -a -n '$(ARGS)' || exit $$status; }; }; run
+
+# Property tests search without being measured: unit tests alone reach every branch, and tracing doubles the time.
+.PHONY: test-quick
+test-quick: $(INSTALLED) ## The first part of `make test`: unit and property tests, without any server
 	@rm -f .coverage .coverage.*
-	@$(BIN)/coverage run -m pytest $(ARGS)
+	@$(PYTEST) $(BIN)/coverage run -m pytest -n $(CORES) tests/unit
+	@$(PYTEST) $(BIN)/pytest -n $(CORES) tests/property
+
+# Then what must be alone: it measures time, or needs all cores.
+.PHONY: test-servers
+test-servers: $(INSTALLED) ## The second part: tests on real servers, WORKERS=n at a time
+	@$(PROVISION) control-plane tools peers scanners
+	@$(PYTEST) $(BIN)/coverage run -m pytest -n $(WORKERS) -m 'not alone' --ignore tests/unit --ignore tests/property
+	@$(PYTEST) $(BIN)/coverage run -m pytest -m alone --ignore tests/unit --ignore tests/property
+
+.PHONY: coverage
+coverage: $(INSTALLED) ## The third part: the coverage floors, from what the first two have measured
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report --include='$(FULLY_COVERED)' --fail-under=100
 	@$(BIN)/coverage report

@@ -1,19 +1,61 @@
-"""The real API server, for every test that asks for it by the name of a fixture; nothing starts earlier."""
+"""The real API server, for every test that asks for it by the name of a fixture; nothing starts earlier.
+
+And how tests share the cores (`common.parallel`).
+"""
 
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
+from common.parallel import Folder, Scheduling, together
 from controlplane import build
 from controlplane.cluster import Cluster, Options
 from controlplane.crds import install_crds
 from controlplane.kubectl import Kubectl
+from controlplane.waiting import PATIENCE, measure_patience, patience
 
 # Needs root, and minutes: `make e2e` asks for it by name.
 collect_ignore = [] if os.environ.get("SERVICETOKENS_E2E") else ["e2e"]
+# How long an example takes, or to make one up, says something about the machine only.
+settings.register_profile("servicetokens", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("servicetokens")
 CRDS = Path(__file__).parent.parent / "crds"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Measure how slow this machine is, once; the workers and all that tests start inherit what is found."""
+    if PATIENCE not in os.environ:
+        is_shared = bool(config.getoption("numprocesses", 0))
+        os.environ[PATIENCE] = f"{measure_patience(is_shared=is_shared):.1f}"
+
+
+def pytest_report_header() -> str:
+    """Say how patient this run is."""
+    return f"waits last up to {patience():g} times what the tests say ({PATIENCE})"
+
+
+def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """Let fixtures of scope "package" end with the folder whose `conftest.py` has them."""
+    is_ours = (path / "conftest.py").exists() and not (path / "__init__.py").exists()
+    return Folder.from_parent(parent, path=path) if is_ours else None
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep the tests of a folder together in whatever order, and end what hangs no sooner than is just."""
+    together(items)
+    for item in items:
+        mark = item.get_closest_marker("timeout")
+        seconds = float(mark.args[0] if mark else config.getini("timeout"))
+        item.add_marker(pytest.mark.timeout(seconds * patience()), append=False)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Scheduling:
+    """Give each worker file after file of one folder."""
+    return Scheduling(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -6,9 +6,14 @@ the port stays *bound*, by a socket that never listens, with SO_REUSEPORT: the s
 same option and under the same user, gets it, everyone else is refused, and the kernel hands it out to nobody.
 """
 
+import fcntl
 import itertools
+import os
 import random
 import socket
+import tempfile
+from functools import cache
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -51,14 +56,15 @@ class ReservedPort:
 def free_ports(count: int) -> list[int]:
     """Distinct free ports for servers that cannot share a reserved one; never the same twice in one process.
 
-    They come from below the kernel's own range, so no outgoing connection takes one before the server does.
-    Only another server with a fixed port, or another process that calls this at the same moment and draws the
-    same number, could.
+    They come from below the kernel's own range, so no outgoing connection takes one before the server does, and
+    no other process of this user is given one for as long as this process lives. Only a server with a fixed port
+    could take it.
 
     Raises:
         NoFreePort: there are not as many.
     """
-    candidates = random.sample(CANDIDATES, len(CANDIDATES))
+    # Not the generator that a run of tests in random order seeds: workers would draw the same numbers.
+    candidates = random.SystemRandom().sample(CANDIDATES, len(CANDIDATES))
     found = itertools.islice(filter(_is_free, candidates), count)
     ports = list(found)
     if len(ports) < count:
@@ -78,4 +84,20 @@ def _is_free(port: int) -> bool:
             probe.bind((LOOPBACK, port))
         except OSError:
             return False
+    return _is_ours(port)
+
+
+def _is_ours(port: int) -> bool:
+    """Claim a port for this process, by a lock on one byte of a file that all processes of this user know."""
+    try:
+        fcntl.lockf(_claims(os.getpid()), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+    except OSError:
+        return False
     return True
+
+
+@cache
+def _claims(process: int) -> int:
+    """The descriptor of that file, which is never closed: the locks of *process* would go with it."""
+    file = Path(tempfile.gettempdir()) / f"servicetokens-ports-{os.getuid()}"
+    return os.open(file, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)

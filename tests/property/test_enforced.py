@@ -14,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from common.clock import FakeClock
 from common.facts import a_token
+from property.search import SEARCH
 from servicetokens.controllers.enforcement import Enforcements
 from servicetokens.controllers.keys import Key
 from servicetokens.controllers.queue import WorkQueue
@@ -184,5 +185,7 @@ class Revocations(RuleBasedStateMachine):
         return self.validators[number % len(self.validators)]
 
 
-Revocations.TestCase.settings = settings(max_examples=500, stateful_step_count=30, deadline=None)
+Revocations.TestCase.settings = settings(
+    SEARCH, max_examples=SEARCH.max_examples // 2, stateful_step_count=30
+)
 TestRevocations = Revocations.TestCase

@@ -20,6 +20,7 @@ from hypothesis.stateful import (
 
 from common.facts import DAY, NOW, a_snapshot, a_token, an_account, carried_out
 from common.presenting import RING, Surroundings
+from property.search import SEARCH
 from servicetokens.api.service_token import ServiceTokenStatus, Verifier
 from servicetokens.api.values import format_time
 from servicetokens.authn.decision import Accepted
@@ -226,5 +227,5 @@ class ImportedLife(RuleBasedStateMachine):
 def test_an_imported_value_is_accepted_as_promised() -> None:
     """In every order that Hypothesis can think of."""
     # A fifth of what the whole life is given: there is less to go wrong, and a pass asks two processes.
-    examples = settings.default.max_examples // 5 if settings.default else 100
-    run_state_machine_as_test(ImportedLife, settings=settings(max_examples=examples))
+    search = settings(SEARCH, max_examples=SEARCH.max_examples // 5)
+    run_state_machine_as_test(ImportedLife, settings=search)

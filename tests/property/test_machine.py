@@ -13,6 +13,7 @@ from hypothesis.stateful import initialize, precondition, rule, run_state_machin
 
 from property.idle import IdleLife
 from property.life import CHOSEN, COPIED, SEEN
+from property.search import SEARCH
 from property.validator import accepts
 from property.world import ROLE, START, Stored, World, role_of, rotation_of, spec_of
 from servicetokens.api.service_token import ServiceTokenStatus
@@ -385,7 +386,7 @@ class TokenLife(IdleLife):
 def test_a_token_keeps_every_promise_whatever_happens() -> None:
     """And everything that can happen did happen: a search that never rotates proves nothing about rotation."""
     SEEN.clear()
-    run_state_machine_as_test(TokenLife)
+    run_state_machine_as_test(TokenLife, settings=SEARCH)
     for cause in MintCause:
         assert SEEN[f"minted: {cause.value}"] > 0, f"never minted: {cause.value}"
     for what in (

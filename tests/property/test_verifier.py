@@ -3,11 +3,13 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from property.search import SEARCH
 from property.world import RING, UID
 
 TEXT = "svt_0123456789AB_003aUlTJC7tjlCTQj2uNU3MFagCXG9LRKRcwGkBIDlf2pvBGr"
 
 
+@SEARCH
 @given(position=st.integers(0, 63), shift=st.integers(1, 15))
 def test_one_wrong_digit_anywhere_is_refused(position: int, shift: int) -> None:
     """At the end as well as at the beginning."""

@@ -1,6 +1,6 @@
 """What somebody can do who has stolen the operator's or the validator's credentials: none of these."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -157,8 +157,8 @@ OF_VALIDATOR = (
 
 
 @pytest.fixture(scope="module")
-def victims(world: World) -> str:
-    """A namespace with things to steal and to break."""
+def victims(world: World) -> Iterator[str]:
+    """A namespace with things to steal and to break. Nothing of it is left for an operator that starts later."""
     namespace = world.cluster.create_namespace()
     world.account(namespace)
     world.token(namespace, "victim")
@@ -166,12 +166,17 @@ def victims(world: World) -> str:
     world.edit_status(namespace, {"tokenID": "a" * 16}, "victim")
     world.create_secret(namespace, of_secret(name="victim", ownerReferences=[owner]))
     world.create_secret(namespace, of_secret("Opaque", "foreign"))
+    made = [f"/api/v1/namespaces/{namespace}"]
     if world.secret(HOME, names.KEYS_SECRET) is None:
         world.create_secret(HOME, of_secret("Opaque", names.KEYS_SECRET))
+        made.append(f"{AT_HOME}/{names.KEYS_SECRET}")
     for name in ("foreign", names.OPERATOR_LEASE):
         if not world.client.request("GET", f"{LEASES}/{name}").ok:
             world.ok("POST", LEASES, {"metadata": {"name": name}, "spec": {}})
-    return namespace
+            made.append(f"{LEASES}/{name}")
+    yield namespace
+    for path in made:
+        world.ok("DELETE", path)
 
 
 @pytest.mark.parametrize("attempt", OF_OPERATOR, ids=str)

@@ -95,7 +95,7 @@ class Feeds(RuleBasedStateMachine):
         self.around.put_token(uid=uid, name=uid, credentials=stored, state=state)
 
 
-Feeds.TestCase.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+Feeds.TestCase.settings = settings(max_examples=60, stateful_step_count=25)
 TestFeeds = Feeds.TestCase
 
 

@@ -1,9 +1,13 @@
 """Ports that are promised to a server are there when it comes."""
 
 import socket
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
+from controlplane import ports
 from controlplane.ports import LOOPBACK, NoFreePort, ReservedPort, free_ports
 
 
@@ -29,9 +33,9 @@ def test_a_reserved_port_serves_its_server() -> None:
 
 def test_reserved_ports_differ() -> None:
     """The kernel never hands out a port that is reserved."""
-    ports = [ReservedPort() for _ in range(200)]
-    assert len({port.number for port in ports}) == 200
-    for port in ports:
+    reserved = [ReservedPort() for _ in range(200)]
+    assert len({port.number for port in reserved}) == 200
+    for port in reserved:
         port.release()
 
 
@@ -65,3 +69,21 @@ def test_a_taken_port_is_not_offered(monkeypatch: pytest.MonkeyPatch) -> None:
         assert free_ports(1) == [free]
         with pytest.raises(NoFreePort, match="only 0 of 1 ports are free"):
             free_ports(1)
+
+
+def test_another_process_is_not_offered_the_same_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even before a server has bound it; when the process that it was given to has ended, it is."""
+    code = "from controlplane.ports import free_ports; print(*free_ports(1)); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", code],
+        env={"PYTHONPATH": str(Path(ports.__file__).parents[1])},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as other:
+        assert other.stdout is not None
+        number = int(other.stdout.readline())
+        monkeypatch.setattr("controlplane.ports.CANDIDATES", [number])
+        with pytest.raises(NoFreePort):
+            free_ports(1)
+        other.communicate(b"\n")
+    assert free_ports(1) == [number]

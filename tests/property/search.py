@@ -1,9 +1,10 @@
-"""How long Hypothesis searches: briefly and repeatably by default, deeply when a person asks for it.
+"""How long the tests of this folder search: briefly and repeatably by default, deeply when a person asks for it.
 
 HYPOTHESIS_PROFILE=deep .venv/bin/pytest tests/property
 """
 
 import os
+from typing import Final
 
 from hypothesis import HealthCheck, Phase, settings
 
@@ -20,4 +21,6 @@ settings.register_profile(
     "mutants", settings.get_profile("ci"), phases=[Phase.explicit, Phase.generate], report_multiple_bugs=False
 )
 settings.register_profile("deep", max_examples=5000, stateful_step_count=80, deadline=None)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+# Not loaded, since a profile that is loaded holds for the unit tests of the same run, too.
+SEARCH: Final = settings.get_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))

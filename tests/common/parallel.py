@@ -1,0 +1,89 @@
+"""How tests share the cores: which worker runs what, what ends with which test, and how long a test may take.
+
+`make test` runs several workers of pytest-xdist. A worker stays in one folder for as long as it can, since the tests
+of a folder share a control plane, and helps in another one when its own is done.
+"""
+
+import json
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import pytest
+from xdist.scheduler import LoadScopeScheduling
+
+if TYPE_CHECKING:
+    from xdist.workermanage import WorkerController
+
+DURATIONS: Final = Path(__file__).parent.parent / "durations.json"
+"""What files of tests took when they were measured last, in seconds; those that are not named took less than 5."""
+SHORT: Final = 3.0  # what a file takes that is not in DURATIONS
+
+
+class Folder(pytest.Package):
+    """A folder with fixtures of its own. Those of scope "package" end with the last test of it.
+
+    pytest by itself takes folders without an `__init__.py` for no packages, and lets such fixtures live until the
+    end of the whole run: every control plane of every folder.
+    """
+
+    def setup(self) -> None:
+        """Do nothing: what a package would do is in its `__init__.py`."""
+
+
+class Scheduling(LoadScopeScheduling):  # type: ignore[misc] # a class without types, as all of xdist
+    """Gives each worker one file of tests after the other, the longest folders first."""
+
+    def __init__(self, config: pytest.Config, log: object = None) -> None:
+        super().__init__(config, log)
+        self._seconds: Mapping[str, float] = json.loads(DURATIONS.read_text(encoding="utf-8"))
+        self._last: dict[WorkerController, str] = {}
+
+    def _split_scope(self, nodeid: str) -> str:
+        return nodeid.split("::", 1)[0]
+
+    def _assign_work_unit(self, node: "WorkerController") -> None:
+        others = [
+            folder(last) for other, last in self._last.items() if other is not node and self._works(other)
+        ]
+        chosen = choose(self.workqueue, folder(self._last.get(node, "")), others, self._seconds)
+        self._last[node] = chosen
+        self.workqueue.move_to_end(chosen, last=False)
+        super()._assign_work_unit(node)
+
+    def _works(self, node: "WorkerController") -> bool:
+        return node in self.assigned_work and self._pending_of(self.assigned_work[node]) > 0
+
+
+def folder(file: str) -> str:
+    """Return the folder of a file of tests, as pytest names it."""
+    return file.rpartition("/")[0]
+
+
+def choose(waiting: Iterable[str], own: str, others: Collection[str], seconds: Mapping[str, float]) -> str:
+    """Return which of the *waiting* files a worker should run next.
+
+    *own* is the folder that it has been at, *others* those that the other workers are at. It stays in its own folder;
+    then it takes the folder with most to do that nobody is at; then the longest file of the folder in which most is
+    left for each worker.
+    """
+    left: dict[str, list[str]] = {}
+    for file in waiting:
+        left.setdefault(folder(file), []).append(file)
+
+    def work(place: str) -> float:
+        return sum(seconds.get(file, SHORT) for file in left[place]) / (1 + list(others).count(place))
+
+    if own in left:
+        return left[own][0]
+    if free := [place for place in left if place not in others]:
+        return left[max(free, key=work)][0]
+    return max(left[max(left, key=work)], key=lambda file: seconds.get(file, SHORT))
+
+
+def together(items: list[pytest.Item]) -> None:
+    """Put the tests of each folder one after the other, in the order in which they were; folders, too."""
+    places: dict[Path, int] = {}
+    for item in items:
+        places.setdefault(item.path.parent, len(places))
+    items.sort(key=lambda item: places[item.path.parent])
