@@ -10,6 +10,7 @@ import yaml
 
 from common.world import ROOT
 from controlplane.build import Versions
+from controlplane.waiting import patient
 
 TOOLS: Final = ROOT / ".venv" / "tools"
 CHART: Final = ROOT / "charts" / "servicetokens"
@@ -43,7 +44,7 @@ class Helm:
             env=environment,
             capture_output=True,
             text=True,
-            timeout=HELM_SECONDS,
+            timeout=patient(HELM_SECONDS),
             check=False,
         )
         assert not check or done.returncode == 0, done.stderr

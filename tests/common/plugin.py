@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from controlplane.cluster import Cluster
+from controlplane.waiting import patient
 from servicetokens.tokens.format import assemble
 
 # Where `make install` puts the programs of the package.
@@ -46,7 +47,7 @@ class Plugin:
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=_SECONDS,
+            timeout=patient(_SECONDS),
             check=False,
             env=self.environment,
         )

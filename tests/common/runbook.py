@@ -10,6 +10,7 @@ from typing import Final
 
 from common.walkthrough import blocks
 from common.world import ROOT, World
+from controlplane.waiting import patient
 
 _SECTION: Final = re.compile(r"^## (.+)$", re.MULTILINE)
 _SECONDS: Final = 90
@@ -55,7 +56,7 @@ class Runbook:
                 env=environment,
                 capture_output=True,
                 text=True,
-                timeout=_SECONDS,
+                timeout=patient(_SECONDS),
                 check=False,
             )
             assert done.returncode == 0, f"{block}\n{done.stdout}{done.stderr}"

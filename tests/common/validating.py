@@ -14,6 +14,7 @@ from typing import Any, Final
 from common.world import VALIDATOR, RunningOperator, World
 from controlplane.ports import LOOPBACK, free_ports
 from controlplane.processes import Process
+from controlplane.waiting import patient
 
 V1: Final = "authentication.k8s.io/v1"
 
@@ -66,7 +67,7 @@ class RunningValidator(RunningOperator):
         self, token: str | None = None, *, path: str = "/validate", method: str = "GET", **headers: str
     ) -> Reply:
         """Ask as a proxy does. Underscores in the names of *headers* are dashes."""
-        connection = http.client.HTTPConnection(LOOPBACK, self.forward_port, timeout=10)
+        connection = http.client.HTTPConnection(LOOPBACK, self.forward_port, timeout=patient(10))
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         if token is not None:
             sent["Authorization"] = f"Bearer {token}"
@@ -76,7 +77,7 @@ class RunningValidator(RunningOperator):
         self, token: str | None = None, *, path: str = "/", method: str = "GET", **headers: str
     ) -> Reply:
         """Ask as Envoy does by HTTP. Underscores in the names of *headers* are dashes."""
-        connection = http.client.HTTPConnection(LOOPBACK, self.ports.ext_authz, timeout=10)
+        connection = http.client.HTTPConnection(LOOPBACK, self.ports.ext_authz, timeout=patient(10))
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         if token is not None:
             sent["Authorization"] = f"Bearer {token}"
@@ -87,7 +88,7 @@ class RunningValidator(RunningOperator):
     ) -> Reply:
         """Ask as a resource server does; *body* is the form. Underscores in the names of *headers* are dashes."""
         connection = http.client.HTTPSConnection(
-            LOOPBACK, self.ports.introspection, context=self._tls, timeout=10
+            LOOPBACK, self.ports.introspection, context=self._tls, timeout=patient(10)
         )
         sent = {"Content-Type": "application/x-www-form-urlencoded"}
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
@@ -109,7 +110,7 @@ class RunningValidator(RunningOperator):
     def raw_review(self, data: bytes) -> bytes:
         """Send bytes to the webhook, by TLS, and return everything until it closes."""
         with (
-            socket.create_connection((LOOPBACK, self.review_port), timeout=15) as plain,
+            socket.create_connection((LOOPBACK, self.review_port), timeout=patient(15)) as plain,
             self._tls.wrap_socket(plain, server_hostname=LOOPBACK) as secure,
         ):
             secure.sendall(data)
@@ -123,7 +124,9 @@ class RunningValidator(RunningOperator):
         self, body: bytes, path: str = "/authenticate?timeout=30s", method: str = "POST", **headers: str
     ) -> Reply:
         """Send any body to the webhook."""
-        connection = http.client.HTTPSConnection(LOOPBACK, self.review_port, context=self._tls, timeout=10)
+        connection = http.client.HTTPSConnection(
+            LOOPBACK, self.review_port, context=self._tls, timeout=patient(10)
+        )
         sent = {"Content-Type": "application/json"}
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
         return _ask(connection, method, path, body, sent)

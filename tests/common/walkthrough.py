@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from common.world import ROOT
+from controlplane.waiting import patient
 
 DOCS: Final = ROOT / "docs"
 TEST: Final = re.compile(r"(?P<file>tests/[\w/]+\.py)::(?P<name>test_\w+)")
@@ -98,7 +99,7 @@ def walk(page: Path, directory: Path, environment: Mapping[str, str]) -> list[tu
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=_SECONDS,
+        timeout=patient(_SECONDS),
         check=False,
     )
     assert done.returncode == 0, done.stdout

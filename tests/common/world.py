@@ -19,7 +19,7 @@ from controlplane.cluster import Cluster, Options
 from controlplane.crds import install_crds
 from controlplane.ports import LOOPBACK, free_ports
 from controlplane.processes import Process
-from controlplane.waiting import wait_until
+from controlplane.waiting import patient, wait_until
 from servicetokens.api.names import API_VERSION, KEYS_SECRET, KIND_TOKEN
 from servicetokens.api.values import format_time, parse_time
 from servicetokens.controllers.main import Operator
@@ -279,7 +279,9 @@ class RunningOperator:
     def page(self, path: str) -> tuple[int, str]:
         """Return status and text of a page on the health address; 0 while nobody listens."""
         try:
-            with urllib.request.urlopen(f"http://{LOOPBACK}:{self.port}{path}", timeout=5) as response:
+            with urllib.request.urlopen(
+                f"http://{LOOPBACK}:{self.port}{path}", timeout=patient(5)
+            ) as response:
                 return response.status, response.read().decode()
         except urllib.error.HTTPError as error:
             with error:
@@ -329,7 +331,7 @@ class OperatorThread(threading.Thread):
         """Stop as at SIGTERM, and wait."""
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._ending.set)
-        self.join(timeout=20)
+        self.join(timeout=patient(20))
         assert not self.is_alive()
 
     async def _serve(self) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from controlplane.certificates import KeyPair
+from controlplane.waiting import patient
 
 REQUEST_SECONDS = 10.0  # longer than the server needs for anything but a watch
 
@@ -70,7 +71,7 @@ class ApiClient:
                 "application/merge-patch+json" if method == "PATCH" else "application/json"
             )
         connection = http.client.HTTPSConnection(
-            self._host, self._port, context=self._tls, timeout=REQUEST_SECONDS
+            self._host, self._port, context=self._tls, timeout=patient(REQUEST_SECONDS)
         )
         try:
             connection.request(method, path, body=data, headers=headers)

@@ -5,6 +5,8 @@ import subprocess
 from pathlib import Path
 from typing import Protocol
 
+from controlplane.waiting import patient
+
 KUBECTL_SECONDS = 60.0  # kubectl's own waits are given with --timeout; this one only ends a hang
 
 
@@ -48,7 +50,7 @@ def run_kubectl(
         input=stdin,
         capture_output=True,
         text=True,
-        timeout=KUBECTL_SECONDS,
+        timeout=patient(KUBECTL_SECONDS),
         check=False,
         stdin=None if stdin is not None else subprocess.DEVNULL,
         env={

@@ -14,6 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from controlplane.waiting import patient
+
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
 TAIL_BYTES = 16_384  # enough for the last stack trace of a Go program
 STOP_SECONDS = 10.0  # what Kubernetes components need at most to drain, when nobody holds a long request
@@ -100,8 +102,9 @@ class Process:
         """The exit status, as `status` gives it.
 
         Raises:
-            TimeoutError: the program still runs after `timeout` seconds.
+            TimeoutError: the program still runs after `timeout` seconds, on an ordinary machine (see `patience`).
         """
+        timeout = patient(timeout)
         try:
             status = self._supervisor.wait(timeout)
         except subprocess.TimeoutExpired:

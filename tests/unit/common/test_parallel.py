@@ -68,7 +68,7 @@ def test_what_a_folder_shares_ends_with_the_folder_in_any_order(tmp_path: Path) 
         (tmp_path / name).mkdir()
         (tmp_path / name / "conftest.py").write_text(CONFTEST.format(name))
         (tmp_path / name / f"test_{name}.py").write_text(TESTS)
-    command = [
+    command: list[str | Path] = [
         sys.executable,
         "-m",
         "pytest",
