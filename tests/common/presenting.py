@@ -76,18 +76,24 @@ class Surroundings:
         account_uid: str = "a-1",
         credentials: Sequence[Mapping[str, Any]] | None = None,
         suspended: str | None = None,
+        status: Mapping[str, Any] | None = None,
         **spec: Any,
     ) -> None:
         """Put the token, 30 days long unless *spec* says otherwise, with one credential unless others are given.
 
-        *suspended* is the time since when it is, because nobody used it.
+        *suspended* is the time since when it is, because nobody used it; *status* is what status says besides, where
+        numbers in `…Time` are Unix seconds.
         """
+        more = {
+            name: format_time(value) if name.endswith("Time") and isinstance(value, int) else value
+            for name, value in (status or {}).items()
+        }
         end = {} if "expirationTime" in spec or "expiresAfter" in spec else {"expiresAfter": "30d"}
         stored = [self.credential(self.token, uid=uid)] if credentials is None else list(credentials)
         body = {
             "metadata": _meta(name, uid, deleting=deleting),
             "spec": {"accountRef": {"name": "ci"}, **end, **spec},
-            "status": {"accountUID": account_uid, "credentials": stored, "suspensionTime": suspended},
+            "status": {"accountUID": account_uid, "credentials": stored, "suspensionTime": suspended, **more},
         }
         self.tokens.put(_decoded(wire.token_decoder, body))
 

@@ -8,6 +8,8 @@ AUTHENTICATOR: Final = "authn/authenticator.py"
 READING: Final = "authn/reading.py"
 TABLES: Final = "authn/tables.py"
 AUTHN: Final = ("tests/unit/authn",)
+CLAIMS: Final = ("tests/unit/authn/test_claims.py",)
+AUDIT: Final = ("tests/unit/validator/test_audit.py",)
 REMOVAL: Final = ("tests/property/test_removal.py",)
 
 MUTANTS: Final = (
@@ -72,5 +74,105 @@ MUTANTS: Final = (
         "lifecycle/snapshot.py",
         "    return None if role is None or role.deleting else role\n",
         "    return role\n",
+    ),
+    Mutant(
+        "gives up at a claimant whose key it does not know",
+        AUTHENTICATOR,
+        "                is_verifiable = is_verifiable and credential.key_id in keys.ids\n",
+        "                if credential.key_id not in keys.ids:\n                    return _UNKNOWN_KEY\n",
+        CLAIMS,
+    ),
+    Mutant(
+        "drops a claimant when there are many",
+        "authn/claims.py",
+        "        self._others.setdefault(token_id, {})[record.compact_uid] = record\n",
+        "        others = self._others.setdefault(token_id, {})\n"
+        "        if len(others) >= 15:\n            return\n"
+        "        others[record.compact_uid] = record\n",
+        CLAIMS,
+    ),
+    Mutant(
+        "tries every claimant although one was proven",
+        "authn/claims.py",
+        "        if others is None or self._is_proven(token_id, first):",
+        "        if others is None:",
+        CLAIMS,
+    ),
+    Mutant(
+        "takes a claimant for proven whose credential has changed",
+        "authn/claims.py",
+        "    return owner.compact_uid, credential.serial, credential.minted\n",
+        "    return owner.compact_uid, 0, b''\n",
+        CLAIMS,
+    ),
+    Mutant(
+        "spends as much on claimants as anybody asks for",
+        AUTHENTICATOR,
+        "        self._left -= count\n",
+        "",
+        CLAIMS,
+    ),
+    Mutant(
+        "refuses an unknown id without a keyed hash",
+        AUTHENTICATOR,
+        "claims.claimants(token_id) or self._nobody\n",
+        "claims.claimants(token_id)\n        if not claimants:\n            return self._find_ended(token_id)\n",
+        CLAIMS,
+    ),
+    Mutant(
+        "compares only with what is kept",
+        AUTHENTICATOR,
+        "            compare_digest(proof, sha256(token).digest())\n            and decision is not None\n",
+        "            decision is not None\n            and compare_digest(proof, sha256(token).digest())\n",
+        CLAIMS,
+    ),
+    Mutant(
+        "forgets a credential the moment it ends",
+        "authn/claims.py",
+        "            self._ended[token_id] = ended\n            self._ended.move_to_end(token_id)\n",
+        "            return\n            self._ended.move_to_end(token_id)\n",
+        CLAIMS,
+    ),
+    Mutant(
+        "takes a token that is claimed again for one that has ended",
+        "authn/claims.py",
+        "        if token_id not in self.first:\n            self._ended",
+        "        if token_id:\n            self.first.pop(token_id, None)\n            self._ended",
+        CLAIMS,
+    ),
+    Mutant(
+        "forgets which token an expired object had",
+        TABLES,
+        "        if item.status is not None and item.status.token_id:",
+        "        if False:",
+        CLAIMS,
+    ),
+    Mutant(
+        "revives a credential that is put back after its rotation",
+        READING,
+        "        succeeded = credentials if succeeded_at > credentials[0].mint_time else succeeded\n",
+        "",
+        CLAIMS,
+    ),
+    Mutant(
+        "accepts a credential that is not among the newest two",
+        READING,
+        "    return stored[: _MOST_CREDENTIALS - is_missing]\n",
+        "    return stored[:_MOST_CREDENTIALS]\n",
+        CLAIMS,
+    ),
+    Mutant(
+        "lets a client that fails too often hide a token that exists",
+        "validator/audit.py",
+        "self._known if rejected.record is not None else None if is_limited",
+        "None if is_limited else self._known if rejected.record is not None",
+        AUDIT,
+    ),
+    Mutant(
+        "never says how many lines were left out after the last one",
+        "validator/audit.py",
+        "        self._strangers.report_left_out()\n        self._known.report_left_out()\n",
+        "        self._strangers.report_left_out()\n",
+        AUDIT,
     ),
 )

@@ -20,13 +20,13 @@ from servicetokens.authn import imports
 from servicetokens.authn.addresses import Network, find_client, is_in
 from servicetokens.authn.decision import Accepted, Decision, Presented, Rejected, RejectReason, Unavailable
 from servicetokens.authn.index import Index
-from servicetokens.authn.records import Account, Credential, Role, TokenRecord
+from servicetokens.authn.records import STATES, Account, Credential, Role, Terms, TokenRecord, pack_mint
 from servicetokens.authn.requests import HttpRequest
 from servicetokens.authn.roles import allowing_roles, asks_for_roles, effective_roles, permissions_of
 from servicetokens.runtime.clock import Clock
 from servicetokens.tokens.format import find_id, mint
 from servicetokens.tokens.lifetime import MAX_CLOCK_SKEW
-from servicetokens.tokens.verifier import KeyRing
+from servicetokens.tokens.verifier import FIRST_KEY, KeyRing
 
 # A kept decision is made anew after so many seconds, so that whoever is told of uses hears of each token that is in
 # use about once a minute, at no cost to the requests in between.
@@ -42,6 +42,34 @@ _MALFORMED: Final = Rejected(RejectReason.MALFORMED)
 _UNKNOWN: Final = Rejected(RejectReason.UNKNOWN)
 _UNKNOWN_KEY: Final = Rejected(RejectReason.UNKNOWN_KEY)
 _WRONG_SECRET: Final = Rejected(RejectReason.WRONG_SECRET)
+_TOO_MANY_CLAIMANTS: Final = Unavailable(("too many objects claim the id of one token",))
+
+# No token has this SHA-256.
+_NO_PROOF: Final = bytes(32)
+# A presented token costs one keyed hash, or as many as there are objects that claim its id. That many, 50 us, nobody
+# needs to be kept from.
+_MOST_FREE: Final = 16
+# What more of them may cost together in each second: about a tenth of one core. A right token for an id that is claimed
+# so often is accepted unless somebody makes us spend all of that, and from then on it needs one hash only.
+_EFFORT_PER_SECOND: Final = 25_000
+
+
+class _Effort:
+    """So many keyed hashes in each second."""
+
+    def __init__(self, per_second: int) -> None:
+        self._per_second = per_second
+        self._second = -1
+        self._left = 0
+
+    def take(self, count: int, now: float) -> bool:
+        """Take *count* of them; False when there are none left. One token may cost more than a second allows."""
+        if int(now) != self._second:
+            self._second, self._left = int(now), self._per_second
+        if self._left <= 0:
+            return False
+        self._left -= count
+        return True
 
 
 class TokenAuthenticator:
@@ -80,6 +108,8 @@ class TokenAuthenticator:
         self._allow_without_roles = allow_without_roles
         self._on_use = on_use
         self._kept: OrderedDict[str, Accepted] = OrderedDict()
+        self._nobody = (_make_nobody(),)
+        self._effort = _Effort(_EFFORT_PER_SECOND)
 
     def authenticate(self, presented: Presented) -> Decision:
         """Say whether the token is good for this occasion."""
@@ -89,11 +119,11 @@ class TokenAuthenticator:
             return Unavailable(index.problems(self._clock.monotonic()))
         token = presented.token
         if len(token) != self._length:
-            decision = self._judge_foreign(token, keys)
+            decision: Decision = self._judge_foreign(token, keys)
         else:
             token_id, encoded = token[self._id_at : self._id_end], _encoded(token)
             decision = self._recall(token_id, encoded, keys) or self._judge(token, keys)
-        if isinstance(decision, Rejected):
+        if not isinstance(decision, Accepted):
             return decision
         found: Decision = decision
         if not decision.unconditional or presented.required_roles:
@@ -117,27 +147,32 @@ class TokenAuthenticator:
         return decision if decision is not None and decision.unconditional and decision.noted else None
 
     def _recall(self, token_id: str, token: bytes, keys: KeyRing) -> Accepted | None:
-        """Return the kept decision, if nothing that it was made by has changed and it is this very token."""
+        """Return the kept decision, if nothing that it was made by has changed and it is this very token.
+
+        The comparison comes first, and is made also where nothing is kept: how long it takes to refuse a token says
+        neither whether its id is known nor whether it is in use.
+        """
         decision = self._kept.get(token_id)
+        proof = _NO_PROOF if decision is None else decision.proof
         if (
-            decision is not None
+            compare_digest(proof, sha256(token).digest())
+            and decision is not None
             and decision.record is self._index.by_id.get(token_id)
             and decision.account_version == decision.record.account.version
             and decision.roles_version == self._index.roles_version
             and decision.keys is keys
             and decision.until > self._clock.now()
-            and compare_digest(decision.proof, sha256(token).digest())
         ):
             return decision
         return None
 
-    def _judge(self, token: str, keys: KeyRing) -> Accepted | Rejected:
+    def _judge(self, token: str, keys: KeyRing) -> Decision:
         """Verify the token, and judge it."""
         token_id = find_id(token, self._prefix)
         if token_id is None:
             return self._judge_foreign(token, keys)
         found = self._find(token, token_id, keys)
-        return found if isinstance(found, Rejected) else self._decide(*found, token, keys)
+        return self._decide(*found, token, keys) if isinstance(found, tuple) else found
 
     def _judge_foreign(self, token: str, keys: KeyRing) -> Accepted | Rejected:
         """Judge what has not the shape of our tokens: it may have been imported. See `imports` for what it costs."""
@@ -185,23 +220,47 @@ class TokenAuthenticator:
             self._kept.popitem(last=False)
         return accepted
 
-    def _find(self, token: str, token_id: str, keys: KeyRing) -> tuple[TokenRecord, Credential] | Rejected:
-        """Find the object whose token this is. An unknown id costs as much time as a known one."""
-        answer = _UNKNOWN
-        for record in self._index.claimants(token_id):
+    def _find(
+        self, token: str, token_id: str, keys: KeyRing
+    ) -> tuple[TokenRecord, Credential] | Rejected | Unavailable:
+        """Find the object whose token this is, among all that claim its id.
+
+        An id that nobody claims is verified, too, against a credential that nothing fits: it takes as long.
+        """
+        claims = self._index.claims
+        claimants = claims.claimants(token_id) or self._nobody
+        if len(claimants) > _MOST_FREE and not self._effort.take(len(claimants), self._clock.monotonic()):
+            return _TOO_MANY_CLAIMANTS
+        is_verifiable = True
+        for record in claimants:
             for credential in record.credentials:
-                if credential.id != token_id:
+                if credential.id != token_id and record is not self._nobody[0]:
                     continue
                 verifier = credential.verifier.hex()
                 if keys.verify(verifier, credential.key_id, record.uid, credential.serial, token):
+                    claims.prove(token_id, record, credential)
                     return record, credential
-                answer = _WRONG_SECRET
-                if credential.key_id not in keys.ids:
-                    self._index.on_unknown_key()
-                    return _UNKNOWN_KEY
-        if answer is _UNKNOWN:
-            keys.burn(token)
-        return answer
+                is_verifiable = is_verifiable and credential.key_id in keys.ids
+        not_claimed = self._find_ended(token_id)
+        if claimants is self._nobody:
+            return not_claimed
+        if is_verifiable:
+            return _WRONG_SECRET
+        self._index.on_unknown_key()
+        return _UNKNOWN_KEY
+
+    def _find_ended(self, token_id: str) -> Rejected:
+        """Say why an id is not claimed by any object: nobody knows it, or its credential has ended."""
+        ended = self._index.claims.find_ended(token_id)
+        if ended is None:
+            return _UNKNOWN
+        if ended.is_deleted:
+            reason = RejectReason.DELETED
+        elif ended.end is not None and ended.end <= self._clock.now():
+            reason = RejectReason.EXPIRED
+        else:
+            reason = RejectReason.REPLACED
+        return Rejected(reason, token_id=token_id, ended=ended)
 
     def _for_occasion(self, accepted: Accepted, presented: Presented) -> Decision:
         """Judge by what is asked: for whom, from where, and with which roles."""
@@ -229,6 +288,21 @@ class TokenAuthenticator:
             if not held.issuperset(presented.required_roles):
                 return Rejected(RejectReason.ROLE_MISSING, record, token_id)
         return accepted
+
+
+def _make_nobody() -> TokenRecord:
+    """Return an object with a credential that no token fits, for ids that no object claims."""
+    account = Account("", "")
+    minted = pack_mint(0, bytes(sha256().digest_size))
+    return TokenRecord(
+        compact_uid=0,
+        name="",
+        account=account,
+        account_uid="",
+        terms=Terms(roles=None, audiences=(), networks=()),
+        state=STATES[False, False, False, False],
+        current=Credential(id="", serial=0, key_id=FIRST_KEY, minted=minted, life=0),
+    )
 
 
 def common_audiences(accepted: Accepted, presented: Presented) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from enum import StrEnum
 import msgspec
 
 from servicetokens.authn.addresses import Origin
+from servicetokens.authn.claims import Ended
 from servicetokens.authn.records import Role, TokenRecord
 from servicetokens.authn.requests import HttpRequest
 from servicetokens.tokens.verifier import KeyRing
@@ -27,7 +28,9 @@ class RejectReason(StrEnum):
     WRONG_SECRET = "WrongSecret"
     """Its id is known, its secret part is not the one that was minted."""
     DELETED = "Deleted"
-    """Its object is being deleted."""
+    """Its object is being deleted, or was deleted."""
+    REPLACED = "Replaced"
+    """Its credential was rotated out, or replaced, and its overlap is over."""
     UNREADABLE = "Unreadable"
     """Its object, or its account, says something that we do not understand: no guess in its favour."""
     ACCOUNT_NOT_FOUND = "AccountNotFound"
@@ -54,6 +57,8 @@ class RejectReason(StrEnum):
     """The client is outside of the networks that it is bound to."""
     ROLE_MISSING = "RoleMissing"
     """It is good, but a role that the asker requires, or every role that it was given, is not granted."""
+    NOT_PERMITTED = "NotPermitted"
+    """It is good, but its roles lack the permission to ask about the tokens of others."""
     REQUEST_NOT_ALLOWED = "RequestNotAllowed"
     """It is good, but none of its roles allows this HTTP request."""
 
@@ -128,12 +133,14 @@ class Accepted(msgspec.Struct, gc=False, eq=False):
 class Rejected(msgspec.Struct, frozen=True, gc=False):
     """The token is refused. *record* is its object where the secret part was right: then it may be named.
 
-    *token_id* is the public id of the credential that was presented, with the record.
+    *ended* is what is left of its credential where that has ended: whether the secret part was right is not known then.
+    *token_id* is the public id that was presented, with either of them.
     """
 
     reason: RejectReason
     record: TokenRecord | None = None
     token_id: str = ""
+    ended: Ended | None = None
 
 
 class Unavailable(msgspec.Struct, frozen=True, gc=False):

@@ -29,7 +29,7 @@ def find_imported(
     """
     fitting = [
         (record, credential)
-        for record in index.claimants(handle)
+        for record in index.claims.claimants(handle)
         for credential in record.credentials
         if credential.id == handle
         and keys.verify(credential.verifier.hex(), credential.key_id, record.uid, credential.serial, token)

@@ -1,30 +1,29 @@
 """All that is known of tokens, accounts and roles, and whether it can be relied upon at this moment.
 
 Fed by watches through the tables of `servicetokens.authn.tables`; read by the authenticator. Two objects that
-claim the same token id (a status copied by hand) do not get into each other's way: every claimant is kept,
-and the keyed hash, which is bound to the object's uid, tells whose token it is.
+claim the same token id (a status copied by hand) do not get into each other's way: see `claims`.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Final
 from weakref import WeakValueDictionary
 
+from servicetokens.authn.claims import Claims, Ended
 from servicetokens.authn.records import Account, Credential, Role, Terms, TokenRecord
 from servicetokens.tokens.imported import is_handle
 from servicetokens.tokens.verifier import KeyRing
 
-# Ids are random, so a second claimant is a copy. The bound is on the number of hashes that one presented
-# token costs; whoever can write more statuses than this has no need of such an attack.
-_MOST_RIVALS: Final = 15
 _NEVER: Final = -math.inf
+_Call = Callable[[], None]
 
 
 class Index:
     """The three tables joined. Not for use by several threads.
 
     Attributes:
-        by_id: the first object that claims a token id; `claimants` gives all.
+        claims: which objects claim a token id.
+        by_id: the first object that claims a token id.
         by_key: how many credentials name each key, by its id as they spell it.
         imports_by_key: the same for imported values alone; empty where there are none.
         roles: the catalogue by name.
@@ -37,20 +36,20 @@ class Index:
 
     def __init__(self, *, max_staleness: float) -> None:
         """Start empty and unusable; *max_staleness* is for how many seconds a sign of life is relied upon."""
-        self.by_id: dict[str, TokenRecord] = {}
+        self.claims = Claims()
+        self.by_id = self.claims.first
         self.by_key: dict[str, int] = {}
         self.imports_by_key: dict[str, int] = {}
         self.roles: dict[str, Role] = {}
         self.roles_version = 0
         self.keys: KeyRing | None = None
         self.usable_until = _NEVER
-        self.on_unknown_key: Callable[[], None] = lambda: None
-        self.on_state_change: Callable[[], None] = lambda: None
+        self.on_unknown_key: _Call = lambda: None
+        self.on_state_change: _Call = lambda: None
         self._max_staleness = max_staleness
         self._confirmed_at: dict[str, float] = {}
         self._sentences: dict[str, tuple[str, str]] = {}
         self._holds: dict[str, str] = {}
-        self._rivals_by_id: dict[str, list[TokenRecord]] = {}
         self._accounts: WeakValueDictionary[tuple[str, str], Account] = WeakValueDictionary()
         self._terms: WeakValueDictionary[object, Terms] = WeakValueDictionary()
 
@@ -112,35 +111,29 @@ class Index:
 
     # --------------------------------------------------------------------------------- who claims a token id
 
-    def claimants(self, token_id: str) -> Iterator[TokenRecord]:
-        """Give the objects that claim *token_id*, the first one first; mostly one or none."""
-        first = self.by_id.get(token_id)
-        if first is not None:
-            yield first
-            yield from self._rivals_by_id.get(token_id, ())
-
     def link(self, record: TokenRecord) -> None:
         """Make the credentials of *record* findable."""
         for credential in record.credentials:
             if self.keys is not None and credential.key_id not in self.keys.ids:
                 self.on_unknown_key()
             self._count(credential, 1)
-            if self.by_id.setdefault(credential.id, record) is not record:
-                rivals = self._rivals_by_id.setdefault(credential.id, [])
-                if record not in rivals and len(rivals) < _MOST_RIVALS:
-                    rivals.append(record)
+            self.claims.add(credential.id, record)
 
     def unlink(self, record: TokenRecord) -> None:
         """Forget the credentials of *record*."""
         for credential in record.credentials:
             self._count(credential, -1)
-            claimants = [one for one in self.claimants(credential.id) if one is not record]
-            self.by_id.pop(credential.id, None)
-            self._rivals_by_id.pop(credential.id, None)
-            if claimants:
-                self.by_id[credential.id] = claimants[0]
-            if len(claimants) > 1:
-                self._rivals_by_id[credential.id] = claimants[1:]
+            self.claims.drop(credential.id, record)
+
+    def remember_ended(self, record: TokenRecord, *, is_deleted: bool = False) -> None:
+        """Remember the credentials of *record*, which is unlinked, as ended, but for those that are claimed now."""
+        for credential in record.credentials:
+            if not is_handle(credential.id):
+                self.claims.end(credential.id, _ended(record, credential.end, is_deleted=is_deleted))
+
+    def remember_last(self, record: TokenRecord, token_id: str, end: int | None) -> None:
+        """Remember *token_id*, which status names although its credential is gone, as ended; *end* is when it did."""
+        self.claims.end(token_id, _ended(record, end))
 
     def _count(self, credential: Credential, by: int) -> None:
         for table in (self.by_key, self.imports_by_key) if is_handle(credential.id) else (self.by_key,):
@@ -164,3 +157,8 @@ class Index:
     def shared_terms(self, terms: Terms) -> Terms:
         """Return the equal object that other tokens hold already, or *terms* itself."""
         return self._terms.setdefault((terms.roles, terms.audiences, terms.networks), terms)
+
+
+def _ended(record: TokenRecord, end: int | None, *, is_deleted: bool = False) -> Ended:
+    account = record.account
+    return Ended(account.namespace, record.name, account.name, end, is_deleted)

@@ -29,6 +29,7 @@ from servicetokens.authn.wire import (
     RoleObject,
     TokenObject,
     TokenSpec,
+    TokenStatus,
     Verifier,
     WireCredential,
 )
@@ -171,12 +172,28 @@ def _read_spec(spec: TokenSpec) -> _Spec:
 def _read_credentials(item: TokenObject) -> list[Credential]:
     spec = _read_spec(item.spec)
     credentials = [_read_credential(stored, spec) for stored in _newest(item)]
-    for older in credentials[1:]:
+    if not credentials:
+        return credentials
+    succeeded, succeeded_at = credentials[1:], credentials[0].mint_time
+    if item.status is not None and (item.status.serial or 0) > credentials[0].serial:
+        # Its successor is not on status: it could not be delivered, or somebody has put this one back.
+        succeeded_at = _read_last_mint(item.status)
+        # Of one that could not be delivered nothing is left but the serial, and the other's end is that of its overlap.
+        succeeded = credentials if succeeded_at > credentials[0].mint_time else succeeded
+    for older in succeeded:
         if is_handle(older.id):
             continue
         # Whatever status says, it does not outlive the rotation by more than the overlap of the spec.
-        older.life = earliest(older.life, credentials[0].mint_time + spec.overlap - older.mint_time)
+        older.life = earliest(older.life, succeeded_at + spec.overlap - older.mint_time)
     return credentials
+
+
+def _read_last_mint(status: TokenStatus) -> int:
+    """Return when the last credential was minted, by the status itself. Raises ValueError: it does not say."""
+    if status.mint_time is None:
+        message = "mintTime is missing beside serial"
+        raise ValueError(message)
+    return values.parse_recorded_time(status.mint_time)
 
 
 def _read_credential(stored: WireCredential, spec: _Spec) -> Credential:
@@ -216,6 +233,14 @@ def _shared_key_id(key_id: str) -> str:
     return key_id
 
 
+def read_end(status: TokenStatus) -> int | None:
+    """Return when the last credential ends or ended, for the log; None when that is never, or cannot be read."""
+    try:
+        return None if status.expiration_time is None else values.parse_recorded_time(status.expiration_time)
+    except ValueError:
+        return None
+
+
 def _read_last_use(item: TokenObject) -> int:
     """Return when it was last used, as far as that can be read: nothing that is decided depends on it."""
     text = item.status.last_used_time if item.status else ""
@@ -247,11 +272,17 @@ def _dead(stored: WireCredential) -> Credential:
 
 
 def _newest(item: TokenObject) -> Sequence[WireCredential]:
-    """Return the stored credentials, the highest serial first, and no more than there can be."""
-    stored = item.status.credentials if item.status else ()
-    if len(stored) <= 1:
-        return stored
-    return sorted(stored, key=lambda credential: credential.serial, reverse=True)[:_MOST_CREDENTIALS]
+    """Return the stored credentials, the highest serial first, and no more than there can be.
+
+    They are the newest two that the object has had: where `status.serial` is higher than all of them, it counts as one.
+    """
+    if item.status is None:
+        return ()
+    stored, last = item.status.credentials, item.status.serial or 0
+    if len(stored) > 1:
+        stored = tuple(sorted(stored, key=lambda credential: credential.serial, reverse=True))
+    is_missing = bool(stored) and last > stored[0].serial
+    return stored[: _MOST_CREDENTIALS - is_missing]
 
 
 def _shared_number(seconds: int, known: object) -> int:

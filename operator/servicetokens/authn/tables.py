@@ -7,7 +7,7 @@ and its end sweeps away what it did not: those were deleted while nobody watched
 from typing import Protocol
 
 from servicetokens.authn.index import Index
-from servicetokens.authn.reading import forget_account, read_role, read_token, update_account
+from servicetokens.authn.reading import forget_account, read_end, read_role, read_token, update_account
 from servicetokens.authn.records import Account, TokenRecord, compact_uid
 from servicetokens.authn.wire import AccountObject, RoleObject, TokenObject
 
@@ -77,17 +77,24 @@ class TokenTable(Table):
         record = read_token(item, account)
         record.terms = self._index.shared_terms(record.terms)
         record.mark = self._list
-        before = self._records.get(record.compact_uid)
-        self._forget(record.compact_uid)
+        before = self._records.pop(record.compact_uid, None)
+        if before is not None:
+            self._index.unlink(before)
         self._records[record.compact_uid] = record
         self._index.link(record)
+        if before is not None:
+            self._index.remember_ended(before)
+        if item.status is not None and item.status.token_id:
+            self._index.remember_last(record, item.status.token_id, read_end(item.status))
         if before is not None and _refusal(before) != _refusal(record):
             self._index.on_state_change()
 
     def put_unreadable(self, identity: Identity) -> None:
-        """See `Sink`. What it said before may no longer be what it says."""
+        """See `Sink`. What it said before may no longer be what it says; its credentials may live."""
         self.unreadable += 1
-        self._forget(compact_uid(identity.uid))
+        record = self._records.pop(compact_uid(identity.uid), None)
+        if record is not None:
+            self._index.unlink(record)
 
     def remove(self, identity: Identity) -> None:
         """See `Sink`."""
@@ -103,6 +110,7 @@ class TokenTable(Table):
         record = self._records.pop(uid, None)
         if record is not None:
             self._index.unlink(record)
+            self._index.remember_ended(record, is_deleted=True)
 
 
 def _refusal(record: TokenRecord) -> tuple[bool, bool]:

@@ -72,6 +72,10 @@ class TokenStatus(msgspec.Struct, gc=False):
     """`status` of a token."""
 
     account_uid: str = msgspec.field(name="accountUID", default="")
+    serial: int | None = None
+    mint_time: str | None = msgspec.field(name="mintTime", default=None)
+    expiration_time: str | None = msgspec.field(name="expirationTime", default=None)
+    token_id: str = msgspec.field(name="tokenID", default="")
     last_used_time: str = msgspec.field(name="lastUsedTime", default="")
     suspension_time: str | None = msgspec.field(name="suspensionTime", default=None)
     credentials: tuple[WireCredential, ...] = ()

@@ -1,8 +1,9 @@
 """The audit trail: who was let in, and who was refused and why. To the stranger nobody says why.
 
-One line for every refusal of a token that exists; anybody can cause the others, so of these there are only so
-many a second, and a count of what was left out. Of acceptances a sample: about one line a minute for each token
-in use. Lines name public ids, never a token. The metrics count everything.
+One line for every refusal of a token that exists, whatever else its client has failed at; anybody can cause the
+others, so of these there are only so many a second. What was left out is counted, and told within a second or two. Of
+acceptances a sample: about one line a minute for each token in use. Lines name public ids, never a token. The metrics
+count everything.
 """
 
 from typing import Final
@@ -25,11 +26,12 @@ _TOO_MANY: Final = "TooManyFailures"
 
 
 class Lines:
-    """Room for so many lines in each second."""
+    """Room for so many lines in each second; *about* says of what, in the count of those that were left out."""
 
-    def __init__(self, clock: Clock, per_second: int) -> None:
+    def __init__(self, clock: Clock, per_second: int, about: str) -> None:
         self._clock = clock
         self._per_second = per_second
+        self._about = about
         self._second = 0
         self._used = 0
         self._left_out = 0
@@ -38,14 +40,19 @@ class Lines:
         """Take the room for one line; False when there is none left."""
         second = self._clock.now()
         if second != self._second:
-            if self._left_out:
-                _log.info("lines left out", count=self._left_out)
-            self._second, self._used, self._left_out = second, 0, 0
+            self.report_left_out()
+            self._second, self._used = second, 0
         if self._used >= self._per_second:
             self._left_out += 1
             return False
         self._used += 1
         return True
+
+    def report_left_out(self) -> None:
+        """Log how many lines were left out since the last time, if there were any."""
+        if self._left_out:
+            _log.info("lines left out", count=self._left_out, about=self._about)
+            self._left_out = 0
 
 
 class Acceptances:
@@ -53,7 +60,11 @@ class Acceptances:
 
     def __init__(self, clock: Clock, trusted: tuple[Network, ...]) -> None:
         self._trusted = trusted
-        self._lines = Lines(clock, _ACCEPTED_PER_SECOND)
+        self._lines = Lines(clock, _ACCEPTED_PER_SECOND, "accepted tokens")
+
+    def report_left_out(self) -> None:
+        """See `Lines`."""
+        self._lines.report_left_out()
 
     def note(self, accepted: Accepted, presented: Presented) -> None:
         """Log that a token let somebody in."""
@@ -82,8 +93,13 @@ class Refusals:
         self._tally = tally
         self._failures = failures
         self._trusted = trusted
-        self._strangers = Lines(clock, _STRANGERS_PER_SECOND)
-        self._known = Lines(clock, _KNOWN_PER_SECOND)
+        self._strangers = Lines(clock, _STRANGERS_PER_SECOND, "tokens that are not known")
+        self._known = Lines(clock, _KNOWN_PER_SECOND, "tokens that exist")
+
+    def report_left_out(self) -> None:
+        """See `Lines`."""
+        self._strangers.report_left_out()
+        self._known.report_left_out()
 
     def note(self, rejected: Rejected, origin: Origin | None = None, *, is_failure: bool = True) -> bool:
         """Count a refused token, and log its name if it is known: then it was the right secret.
@@ -92,31 +108,21 @@ class Refusals:
         else. Without *is_failure* the token was good, only not for this, which has no such limit; nor has a caller
         that asks for others, who has no origin.
         """
-        if is_failure and origin is not None and not self.has_room(origin):
-            return False
-        self._tally.reject(rejected.reason)
-        record = rejected.record
-        client = self._client(origin) if origin is not None else None
-        if record is None:
-            if self._strangers.has_room():
-                _log.info(
-                    "token refused",
-                    protocol=self._tally.protocol,
-                    reason=rejected.reason.value,
-                    client=_text_of(client),
-                )
-        elif self._known.has_room():
+        is_limited = is_failure and origin is not None and not self.has_room(origin)
+        if not is_limited:
+            self._tally.reject(rejected.reason)
+        # Whoever fails too often may not keep a token that exists out of the log by that.
+        lines = self._known if rejected.record is not None else None if is_limited else self._strangers
+        if lines is not None and lines.has_room():
+            client = self._client(origin) if origin is not None else None
             _log.info(
                 "token refused",
                 protocol=self._tally.protocol,
                 reason=rejected.reason.value,
-                token_id=rejected.token_id,
-                namespace=record.account.namespace,
-                token=record.name,
-                account=record.account.name,
+                **_names_of(rejected),
                 client=_text_of(client),
             )
-        return True
+        return not is_limited
 
     def note_request(self, reason: str) -> None:
         """Count a request that presented nothing that could be judged. Not logged: it names nobody."""
@@ -131,6 +137,18 @@ class Refusals:
 
     def _client(self, origin: Origin) -> Address | None:
         return find_client(origin, self._trusted) or origin.peer
+
+
+def _names_of(rejected: Rejected) -> dict[str, str]:
+    """Return whose token it is, as far as that is known. Of a credential that has ended the secret was not checked."""
+    record, ended = rejected.record, rejected.ended
+    if record is not None:
+        namespace, name, account = record.account.namespace, record.name, record.account.name
+    elif ended is not None:
+        namespace, name, account = ended.namespace, ended.name, ended.account
+    else:
+        return {}
+    return {"token_id": rejected.token_id, "namespace": namespace, "token": name, "account": account}
 
 
 def _text_of(address: Address | None) -> str:

@@ -52,7 +52,6 @@ UNAVAILABLE: Final = render_problem(
 )
 # In the log, a caller's token is told from those that it asks about.
 _PROTOCOL: Final = "introspection-caller"
-_MALFORMED: Final = Rejected(RejectReason.MALFORMED)
 
 
 class Callers:
@@ -91,13 +90,14 @@ class Callers:
         if isinstance(decision, Unavailable):
             return UNAVAILABLE
         if isinstance(decision, Accepted) and not _is_called(decision, name):
-            decision = _MALFORMED
+            decision = Rejected(RejectReason.MALFORMED, decision.record, decision.token_id)
         if isinstance(decision, Rejected):
             if not self._refusals.note(decision, origin):
                 return _TOO_MANY
             return _INVALID_BEARER if name is None else _INVALID_CLIENT
         if PERMISSION not in decision.permissions:
-            self._refusals.note_request("NotPermitted")
+            refused = Rejected(RejectReason.NOT_PERMITTED, decision.record, decision.token_id)
+            self._refusals.note(refused, origin, is_failure=False)
             return _FORBIDDEN
         return None
 

@@ -67,6 +67,7 @@ class Answering:
         tally: makes the counters of one listener, by its name.
         tls: None when there is no certificate.
         ready: whether answers can be given at the moment.
+        trails: takes note of what logs refusals, which is asked for what was left out now and then.
     """
 
     authenticator: TokenAuthenticator
@@ -76,6 +77,7 @@ class Answering:
     tally: Callable[[str], Tally]
     tls: ListenerTls | None
     ready: Callable[[], bool]
+    trails: Callable[[Refusals], None]
 
     @property
     def behind_proxies(self) -> bool:
@@ -89,7 +91,9 @@ class Answering:
 
     def refusals(self, tally: Tally) -> Refusals:
         """Return what counts and logs the refusals of one listener."""
-        return Refusals(tally, self.clock, self.failures, self.trusted)
+        refusals = Refusals(tally, self.clock, self.failures, self.trusted)
+        self.trails(refusals)
+        return refusals
 
 
 class HttpService:

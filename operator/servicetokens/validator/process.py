@@ -30,7 +30,7 @@ from servicetokens.runtime.clock import SystemClock
 from servicetokens.runtime.entropy import os_entropy
 from servicetokens.runtime.metrics import make_registry
 from servicetokens.runtime.settings import ValidatorSettings
-from servicetokens.validator.audit import Acceptances
+from servicetokens.validator.audit import Acceptances, Refusals
 from servicetokens.validator.failures import FailureLimit
 from servicetokens.validator.keys import KeyReader
 from servicetokens.validator.knowledge import Followers, SchemaGuard, Troubles, make_feeds
@@ -47,6 +47,8 @@ _NOTICE_SECONDS: Final = 5.0
 _DRAIN_SECONDS: Final = 10.0
 _CERTIFICATE_PERIOD: Final = 2.0
 _TIDY_PERIOD: Final = 0.2
+# Lines are counted by the second.
+_TRAIL_PERIOD: Final = 1.0
 # A bookmark comes two seconds before the end of a watch, and the API server sends none more often than so.
 _LONGEST_WATCH: Final = 30
 
@@ -97,6 +99,7 @@ class Validator:
             count_validators=partial(count_validators, LeaseStore(api), settings.namespace),
         )
         self._tallies: list[Tally] = []
+        self._trails: list[Acceptances | Refusals] = [self._acceptances]
         self._listeners = tuple(make_listeners(settings, self._answering(settings)))
 
     def registry(self) -> CollectorRegistry:
@@ -137,7 +140,12 @@ class Validator:
                 await one.start()
             working = {
                 asyncio.create_task(work)
-                for work in (self._learn(), self._keys.run(), self._reload_certificate())
+                for work in (
+                    self._learn(),
+                    self._keys.run(),
+                    self._reload_certificate(),
+                    self._report_left_out(),
+                )
             }
             done, _ = await asyncio.wait({stopped, *working}, return_when=asyncio.FIRST_COMPLETED)
             if stopped in done:
@@ -176,6 +184,7 @@ class Validator:
             tally=self._tally,
             tls=self._tls,
             ready=lambda: not self.missing(),
+            trails=self._trails.append,
         )
 
     def _tally(self, protocol: str) -> Tally:
@@ -208,6 +217,17 @@ class Validator:
         gc.freeze()
         _return_memory()
         _log.info("ready", tokens=len(self._index))
+
+    async def _report_left_out(self) -> None:
+        """Say how many lines were left out of the log, also when no other line follows."""
+        try:
+            while True:
+                await asyncio.sleep(_TRAIL_PERIOD)
+                for trail in self._trails:
+                    trail.report_left_out()
+        finally:
+            for trail in self._trails:
+                trail.report_left_out()
 
     async def _reload_certificate(self) -> None:
         while True:

@@ -150,7 +150,7 @@ def test_a_token_of_ours_gains_nothing_by_being_called_imported(it: Surroundings
         "import": {"secretRef": {"name": "x"}, "until": format_time(it.clock.now() + DAY)}
     }
     it.put_token(credentials=[newer, own], **asked)
-    assert it.reason() == "Unknown"
+    assert it.reason() == "Replaced"
 
 
 def test_a_copied_verifier_of_an_imported_value_never_fits(it: Surroundings) -> None:

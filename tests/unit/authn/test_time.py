@@ -60,7 +60,7 @@ def test_an_older_credential_ends_with_its_overlap(it: Surroundings) -> None:
     it.accepted(newer)
     third = it.mint()
     it.put_token(credentials=[*credentials, it.credential(third, serial=3)])
-    assert it.reason() == "Unknown"
+    assert it.reason() == "Expired"
     it.accepted(third)
 
 

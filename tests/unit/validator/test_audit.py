@@ -6,10 +6,13 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from common.asking import ask, make_gate
+from common.asking import ask, make_gate, make_refusals
 from common.presenting import Surroundings
 from servicetokens.validator.audit import Acceptances
+from servicetokens.validator.failures import BURST
 from servicetokens.validator.forward_auth import ForwardAuth
+from servicetokens.validator.gate import Gate
+from servicetokens.validator.metrics import Tally
 
 Lines = list[MutableMapping[str, Any]]
 
@@ -59,7 +62,47 @@ def test_strangers_cannot_fill_a_disk_and_do_not_hide_the_others(lines: Lines) -
     around.clock.advance(1)
     around.confirm()
     ask(handler, bearer(f"svt_{1:012}_{'a' * 49}"))
-    assert lines[-2] == {"event": "lines left out", "count": 90, "log_level": "info"}
+    assert lines[-2] == {
+        "event": "lines left out",
+        "count": 90,
+        "about": "tokens that are not known",
+        "log_level": "info",
+    }
+
+
+def refused(lines: Lines) -> int:
+    """Return how many refusals of tokens that exist are in the log, by a line or by a count."""
+    named = [line for line in lines if line["event"] == "token refused" and "token_id" in line]
+    left_out = [line for line in lines if line.get("about") == "tokens that exist"]
+    return len(named) + sum(int(line["count"]) for line in left_out)
+
+
+def test_a_client_that_fails_too_often_does_not_hide_a_token_that_exists(lines: Lines) -> None:
+    """It is told to ask less, as before; each presentation of a revoked token is in the log, or counted there."""
+    around = Surroundings()
+    around.put_token(state="Revoked")
+    refusals = make_refusals(around, Tally("test"))
+    handler = ForwardAuth(Gate(around.authenticator, Tally("test"), refusals), behind_proxies=False)
+    for _ in range(BURST):
+        ask(handler, ("Authorization", "Bearer x"))
+    answers = [ask(handler, bearer(around.token.reveal())).status for _ in range(150)]
+    assert answers == [429] * 150
+    refusals.report_left_out()
+    refusals.report_left_out()
+    assert refused(lines) == 150
+    assert len([line for line in lines if "token_id" in line]) == 100
+
+
+def test_a_refusal_of_a_credential_that_has_ended_names_its_object(lines: Lines) -> None:
+    """Rotated, or deleted: to the client it is unknown, to the log it is not."""
+    around = Surroundings()
+    handler = ForwardAuth(make_gate(around), behind_proxies=False)
+    around.put_token(credentials=[around.credential(around.mint(), serial=2)])
+    assert ask(handler, bearer(around.token.reveal())).status == 401
+    around.remove_token()
+    (line,) = lines
+    assert (line["reason"], line["token_id"]) == ("Replaced", around.token.id)
+    assert (line["namespace"], line["token"], line["account"]) == ("team-a", "ci-prod", "ci")
 
 
 def test_acceptances_are_a_sample(lines: Lines) -> None:

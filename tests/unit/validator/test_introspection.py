@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 import pytest
+from structlog.testing import capture_logs
 
 from common.asking import Reply, ask, make_refusals
 from common.presenting import DAY, Surroundings
@@ -237,6 +238,18 @@ def test_in19_whoever_lacks_the_permission_is_refused(desk: Desk) -> None:
         reply = desk.ask(own, header)
         assert reply.status == 403
         assert 'scope="servicetokens:introspect"' in reply.headers["WWW-Authenticate"]
+
+
+def test_a_caller_that_is_refused_with_its_own_token_is_named_in_the_log(desk: Desk) -> None:
+    """It exists: without the permission, and under the name of another caller."""
+    own = desk.token.reveal()
+    with capture_logs() as lines:
+        assert desk.ask(own, ("Authorization", f"Bearer {own}")).status == 403
+        assert desk.ask(own, basic("team-a/another", own)).status == 401
+    assert [(line["reason"], line["token_id"]) for line in lines] == [
+        ("NotPermitted", desk.token.id),
+        ("Malformed", desk.token.id),
+    ]
 
 
 def test_a_callers_token_is_judged_by_all_that_restricts_it(desk: Desk) -> None:
