@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from bench import enforcing, helping, minting, relisting, report, revoking, serving, starting
+from bench import enforcing, finding, helping, minting, relisting, report, revoking, serving, starting
 from bench.contest import FEW, FEW_NAMESPACE, MANY_NAMESPACE, ROTATION, open_arena
 from bench.machine import Machine
 from bench.objects import prepare_namespace
@@ -66,6 +66,8 @@ def main() -> int:
             sections = asyncio.run(_measure(cluster, options))
             _say("helping: the plugin, a bare interpreter and kubectl in turn")
             sections.append(helping.measure(build.find() / "kubectl"))
+            _say("finding leaks: two large logs without a token")
+            sections.append(finding.measure(options.megabytes))
     except FAILURES as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
@@ -83,6 +85,9 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--stored", type=int, default=100_000, help="tokens that the validator holds")
     parser.add_argument("--applied", type=int, default=1000, help="tokens that are applied at once")
     parser.add_argument("--revocations", type=int, default=100, help="of one token, each with its proof")
+    parser.add_argument(
+        "--megabytes", type=int, default=100, help="size of the log that is searched for leaks"
+    )
     parser.add_argument("--rounds", type=int, default=5, help="rounds of serving")
     parser.add_argument("--seconds", type=float, default=2.0, help="length of one sample of serving")
     return parser.parse_args()

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from mutants import authentication, imports, unused
+from mutants import authentication, imports, leaks, unused
 from mutants.mutant import CHECKS, CREDENTIALS, PLAN, SCHEDULE, SNAPSHOT, VERIFIER, Mutant
 
 MUTANTS: Final = (
@@ -263,5 +263,6 @@ MUTANTS: Final = (
     ),
     *authentication.MUTANTS,
     *imports.MUTANTS,
+    *leaks.MUTANTS,
     *unused.MUTANTS,
 )

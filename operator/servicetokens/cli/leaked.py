@@ -6,15 +6,20 @@ from typing import IO
 
 import click
 
-from servicetokens.cli import changes, leaks, output
+from servicetokens.cli import changes, output
 from servicetokens.cli.exits import Exit, Failure
-from servicetokens.cli.leaks import Sighting
+from servicetokens.cli.leaks import finder
+from servicetokens.cli.leaks.finder import Report, Sighting
 from servicetokens.cli.options import at_a_place, run
 from servicetokens.cli.revoke import revoke as revoke_for
 from servicetokens.cli.rotate import ask, rotate
 from servicetokens.cli.selection import ask_to_paste, list_widely
 from servicetokens.cli.session import Place, Session
 from servicetokens.cli.views import TokenView
+from servicetokens.runtime.terminal import escape_controls
+
+# A table stays a table: the first places lead to the token, and the others are found by searching for its id.
+_SHOWN_PLACES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +45,7 @@ class Leak:
 
 
 @click.command("leaked")
-@click.argument("file", type=click.File("r", errors="replace"), default="-")
+@click.argument("file", type=click.File("rb"), default="-")
 @click.option("--revoke", is_flag=True, help="Revoke them for KeyCompromise: their workloads stop, too.")
 @click.option(
     "--rotate", "rotates", is_flag=True, help="Replace them without overlap: workloads read the new one."
@@ -48,21 +53,41 @@ class Leak:
 @changes.timeout_option(changes.PROOF_SECONDS)
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @at_a_place()
-def command(place: Place, file: IO[str], timeout: float, *, revoke: bool, rotates: bool, yes: bool) -> None:
-    """Find all tokens in FILE (or stdin), also in base64, tell whose they are, and end them if asked to.
+def command(place: Place, file: IO[bytes], timeout: float, *, revoke: bool, rotates: bool, yes: bool) -> None:
+    """Find all tokens in FILE (or stdin), show who owns them, and revoke or rotate them on request.
 
-    No token is printed, only public ids. Exits with 3 as long as one that was found may still be accepted. Ids
-    are public, so a text can be made up that names somebody's token: look at it before you end one.
+    Tokens are also found where they are encoded (base64, hexadecimal, percent, JSON and other escapes, UTF-16),
+    compressed (gzip, bzip2, xz, zip) or broken over lines, up to three layers deep. No token is printed, only
+    public ids. Exits with 3 as long as a token that was found may still be accepted, and when a part of the data
+    could not be read. Public ids are no secret, so anyone can write a text that names your token: look at the text
+    before you revoke.
     """
     if revoke and rotates:
         message = "--revoke and --rotate exclude each other: rotated tokens end as well, but workloads go on"
         raise click.UsageError(message)
     ask_to_paste("text", file)
-    seen = leaks.find(file)
-    if not seen:
-        click.echo("no token found")
-        return
-    run(place, lambda session: _handle(session, seen, timeout, revoke=revoke, rotates=rotates, yes=yes))
+    report = finder.find(file.read(finder.INPUT_BYTES + 1))
+    for part in report.unread:
+        click.echo(f"warning: could not be read: {escape_controls(part)}", err=True)
+    if report.sightings:
+        run(
+            place,
+            lambda session: _handle(
+                session, report.sightings, timeout, revoke=revoke, rotates=rotates, yes=yes
+            ),
+        )
+    else:
+        click.echo("no token found in what could be read" if report.unread else "no token found")
+    _fail_if_unread(report)
+
+
+def _fail_if_unread(report: Report) -> None:
+    """Raise `Failure` unless all of the data was searched."""
+    count = len(report.unread)
+    if count:
+        parts = "1 part" if count == 1 else f"{count} parts"
+        message = f"{parts} of the data could not be read and may hold tokens: unpack or decrypt them, and search again"
+        raise Failure(message, Exit.NOT_GOOD)
 
 
 async def _handle(
@@ -112,7 +137,8 @@ async def _end(
 def _show(session: Session, found: Sequence[Leak]) -> None:
     rows = []
     for one in found:
-        lines = ", ".join(map(str, one.sighting.lines[:5])) + (", …" if len(one.sighting.lines) > 5 else "")  # noqa: PLR2004
+        places = one.sighting.places
+        lines = ", ".join(map(str, places[:_SHOWN_PLACES])) + (", …" if len(places) > _SHOWN_PLACES else "")
         token = one.token
         whose = f"{token.namespace}/{token.name}, account {token.account}" if token else "of nobody here"
         state = output.state(token.state) if token and one.is_alive else ("ended" if token else "unknown")

@@ -80,7 +80,7 @@ def pasted_text() -> str:
     return sys.stdin.read(_MAX_PASTED).strip()
 
 
-def ask_to_paste(what: str, stream: IO[str]) -> None:
+def ask_to_paste(what: str, stream: IO[Any]) -> None:
     """Say what is waited for, if a person is to type it."""
     if stream.isatty():
         click.echo(f"Paste the {what}, then press Enter and Ctrl-D.", err=True)

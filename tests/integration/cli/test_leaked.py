@@ -1,6 +1,7 @@
 """`leaked`: tokens in any text, whose they are, and their end."""
 
 import base64
+import gzip
 
 from common.plugin import STRANGER, Plugin
 from common.validating import RunningValidator
@@ -70,3 +71,23 @@ def test_a_text_without_tokens(plugin: Plugin) -> None:
     )
     assert (done.code, done.out.strip()) == (0, "no token found")
     assert plugin("leaked", "--revoke", "--rotate", stdin="").code == 2
+
+
+def test_a_token_in_wrapped_base64_of_a_compressed_log_is_found(
+    plugin: Plugin, namespace: str, token: str
+) -> None:
+    """As somebody pastes an attachment; the plain text is nowhere."""
+    packed = base64.encodebytes(gzip.compress(f"Authorization: Bearer {token}\n".encode())).decode()
+    done = plugin("leaked", stdin=f"the log:\n{packed}")
+    assert done.code == 3
+    assert f"{namespace}/ci-prod" in done.out
+    assert token not in done.out + done.err
+
+
+def test_data_that_cannot_be_read_is_no_clean_bill(plugin: Plugin) -> None:
+    """It is named, with foreign names escaped, and the exit code is that of a leak."""
+    packed = base64.b64encode(gzip.compress(b"x" * 1000)[:-12]).decode()
+    done = plugin("leaked", stdin=packed)
+    assert (done.code, done.out.strip()) == (3, "no token found in what could be read")
+    assert "warning: could not be read: gzip data that ends too early" in done.err
+    assert "1 part of the data could not be read" in done.err

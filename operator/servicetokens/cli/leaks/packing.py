@@ -1,0 +1,212 @@
+"""Compressed data and archives, unpacked within bounds.
+
+Damaged data gives what could be read of it and a problem; what cannot be read at all is named, never passed over.
+"""
+
+import bz2
+import io
+import lzma
+import re
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+TOO_MUCH: Final = "data that unpacks to more than is searched"
+TOO_DEEP: Final = "data that is packed more than three times"
+
+_CHUNK: Final = 1024 * 1024
+# Files in one archive: more cost time for their names alone.
+_MOST_FILES: Final = 10_000
+
+_GZIP: Final = b"\x1f\x8b"
+_BZIP2: Final = re.compile(rb"BZh[1-9]1AY&")
+_XZ: Final = b"\xfd7zXZ\x00"
+_ZIP: Final = b"PK\x03\x04"
+# What begins inside other data, for instance an archive behind a header.
+_INNER: Final = re.compile(rb"\x1f\x8b\x08[\x00-\x1f]|PK\x03\x04|BZh[1-9]1AY&|\xfd7zXZ\x00")
+# What no decoder here reads, by the bytes it begins with.
+_UNREADABLE: Final = {
+    b"\x28\xb5\x2f\xfd": "Zstandard data",
+    b"7z\xbc\xaf\x27\x1c": "a 7z archive",
+    b"Rar!\x1a\x07": "a RAR archive",
+    b"\x04\x22\x4d\x18": "LZ4 data",
+    b"%PDF-": "a PDF document",
+    b"\x89PNG\r\n": "a PNG picture",
+    b"\xff\xd8\xff": "a JPEG picture",
+    b"GIF8": "a GIF picture",
+    b"age-encryption.org/": "encrypted data (age)",
+    b"-----BEGIN PGP MESSAGE-----": "encrypted data (PGP)",
+}
+
+
+@dataclass(slots=True)
+class Budget:
+    """How many bytes decoding may still produce."""
+
+    left: int
+
+    def spend(self, size: int) -> bool:
+        """Take *size* bytes; False, and nothing taken, when there are not as many left."""
+        if size > self.left:
+            return False
+        self.left -= size
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Something that was packed: its name in an archive, where it began, its content, and what was wrong."""
+
+    name: str
+    start: int
+    data: bytes
+    problem: str = ""
+    #: How many bytes it takes up, packed; 0 where that is not known.
+    size: int = 0
+
+
+class _Decompressor(Protocol):
+    """What bz2 and lzma have in common; `_Zlib` gives zlib the same shape."""
+
+    @property
+    def eof(self) -> bool: ...
+
+    @property
+    def needs_input(self) -> bool: ...
+
+    @property
+    def unused_data(self) -> bytes: ...
+
+    def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
+
+
+def is_packed(data: bytes) -> bool:
+    """Say whether *data* begins as compressed data or an archive that can be unpacked here."""
+    return data.startswith(_ZIP) or bool(_kind(memoryview(data)))
+
+
+def unreadable(data: bytes) -> str:
+    """Return the kind of *data* as a phrase when it is one that cannot be read; empty otherwise."""
+    return next((kind for magic, kind in _UNREADABLE.items() if data.startswith(magic)), "")
+
+
+def unpack(data: bytes, budget: Budget) -> list[Part]:
+    """Return what is packed in *data*; empty when nothing is."""
+    return list(_unpack_at(memoryview(data), 0, budget)) or list(_inner(data, budget))
+
+
+def _inner(data: bytes, budget: Budget) -> Iterator[Part]:
+    """Yield what begins inside *data*. By chance such bytes are anywhere, so what gives nothing was never packed."""
+    end, zipped = 0, False
+    for match in _INNER.finditer(data, 1):
+        start = match.start()
+        is_zip = match[0] == _ZIP
+        # The first header of a zip archive leads to its directory, and so to all the other headers.
+        if start < end or (is_zip and zipped):
+            continue
+        for part in _unpack_at(memoryview(data)[start:], start, budget):
+            if part.data:
+                yield part
+                zipped |= is_zip
+                end = max(end, start + part.size)
+
+
+def _unpack_at(data: memoryview, start: int, budget: Budget) -> Iterator[Part]:
+    if bytes(data[: len(_ZIP)]) == _ZIP:
+        yield from _zip(bytes(data), start, budget)
+        return
+    kind = _kind(data)
+    if kind:
+        yield _stream(data, start, budget, kind)
+
+
+def _kind(data: memoryview) -> str:
+    head = bytes(data[:8])
+    if head.startswith(_GZIP):
+        return "gzip"
+    if head.startswith(_XZ):
+        return "xz"
+    return "bzip2" if _BZIP2.match(head) else ""
+
+
+def _decompressor(kind: str) -> _Decompressor:
+    if kind == "gzip":
+        return _Zlib()
+    return bz2.BZ2Decompressor() if kind == "bzip2" else lzma.LZMADecompressor()
+
+
+class _Zlib:
+    """zlib's decompressor gives back the input that it did not take yet; the others keep it."""
+
+    def __init__(self) -> None:
+        self._zlib = zlib.decompressobj(wbits=31)
+        self.needs_input = True
+
+    @property
+    def eof(self) -> bool:
+        return self._zlib.eof
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._zlib.unused_data
+
+    def decompress(self, data: bytes, max_length: int, /) -> bytes:
+        piece = self._zlib.decompress(self._zlib.unconsumed_tail + data, max_length)
+        # A full piece may leave more of it inside, with or without input that was not taken.
+        self.needs_input = len(piece) < max_length
+        return piece
+
+
+def _stream(data: memoryview, start: int, budget: Budget, kind: str) -> Part:
+    """Unpack *data*, which may be several streams one after the other, as `cat a.gz b.gz` makes."""
+    out = io.BytesIO()
+    position = 0
+    while position < len(data) and _kind(data[position:]) == kind:
+        decompressor = _decompressor(kind)
+        try:
+            while not decompressor.eof:
+                fed = bytes(data[position : position + _CHUNK]) if decompressor.needs_input else b""
+                if not fed and decompressor.needs_input:
+                    return Part("", start, out.getvalue(), f"{kind} data that ends too early", position)
+                position += len(fed)
+                piece = decompressor.decompress(fed, _CHUNK)
+                if not budget.spend(len(piece)):
+                    return Part("", start, out.getvalue(), TOO_MUCH, position)
+                out.write(piece)
+        except (zlib.error, OSError, EOFError, lzma.LZMAError):
+            return Part("", start, out.getvalue(), f"damaged {kind} data", position)
+        position -= len(decompressor.unused_data)
+    return Part("", start, out.getvalue(), "", position)
+
+
+def _zip(data: bytes, start: int, budget: Budget) -> Iterator[Part]:
+    try:
+        archive = zipfile.ZipFile(io.BytesIO(data))
+    except (zipfile.BadZipFile, OSError, ValueError):
+        yield Part("", start, b"", "a damaged zip archive")
+        return
+    with archive:
+        for number, info in enumerate(archive.infolist()):
+            if number == _MOST_FILES:
+                yield Part("", start, b"", f"a zip archive after its first {_MOST_FILES} files")
+                return
+            yield _member(archive, info, start, budget)
+
+
+def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, start: int, budget: Budget) -> Part:
+    out = io.BytesIO()
+    try:
+        with archive.open(info) as file:
+            while piece := file.read(_CHUNK):
+                if not budget.spend(len(piece)):
+                    return Part(info.filename, start, out.getvalue(), TOO_MUCH)
+                out.write(piece)
+    except NotImplementedError:
+        return Part(info.filename, start, out.getvalue(), "compressed by a method that is not supported")
+    except RuntimeError:  # what zipfile raises without a password
+        return Part(info.filename, start, out.getvalue(), "encrypted")
+    except (zipfile.BadZipFile, OSError, EOFError, ValueError, zlib.error, lzma.LZMAError):
+        return Part(info.filename, start, out.getvalue(), "damaged")
+    return Part(info.filename, start, out.getvalue())

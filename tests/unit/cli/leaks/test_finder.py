@@ -1,0 +1,165 @@
+"""Tokens in any data."""
+
+import base64
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from common.encoded import PACKED, TEXTUAL, WIDE, WRITTEN, Encoder
+from servicetokens.cli.leaks import finder
+from servicetokens.cli.leaks.finder import Place, Report, Sighting
+from servicetokens.tokens.format import Token, assemble
+
+PARTS = st.tuples(
+    st.from_regex(r"[a-z][a-z0-9]{1,9}", fullmatch=True),
+    st.text("0123456789ABCDEFabcdef", min_size=12, max_size=12),
+    # As random as a secret is: one of zeros only is compressed to less than any token.
+    st.integers(0, 2**32).map(lambda seed: random.Random(seed).randbytes(32)),
+)
+TOKEN = assemble("svt", "0123456789AB", b"x" * 32)
+LINE = b"2026-11-30T10:29:36Z INFO the line before\n"
+
+
+def tokens(report: Report) -> list[Token]:
+    """Return what was found."""
+    return [sighting.token for sighting in report.sightings]
+
+
+@st.composite
+def stacks(draw: st.DrawFn) -> tuple[str, ...]:
+    """Up to three encodings, the innermost first, each applied to what it is made for.
+
+    Bytes are written in base64 or hexadecimal, compressed again, or escaped with percent signs; text can be anything.
+    """
+    names: list[str] = []
+    is_text = True
+    for _ in range(draw(st.integers(1, finder.LAYERS))):
+        fitting = {**WRITTEN, **PACKED, **({**TEXTUAL, **WIDE} if is_text else {})}
+        name = draw(st.sampled_from(sorted(fitting)))
+        names.append(name)
+        is_text = name in TEXTUAL or name in WRITTEN
+    return tuple(names)
+
+
+def encode(data: bytes, names: tuple[str, ...]) -> bytes:
+    """Apply the encodings one after the other."""
+    encoders: dict[str, Encoder] = {**TEXTUAL, **WRITTEN, **PACKED, **WIDE}
+    for name in names:
+        data = encoders[name](data)
+    return data
+
+
+@given(
+    PARTS,
+    st.sampled_from(
+        [
+            "{}",
+            '"{}"',
+            "Bearer {}",
+            "TOKEN={}",
+            "a_{}",
+            "https://x/?t={}&u=1",
+            "`{}`,",
+            "<{}>",
+            "{}\\n",
+            "a\\n{}",
+            "?t=%20{}%20",
+        ]
+    ),
+)
+def test_a_token_is_found_in_any_surrounding_text(parts: tuple[str, str, bytes], around: str) -> None:
+    """Whatever its prefix, whatever stands around it; the line is that of the text."""
+    token = assemble(*parts)
+    report = finder.find(b"nothing\n" + around.format(token.reveal()).encode())
+    assert report == Report((Sighting(token, (Place("", 2),)),), ())
+
+
+@given(PARTS, st.sampled_from(["", "Bearer ", "user:"]), stacks(), st.booleans())
+def test_a_token_is_found_in_any_stack_of_three_encodings(
+    parts: tuple[str, str, bytes], before: str, names: tuple[str, ...], alone: bool
+) -> None:
+    """Also when the outermost is text that stands below other lines."""
+    token = assemble(*parts)
+    data = encode(before.encode() + token.reveal().encode(), names)
+    if not alone and (names[-1] in TEXTUAL or names[-1] in WRITTEN):
+        data = LINE + data
+    report = finder.find(data)
+    assert tokens(report) == [token], names
+    assert report.unread == ()
+
+
+def test_every_encoding_and_every_pair_of_them_is_decoded() -> None:
+    """A complete table of what the property above draws from: none of them was only never drawn."""
+    everything = {**TEXTUAL, **WRITTEN, **PACKED, **WIDE}
+    stacked: list[tuple[str, ...]] = [(name,) for name in everything]
+    stacked += [
+        (inner, outer)
+        for inner in everything
+        for outer in (everything if inner in {**TEXTUAL, **WRITTEN} else {**WRITTEN, **PACKED})
+    ]
+    missed = [
+        names for names in stacked if tokens(finder.find(encode(TOKEN.reveal().encode(), names))) != [TOKEN]
+    ]
+    assert missed == []
+
+
+def test_a_token_is_reported_once_with_all_its_lines() -> None:
+    """Also when it stands twice on one."""
+    text = TOKEN.reveal()
+    report = finder.find(f"{text}\n\n{text} {text}".encode())
+    assert report.sightings == (Sighting(TOKEN, (Place("", 1), Place("", 3))),)
+
+
+def test_a_token_in_an_archive_is_reported_with_its_file() -> None:
+    """The line is that of the file in the archive."""
+    packed = PACKED["zip"](LINE * 2 + TOKEN.reveal().encode())
+    (found,) = finder.find(packed).sightings
+    assert [str(place) for place in found.places] == ["logs/app.log:3"]
+
+
+def test_a_token_in_long_base64_is_reported_near_its_line() -> None:
+    """A blob may have thousands of lines: the first one of them helps nobody."""
+    before, after = random.Random(1).randbytes(57 * 300), b"\n" * 57 * 100
+    data = LINE + base64.encodebytes(before + b" " + TOKEN.reveal().encode() + after)
+    (found,) = finder.find(data).sightings
+    assert found.places[0].line == pytest.approx(302, abs=2)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        repr(TOKEN),
+        TOKEN.reveal()[:-1],
+        TOKEN.reveal() + "a",
+        TOKEN.reveal()[:-1] + ("a" if TOKEN.reveal()[-1] != "a" else "b"),
+        "x" + TOKEN.reveal()[1:],
+        "A" * 5000,
+        "=" * 200,
+        "é" * 100,
+        "%5F" * 100,
+        "\\u005f" * 100,
+        "\x1b[" * 100,
+    ],
+)
+def test_text_that_looks_like_a_token_is_not_reported(text: str) -> None:
+    """The checksum decides."""
+    assert finder.find(text.encode()) == Report((), ())
+
+
+@given(st.binary(max_size=2000))
+def test_any_bytes_are_searched_without_an_error(data: bytes) -> None:
+    """Whatever is piped in."""
+    finder.find(data)
+
+
+def test_data_beyond_the_limit_is_reported() -> None:
+    """The rest of very large data is not passed over in silence."""
+    data = b"\n" * 2**20 + TOKEN.reveal().encode()
+    assert finder.find(data, most=2**20) == Report((), ("everything after the first 1 MiB",))
+
+
+def test_a_report_does_not_print_the_token() -> None:
+    """It ends up in tables and in error messages."""
+    assert TOKEN.reveal() not in repr(finder.find(TOKEN.reveal().encode()))
