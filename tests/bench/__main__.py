@@ -7,7 +7,18 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from bench import enforcing, finding, helping, minting, relisting, report, revoking, serving, starting
+from bench import (
+    enforcing,
+    finding,
+    helping,
+    minting,
+    refusing,
+    relisting,
+    report,
+    revoking,
+    serving,
+    starting,
+)
 from bench.contest import FEW, FEW_NAMESPACE, MANY_NAMESPACE, ROTATION, open_arena
 from bench.machine import Machine
 from bench.objects import prepare_namespace
@@ -88,6 +99,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument(
         "--megabytes", type=int, default=100, help="size of the log that is searched for leaks"
     )
+    parser.add_argument("--refusals", type=int, default=refusing.QUESTIONS, help="of each kind")
     parser.add_argument("--rounds", type=int, default=5, help="rounds of serving")
     parser.add_argument("--seconds", type=float, default=2.0, help="length of one sample of serving")
     return parser.parse_args()
@@ -129,6 +141,12 @@ async def _measure(cluster: Cluster, options: argparse.Namespace) -> list[Sectio
             await revoking.measure(
                 api, yardstick, forward, namespace=MANY_NAMESPACE, victims=victims, load=arena.tokens
             )
+        )
+        _say("refusing what is wrong")
+        # The load has presented those before it.
+        unused = many[min(ROTATION, len(many) - 1)].plaintext
+        sections.append(
+            await refusing.measure(forward, unused, many[0].plaintext, questions=options.refusals)
         )
         arena.stop()
         _say("proving revocations under load")

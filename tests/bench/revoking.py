@@ -57,16 +57,16 @@ async def _revoke(
     api: Api, namespace: str, victim: Stored, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 ) -> float:
     """Revoke one token; return the milliseconds from the API server's answer to the first refusal."""
-    assert await _ask(victim.plaintext, reader, writer) == b"200", "a token is refused before it is revoked"
+    assert await ask(victim.plaintext, reader, writer) == b"200", "a token is refused before it is revoked"
     await api.request("PATCH", token_path(namespace, victim.name), body=b'{"spec":{"state":"Revoked"}}')
     answered = time.monotonic()
-    while await _ask(victim.plaintext, reader, writer) == b"200":
+    while await ask(victim.plaintext, reader, writer) == b"200":
         assert time.monotonic() - answered < PATIENCE_SECONDS, "a revoked token is still accepted"
         await asyncio.sleep(POLL_SECONDS)
     return (time.monotonic() - answered) * 1000
 
 
-async def _ask(token: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+async def ask(token: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
     """Ask forward-auth over the open connection and return the status code."""
     writer.write(f"GET /validate HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {token}\r\n\r\n".encode())
     head = await reader.readuntil(b"\r\n\r\n")

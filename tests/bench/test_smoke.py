@@ -29,6 +29,7 @@ def measured(binaries: Path, module: str, *sizes: str) -> str:
 def test_every_row_is_measured(binaries: Path) -> None:
     """Every section is printed, with its goals, and the exit status is zero."""
     sizes = ["--stored=40", "--applied=20", "--rounds=1", "--seconds=0.2", "--revocations=3", "--megabytes=1"]
+    sizes.append("--refusals=20")
     printed = measured(binaries, "bench", *sizes)
     for row in (
         "API writes per token",
@@ -39,6 +40,7 @@ def test_every_row_is_measured(binaries: Path) -> None:
         "listed again",
         "apply -> Enforced, p99",
         "revoke, p99",
+        "refuse an id in use",
         "kubectl-servicetoken --help",
     ):
         assert row in printed

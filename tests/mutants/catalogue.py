@@ -3,7 +3,7 @@
 from typing import Final
 
 from mutants import authentication, imports, leaks, unused
-from mutants.mutant import CHECKS, CREDENTIALS, PLAN, SCHEDULE, SNAPSHOT, VERIFIER, Mutant
+from mutants.mutant import CHECKS, CREDENTIALS, LIFETIME, PLAN, SCHEDULE, SNAPSHOT, VERIFIER, Mutant
 
 MUTANTS: Final = (
     Mutant(
@@ -104,15 +104,27 @@ MUTANTS: Final = (
     ),
     Mutant(
         "ignores the kill switch",
-        CREDENTIALS,
-        "if not_before is not None and not_before <= now:",
-        "if flagged_since == 0:",
+        LIFETIME,
+        "return cut is not None and mint_time <= cut <= now",
+        "return False",
     ),
     Mutant(
         "cuts before the time has come",
-        CREDENTIALS,
-        "if not_before is not None and not_before <= now:",
-        "if not_before is not None:",
+        LIFETIME,
+        "return cut is not None and mint_time <= cut <= now",
+        "return cut is not None and mint_time <= cut",
+    ),
+    Mutant(
+        "spares what was minted in the second of the cut",
+        LIFETIME,
+        "return cut is not None and mint_time <= cut <= now",
+        "return cut is not None and mint_time < cut <= now",
+    ),
+    Mutant(
+        "mints what the cut of this very second refuses",
+        LIFETIME,
+        "return now + 1 if is_cut(now, cut, now) else now",
+        "return now",
     ),
     Mutant(
         "extends a live token over a limit",
@@ -233,7 +245,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "takes the longer of the default overlaps",
-        "tokens/lifetime.py",
+        LIFETIME,
         "return min(_DEFAULT_OVERLAP, every",
         "return max(_DEFAULT_OVERLAP, every",
     ),

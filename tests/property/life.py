@@ -102,7 +102,7 @@ class Life(RuleBasedStateMachine):
             is_good=(end is None or end > world.now)
             and (stored is None or stored > world.now)
             and (world.account is None or world.status.account_uid == world.account_uid)
-            and not (cut is not None and entry.mint_time < cut <= world.now),
+            and not (cut is not None and entry.mint_time <= cut <= world.now),
             rotates=(due is not None and due <= world.now) or asked not in {None, world.status.rotation_id},
             end=end,
             minted=len(world.causes),
@@ -165,7 +165,7 @@ class Life(RuleBasedStateMachine):
             end = world.ledger.end_of(value, world.spec)
             assert end is None or end > world.now
             assert entry.account == world.account_number
-            assert not (cut is not None and entry.mint_time < cut <= world.now)
+            assert not (cut is not None and entry.mint_time <= cut <= world.now)
             if self.cut_off_at != len(world.ledger.entries):
                 assert entry is last or last is None or world.now < last.mint_time + overlap_of(world.spec)
             waits = self.is_away or world.memory.undelivered == entry.serial or self.held_back()
@@ -227,7 +227,7 @@ class Life(RuleBasedStateMachine):
             return
         value, until = self.old
         cut = account.tokens_not_before_time
-        is_cut = cut is not None and world.ledger.entries[value].mint_time < cut <= world.now
+        is_cut = cut is not None and world.ledger.entries[value].mint_time <= cut <= world.now
         refused = world.spec.state == "Revoked" or account.state == "Suspended" or is_cut
         refused = refused or world.status.account_uid != world.account_uid or is_suspended(world)
         assert accepts(world, value) is (world.now < until and not refused)

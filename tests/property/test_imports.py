@@ -170,7 +170,7 @@ class ImportedLife(RuleBasedStateMachine):
     def everything_earlier_is_cut(self) -> None:
         """By the account's kill switch."""
         self.account["tokensNotBeforeTime"] = format_time(self.now)
-        if self.imported_at < self.now:
+        if self.imported_at <= self.now:
             self.end = None
         self.settle()
 

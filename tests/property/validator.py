@@ -33,7 +33,7 @@ def accepts(world: World, value: str) -> bool:
         verifier = credential.verifier
         if (
             all(end is None or end > now for end in ends)
-            and not (cut is not None and credential.mint_time < cut <= now)
+            and not (cut is not None and credential.mint_time <= cut <= now)
             and credential.mint_time <= now + _SKEW
             and RING.verify(verifier.value, verifier.key_id, UID, credential.serial, value)
         ):

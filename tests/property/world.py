@@ -150,7 +150,10 @@ class World:
             status = with_minted(status, wanted.mint, token.id, value)
             self.memories.hold(KEY, wanted.mint.serial, token)
             self.plaintexts[token.id] = token.reveal()
-            self.ledger.entries[token.reveal()] = Entry(wanted.mint.serial, self.now, self.account_number)
+            # In the second of a cut it counts for the next one.
+            is_cut = self.account is not None and self.account.tokens_not_before_time == self.now
+            entry = Entry(wanted.mint.serial, self.now + is_cut, self.account_number)
+            self.ledger.entries[token.reveal()] = entry
             self.causes.append(wanted.mint.cause)
         # As it comes back from the API server.
         self.status = ServiceTokenStatus.read(status.to_wire())

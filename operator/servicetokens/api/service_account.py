@@ -82,8 +82,8 @@ class ServiceAccountSpec(Model):
         default=None,
         description=(
             "Kill switch: a moment in RFC 3339 with a time zone, as in 2026-11-01T00:00:00Z. From then on "
-            "every credential minted earlier is refused, and replaced at once without overlap. A moment "
-            "still to come schedules that."
+            "every credential minted earlier, or in the same second, is refused, and replaced at once "
+            "without overlap. A moment still to come schedules that."
         ),
     )
     token_policy: TokenPolicy | None = Field(

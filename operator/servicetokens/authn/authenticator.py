@@ -25,7 +25,7 @@ from servicetokens.authn.requests import HttpRequest
 from servicetokens.authn.roles import allowing_roles, asks_for_roles, effective_roles, permissions_of
 from servicetokens.runtime.clock import Clock
 from servicetokens.tokens.format import find_id, mint
-from servicetokens.tokens.lifetime import MAX_CLOCK_SKEW
+from servicetokens.tokens.lifetime import MAX_CLOCK_SKEW, is_cut
 from servicetokens.tokens.verifier import FIRST_KEY, KeyRing
 
 # A kept decision is made anew after so many seconds, so that whoever is told of uses hears of each token that is in
@@ -352,7 +352,7 @@ def _find_reason(record: TokenRecord, credential: Credential, now: int) -> Rejec
 
 
 def _find_reason_in_time(account: Account, credential: Credential, now: int) -> RejectReason | None:
-    if account.not_before is not None and credential.mint_time < account.not_before <= now:
+    if is_cut(credential.mint_time, account.not_before, now):
         return RejectReason.MINTED_TOO_EARLY
     if credential.mint_time > now + MAX_CLOCK_SKEW:
         return RejectReason.MINTED_IN_FUTURE
@@ -365,7 +365,7 @@ def _good_until(record: TokenRecord, credential: Credential) -> int:
     """Return the Unix second from which time alone may turn a yes into a no."""
     end = _FOREVER if credential.end is None else credential.end
     not_before = record.account.not_before
-    if not_before is not None and credential.mint_time < not_before:
+    if not_before is not None and credential.mint_time <= not_before:
         return min(end, not_before)
     return end
 

@@ -44,7 +44,7 @@ class RejectReason(StrEnum):
     UNUSED_FOR_LONG = "UnusedForLong"
     """Nobody used it for so long that it was suspended."""
     MINTED_TOO_EARLY = "MintedTooEarly"
-    """It was minted before the account's `tokensNotBeforeTime`, which has come."""
+    """It was minted before the account's `tokensNotBeforeTime`, which has come, or in the same second."""
     MINTED_IN_FUTURE = "MintedInFuture"
     """Its mint time is still to come, so somebody has planted it, or clocks disagree badly."""
     EXPIRED = "Expired"

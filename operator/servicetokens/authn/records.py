@@ -31,7 +31,7 @@ class Account(msgspec.Struct, eq=False, weakref=True):
         uid: empty while there is no such account.
         readable: False when it says something that we do not understand.
         roles: the names in `spec.roles`.
-        not_before: Unix second before which no credential may have been minted, from that second on.
+        not_before: Unix second up to which no credential may have been minted, from that second on.
         version: grows with every change.
         uid_of_tokens: the uid that its tokens name, kept to be shared by them.
     """

@@ -49,12 +49,11 @@ def living(snapshot: Snapshot, now: int) -> Living:
     older = _older(snapshot, current, now)
     if current.mint_time > now + lifetime.MAX_CLOCK_SKEW:
         return Living(lost=MintCause.SECRET_LOST)
-    not_before = cut_of(snapshot)
-    if not_before is not None and not_before <= now:
-        if older is not None and older.mint_time < not_before:
-            older = None
-        if current.mint_time < not_before:
-            return Living(lost=MintCause.NOT_BEFORE)
+    cut = cut_of(snapshot)
+    if older is not None and lifetime.is_cut(older.mint_time, cut, now):
+        older = None
+    if lifetime.is_cut(current.mint_time, cut, now):
+        return Living(lost=MintCause.NOT_BEFORE)
     end = current_end(snapshot, current)
     if (died_at := _first_past(now, current.expiration_time, end)) is not None:
         return Living(older=None, died_at=died_at)

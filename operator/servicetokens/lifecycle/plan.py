@@ -131,7 +131,7 @@ def _next_status(it: Situation, mint: Mint | None) -> tuple[ServiceTokenStatus, 
     if mint is not None:
         current, older = _blank(it, mint), older_after(mint.cause, it.snapshot, it.alive, it.now)
         if isinstance(it.snapshot.imported, Importable) and importing.is_waiting(it.snapshot, it.now):
-            older = importing.imported_credential(it.snapshot, it.snapshot.imported, it.now)
+            older = importing.imported_credential(it.snapshot, it.snapshot.imported, _mint_time(it))
         changes |= _minted_for(it)
     changes["credentials"] = tuple(item for item in (older, current) if item is not None)
     described, subject = _describe_last(it) if current is None else _describe(it, current)
@@ -201,13 +201,18 @@ def _end_that_has_passed(it: Situation) -> int | None:
 
 
 def _blank(it: Situation, mint: Mint) -> Credential:
+    mint_time = _mint_time(it)
     return Credential(
         serial=mint.serial,
         id=_BLANK,
-        mint_time=it.now,
-        expiration_time=schedule.end_by_spec(it.snapshot.token.spec, it.now),
+        mint_time=mint_time,
+        expiration_time=schedule.end_by_spec(it.snapshot.token.spec, mint_time),
         verifier=Verifier(algorithm=verifier.ALGORITHM, key_id=mint.key_id, value=_BLANK),
     )
+
+
+def _mint_time(it: Situation) -> int:
+    return lifetime.mint_time_after(cut_of(it.snapshot), it.now)
 
 
 def _revocation_times(it: Situation) -> dict[str, object]:

@@ -58,3 +58,19 @@ def overlap_of(every: int | None, overlap: int | None) -> int:
     if every is None:
         return _DEFAULT_OVERLAP
     return min(_DEFAULT_OVERLAP, every // _DEFAULT_OVERLAP_SHARE)
+
+
+def is_cut(mint_time: int, cut: int | None, now: int) -> bool:
+    """Say whether a credential minted at *mint_time* is refused at *now* by the account's `tokensNotBeforeTime` *cut*.
+
+    Times are whole seconds, so of a mint in the very second of the cut nobody can tell which came first: it is refused.
+    """
+    return cut is not None and mint_time <= cut <= now
+
+
+def mint_time_after(cut: int | None, now: int) -> int:
+    """Return the mint time of a credential that is minted at *now*, so that *cut* does not refuse it.
+
+    In the second of the cut itself it is the next one, which is well within `MAX_CLOCK_SKEW`.
+    """
+    return now + 1 if is_cut(now, cut, now) else now

@@ -72,7 +72,19 @@ def test_the_kill_switch_refuses_what_was_minted_before_it(it: Surroundings) -> 
     it.clock.advance(10)
     assert it.reason() == "MintedTooEarly"
     it.put_token(credentials=[it.credential(it.token, minted=cut)])
+    assert it.reason() == "MintedTooEarly", "in the very second of the cut"
+    it.put_token(credentials=[it.credential(it.token, minted=cut + 1)])
     it.accepted()
+
+
+def test_the_kill_switch_refuses_what_was_minted_in_its_second_from_that_second_on(it: Surroundings) -> None:
+    """Before it, such a token cannot have been; a kept decision does not outlast the cut."""
+    cut = it.clock.now() + 10
+    it.put_token(credentials=[it.credential(it.token, minted=cut)])
+    it.put_account(tokensNotBeforeTime=format_time(cut))
+    it.accepted()
+    it.clock.advance(10)
+    assert it.reason() == "MintedTooEarly"
 
 
 def test_a_mint_in_the_future_was_planted(it: Surroundings) -> None:

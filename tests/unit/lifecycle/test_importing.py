@@ -226,7 +226,7 @@ def test_a_lost_secret_leaves_it() -> None:
 def test_the_account_s_cut_and_another_account_end_it() -> None:
     """As every credential."""
     cut = replace(imported(), account=an_account(tokensNotBeforeTime=format_time(NOW + 5)))
-    assert ends(settled(cut, NOW + 5)) == {3: NOW + 5 + 30 * DAY}
+    assert ends(settled(cut, NOW + 5)) == {3: NOW + 6 + 30 * DAY}
     replaced = replace(imported(), account=an_account(uid="a-2"))
     assert ends(settled(replaced, NOW + 5)) == {3: NOW + 5 + 30 * DAY}
 

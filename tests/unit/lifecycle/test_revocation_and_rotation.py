@@ -250,11 +250,30 @@ def test_the_kill_switch_replaces_what_was_minted_before_it() -> None:
     assert list(ends(settled(snapshot, now))) == [3]
 
 
-def test_what_was_minted_at_or_after_the_cut_stays() -> None:
+def test_what_was_minted_after_the_cut_stays() -> None:
     """Only the older one of two goes."""
     rotated = settled(edited(rotating(id="a"), rotation={"id": "b"}), NOW + 10)
-    cut = replace(rotated, account=an_account(tokensNotBeforeTime="2027-01-15T08:00:10Z"))
+    cut = replace(rotated, account=an_account(tokensNotBeforeTime="2027-01-15T08:00:09Z"))
     assert list(ends(settled(cut, NOW + 20))) == [2]
+
+
+def test_a_cut_in_the_second_of_the_mint_replaces_the_credential_once() -> None:
+    """Which of the two came first nobody can tell; the fresh one is minted in the next second, and stays."""
+    cut = replace(settled(), account=an_account(tokensNotBeforeTime="2027-01-15T08:00:00Z"))
+    fresh = settled(cut, NOW)
+    (credential,) = fresh.token.status.credentials
+    assert (credential.serial, credential.mint_time) == (2, NOW + 1)
+    assert credential.expiration_time == NOW + 1 + 30 * DAY
+    for later in range(3):
+        assert plan(fresh, NOW + later).mint is None
+    late = settled(cut, NOW + 7)
+    assert late.token.status.mint_time == NOW + 7
+
+
+def test_a_token_that_is_first_minted_in_the_second_of_the_cut_is_accepted() -> None:
+    """It is minted once."""
+    fresh = settled(a_snapshot(account=an_account(tokensNotBeforeTime="2027-01-15T08:00:00Z")))
+    assert [(one.serial, one.mint_time) for one in fresh.token.status.credentials] == [(1, NOW + 1)]
 
 
 def test_a_cut_to_come_is_waited_for() -> None:

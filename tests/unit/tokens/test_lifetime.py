@@ -2,7 +2,14 @@
 
 import pytest
 
-from servicetokens.tokens.lifetime import earliest, effective_end, end_by_spec, overlap_of
+from servicetokens.tokens.lifetime import (
+    earliest,
+    effective_end,
+    end_by_spec,
+    is_cut,
+    mint_time_after,
+    overlap_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -45,3 +52,20 @@ def test_the_overlap_is_what_is_said_or_an_hour_or_a_tenth(
 ) -> None:
     """A tenth of the period where that is shorter than an hour."""
     assert overlap_of(every, overlap) == seconds
+
+
+@pytest.mark.parametrize(
+    ("mint_time", "cut", "is_refused"),
+    [(99, 100, True), (100, 100, True), (101, 100, False), (99, 101, False), (0, None, False)],
+)
+def test_the_cut_refuses_what_was_minted_up_to_its_second(
+    mint_time: int, cut: int | None, is_refused: bool
+) -> None:
+    """From that second on."""
+    assert is_cut(mint_time, cut, now=100) is is_refused
+
+
+@pytest.mark.parametrize(("cut", "mint_time"), [(None, 100), (99, 100), (100, 101), (101, 100)])
+def test_a_mint_in_the_second_of_the_cut_counts_for_the_next(cut: int | None, mint_time: int) -> None:
+    """So that it is not refused in its turn."""
+    assert mint_time_after(cut, 100) == mint_time
