@@ -4,13 +4,15 @@ And how tests share the cores (`common.parallel`).
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from common.parallel import Folder, Scheduling, together
+from common.skipping import loop_factories
 from controlplane import build
 from controlplane.cluster import Cluster, Options
 from controlplane.crds import install_crds
@@ -53,6 +55,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         mark = item.get_closest_marker("timeout")
         seconds = float(mark.args[0] if mark else config.getini("timeout"))
         item.add_marker(pytest.mark.timeout(seconds * patience()), append=False)
+
+
+def pytest_asyncio_loop_factories(item: pytest.Item) -> Mapping[str, Any]:
+    """Give tests that are marked so a loop that skips waiting; `skips_time(False)` excepts one of a file."""
+    mark = item.get_closest_marker("skips_time")
+    return loop_factories(skips=mark is not None and mark.args != (False,))
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Scheduling:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from controlplane.ports import LOOPBACK
+from controlplane.waiting import patient
 
 STATUS: Final = re.compile(rb"HTTP/1\.1 (\d{3}) ")
 _SECONDS: Final = 15
@@ -24,7 +25,7 @@ async def exchange(port: int, data: bytes, *, end: bool = True) -> bytes:
             await writer.drain()
             if end:
                 writer.write_eof()
-        await asyncio.wait_for(reading, _SECONDS)
+        await asyncio.wait_for(reading, patient(_SECONDS))
     finally:
         writer.close()
     return b"".join(found)
@@ -68,7 +69,7 @@ async def keep_asking(port: int, token: str, until: asyncio.Event) -> Asking:
     while not until.is_set():
         began = time.monotonic()
         writer.write(question(token))
-        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), _SECONDS)
+        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), patient(_SECONDS))
         found.times.append(time.monotonic() - began)
         found.statuses += statuses(head)
         await asyncio.sleep(0.01)

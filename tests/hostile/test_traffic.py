@@ -28,7 +28,9 @@ import pytest
 from common.stored import StoredToken
 from common.validating import V1, RunningValidator
 from controlplane.ports import LOOPBACK
+from controlplane.waiting import patience, patient
 from hostile.raw import exchange, keep_asking, question, statuses
+from servicetokens.validator.failures import BURST, PER_SECOND
 
 UNKNOWN = "svt_AAAAAAAAAAAA_" + "a" * 49
 SLOW = 300
@@ -136,7 +138,7 @@ async def test_12_a_pipeline_byte_by_byte_is_answered_in_order(
     for byte in question(token.text) + question(UNKNOWN) + question(token.text, "Connection: close"):
         writer.write(bytes([byte]))
         await writer.drain()
-    assert statuses(await asyncio.wait_for(reader.read(), 15)) == [200, 401, 200]
+    assert statuses(await asyncio.wait_for(reader.read(), patient(15))) == [200, 401, 200]
     writer.close()
 
 
@@ -224,6 +226,7 @@ def test_14_audiences_are_bounded(running: RunningValidator, token: StoredToken)
 # ------------------------------------------------------------------------------------------- rows 16, 17: load
 
 
+@pytest.mark.alone
 async def test_16_slow_clients_are_ended_and_harm_nobody(
     running: RunningValidator, token: StoredToken
 ) -> None:
@@ -233,10 +236,10 @@ async def test_16_slow_clients_are_ended_and_harm_nobody(
     lasted = await asyncio.gather(*(_drip(running.ports.forward_auth) for _ in range(SLOW)))
     ending.set()
     asked = await good
-    assert max(lasted) < 12, "the deadline of a head is five seconds"
+    assert max(lasted) < patient(12), "the deadline of a head is five seconds"
     assert set(asked.statuses) == {200}
-    assert len(asked.times) > 100
-    assert asked.percentile(95) < 0.1
+    assert len(asked.times) > 100 / patience()
+    assert asked.percentile(95) < patient(0.1)
 
 
 async def _drip(port: int) -> float:
@@ -258,21 +261,24 @@ async def _drip(port: int) -> float:
     return time.monotonic() - began
 
 
+@pytest.mark.alone
 async def test_17_a_flood_of_failures_is_told_so_and_good_tokens_pass(
     running: RunningValidator, token: StoredToken
 ) -> None:
     """Thousands a second from the same address: 429 beyond the bucket, and every good request a yes."""
     ending = asyncio.Event()
     good = asyncio.create_task(keep_asking(running.ports.forward_auth, token.text, ending))
+    began = time.monotonic()
     floods = await asyncio.gather(*(_flood(running.ports.forward_auth) for _ in range(FLOODERS)))
     ending.set()
     asked = await good
+    lasted = time.monotonic() - began
     answers = sum(floods, Counter[int]())
     assert set(answers) == {401, 429}
-    assert answers.total() > 5000 * FLOOD_SECONDS
-    assert answers[401] < 200 + 50 * (FLOOD_SECONDS + 3)
+    assert answers.total() > 5000 * FLOOD_SECONDS / patience()
+    assert answers[401] <= BURST + PER_SECOND * (lasted + 1)
     assert set(asked.statuses) == {200}
-    assert asked.percentile(95) < 0.1
+    assert asked.percentile(95) < patient(0.1)
 
 
 async def _flood(port: int) -> Counter[int]:

@@ -8,6 +8,8 @@ from common.clock import FakeClock
 from servicetokens.controllers.deadlines import Deadlines
 from servicetokens.controllers.keys import Key
 
+pytestmark = pytest.mark.skips_time
+
 ONE = Key("ServiceToken", "team-a", "one")
 TWO = Key("ServiceToken", "team-a", "two")
 

@@ -11,6 +11,8 @@ from servicetokens.controllers.queue import WorkQueue
 from servicetokens.controllers.troubles import Troubles
 from servicetokens.kube.errors import ApiUnavailable, Conflict, Forbidden, NotConfigured, Unauthorized
 
+pytestmark = pytest.mark.skips_time
+
 ONE = Key("ServiceToken", "team-a", "one")
 TWO = Key("ServiceToken", "team-a", "two")
 

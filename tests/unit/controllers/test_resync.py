@@ -13,6 +13,8 @@ from servicetokens.controllers.resync import Resync
 from servicetokens.controllers.wakeup import Wakeup
 from servicetokens.kube.errors import HistoryWentBack
 
+pytestmark = pytest.mark.skips_time
+
 ROOT = f"/apis/{names.GROUP}/{names.VERSION}"
 
 

@@ -11,6 +11,8 @@ from servicetokens.controllers.keys import Key
 from servicetokens.controllers.queue import WorkQueue
 from servicetokens.controllers.wakeup import Wakeup
 
+pytestmark = pytest.mark.skips_time
+
 
 class NoKeys:
     """No keys: nothing is verified here."""

@@ -5,12 +5,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
+import pytest
+
 from common.presenting import STALENESS, Surroundings
 from servicetokens.kube.errors import AlreadyExists, ApiUnavailable, Conflict, NotFound
 from servicetokens.kube.leases import Lease
 from servicetokens.kube.presence import Presence as Shown
 from servicetokens.kube.presence import first_lease
 from servicetokens.validator.presence import Presence
+
+pytestmark = pytest.mark.skips_time
 
 SECONDS = int(STALENESS)
 _AWAY = "away"
