@@ -103,11 +103,10 @@ manifests: $(INSTALLED) tools ## Write config/manager/manager.yaml from the char
 check: lint types layers drift unit ## What to run before every commit: seconds, no cluster
 
 .PHONY: lint
-lint: $(INSTALLED) ## Formatting, ruff, and a docstring on every test
+lint: $(INSTALLED) ## Formatting and ruff, which wants a docstring on every test, too
 	@$(BIN)/ruff format --quiet --check --output-format concise . || \
 		{ echo "not formatted: run .venv/bin/ruff format ." >&2; exit 1; }
 	@$(BIN)/ruff check --quiet --output-format concise .
-	@$(BIN)/interrogate --quiet tests
 
 .PHONY: types
 types: $(INSTALLED) ## mypy --strict over the package and the tests

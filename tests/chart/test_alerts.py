@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from common.helm import CHART, TOOLS
+from controlplane.waiting import patient
 from pages import metrics
 
 ALERTS = CHART / "files" / "alerts.yaml"
@@ -20,7 +21,7 @@ NAME = re.compile(r"servicetokens_[a-z_]+")
 def promtool(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     """Run it."""
     return subprocess.run(
-        [TOOLS / "promtool", *arguments], capture_output=True, text=True, timeout=60, check=False
+        [TOOLS / "promtool", *arguments], capture_output=True, text=True, timeout=patient(60), check=False
     )
 
 

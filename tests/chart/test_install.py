@@ -16,6 +16,7 @@ from common.helm import CASES, CHART, RELEASE, Helm, pods, values
 from common.validating import validator
 from common.world import GROUPS, HOME, World
 from controlplane.cluster import Cluster
+from controlplane.waiting import patient
 from servicetokens.api.names import KEYS_SECRET
 
 TESTER = f"system:serviceaccount:{HOME}:servicetokens-smoke-test"
@@ -167,7 +168,9 @@ def test_the_smoke_test_passes_with_the_rights_of_its_hooks(
             f"--ask={url}",
             f"--kubeconfig={kubeconfig}",
         ]
-        return subprocess.run([*command, *flags], capture_output=True, text=True, timeout=90, check=False)
+        return subprocess.run(
+            [*command, *flags], capture_output=True, text=True, timeout=patient(90), check=False
+        )
 
     alone = smoke("http://127.0.0.1:1/", "--timeout=1")
     assert alone.returncode == 1

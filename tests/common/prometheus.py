@@ -14,7 +14,7 @@ import yaml
 from common.helm import TOOLS
 from controlplane.ports import LOOPBACK, free_ports
 from controlplane.processes import Process
-from controlplane.waiting import wait_until
+from controlplane.waiting import patient, wait_until
 
 PROGRAM: Final = TOOLS / "prometheus"
 
@@ -55,14 +55,16 @@ class Prometheus:
     def is_ready(self) -> bool:
         """Say whether it answers queries."""
         try:
-            with urllib.request.urlopen(f"http://{LOOPBACK}:{self._port}/-/ready", timeout=5) as answer:
+            with urllib.request.urlopen(
+                f"http://{LOOPBACK}:{self._port}/-/ready", timeout=patient(5)
+            ) as answer:
                 return bool(answer.status == 200)
         except OSError:
             return False
 
     def _get(self, path: str, **parameters: str | float) -> Any:
         url = f"http://{LOOPBACK}:{self._port}/api/v1/{path}?{urllib.parse.urlencode(parameters)}"
-        with urllib.request.urlopen(url, timeout=30) as answer:
+        with urllib.request.urlopen(url, timeout=patient(30)) as answer:
             return json.load(answer)["data"]
 
 

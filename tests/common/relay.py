@@ -6,6 +6,7 @@ import threading
 from typing import Self
 
 from controlplane.ports import LOOPBACK
+from controlplane.waiting import patient
 
 
 class Relay:
@@ -59,7 +60,7 @@ class Relay:
                 client.close()
                 continue
             try:
-                server = socket.create_connection((LOOPBACK, self._target), timeout=5)
+                server = socket.create_connection((LOOPBACK, self._target), timeout=patient(5))
             except OSError:
                 client.close()
                 continue

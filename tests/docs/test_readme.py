@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from controlplane.waiting import patient
 from demo.screen import Screen
 from demo.stage import ROOT, Stage
 
@@ -34,7 +35,7 @@ def test_the_demo_ends_by_itself(binaries: Path) -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=patient(240),
         check=False,
     )
     assert told.returncode == 0, told.stdout + told.stderr

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from common.world import ROOT
+from controlplane.waiting import patient
 from pages import site
 
 DOCS = ROOT / "docs"
@@ -41,7 +42,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
         env={"PATH": "/usr/bin:/bin", "SERVICETOKENS_REPOSITORY": REPOSITORY, "NO_MKDOCS_2_WARNING": "1"},
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=patient(100),
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -17,6 +17,7 @@ from lupa import lua51
 
 from common.helm import TOOLS
 from common.world import ROOT, World, world_of
+from controlplane.waiting import patient
 from servicetokens.api.values import format_time
 
 GITOPS: Final = ROOT / "config" / "gitops"
@@ -129,7 +130,7 @@ def answers(objects: Mapping[str, Any]) -> Mapping[str, Any]:
         input=json.dumps(questions),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=patient(60),
         check=True,
     )
     return dict(zip(objects, json.loads(done.stdout), strict=True))

@@ -6,6 +6,7 @@ from typing import Any
 import yaml
 
 from common.helm import TOOLS
+from controlplane.waiting import patient
 from pages import olm
 
 RBAC = "rbac.authorization.k8s.io"
@@ -20,7 +21,7 @@ def version() -> dict[str, Any]:
 def test_the_bundle_is_valid() -> None:
     """No error and no warning."""
     done = subprocess.run(
-        [TOOLS / "olm", olm.BUNDLE], capture_output=True, text=True, timeout=60, check=False
+        [TOOLS / "olm", olm.BUNDLE], capture_output=True, text=True, timeout=patient(60), check=False
     )
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
 

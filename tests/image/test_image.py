@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from common.world import ROOT
+from controlplane.waiting import patient
 from pages import licences
 from servicetokens import __version__
 
@@ -24,7 +25,12 @@ def assemble(target: Path) -> Path:
     """Put everything into *target*."""
     environment = {"PATH": os.environ["PATH"], "HOME": str(target.parent), "PYTHON": sys.executable}
     done = subprocess.run(
-        [ASSEMBLE, target], env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
+        [ASSEMBLE, target],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=patient(SECONDS),
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return target
@@ -44,7 +50,7 @@ def run(app: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         cwd="/",
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=patient(60),
         check=False,
     )
 

@@ -11,6 +11,7 @@ import yaml
 
 from common.helm import TOOLS
 from common.world import ROOT
+from controlplane.waiting import patient
 from servicetokens import __version__
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yaml"))
@@ -24,7 +25,7 @@ def test_the_workflows_are_well_formed() -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=patient(60),
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
@@ -59,5 +60,5 @@ def test_a_release_is_the_same_bytes_each_time() -> None:
 def release() -> dict[str, str]:
     """Return the hash of each file that `make dist` writes."""
     shutil.rmtree(ROOT / "dist", ignore_errors=True)
-    subprocess.run(["make", "dist"], cwd=ROOT, check=True, capture_output=True, timeout=100)
+    subprocess.run(["make", "dist"], cwd=ROOT, check=True, capture_output=True, timeout=patient(100))
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in (ROOT / "dist").iterdir()}

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from common.world import ROOT
+from controlplane.waiting import patient
 from pages import licences
 from servicetokens import __version__
 
@@ -28,7 +29,7 @@ def bill() -> dict[str, object]:
     target = Path("dist") / "servicetokens.cdx.json"
     texts = []
     for _ in range(2):
-        subprocess.run(["make", "sbom"], cwd=ROOT, check=True, capture_output=True, timeout=60)
+        subprocess.run(["make", "sbom"], cwd=ROOT, check=True, capture_output=True, timeout=patient(60))
         texts.append((ROOT / target).read_text())
     assert texts[0] == texts[1], "it is not the same each time"
     return dict(json.loads(texts[0]))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from controlplane.ports import LOOPBACK
+from controlplane.waiting import patient
 
 Header = tuple[str, str]
 
@@ -58,7 +59,7 @@ def send(
 
 
 def _send(port: int, target: str, headers: Sequence[Header], method: str, body: bytes) -> Seen:
-    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=20)
+    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=patient(20))
     try:
         connection.putrequest(method, target, skip_accept_encoding=True)
         for name, value in headers:

@@ -17,6 +17,7 @@ from common.validating import RunningValidator
 from common.world import World
 from controlplane.ports import LOOPBACK, free_ports
 from controlplane.processes import Process
+from controlplane.waiting import patient
 from proxies.backend import Backend
 from proxies.cases import UNKNOWN
 from proxies.clients import DOCS
@@ -60,7 +61,10 @@ def test_two_libraries_for_node_understand_the_answers(
     for file in NODE.iterdir():
         shutil.copy(file, home)
     subprocess.run(
-        ["npm", "ci", "--silent", "--ignore-scripts", "--no-audit"], cwd=home, check=True, timeout=SECONDS
+        ["npm", "ci", "--silent", "--ignore-scripts", "--no-audit"],
+        cwd=home,
+        check=True,
+        timeout=patient(SECONDS),
     )
     issuer = f"https://{LOOPBACK}:{running.ports.introspection}"
     asked = [tokens.good.text, tokens.revoked.text, UNKNOWN]
@@ -70,7 +74,7 @@ def test_two_libraries_for_node_understand_the_answers(
         env=os.environ | {"NODE_EXTRA_CA_CERTS": str(world.cluster.files.authority.certificate)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=patient(60),
         check=False,
     )
     assert ended.returncode == 0, ended.stderr
@@ -156,7 +160,7 @@ def _unpacked() -> Path:
         )
         half = home / "half"
         for package in home.glob("*.deb"):
-            subprocess.run(["dpkg", "-x", package, half], check=True, timeout=60)
+            subprocess.run(["dpkg", "-x", package, half], check=True, timeout=patient(60))
         half.rename(root)
     return root
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 import yaml
 
 from common.world import ROOT
+from controlplane.waiting import patient
 from pages.scanners import FOLDER
 
 GITLEAKS: Final = ROOT / ".venv" / "tools" / "gitleaks"
@@ -84,7 +85,12 @@ def _as_gitleaks(rule: Path) -> str:
 
 def _output(program: Path, arguments: list[str], directory: Path) -> str:
     done = subprocess.run(
-        [program, *arguments], cwd=directory, capture_output=True, text=True, timeout=_SECONDS, check=False
+        [program, *arguments],
+        cwd=directory,
+        capture_output=True,
+        text=True,
+        timeout=patient(_SECONDS),
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

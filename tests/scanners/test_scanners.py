@@ -11,6 +11,7 @@ import pytest
 from common.validating import validator
 from common.world import ROOT, World
 from controlplane.cluster import Cluster, Options
+from controlplane.waiting import patient
 from pages.scanners import FOLDER
 from scanners.scanner import DETECT_SECRETS, INDIRECT, Scanner, sha1
 from servicetokens.tokens.format import mint, pattern_of
@@ -83,7 +84,9 @@ def test_another_prefix_is_one_replacement_away(scanner: Scanner, tokens: list[s
     shutil.copytree(FOLDER, rules, ignore=shutil.ignore_patterns("__pycache__"))
     page = (ROOT / "docs" / "scanners.md").read_text()
     (command,) = re.findall(r"^    (sed .*)$", page, re.MULTILINE)
-    subprocess.run(["bash", "-c", command.replace("config/scanners", str(rules))], check=True, timeout=10)
+    subprocess.run(
+        ["bash", "-c", command.replace("config/scanners", str(rules))], check=True, timeout=patient(10)
+    )
     token = mint("acme", lambda size: bytes(range(size))).reveal()
     write(tmp_path / "tree", {"new.env": f"TOKEN={token}\n", "old.env": f"TOKEN={tokens[0]}\n"})
     assert Scanner(scanner.name, rules).scan(tmp_path / "tree", tmp_path) == {("new.env", sha1(token))}
@@ -94,7 +97,9 @@ def test_no_file_of_this_repository_has_a_token(scanner: Scanner, tmp_path: Path
 
     One of them alone has the right checksum; detect-secrets tells.
     """
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True, timeout=30)
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True, timeout=patient(30)
+    )
     for name in filter(None, listed.stdout.decode().split("\0")):
         if (ROOT / name).is_file():
             (tmp_path / "tree" / name).parent.mkdir(parents=True, exist_ok=True)
@@ -157,7 +162,7 @@ def test_a_filter_of_detect_secrets_has_to_be_off(tokens: list[str], tmp_path: P
         ".",
     ]
     done = subprocess.run(
-        command, cwd=tmp_path / "tree", capture_output=True, text=True, check=True, timeout=60
+        command, cwd=tmp_path / "tree", capture_output=True, text=True, check=True, timeout=patient(60)
     )
     assert "Service Token" not in done.stdout
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from common.validating import validator
 from common.world import HOME, RunningOperator, World
 from controlplane.ports import LOOPBACK
+from controlplane.waiting import patient
 from servicetokens.api.names import VALIDATOR_TLS_SECRET
 from servicetokens.controllers.issuing import service_names
 
@@ -30,7 +31,7 @@ def test_row_44_a_validator_serves_what_the_operator_has_issued(
         for port in (running.ports.token_review, running.ports.introspection):
             for name in service_names(HOME):
                 with (
-                    socket.create_connection((LOOPBACK, port), timeout=5) as plain,
+                    socket.create_connection((LOOPBACK, port), timeout=patient(5)) as plain,
                     client.wrap_socket(plain, server_hostname=name) as secure,
                 ):
                     assert secure.version() == "TLSv1.3"

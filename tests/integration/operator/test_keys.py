@@ -12,6 +12,7 @@ import pytest
 from common.runbook import Runbook
 from common.validating import RunningValidator, validator
 from common.world import HOME, World, encode, world_of
+from controlplane.waiting import patient
 
 KEYS = f"/api/v1/namespaces/{HOME}/secrets/servicetokens-hmac-keys"
 RUNBOOK = Runbook("keys")
@@ -167,4 +168,6 @@ def key_ids(world: World, namespace: str, name: str = "ci-prod") -> list[str]:
 def run_keys(world: World, *flags: str) -> subprocess.CompletedProcess[str]:
     """Run `servicetokens keys` as the administrator."""
     command = [sys.executable, "-m", "servicetokens", "keys", f"--kubeconfig={world.cluster.kubeconfig}"]
-    return subprocess.run([*command, *flags], capture_output=True, text=True, timeout=30, check=False)
+    return subprocess.run(
+        [*command, *flags], capture_output=True, text=True, timeout=patient(30), check=False
+    )

@@ -213,7 +213,7 @@ def build(version: str, directory: Path) -> Path:
     package = tree / "operator" / "servicetokens" / "__init__.py"
     package.write_text(re.sub(r'__version__ = "[^"]+"', f'__version__ = "{version}"', package.read_text()))
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(directory)]
-    subprocess.run(command, cwd=tree, check=True, capture_output=True, timeout=60)
+    subprocess.run(command, cwd=tree, check=True, capture_output=True, timeout=patient(60))
     (wheel,) = directory.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(directory / version)

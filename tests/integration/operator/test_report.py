@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from common.world import ROOT, RunningOperator, World
+from controlplane.waiting import patient
 
 READER = "system:serviceaccount:reports:reader"
 # The rights that the page for people says are enough.
@@ -36,7 +37,7 @@ def kubeconfig(world: World) -> Path:
 def report(kubeconfig: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run it, as a process of its own."""
     command = [sys.executable, "-m", "servicetokens", "report", f"--kubeconfig={kubeconfig}", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=patient(60), check=False)
 
 
 def test_it_shows_what_is_there_and_no_secret(

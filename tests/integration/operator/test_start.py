@@ -12,6 +12,7 @@ from common.world import RunningOperator, World, operator_command
 from controlplane.cluster import Cluster, Options
 from controlplane.ports import LOOPBACK, free_ports
 from controlplane.processes import Process
+from controlplane.waiting import patient
 
 BINDING = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"
 
@@ -19,7 +20,7 @@ BINDING = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run `servicetokens operator` to its end."""
     command = [sys.executable, "-m", "servicetokens", "operator", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=patient(30), check=False)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from common.stored import StoredToken
 from common.validating import RunningValidator
 from common.world import World
 from controlplane.ports import LOOPBACK
+from controlplane.waiting import patient
 
 
 def check(running: RunningValidator, token: str) -> CheckResponse:
@@ -18,7 +19,7 @@ def check(running: RunningValidator, token: str) -> CheckResponse:
     request = CheckRequest()
     request.attributes.request.http.headers["authorization"] = f"Bearer {token}"
     with grpc.insecure_channel(f"{LOOPBACK}:{running.ports.ext_authz_grpc}") as channel:
-        answer: CheckResponse = AuthorizationStub(channel).Check(request, timeout=10)
+        answer: CheckResponse = AuthorizationStub(channel).Check(request, timeout=patient(10))
     return answer
 
 
@@ -43,7 +44,7 @@ def test_health_says_whether_answers_can_be_given(
     with grpc.insecure_channel(f"{LOOPBACK}:{running.ports.ext_authz_grpc}") as channel:
         stub = health_pb2_grpc.HealthStub(channel)
         world.until(
-            lambda: stub.Check(request, timeout=10).status == health_pb2.HealthCheckResponse.SERVING,
+            lambda: stub.Check(request, timeout=patient(10)).status == health_pb2.HealthCheckResponse.SERVING,
             "the health to follow readiness",
         )
 
@@ -52,8 +53,8 @@ def test_junk_and_giants_are_refused(running: RunningValidator, token: StoredTok
     """What is no message, or has more than 64 KiB, is never judged, and harms nobody else."""
     with grpc.insecure_channel(f"{LOOPBACK}:{running.ports.ext_authz_grpc}") as channel:
         call = channel.unary_unary("/envoy.service.auth.v3.Authorization/Check")
-        answer = CheckResponse.FromString(call(b"\xff" * 10, timeout=10))
+        answer = CheckResponse.FromString(call(b"\xff" * 10, timeout=patient(10)))
         assert answer.denied_response.status.code == 400
         with pytest.raises(grpc.RpcError, match="larger than max"):
-            call(bytes(100_000), timeout=10)
+            call(bytes(100_000), timeout=patient(10))
     assert check(running, token.text).status.code == code_pb2.OK

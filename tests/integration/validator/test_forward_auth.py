@@ -10,6 +10,7 @@ from common.stored import StoredToken, change, store_account, store_role, store_
 from common.validating import RunningValidator, validator
 from common.world import World
 from controlplane.ports import LOOPBACK
+from controlplane.waiting import patient
 
 IDENTITY = ("Account", "Namespace", "Roles", "Permissions", "Id", "Expires")
 
@@ -82,7 +83,7 @@ def test_two_authorization_headers_are_refused_in_either_order(
 ) -> None:
     """One proxy takes the first, another the last."""
     for first, second in (("Bearer " + token.text, "Bearer x"), ("Bearer x", "Bearer " + token.text)):
-        with socket.create_connection((LOOPBACK, running.forward_port), timeout=5) as connection:
+        with socket.create_connection((LOOPBACK, running.forward_port), timeout=patient(5)) as connection:
             head = f"GET /validate HTTP/1.1\r\nHost: x\r\nAuthorization: {first}\r\nAuthorization: {second}\r\n\r\n"
             connection.sendall(head.encode())
             assert connection.recv(4096).startswith(b"HTTP/1.1 400 ")

@@ -18,6 +18,7 @@ from common.world import HOME, World
 from controlplane.certificates import CertificateAuthority
 from controlplane.cluster import Cluster, Options
 from controlplane.ports import LOOPBACK
+from controlplane.waiting import patient
 from servicetokens.tokens.verifier import KeyRing
 
 WRONG = "svt_AAAAAAAAAAAA_" + "a" * 49
@@ -26,7 +27,7 @@ WRONG = "svt_AAAAAAAAAAAA_" + "a" * 49
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run `servicetokens validator` to its end."""
     command = [sys.executable, "-m", "servicetokens", "validator", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=patient(30), check=False)
 
 
 @pytest.mark.parametrize(
@@ -136,7 +137,7 @@ def served_certificate(running: RunningValidator) -> bytes:
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     with (
-        socket.create_connection((LOOPBACK, running.review_port), timeout=5) as plain,
+        socket.create_connection((LOOPBACK, running.review_port), timeout=patient(5)) as plain,
         context.wrap_socket(plain) as secure,
     ):
         assert secure.version() in {"TLSv1.2", "TLSv1.3"}
@@ -167,11 +168,11 @@ def test_old_protocols_and_plain_http_get_nothing_on_the_tls_port(running: Runni
     with pytest.warns(DeprecationWarning, match="TLSv1_1"):
         context.maximum_version = ssl.TLSVersion.TLSv1_1
     with (
-        socket.create_connection((LOOPBACK, running.review_port), timeout=5) as plain,
+        socket.create_connection((LOOPBACK, running.review_port), timeout=patient(5)) as plain,
         pytest.raises((ssl.SSLError, OSError)),
     ):
         context.wrap_socket(plain)
-    with socket.create_connection((LOOPBACK, running.review_port), timeout=5) as plain:
+    with socket.create_connection((LOOPBACK, running.review_port), timeout=patient(5)) as plain:
         plain.sendall(b"GET /authenticate HTTP/1.1\r\nHost: x\r\n\r\n")
         assert not plain.recv(100).startswith(b"HTTP")
 

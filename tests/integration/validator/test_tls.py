@@ -77,7 +77,7 @@ class Askers:
         connection.close()
 
     def _connect(self) -> http.client.HTTPSConnection:
-        return http.client.HTTPSConnection(LOOPBACK, self._port, context=self._context, timeout=10)
+        return http.client.HTTPSConnection(LOOPBACK, self._port, context=self._context, timeout=patient(10))
 
 
 def shown(port: int) -> bytes:
@@ -86,7 +86,7 @@ def shown(port: int) -> bytes:
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     with (
-        socket.create_connection((LOOPBACK, port), timeout=5) as plain,
+        socket.create_connection((LOOPBACK, port), timeout=patient(5)) as plain,
         context.wrap_socket(plain) as secure,
     ):
         return secure.getpeercert(binary_form=True) or b""
@@ -134,7 +134,9 @@ def review(running: RunningValidator, world: World, pair: KeyPair | None) -> int
     context = ssl.create_default_context(cafile=str(world.cluster.files.authority.certificate))
     if pair is not None:
         context.load_cert_chain(pair.certificate, pair.key)
-    connection = http.client.HTTPSConnection(LOOPBACK, running.review_port, context=context, timeout=10)
+    connection = http.client.HTTPSConnection(
+        LOOPBACK, running.review_port, context=context, timeout=patient(10)
+    )
     try:
         connection.request("POST", "/authenticate", REVIEW)
         return connection.getresponse().status
@@ -174,7 +176,7 @@ def test_44_http2_is_not_offered(running: RunningValidator, token: StoredToken) 
     context.set_alpn_protocols(["h2", "http/1.1"])
     for port in (running.ports.token_review, running.ports.introspection):
         with (
-            socket.create_connection((LOOPBACK, port), timeout=5) as plain,
+            socket.create_connection((LOOPBACK, port), timeout=patient(5)) as plain,
             context.wrap_socket(plain, server_hostname="any.other.name") as secure,
         ):
             assert secure.selected_alpn_protocol() == "http/1.1"
