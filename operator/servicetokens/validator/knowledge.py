@@ -27,7 +27,7 @@ AnyFeed = Feed[wire.TokenObject] | Feed[wire.AccountObject] | Feed[wire.RoleObje
 _LOOK_PERIOD: Final = 0.02
 
 _SCHEMA: Final = "schema"
-_SCHEMA_PERIOD: Final = 300.0
+_SCHEMA_PERIOD: Final = crds.CHECK_SECONDS
 _SCHEMA_RETRY: Final = 5.0
 
 
