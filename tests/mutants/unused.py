@@ -26,6 +26,12 @@ MUTANTS: Final = (
         "if it.usable and due <= it.now:",
     ),
     Mutant(
+        "is stopped by a time to come in the condition Unused",
+        UNUSED,
+        "min(said.last_transition_time, it.now)",
+        "said.last_transition_time",
+    ),
+    Mutant(
         "suspends as unused without notice",
         UNUSED,
         "due = max(it.flag_at, shown_at)",

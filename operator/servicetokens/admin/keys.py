@@ -4,7 +4,7 @@ import asyncio
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -12,7 +12,7 @@ import click
 import msgspec
 
 from servicetokens.api import names
-from servicetokens.api.values import parse_time
+from servicetokens.api.values import parse_recorded_time
 from servicetokens.kube import paths
 from servicetokens.kube.client import Api
 from servicetokens.kube.errors import KubeError, NotConfigured, NotFound
@@ -28,26 +28,6 @@ _ADVICE: Final = {
     "unused": "nothing depends on it: it can be taken away",
     "missing": "its credentials are refused by everybody: put it back, or let the operator mint anew",
 }
-
-
-class _Verifier(msgspec.Struct, rename="camel"):
-    key_id: str = msgspec.field(name="keyID", default="")
-
-
-class _Credential(msgspec.Struct, rename="camel"):
-    verifier: _Verifier = msgspec.field(default_factory=_Verifier)
-    expiration_time: str | None = None
-
-
-class _Status(msgspec.Struct):
-    credentials: list[_Credential] | None = None
-
-
-class _Token(msgspec.Struct):
-    status: _Status | None = None
-
-
-_tokens: Final = msgspec.json.Decoder(_Token)
 
 
 @dataclass(frozen=True)
@@ -81,15 +61,42 @@ def rows(ring: KeyRing, key_ids: Iterable[str]) -> Sequence[KeyRow]:
 
 async def live_key_ids(api: Api, now: float) -> Sequence[str]:
     """Return the key of each credential in the cluster that has not ended by *now*. Raises `KubeError`."""
-    found = []
+    found: list[str] = []
     async for page in list_pages(api, paths.ours(names.PLURAL_TOKENS)):
         for item in page.items or ():
-            status = _tokens.decode(item).status
-            for credential in (status.credentials or ()) if status else ():
-                end = credential.expiration_time
-                if end is None or parse_time(end) > now:
-                    found.append(credential.verifier.key_id)
+            found += key_ids_of(item, now)
     return found
+
+
+def key_ids_of(token: bytes | msgspec.Raw, now: float) -> Sequence[str]:
+    """Return the key of each credential of one stored ServiceToken that has not ended by *now*; raises nothing.
+
+    What cannot be read counts: a key is called unused only when nothing can depend on it.
+    """
+    try:
+        status = _mapping(msgspec.json.decode(token, type=dict[str, Any]).get("status"))
+    except msgspec.MsgspecError:
+        return [""]
+    stored = status.get("credentials") or []
+    if not isinstance(stored, list):
+        return [""]
+    found = []
+    for credential in map(_mapping, stored):
+        key = _mapping(credential.get("verifier")).get("keyID")
+        if not _has_ended(credential.get("expirationTime"), now):
+            found.append(key if isinstance(key, str) else "")
+    return found
+
+
+def _has_ended(end: object, now: float) -> bool:
+    try:
+        return isinstance(end, str) and parse_recorded_time(end) <= now
+    except ValueError:
+        return False
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 @click.command("keys", context_settings={"auto_envvar_prefix": "SERVICETOKENS", "show_default": True})

@@ -1,12 +1,17 @@
 """The status of a ServiceToken: what the operator answers, and what the validator decides by."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Self
 
 from pydantic import Field
 
 from servicetokens.api.conditions import Conditions
-from servicetokens.api.fields import ListType, RecordedTime, Serial, Text
+from servicetokens.api.fields import MAX_INTEGER, ListType, RecordedTime, Serial, Text
 from servicetokens.api.meta import Model, StatusModel
+
+# Half of what the API server stores. A greater number was not counted up to but written by somebody, and from the
+# greatest that it stores nobody could count on.
+MAX_SERIAL: Final = MAX_INTEGER // 2
 
 
 class Verifier(Model):
@@ -108,3 +113,14 @@ class ServiceTokenStatus(StatusModel):
             "Unused, Reconciling and Stalled only while true."
         ),
     )
+
+    @classmethod
+    def read(cls, raw: Mapping[str, Any] | None) -> Self:
+        """See `StatusModel.read`. A serial that no mint can have counted up to is absent, and so is its credential."""
+        status = super().read(raw)
+        changes: dict[str, Any] = {}
+        if status.serial is not None and status.serial > MAX_SERIAL:
+            changes["serial"] = None
+        if any(credential.serial > MAX_SERIAL for credential in status.credentials):
+            changes["credentials"] = tuple(one for one in status.credentials if one.serial <= MAX_SERIAL)
+        return status.model_copy(update=changes) if changes else status

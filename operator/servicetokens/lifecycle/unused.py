@@ -115,7 +115,10 @@ def _flagged(it: _Case) -> Idleness:
         )
     said = conditions.find(it.snapshot.token.status.conditions, ConditionType.UNUSED)
     # Whatever else has happened: not before people could see it for the whole time.
-    shown_at = said.last_transition_time if said is not None and said.status == "True" else it.now
+    # A time that is still to come was written by somebody, and would put it off.
+    shown_at = (
+        min(said.last_transition_time, it.now) if said is not None and said.status == "True" else it.now
+    )
     due = max(it.flag_at, shown_at) + it.suspend_after
     if it.usable and due <= it.known_until:
         return _suspended(it, it.now)
@@ -162,5 +165,5 @@ def _usable_since(snapshot: Snapshot, now: int) -> int | None:
     status = snapshot.token.status
     active = conditions.find(status.conditions, ConditionType.ACTIVE)
     if active is not None and active.status == "True":
-        return active.last_transition_time
+        return min(active.last_transition_time, now)
     return None if status.suspension_time is not None else now

@@ -31,6 +31,18 @@ def test_a_sound_installation(plugin: Plugin, world: World, token: str) -> None:
     assert levels == {"ok"}
 
 
+def test_an_odd_end_harms_no_tool(plugin: Plugin, world: World, namespace: str, token: str) -> None:
+    """The end of 2999 west of Greenwich is in the year 3000: `doctor` and `keys` count the token like any other."""
+    world.token(namespace, "odd", expirationTime="2999-12-31T23:59:59-00:01")
+    world.until_ready(namespace, "odd")
+    try:
+        assert {level for level, _ in examined(plugin)["keys"]} == {"ok"}
+        done = plugin("keys", "--operator-namespace", HOME)
+        assert done.code == 0, done.err
+    finally:
+        world.delete("servicetokens", namespace, "odd")
+
+
 def test_what_is_wrong_with_tokens_is_named(plugin: Plugin, world: World, namespace: str, token: str) -> None:
     """One that is stuck, one without account, one that says `state: Active`, a Secret without its token."""
     world.token(namespace, "greedy", roles=["orders-writer"])

@@ -3,6 +3,7 @@
 import copy
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,11 @@ import pytest
 import yaml
 
 from common.clock import FakeClock
+from common.validating import validator
 from common.world import OPERATOR, RunningOperator, World, in_seconds, unsettled, world_of
 from controlplane.crds import install_crds
+from servicetokens.api.fields import MAX_INTEGER
+from servicetokens.api.names import SCHEMA_REVISION
 
 ROOT = Path(__file__).resolve().parents[3]
 AWAY_SECONDS = 10
@@ -86,6 +90,11 @@ def mint_later(world: World, namespace: str) -> dict[str, Any]:
     return {"credentials": credentials, "mintTime": in_seconds(30)}
 
 
+def count_to_the_end(_world: World, _namespace: str) -> dict[str, Any]:
+    """Return a status from whose serial nobody can count on."""
+    return {"serial": MAX_INTEGER}
+
+
 def empty(_world: World, _namespace: str) -> dict[str, Any]:
     """Return a status without credentials."""
     return {"credentials": None}
@@ -106,6 +115,7 @@ EDITS: Mapping[str, tuple[Callable[[World, str], dict[str, Any]], bool]] = {
     "a credential copied from another token": (copy_from_another, False),
     "a later end": (extend, True),
     "a later mint": (mint_later, True),
+    "the greatest serial": (count_to_the_end, True),
     "no credentials": (empty, False),
     "no conditions": (forget_conditions, True),
     "another account": (claim_another_account, False),
@@ -236,6 +246,53 @@ def test_a_crd_that_gets_older_under_a_running_operator_stops_it(own_world: Worl
         world.cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(ROOT / "crds"))
         world.until_ready(namespace, "meanwhile")
         assert operator.is_ready()
+
+
+def without(crd: dict[str, Any], *fields: str) -> dict[str, Any]:
+    """Return *crd* as an older release had it, with the annotation of the new one kept."""
+    crd = copy.deepcopy(crd)
+    for field in fields:
+        part, _, name = field.partition(".")
+        schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"][part]
+        del schema["properties"][name]
+        schema.pop("x-kubernetes-validations", None)
+    return crd
+
+
+def tells(process: RunningOperator, sentence: str) -> bool:
+    """Say whether a process that is not ready says *sentence*."""
+    return sentence in process.page("/readyz")[1]
+
+
+def test_a_crd_that_lost_a_field_and_kept_its_revision_is_refused(own_world: World, tmp_path: Path) -> None:
+    """A restriction would be dropped silently, a status write refused for ever; both processes name the field, once."""
+    world, name = own_world, "servicetokens.servicetokens.dev"
+    crd = world.ok("GET", f"{CRDS}/{name}").body
+    world.ok("PUT", f"{CRDS}/{name}", without(crd, "spec.allowedCIDRs", "status.suspensionTime"))
+    says = f"the CRD {name} says schema revision {SCHEMA_REVISION} and lacks spec.allowedCIDRs, status.suspensionTime"
+    with (
+        world.operator(tmp_path / "operator.log", wait=False) as operator,
+        validator(world, tmp_path / "validator.log", wait=False) as asked,
+    ):
+        for process in (operator, asked):
+            world.until(partial(tells, process, says), "the old CRD to be told")
+            assert process.process.output().count(says) == 1
+        assert asked.forward("svt_anything").status == 503
+        world.cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(ROOT / "crds"))
+        world.until(operator.is_ready, "the operator to be ready", timeout=60)
+        world.until(asked.is_ready, "the validator to be ready", timeout=60)
+
+
+def test_a_running_operator_notices_a_field_that_is_lost(own_world: World) -> None:
+    """As after an older CRD was applied by mistake: nothing new begins until it is back."""
+    world, name = own_world, "servicetokens.servicetokens.dev"
+    namespace = world.cluster.create_namespace()
+    with world.operator_in_process(FakeClock(int(time.time())), namespace, schema_period=0.2) as operator:
+        crd = world.ok("GET", f"{CRDS}/{name}").body
+        world.ok("PUT", f"{CRDS}/{name}", without(crd, "spec.audiences"))
+        world.until(lambda: "lacks spec.audiences" in operator.missing(), "the old CRD to be told")
+        world.cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(ROOT / "crds"))
+        world.until(operator.is_ready, "the operator to be ready again", timeout=60)
 
 
 # ----------------------------------------------------------------------------------------- odd objects
