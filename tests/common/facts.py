@@ -92,7 +92,9 @@ def a_secret(
 ) -> SecretFacts:
     """Return the Secret of the token, holding *credential*."""
     controller = Controller(api_version=names.API_VERSION, kind="ServiceToken", name=name, uid=uid)
-    found = SecretFacts(uid="s-1", resource_version="7", type=names.SECRET_TYPE, controller=controller)
+    found = SecretFacts(
+        uid="s-1", resource_version="7", type=names.SECRET_TYPE, controller=controller, marked_for=name
+    )
     if credential is not None:
         found = replace(
             found,
@@ -153,6 +155,7 @@ def carried_out(snapshot: Snapshot, wanted: Plan) -> Snapshot:
             mint_time=subject.mint_time,
             verifiers=held,
             fingerprint=desired_content(token, subject).fingerprint,
+            marked_for=token.name,
         )
     return replace(snapshot, token=token, secret=secret, memory=Memory())
 

@@ -55,6 +55,18 @@ MUTANTS: Final = (
         "return MintCause.RENEWED",
     ),
     Mutant(
+        "counts on from a serial that nobody can have counted to",
+        "api/token_status.py",
+        "if status.serial is not None and status.serial > MAX_SERIAL:",
+        "if status.serial is not None and status.serial > MAX_INTEGER:",
+    ),
+    Mutant(
+        "keeps a credential with a serial that nobody can have counted to",
+        "api/token_status.py",
+        "if one.serial <= MAX_SERIAL)",
+        "if one.serial <= MAX_INTEGER)",
+    ),
+    Mutant(
         "reuses a serial",
         CREDENTIALS,
         "for credential in status.credentials), 0) + 1",
@@ -141,14 +153,38 @@ MUTANTS: Final = (
     Mutant(
         "touches a foreign Secret",
         SNAPSHOT,
-        "        if self.type != names.SECRET_TYPE:\n            return True\n        if self.controller is None:",
-        "        if self.controller is None:",
+        "        if self.type != names.SECRET_TYPE:\n            return True\n        if self.belongs_to(token):",
+        "        if self.belongs_to(token):",
     ),
     Mutant(
         "reclaims the Secret of another token",
         SNAPSHOT,
         "mine = (names.API_VERSION, names.KIND_TOKEN, token.name)",
-        "mine = (names.API_VERSION, names.KIND_TOKEN, self.controller.name)",
+        "mine = (names.API_VERSION, names.KIND_TOKEN, self.owners[0].name)",
+    ),
+    Mutant(
+        "looks at the controller only and not at other owners",
+        SNAPSHOT,
+        "for owner in self.owners)\n        return self.marked_for",
+        "for owner in self.owners[:1])\n        return self.marked_for",
+    ),
+    Mutant(
+        "takes over a Secret that says nothing of this token",
+        SNAPSHOT,
+        "return self.marked_for != token.name or bool(self.copied_from)",
+        "return bool(self.marked_for and self.marked_for != token.name) or bool(self.copied_from)",
+    ),
+    Mutant(
+        "takes over a copy of another token's Secret",
+        SNAPSHOT,
+        "return self.marked_for != token.name or bool(self.copied_from)",
+        "return self.marked_for != token.name",
+    ),
+    Mutant(
+        "takes its own Secret for foreign when somebody adds an owner",
+        SNAPSHOT,
+        "        if self.belongs_to(token):\n            return False\n        if self.owners:",
+        "        if self.owners:",
     ),
     Mutant(
         "adopts a restored Secret",

@@ -275,6 +275,7 @@ class World:
             verifiers=verifiers,
             fingerprint=secret.fingerprint,
             immutable=secret.immutable,
+            marked_for="ci-prod",
         )
 
     # --------------------------------------------------------------------------- what is, without status

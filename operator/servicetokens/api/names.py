@@ -23,6 +23,8 @@ CATEGORY: Final = "servicetokens-all"
 SECRET_TYPE: Final = "servicetokens.dev/token"
 SECRET_KEY: Final = "token"
 LABEL_TOKEN_SECRET: Final = f"{GROUP}/token-secret"
+# Which ServiceToken a Secret is of, for when a backup tool has restored it without its owner.
+ANNOTATION_TOKEN_NAME: Final = f"{GROUP}/token-name"
 ANNOTATION_TOKEN_ID: Final = f"{GROUP}/token-id"
 ANNOTATION_SERIAL: Final = f"{GROUP}/serial"
 # A witness of the mint that whoever may edit status alone cannot move: a later `mintTime` there is put right.
@@ -38,7 +40,7 @@ ANNOTATION_TEMPLATE: Final = f"{GROUP}/template"
 # On the CRDs: code that finds an older revision than its own refuses to run, since an older schema would drop
 # a restriction such as `allowedCIDRs` silently. Raise it with every field or rule that restricts.
 ANNOTATION_SCHEMA_REVISION: Final = f"{GROUP}/schema-revision"
-SCHEMA_REVISION: Final = 2
+SCHEMA_REVISION: Final = 3
 
 # Argo CD must neither report the minted Secret as drift nor prune it: it is in nobody's Git.
 ARGO_ANNOTATIONS: Final[Mapping[str, str]] = MappingProxyType(

@@ -1,7 +1,10 @@
 """`spec.secret.template` of a ServiceToken: what else the operator writes into the Secret for its owner.
 
-A tenant may be allowed to create ServiceTokens and not Secrets, so the template must not become a way to
-write Secrets that other software acts upon (a cluster for Argo CD, a service account token of Kubernetes).
+A tenant may be allowed to create ServiceTokens and not Secrets, so the template must not become a way to write
+Secrets that other software acts upon (a release of Helm, a cluster for Argo CD, a data source for Grafana). Nobody
+can list all software, so keys with a prefix are allowed, not forbidden: the policy `servicetokens-secret-template`
+takes those of domains that an administrator has named (`templates.allowedPrefixes` of the chart). What is never
+allowed is here, where no configuration can open it.
 """
 
 from typing import Annotated, Final
@@ -17,13 +20,27 @@ from servicetokens.api.rules import Rule, cel_matches, cel_text
 _MAX_ENTRIES: Final = 16
 _MAX_DATA_LENGTH: Final = 4096
 
-_OURS_AND_KUBERNETES: Final = (f"{names.GROUP}/", "kubernetes.io/", "k8s.io/")
-RESERVED_LABELS: Final = (*_OURS_AND_KUBERNETES, "argocd.argoproj.io/")
-RESERVED_ANNOTATIONS: Final = (
-    *_OURS_AND_KUBERNETES,
-    "kubectl.kubernetes.io/",
-    "argocd.argoproj.io/tracking-id",
+# With all their subdomains. The three of Kubernetes are its own and those of its subprojects (apply sets, Cluster API);
+# Helm adopts objects, and Argo CD connects clusters, by labels under theirs.
+RESERVED_DOMAINS: Final = (names.GROUP, "kubernetes.io", "k8s.io", "x-k8s.io", "helm.sh")
+RESERVED_LABEL_DOMAINS: Final = (*RESERVED_DOMAINS, "argocd.argoproj.io")
+
+# Keys without a prefix by which other software finds Secrets: Helm 3 and 2 their releases; the sidecar of Grafana what
+# it loads, and where it puts that. The Operator Lifecycle Manager collects what `olm.owner` and the like point to.
+ACTED_UPON: Final = (
+    "owner",
+    "OWNER",
+    "grafana_alert",
+    "grafana_dashboard",
+    "grafana_datasource",
+    "grafana_folder",
+    "grafana_notifier",
+    "grafana_plugin",
+    "k8s-sidecar-target-directory",
 )
+ACTED_UPON_BEGINNINGS: Final = ("olm.",)
+# Names by which other software finds Secrets, whatever their type: the releases of Helm, tokens of kubeadm.
+RESERVED_NAMES: Final = ("sh.helm.release.", "bootstrap-token-")
 
 
 def _cel_list(items: tuple[str, ...]) -> str:
@@ -39,13 +56,33 @@ def _key_rule(kind: str) -> Rule:
     )
 
 
-def _reserved_rule(prefixes: tuple[str, ...], message: str) -> Rule:
+def _reserved_rule(domains: tuple[str, ...]) -> Rule:
+    ends = tuple(f"{domain}/" for domain in domains)
     return Rule(
-        f"self.all(k, !{_cel_list(prefixes)}.exists(p, k.startsWith(p)))",
-        message,
-        lambda keys: texts.have_no_prefix(keys, prefixes),
+        f"self.all(k, !{_cel_list(ends)}.exists(d, k.startsWith(d) || k.contains('.' + d)))",
+        f"no key may belong to {', '.join(domains[:-1])} or {domains[-1]}, or to a domain below them",
+        lambda keys: texts.are_outside(keys, domains),
         reason="FieldValueForbidden",
     )
+
+
+def _acted_upon_rule(*more: str) -> Rule:
+    words = (*ACTED_UPON, *more)
+    return Rule(
+        f"self.all(k, !(k in {_cel_list(words)}) && !{_cel_list(ACTED_UPON_BEGINNINGS)}.exists(p, k.startsWith(p)))",
+        f"other software acts upon Secrets with these keys: {', '.join(words)}, and those that start with "
+        f"{', '.join(ACTED_UPON_BEGINNINGS)}; use another one",
+        lambda keys: texts.are_not_among(keys, words, ACTED_UPON_BEGINNINGS),
+        reason="FieldValueForbidden",
+    )
+
+
+RESERVED_NAME_RULE: Final = Rule(
+    f"!{_cel_list(RESERVED_NAMES)}.exists(p, self.startsWith(p))",
+    f"must not start with {' or '.join(RESERVED_NAMES)}: other software acts upon Secrets with such names",
+    lambda name: texts.is_free_name(name, RESERVED_NAMES),
+    reason="FieldValueForbidden",
+)
 
 
 LabelValue = Annotated[Text, Field(max_length=63, pattern=texts.LABEL_VALUE)]
@@ -74,17 +111,15 @@ class SecretTemplate(Model):
             dict[Text, LabelValue],
             Field(max_length=_MAX_ENTRIES),
             _key_rule("a label"),
-            _reserved_rule(
-                RESERVED_LABELS,
-                "no key may belong to servicetokens.dev, kubernetes.io, k8s.io or argocd.argoproj.io",
-            ),
+            _reserved_rule(RESERVED_LABEL_DOMAINS),
+            _acted_upon_rule(),
         ]
         | None
     ) = Field(
         default=None,
         description=(
-            "Labels of the Secret, as in team: orders. Keys of servicetokens.dev, kubernetes.io, k8s.io and "
-            "argocd.argoproj.io are refused."
+            "Labels of the Secret, as in team: orders. A key with a prefix, as in example.com/team, has to be of a "
+            "domain that an administrator has allowed."
         ),
     )
     annotations: (
@@ -92,18 +127,15 @@ class SecretTemplate(Model):
             dict[Text, AnnotationValue],
             Field(max_length=_MAX_ENTRIES),
             _key_rule("an annotation"),
-            _reserved_rule(
-                RESERVED_ANNOTATIONS,
-                "no key may belong to servicetokens.dev, kubernetes.io or k8s.io, or be "
-                "argocd.argoproj.io/tracking-id",
-            ),
+            _reserved_rule(RESERVED_DOMAINS),
+            _acted_upon_rule("argocd.argoproj.io/tracking-id"),
         ]
         | None
     ) = Field(
         default=None,
         description=(
-            "Annotations of the Secret, as in example.com/owner: orders. Keys of servicetokens.dev, "
-            "kubernetes.io and k8s.io are refused."
+            "Annotations of the Secret, as in contact: orders. A key with a prefix, as in example.com/contact, has to "
+            "be of a domain that an administrator has allowed."
         ),
     )
     data: (

@@ -17,7 +17,7 @@ from servicetokens.api.importing import ONE_ACT, ImportSpec
 from servicetokens.api.meta import Model, ObjectMeta, RuledModel
 from servicetokens.api.rotation import Rotation
 from servicetokens.api.rules import Rule, cel_matches, cel_seconds
-from servicetokens.api.secret_template import SecretTemplate
+from servicetokens.api.secret_template import RESERVED_NAME_RULE, SecretTemplate
 from servicetokens.api.token_status import Credential, ServiceTokenStatus, Verifier
 
 # What callers need to build or read a ServiceToken, under one name.
@@ -78,7 +78,7 @@ class AccountRef(Model):
 class SecretSpec(Model):
     """Where the token is delivered."""
 
-    name: DnsSubdomain | None = Field(
+    name: Annotated[DnsSubdomain, RESERVED_NAME_RULE] | None = Field(
         default=None,
         description=(
             "Name of the Secret; the name of this object when left out. It can never be changed, nor added "

@@ -71,9 +71,19 @@ def are_label_keys(keys: Iterable[str]) -> bool:
     return all(_is_label_key(key) for key in keys)
 
 
-def have_no_prefix(keys: Iterable[str], prefixes: tuple[str, ...]) -> bool:
-    """Whether none of *keys* starts with one of *prefixes*."""
-    return not any(key.startswith(prefixes) for key in keys)
+def are_outside(keys: Iterable[str], domains: tuple[str, ...]) -> bool:
+    """Whether none of *keys* has one of *domains*, or a subdomain of one, before its slash."""
+    return not any(key.startswith(f"{domain}/") or f".{domain}/" in key for key in keys for domain in domains)
+
+
+def are_not_among(keys: Iterable[str], words: tuple[str, ...], beginnings: tuple[str, ...] = ()) -> bool:
+    """Whether none of *keys* is one of *words* or starts with one of *beginnings*."""
+    return not any(key in words or (beginnings and key.startswith(beginnings)) for key in keys)
+
+
+def is_free_name(name: str, beginnings: tuple[str, ...]) -> bool:
+    """Whether *name* starts with none of *beginnings*."""
+    return not name.startswith(beginnings)
 
 
 def are_secret_data_keys(keys: Iterable[str]) -> bool:

@@ -111,6 +111,8 @@ class Caches:
         self._by_account: defaultdict[Place, set[str]] = defaultdict(set)
         self._by_secret: defaultdict[Place, set[str]] = defaultdict(set)
         self._by_handle: defaultdict[str, set[Place]] = defaultdict(set)
+        # Ids are random, so the same one twice was planted, and the one seen last is as good as any.
+        self._by_id: dict[str, Place] = {}
 
     @property
     def latest_use(self) -> int | None:
@@ -130,6 +132,8 @@ class Caches:
             self._by_secret[facts.namespace, facts.secret_name].add(facts.name)
             if (imported := find_imported(facts.status.credentials)) is not None:
                 self._by_handle[imported.id].add(place)
+            if facts.status.token_id:
+                self._by_id[facts.status.token_id] = place
         return old
 
     def drop_token(self, place: Place, resource_version: str | None = None) -> bool:
@@ -148,6 +152,7 @@ class Caches:
         self._by_account.clear()
         self._by_secret.clear()
         self._by_handle.clear()
+        self._by_id.clear()
 
     def tokens_of_account(self, place: Place) -> list[Place]:
         """Return the tokens that name the account at *place*."""
@@ -177,7 +182,14 @@ class Caches:
         """Say whether the value with that handle is accepted for another token than the one at *place*."""
         return any(other != place for other in self._by_handle.get(handle, ()))
 
+    def other_token_with_id(self, token_id: str, place: Place) -> Place | None:
+        """Return another token than the one at *place* whose last credential has the public id *token_id*."""
+        found = self._by_id.get(token_id)
+        return found if found != place else None
+
     def _unlink(self, facts: TokenFacts) -> None:
+        if self._by_id.get(facts.status.token_id or "") == (facts.namespace, facts.name):
+            del self._by_id[facts.status.token_id or ""]
         if (imported := find_imported(facts.status.credentials)) is not None:
             self._by_handle[imported.id].discard((facts.namespace, facts.name))
             if not self._by_handle[imported.id]:

@@ -22,6 +22,7 @@ from servicetokens.lifecycle.enforced import shows_enforcement
 from servicetokens.lifecycle.snapshot import AccountFacts, Enforcement, TokenFacts
 from servicetokens.runtime.clock import Clock
 from servicetokens.runtime.logs import get_logger
+from servicetokens.runtime.settings import MOST_STALENESS
 
 _log = get_logger(__name__)
 
@@ -143,7 +144,11 @@ class Enforcements:
         return len(live)
 
     def _sort(self, leases: Iterable[Lease], asked_at: float) -> tuple[list[Presence], list[Lease]]:
-        """Tell the living from those whose Lease we have seen unchanged for as long as it lasts."""
+        """Tell the living from those whose Lease we have seen unchanged for as long as it lasts.
+
+        No validator may be told to answer for longer without a renewal than `MOST_STALENESS`, so a Lease that claims
+        more was not written by one, and must not keep anybody waiting for longer.
+        """
         now = self._clock.monotonic()
         seen: dict[str, tuple[str, float]] = {}
         live, dead = [], []
@@ -151,7 +156,7 @@ class Enforcements:
             known = self._seen.get(lease.name)
             since = known[1] if known is not None and known[0] == lease.resource_version else now
             seen[lease.name] = (lease.resource_version, since)
-            if asked_at - since >= lease.seconds:
+            if asked_at - since >= min(lease.seconds, MOST_STALENESS):
                 dead.append(lease)
             else:
                 live.append(Presence.read(lease))

@@ -70,7 +70,7 @@ def secret_facts(raw: Raw, ring: KeyRing | None) -> SecretFacts:
     Of a Secret that is not of our type nothing but its owner is looked at.
     """
     meta = _mapping(raw.get("metadata"))
-    controller = _controller(meta)
+    controller, others = _owners(meta)
     secret_type = str(raw.get("type", ""))
     if secret_type != names.SECRET_TYPE:
         return SecretFacts(
@@ -78,8 +78,10 @@ def secret_facts(raw: Raw, ring: KeyRing | None) -> SecretFacts:
             resource_version=str(meta.get("resourceVersion", "")),
             type=secret_type,
             controller=controller,
+            other_owners=others,
         )
     labels, annotations = _texts(meta.get("labels")), _texts(meta.get("annotations"))
+    is_owned = controller is not None or bool(others)
     stored = _mapping(raw.get("data"))
     data = {key: _decoded(stored.get(key)) for key in (names.SECRET_KEY, *read_owned(annotations)["data"])}
     found = {key: text for key, text in data.items() if text is not None}
@@ -96,6 +98,9 @@ def secret_facts(raw: Raw, ring: KeyRing | None) -> SecretFacts:
         template=annotations.get(names.ANNOTATION_TEMPLATE, ""),
         immutable=raw.get("immutable") is True,
         changed_by=_last_writer(meta),
+        other_owners=others,
+        marked_for="" if is_owned else annotations.get(names.ANNOTATION_TOKEN_NAME, ""),
+        token_id="" if is_owned else annotations.get(names.ANNOTATION_TOKEN_ID, ""),
     )
 
 
@@ -119,18 +124,24 @@ def _read_spec(model: type[S], raw: Raw) -> tuple[S | None, str]:
         return None, describe_errors(error)
 
 
-def _controller(meta: Raw) -> Controller | None:
+def _owners(meta: Raw) -> tuple[Controller | None, tuple[Controller, ...]]:
+    """Return the controller, of which an object has one at most, and the other owners."""
     references = meta.get("ownerReferences")
+    controller: Controller | None = None
+    others: list[Controller] = []
     for reference in references if isinstance(references, list) else ():
-        owner = _mapping(reference)
-        if owner.get("controller") is True:
-            return Controller(
-                api_version=str(owner.get("apiVersion", "")),
-                kind=str(owner.get("kind", "")),
-                name=str(owner.get("name", "")),
-                uid=str(owner.get("uid", "")),
-            )
-    return None
+        raw = _mapping(reference)
+        owner = Controller(
+            api_version=str(raw.get("apiVersion", "")),
+            kind=str(raw.get("kind", "")),
+            name=str(raw.get("name", "")),
+            uid=str(raw.get("uid", "")),
+        )
+        if controller is None and raw.get("controller") is True:
+            controller = owner
+        else:
+            others.append(owner)
+    return controller, tuple(others)
 
 
 def _verifiers(

@@ -1,5 +1,6 @@
 """Collecting the facts for one decision. Only what is in doubt, or not watched, is read from the API."""
 
+import dataclasses
 from typing import Protocol
 
 from servicetokens.api import names
@@ -174,7 +175,7 @@ class Gatherer:
     async def _secret(self, token: TokenFacts) -> SecretFacts | None:
         place = (token.namespace, token.secret_name)
         if not self._must_be_read(token, place):
-            return self._caches.secrets.get(place)
+            return self._with_source(token, self._caches.secrets.get(place))
         try:
             raw = await self._secrets.get(*place)
         except NotFound:
@@ -185,7 +186,14 @@ class Gatherer:
         self._caches.secrets.settle(place)
         if self._watches_secrets and found.type == names.SECRET_TYPE:
             self._caches.secrets.put(place, found)
-        return found
+        return self._with_source(token, found)
+
+    def _with_source(self, token: TokenFacts, secret: SecretFacts | None) -> SecretFacts | None:
+        """Say of a Secret without owners, which may be a copy, of which other token it is one."""
+        if secret is None or secret.owners or not secret.token_id:
+            return secret
+        other = self._caches.other_token_with_id(secret.token_id, (token.namespace, token.name))
+        return secret if other is None else dataclasses.replace(secret, copied_from="/".join(other))
 
     def _must_be_read(self, token: TokenFacts, place: Place) -> bool:
         """Say whether the cache cannot answer for the Secret at *place*.

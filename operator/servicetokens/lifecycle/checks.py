@@ -106,11 +106,9 @@ def secret_is_foreign(it: Situation) -> Finding | None:
     secret, token = it.snapshot.secret, it.snapshot.token
     if secret is None or not secret.is_foreign_to(token):
         return None
-    owner = (
-        f", which belongs to {secret.controller.kind} '{secret.controller.name}'" if secret.controller else ""
-    )
     message = (
-        f"The Secret '{token.secret_name}' exists already with type '{secret.type}'{owner}, and is left alone. "
+        f"The Secret '{token.secret_name}' exists already with type '{secret.type}'"
+        f"{secret.describe_holder(token)}, and is left alone. "
         "Delete or rename it, or make a new ServiceToken with another `spec.secret.name`."
     )
     return Finding(Reason.SECRET_CONFLICT, message, stalled=True)

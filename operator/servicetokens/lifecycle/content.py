@@ -19,6 +19,7 @@ from servicetokens.lifecycle.snapshot import TokenFacts
 TOKEN_PLACEHOLDER: Final = "{token}"
 _PLACEHOLDER: Final = re.compile(r"\{(id|account|namespace|expires)\}")
 _OURS: Final = (
+    names.ANNOTATION_TOKEN_NAME,
     names.ANNOTATION_TOKEN_ID,
     names.ANNOTATION_SERIAL,
     names.ANNOTATION_MINT_TIME,
@@ -67,6 +68,7 @@ def desired_content(token: TokenFacts, subject: Subject) -> Content:
         "expires": words.moment(subject.end),
     }
     own = {
+        names.ANNOTATION_TOKEN_NAME: token.name,
         names.ANNOTATION_TOKEN_ID: subject.token_id,
         names.ANNOTATION_SERIAL: str(subject.serial),
         names.ANNOTATION_MINT_TIME: words.moment(subject.mint_time),

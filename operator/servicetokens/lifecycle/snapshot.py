@@ -71,7 +71,7 @@ class RoleFacts(ObjectFacts):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Controller:
-    """The controller owner reference of a Secret."""
+    """An owner reference of a Secret; mostly the one that is its controller."""
 
     api_version: str
     kind: str
@@ -87,6 +87,10 @@ class SecretFacts:
     and the serial that the Secret claims; `mint_time` is what it claims, too. `fingerprint` digests what
     the operator wrote besides (see `content`), and `template` is its own note of which keys a template put
     there. `changed_by` is the field manager that wrote last, for messages.
+
+    `other_owners` are those besides the controller. Only of a Secret without owners is known: in `marked_for` the name
+    of the ServiceToken that it says it is of, in `token_id` the public id that it claims, and in `copied_from` another
+    ServiceToken that has this id.
     """
 
     uid: str
@@ -100,6 +104,10 @@ class SecretFacts:
     template: str = ""
     immutable: bool = False
     changed_by: str = ""
+    other_owners: tuple[Controller, ...] = ()
+    marked_for: str = ""
+    token_id: str = ""
+    copied_from: str = ""
 
     def holds(self, credential: Credential) -> bool:
         """Say whether the value found is that of *credential*. The verifier is public: no constant time needed."""
@@ -117,15 +125,38 @@ class SecretFacts:
     def is_foreign_to(self, token: TokenFacts) -> bool:
         """Say whether it must not be touched for *token*.
 
-        A Secret of our own type without a controller, or whose controller is a ServiceToken of this very name
-        with a dead uid, is what a backup tool restores: that one may be reclaimed, i.e. overwritten unread.
+        What a backup tool restores may be reclaimed, i.e. overwritten unread: a Secret of our own type all of whose
+        owners are ServiceTokens of this very name (with a dead uid), or one without owners that is marked for this
+        name and is no copy of another token's Secret. Whoever may write ServiceTokens and no Secrets must not get hold
+        of another Secret through us.
         """
         if self.type != names.SECRET_TYPE:
             return True
-        if self.controller is None:
+        if self.belongs_to(token):
             return False
-        mine = (names.API_VERSION, names.KIND_TOKEN, token.name)
-        return (self.controller.api_version, self.controller.kind, self.controller.name) != mine
+        if self.owners:
+            mine = (names.API_VERSION, names.KIND_TOKEN, token.name)
+            return any((owner.api_version, owner.kind, owner.name) != mine for owner in self.owners)
+        return self.marked_for != token.name or bool(self.copied_from)
+
+    @property
+    def owners(self) -> tuple[Controller, ...]:
+        """All owners, the controller first."""
+        return (*((self.controller,) if self.controller else ()), *self.other_owners)
+
+    def describe_holder(self, token: TokenFacts) -> str:
+        """Return whose it is when it is foreign to *token*, as a relative clause; empty if nobody knows."""
+        mine = (names.KIND_TOKEN, token.name)
+        owner = next((owner for owner in self.owners if (owner.kind, owner.name) != mine), None)
+        if owner is not None:
+            return f", which belongs to {owner.kind} '{owner.name}'"
+        if self.type != names.SECRET_TYPE:
+            return ""
+        if self.copied_from:
+            return f", which is a copy of that of ServiceToken {self.copied_from}"
+        if self.marked_for:
+            return f", which is that of ServiceToken '{self.marked_for}'"
+        return ", which does not say which ServiceToken it is of"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,7 +28,7 @@ _SHORT_DURATION: Final = re.compile(r"([1-9][0-9]{0,4})([smh])")
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600}
 # Below, a busy API server would look dead; above, a revoked token would be accepted for too long without it.
 _LEAST_STALENESS: Final = 5
-_MOST_STALENESS: Final = 3600
+MOST_STALENESS: Final = 3600
 
 _LISTENERS: Final = (
     "token_review_address",
@@ -109,7 +109,7 @@ def _staleness(value: object) -> object:
         return value
     match = _SHORT_DURATION.fullmatch(value)
     seconds = int(match[1]) * _UNITS[match[2]] if match else 0
-    if not _LEAST_STALENESS <= seconds <= _MOST_STALENESS:
+    if not _LEAST_STALENESS <= seconds <= MOST_STALENESS:
         message = f"'{value}' must be a duration from {_LEAST_STALENESS}s to 1h, like 60s"
         raise ValueError(message)
     return seconds

@@ -1,5 +1,6 @@
 """The Secret under everybody's hands: healed when it is ours, left alone when it is not."""
 
+import json
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -115,7 +116,7 @@ def test_the_template_is_rendered_followed_and_taken_away(world: World, namespac
     """Placeholders are filled; keys that leave the template leave the Secret; others stay."""
     template: dict[str, Any] = {
         "labels": {"team": "a"},
-        "annotations": {"example.com/owner": "b"},
+        "annotations": {"contact": "b"},
         "data": {"config": "{account}/{namespace}/{id}/{expires}", "header": "Bearer {token}"},
     }
     world.token(namespace, secret={"template": template})
@@ -135,7 +136,7 @@ def test_the_template_is_rendered_followed_and_taken_away(world: World, namespac
     secret = world.secret(namespace) or {}
     assert set(secret["data"]) == {"token", "header", "others"}
     assert secret["metadata"]["labels"] == {"servicetokens.dev/token-secret": "true", "others": "x"}
-    assert secret["metadata"]["annotations"]["example.com/owner"] == "b"
+    assert secret["metadata"]["annotations"]["contact"] == "b"
 
 
 def test_what_others_put_on_the_secret_stays(world: World, namespace: str) -> None:
@@ -168,6 +169,47 @@ def test_row_26_a_foreign_secret_is_never_touched(world: World, namespace: str) 
     world.change(namespace, description="look again")
     world.until_ready(namespace)
     assert world.condition(namespace, "Stalled") == {}
+
+
+COPIES: Mapping[str, Mapping[str, Any]] = {
+    "with nothing but the value": {},
+    "owned by a ConfigMap": {
+        "ownerReferences": [{"apiVersion": "v1", "kind": "ConfigMap", "name": "sync", "uid": "{uid}"}]
+    },
+    "with the marks of another token": {"annotations": {names.ANNOTATION_TOKEN_NAME: "other"}},
+    "with the marks and the id of a token elsewhere": {
+        "annotations": {names.ANNOTATION_TOKEN_NAME: "ci-prod", names.ANNOTATION_TOKEN_ID: "{id}"}
+    },
+}
+
+
+@pytest.mark.parametrize("metadata", COPIES.values(), ids=COPIES)
+def test_a_copy_of_a_tokens_secret_is_foreign(
+    world: World, namespace: str, metadata: Mapping[str, Any]
+) -> None:
+    """Somebody put it there who may write Secrets; whoever may only write ServiceTokens does not get hold of it."""
+    elsewhere = world.cluster.create_namespace()
+    world.account(elsewhere)
+    world.token(elsewhere)
+    world.until_ready(elsewhere)
+    owner = world.ok(
+        "POST", f"/api/v1/namespaces/{namespace}/configmaps", {"metadata": {"name": "sync"}}
+    ).body
+    text = json.dumps(metadata).replace("{uid}", owner["metadata"]["uid"])
+    filled = json.loads(text.replace("{id}", world.status(elsewhere)["tokenID"]))
+    copied = world.create_secret(
+        namespace,
+        {
+            "metadata": {"name": "ci-prod", **filled},
+            "type": names.SECRET_TYPE,
+            "data": {"token": encode(world.value(elsewhere))},
+        },
+    )
+    world.token(namespace)
+    world.until_reason(namespace, "Ready", "SecretConflict")
+    time.sleep(1)
+    assert world.secret(namespace) == copied
+    assert "credentials" not in world.status(namespace)
 
 
 def test_row_27_of_two_tokens_for_one_secret_the_second_waits(world: World, namespace: str) -> None:
@@ -234,7 +276,8 @@ def test_row_28_a_secret_that_was_put_there_first_is_taken_over_and_its_value_ne
     chosen = "svt_000000000000_" + "x" * 43 + "000000"
     reference = {"apiVersion": names.API_VERSION, "kind": names.KIND_TOKEN, "name": "ci-prod", "uid": "dead"}
     owners = [{**reference, "controller": True}] if owner != "nobody" else []
-    metadata = {"name": "ci-prod", "ownerReferences": owners}
+    marks = {names.ANNOTATION_TOKEN_NAME: "ci-prod"}
+    metadata = {"name": "ci-prod", "ownerReferences": owners, "annotations": marks}
     # The token comes first, and has no account yet: else the garbage collector takes what has a dead owner.
     world.token(namespace, account="late")
     world.until_reason(namespace, "Ready", "AccountNotFound")

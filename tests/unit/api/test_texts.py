@@ -4,12 +4,14 @@ import pytest
 
 from servicetokens.api.texts import (
     are_label_keys,
+    are_not_among,
+    are_outside,
     are_secret_data_keys,
     has_known_placeholders,
     has_no_dot_segments,
     has_no_template_syntax,
-    have_no_prefix,
     is_audience,
+    is_free_name,
     is_network,
     lacks_key,
 )
@@ -192,7 +194,13 @@ def test_dot_segments(path: str, *, plain: bool) -> None:
 
 def test_reserved_keys() -> None:
     """A prefix is reserved for what begins with it, and not for what holds it somewhere."""
-    assert have_no_prefix(["app.kubernetes.io/name"], ("kubernetes.io/",))
-    assert not have_no_prefix(["a", "kubernetes.io/name"], ("k8s.io/", "kubernetes.io/"))
+    assert are_outside(["kubernetes.io", "mykubernetes.io/name", "a/kubernetes.io"], ("kubernetes.io",))
+    assert not are_outside(["a", "kubernetes.io/name"], ("k8s.io", "kubernetes.io"))
+    assert not are_outside(["applyset.kubernetes.io/part-of"], ("k8s.io", "kubernetes.io"))
+    assert are_not_among(["owners", "colm.owner"], ("owner",), ("olm.",))
+    assert not are_not_among(["a", "owner"], ("owner",))
+    assert not are_not_among(["olm.owner"], ("owner",), ("olm.",))
+    assert is_free_name("my.sh.helm.release.v1", ("sh.helm.release.",))
+    assert not is_free_name("sh.helm.release.v1.app.v2", ("sh.helm.release.",))
     assert lacks_key({"a": 1}, "token")
     assert not lacks_key({"token": 1}, "token")

@@ -14,6 +14,7 @@ from servicetokens.kube.errors import ApiUnavailable, Conflict
 from servicetokens.kube.leases import Lease
 from servicetokens.kube.presence import first_lease, renewed
 from servicetokens.lifecycle.snapshot import Enforcement, TokenFacts
+from servicetokens.runtime.settings import MOST_STALENESS
 
 SECONDS = 60
 KEY = Key("ServiceToken", "team-a", "ci-prod")
@@ -110,6 +111,19 @@ async def test_a_validator_that_says_nothing_is_waited_for_until_its_lease_has_e
     desk.leases.write("a", {"servicetokens": "500"})
     assert (await desk.ask(1)).passed
     assert set(desk.leases.stored) == {"a"}
+
+
+async def test_a_lease_that_claims_to_last_for_years_is_waited_for_like_the_longest(desk: Desk) -> None:
+    """A ghost that no validator could be must not keep anybody waiting."""
+    desk.leases.write("a", {"servicetokens": "500"})
+    desk.leases.write("b", {})
+    desk.leases.stored["b"] = replace(desk.leases.stored["b"], seconds=2**31 - 1)
+    desk.about()
+    await desk.ask()
+    desk.leases.write("a", {"servicetokens": "500"})
+    assert not (await desk.ask(MOST_STALENESS - 1)).passed
+    desk.leases.write("a", {"servicetokens": "500"})
+    assert (await desk.ask(1)).passed
 
 
 async def test_a_lease_that_was_renewed_meanwhile_is_not_buried(desk: Desk) -> None:

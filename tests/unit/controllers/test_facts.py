@@ -151,3 +151,30 @@ def test_what_stays_in_memory_is_slim_and_the_same() -> None:
     assert not found.status.conditions[0].model_fields_set
     assert found.status.model_copy(update={"serial": 9}).model_fields_set == {"serial"}
     assert not found.status.model_fields_set
+
+
+def an_owner(kind: str, name: str, *, controls: bool) -> dict[str, Any]:
+    """Return an owner reference."""
+    return {"apiVersion": "v1", "kind": kind, "name": name, "uid": name, "controller": controls}
+
+
+def test_all_owners_of_a_secret_are_seen() -> None:
+    """Also those that are no controllers, and of a Secret of another type."""
+    owners = [an_owner("ConfigMap", "one", controls=False), an_owner("Deployment", "two", controls=True)]
+    for kind in (names.SECRET_TYPE, "Opaque"):
+        found = facts.secret_facts({"type": kind, "metadata": {"ownerReferences": owners}}, RING)
+        assert [owner.name for owner in found.owners] == ["two", "one"]
+        assert found.controller is not None
+        assert found.controller.kind == "Deployment"
+
+
+def test_the_marks_of_a_secret_without_owners_are_read() -> None:
+    """They say whose it is; where owners say so nobody needs them."""
+    marks = {names.ANNOTATION_TOKEN_NAME: "ci-prod", names.ANNOTATION_TOKEN_ID: "ID1"}
+    restored = facts.secret_facts({"type": names.SECRET_TYPE, "metadata": {"annotations": marks}}, RING)
+    assert (restored.marked_for, restored.token_id) == ("ci-prod", "ID1")
+    owners = [an_owner("ConfigMap", "one", controls=False)]
+    owned = facts.secret_facts(
+        {"type": names.SECRET_TYPE, "metadata": {"annotations": marks, "ownerReferences": owners}}, RING
+    )
+    assert (owned.marked_for, owned.token_id) == ("", "")

@@ -140,3 +140,35 @@ async def test_the_latest_use_of_any_token_is_a_fact_about_each() -> None:
     snapshot = await it.gatherer.token(KEY, now=0)
     assert snapshot is not None
     assert snapshot.latest_use == parse_time("2026-11-28T09:00:00Z")
+
+
+async def test_a_copy_of_another_tokens_secret_is_recognised_by_its_id() -> None:
+    """It has no owners and says the right name; the token that its id belongs to is elsewhere, and alive."""
+    here = Surroundings()
+    marks = {names.ANNOTATION_TOKEN_NAME: "ci-prod", names.ANNOTATION_TOKEN_ID: "ID1"}
+    meta = {"name": "ci-prod", "namespace": "team-a", "resourceVersion": "7", "annotations": marks}
+    secret = facts.secret_facts({"type": names.SECRET_TYPE, "metadata": meta}, None)
+    here.caches.secrets.put(("team-a", "ci-prod"), secret)
+
+    async def copied_from() -> str:
+        snapshot = await here.gatherer.token(KEY, 0)
+        assert snapshot is not None
+        assert snapshot.secret is not None
+        return snapshot.secret.copied_from
+
+    assert await copied_from() == ""
+    other = {"name": "ci-prod", "namespace": "team-b", "resourceVersion": "11"}
+    spec = {"accountRef": {"name": "ci"}, "expiresAfter": "30d"}
+    here.caches.put_token(facts.token_facts({"metadata": other, "spec": spec, "status": {"tokenID": "ID1"}}))
+    assert await copied_from() == "team-b/ci-prod"
+    here.caches.put_token(
+        facts.token_facts({"metadata": {**other, "resourceVersion": "12"}, "spec": spec, "status": {}})
+    )
+    assert await copied_from() == ""
+    here.caches.put_token(
+        facts.token_facts(
+            {"metadata": {**other, "resourceVersion": "13"}, "spec": spec, "status": {"tokenID": "ID1"}}
+        )
+    )
+    here.caches.drop_token(("team-b", "ci-prod"))
+    assert await copied_from() == ""

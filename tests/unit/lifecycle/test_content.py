@@ -31,6 +31,7 @@ def test_a_secret_without_a_template_has_label_marks_and_token() -> None:
     assert content.annotations == {
         "argocd.argoproj.io/compare-options": "IgnoreExtraneous",
         "argocd.argoproj.io/sync-options": "Prune=false",
+        "servicetokens.dev/token-name": "ci-prod",
         "servicetokens.dev/token-id": "ID1",
         "servicetokens.dev/serial": "3",
         "servicetokens.dev/mint-time": "2027-01-15T08:00:00Z",

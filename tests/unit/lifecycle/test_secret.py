@@ -20,6 +20,7 @@ from servicetokens.lifecycle.actions import MintCause, SecretWrite
 from servicetokens.lifecycle.plan import plan
 from servicetokens.lifecycle.snapshot import Controller, Memory, SecretFacts, Snapshot
 
+A_CONFIG_MAP = Controller(api_version="v1", kind="ConfigMap", name="cm", uid="c")
 OPAQUE = SecretFacts(uid="f", resource_version="3", type="Opaque", controller=None)
 
 
@@ -75,7 +76,12 @@ def test_a_running_overlap_survives_a_fresh_mint() -> None:
 
 def test_a_token_restored_without_status_reclaims_its_old_secret() -> None:
     """What a backup tool brings back is overwritten unread."""
-    for secret in (a_secret(uid="u-0"), a_secret(controller=None)):
+    dead = Controller(api_version="servicetokens.dev/v1beta1", kind="ServiceToken", name="ci-prod", uid="u-0")
+    for secret in (
+        a_secret(uid="u-0"),
+        a_secret(controller=None),
+        a_secret(controller=None, marked_for="", other_owners=(dead,)),
+    ):
         wanted = plan(a_snapshot(secret=secret), NOW)
         assert wanted.mint is not None
         assert wanted.deliver is not None
@@ -93,7 +99,32 @@ FOREIGN = {
     "another group's": a_secret(
         controller=Controller(api_version="x.dev/v1", kind="ServiceToken", name="ci-prod", uid="d")
     ),
+    "owned by something that is no controller": a_secret(controller=None, other_owners=(A_CONFIG_MAP,)),
+    "a dead owner of this name, and another": a_secret(uid="u-0", other_owners=(A_CONFIG_MAP,)),
+    "no owner and no mark": a_secret(controller=None, marked_for=""),
+    "no owner, and the mark of another token": a_secret(controller=None, marked_for="other"),
+    "no owner, and the id of another token": a_secret(controller=None, copied_from="team-b/ci-prod"),
 }
+HOLDERS = {
+    "another token's": "belongs to ServiceToken 'other'",
+    "owned by something that is no controller": "belongs to ConfigMap 'cm'",
+    "a dead owner of this name, and another": "belongs to ConfigMap 'cm'",
+    "no owner and no mark": "does not say which ServiceToken it is of",
+    "no owner, and the mark of another token": "that of ServiceToken 'other'",
+    "no owner, and the id of another token": "a copy of that of ServiceToken team-b/ci-prod",
+}
+
+
+@pytest.mark.parametrize("case", HOLDERS)
+def test_the_condition_says_whose_a_foreign_secret_is(case: str) -> None:
+    """A person has to decide whether it may go."""
+    assert HOLDERS[case] in condition(plan(a_snapshot(secret=FOREIGN[case]), NOW), "Ready").message
+
+
+def test_a_secret_that_is_ours_stays_ours_with_another_owner_beside() -> None:
+    """Somebody added it; the token is in there all the same."""
+    secret = ours(other_owners=(A_CONFIG_MAP,))
+    assert says(settled(now_with(secret)), "SecretSynced") == ("True", "Synced")
 
 
 @pytest.mark.parametrize("secret", FOREIGN.values(), ids=FOREIGN)
