@@ -1,5 +1,6 @@
 """What the chart renders, without a cluster."""
 
+import json
 import re
 from pathlib import Path
 
@@ -76,7 +77,13 @@ def stripped(item: Rendered) -> Rendered:
 def test_the_default_release_grants_what_config_grants(helm: Helm) -> None:
     """Rights and policies under the same names, word for word."""
     rendered = places(helm.template())
-    files = ("rbac/rbac", "rbac/rbac-cluster", "policies/policies", "policies/policy-keys")
+    files = (
+        "rbac/rbac",
+        "rbac/rbac-cluster",
+        "policies/policies",
+        "policies/policy-keys",
+        "policies/policy-status",
+    )
     for file in files:
         for item in yaml.safe_load_all((ROOT / "config" / f"{file}.yaml").read_text()):
             place = (f"{item['apiVersion']} {item['kind']}", "", item["metadata"]["name"])
@@ -121,6 +128,43 @@ def test_another_release_in_another_namespace_shares_no_name(helm: Helm) -> None
     assert {
         item["spec"]["policyName"] for item in again if item["kind"].endswith("PolicyBinding")
     } == policies
+
+
+def policy_of(objects: list[Rendered], name: str) -> Rendered:
+    """Return the spec of a ValidatingAdmissionPolicy."""
+    (found,) = [
+        item["spec"]
+        for item in objects
+        if item["kind"] == "ValidatingAdmissionPolicy" and item["metadata"]["name"] == name
+    ]
+    return dict(found)
+
+
+def test_the_platform_names_the_domains_that_templates_may_use(helm: Helm) -> None:
+    """None by default; what is no domain is refused by the schema of the values."""
+    for prefixes in ([], ["example.com", "reloader.stakater.com"]):
+        flags = ("--set-json", f"templates.allowedPrefixes={json.dumps(prefixes)}")
+        policy = policy_of(helm.template(*flags), "servicetokens-secret-template")
+        (variable,) = [one for one in policy["variables"] if one["name"] == "allowedPrefixes"]
+        assert json.loads(variable["expression"]) == prefixes
+    for wrong in ("example.com/", "Example.com", "*", "a'b", ""):
+        with pytest.raises(AssertionError, match="allowedPrefixes"):
+            helm.template("--set-json", f"templates.allowedPrefixes={json.dumps([wrong])}")
+
+
+def test_a_namespaced_release_judges_its_own_namespaces_only(helm: Helm) -> None:
+    """Another installation's operator writes the status in the others."""
+    for name in ("servicetokens-status", "servicetokens-secret-template"):
+        served = policy_of(helm.template("--values", values("namespaced")), name)["matchConditions"][0]
+        assert served["expression"] == 'request.?namespace.orValue(\'\') in ["team-a","team-b"]'
+        everywhere = policy_of(helm.template(), name)["matchConditions"][0]
+        assert everywhere == {"name": "is-served", "expression": "true"}
+
+
+def test_the_status_is_open_only_if_somebody_says_so(helm: Helm) -> None:
+    """For those who want to edit it by hand."""
+    opened = helm.template("--set", "policies.protectStatus=false")
+    assert not any("-status" in item["metadata"]["name"] for item in opened)
 
 
 def test_a_namespaced_release_has_rights_in_its_namespaces_only(helm: Helm) -> None:

@@ -68,6 +68,18 @@ the names of bindings to leave out).
 {{- $_ := set . "namespace" $root.Release.Namespace }}
 {{- end }}
 {{- end }}
+{{- if eq $object.kind "ValidatingAdmissionPolicy" }}
+{{- range $object.spec.variables }}
+{{- if eq .name "allowedPrefixes" }}
+{{- $_ := set . "expression" (toJson $root.Values.templates.allowedPrefixes) }}
+{{- end }}
+{{- end }}
+{{- range $object.spec.matchConditions }}
+{{- if and (eq .name "is-served") $root.Values.watchNamespaces }}
+{{- $_ := set . "expression" (printf "request.?namespace.orValue('') in %s" (toJson $root.Values.watchNamespaces)) }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- if eq $object.kind "ValidatingAdmissionPolicyBinding" }}
 {{- $_ := set $object.spec "policyName" (include "servicetokens.clusterName" (dict "root" $root "name" $object.spec.policyName)) }}
 {{- end }}

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -121,6 +122,29 @@ def test_an_import_is_changed_by_whoever_may_and_taken_away_by_anybody(
     away = world.cluster.client(stranger).request
     world.until(lambda: away("PATCH", path, {"spec": NO_IMPORT}).ok, "the import to be taken away")
     assert "import" not in world.get(namespace)["spec"]
+
+
+def test_a_permission_that_is_withdrawn_later_does_not_stop_the_import(
+    world: World, namespace: str, user: str, send: Callable[..., Answer], tmp_path: Path
+) -> None:
+    """It was asked for when the import was written; the Secret comes later, and nobody is asked again."""
+    grant(world, namespace, user, IMPORTS, READS)
+    path = world.path("servicetokens", namespace)
+    world.until(lambda: send("POST", f"{path}?dryRun=All", token()).ok, "the rights")
+    assert send("POST", path, token()).ok
+    roles = f"{RBAC}/namespaces/{namespace}/rolebindings"
+    for binding in world.ok("GET", roles).body["items"]:
+        world.ok("DELETE", f"{roles}/{binding['metadata']['name']}")
+    world.until(lambda: send("PATCH", f"{path}/ci-prod", {"spec": {}}).status == 403, "the rights to be gone")
+    with world.operator(tmp_path / "operator.log"):
+        world.until_reason(namespace, "Ready", "ImportSecretMissing")
+        world.create_secret(
+            namespace, {"metadata": {"name": "legacy"}, "stringData": {"token": "glpat-0123456789abcdef"}}
+        )
+        world.until(
+            lambda: len(world.status(namespace).get("credentials") or ()) == 2, "the import", timeout=90
+        )
+    assert world.status(namespace)["credentials"][0]["id"].startswith("imp-")
 
 
 def test_a_cut_over_is_at_most_ninety_days_away(world: World, namespace: str) -> None:

@@ -7,12 +7,17 @@ from typing import Any
 import pytest
 import yaml
 
+from common.stored import store_keys
 from common.world import GROUPS, OPERATOR, ROOT, VALIDATOR, World
 from controlplane.client import Answer
 from servicetokens.api import names
 from servicetokens.api.service_account import ServiceAccountSpec
 
-POLICIES = list(yaml.safe_load_all((ROOT / "config" / "policies" / "policies.yaml").read_text()))
+POLICIES = [
+    document
+    for file in sorted((ROOT / "config" / "policies").glob("polic*.yaml"))
+    for document in yaml.safe_load_all(file.read_text())
+]
 NAMES = sorted({document["metadata"]["name"] for document in POLICIES})
 
 
@@ -59,7 +64,7 @@ def account(name: str, roles: list[str]) -> dict[str, Any]:
 
 def test_the_server_finds_no_fault_with_the_types(world: World) -> None:
     """It checks every expression against the kinds it is for, and says so in the status."""
-    assert len(NAMES) == 7
+    assert len(NAMES) == 10
     for name in NAMES:
         path = f"/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies/{name}"
 
@@ -122,17 +127,46 @@ def test_the_operator_may_write_what_it_has_to(world: World, namespace: str) -> 
     path = f"/api/v1/namespaces/{namespace}/secrets"
     assert operator.request("POST", path, secret("mine", ownerReferences=owners)).ok
     assert operator.request("PATCH", f"{path}/mine", {"data": {"token": "eQ=="}}).ok
-    world.ok("POST", path, secret("restored"))
+    marks = {names.ANNOTATION_TOKEN_NAME: "ci-prod"}
+    dead = [{**owners[0], "uid": "dead"}]
+    world.ok("POST", path, secret("restored", annotations=marks))
+    world.ok("POST", f"{path}?dryRun=All", secret("restored-with-owner", ownerReferences=dead))
     assert operator.request("PATCH", f"{path}/restored", {"metadata": {"ownerReferences": owners}}).ok
-    world.ok("POST", path, secret("ownerless"))
+    world.ok("POST", path, secret("ownerless", annotations=marks))
     for name in ("mine", "restored", "ownerless"):
         assert operator.request("DELETE", f"{path}/{name}").ok
     own = "/api/v1/namespaces/servicetokens/secrets"
     for name in ("servicetokens-validator-ca", "servicetokens-validator-tls", names.KEYS_SECRET):
-        world.client.request("DELETE", f"{own}/{name}")
+        forget(world, name)
         assert operator.request("POST", own, secret(name, kind="Opaque")).ok
         assert operator.request("PATCH", f"{own}/{name}", {"data": {"more": "eA=="}}).ok
-        world.ok("DELETE", f"{own}/{name}")
+        forget(world, name)
+
+
+def test_the_keys_are_deleted_by_nobody_by_mistake(world: World) -> None:
+    """Neither in a collection, which has no name, nor as garbage; only when the namespace goes."""
+    own = "/api/v1/namespaces/servicetokens/secrets"
+    forget(world, names.KEYS_SECRET)
+    store_keys(world.client, "servicetokens")
+    garbage_collector = world.cluster.client("system:serviceaccount:kube-system:generic-garbage-collector")
+    for answer in (
+        world.client.request("DELETE", f"{own}/{names.KEYS_SECRET}"),
+        world.client.request("DELETE", f"{own}?fieldSelector=metadata.name%3D{names.KEYS_SECRET}"),
+        garbage_collector.request("DELETE", f"{own}/{names.KEYS_SECRET}"),
+    ):
+        assert answer.status == 403
+        assert "servicetokens.dev/allow-deletion=true" in str(answer.body)
+    namespaces = world.cluster.client("system:serviceaccount:kube-system:namespace-controller")
+    assert namespaces.request("DELETE", f"{own}/{names.KEYS_SECRET}?dryRun=All").ok
+    forget(world, names.KEYS_SECRET)
+
+
+def forget(world: World, name: str) -> None:
+    """Delete a Secret of the operator, as an administrator does on purpose."""
+    path = f"/api/v1/namespaces/servicetokens/secrets/{name}"
+    if world.client.request("GET", path).ok:
+        world.ok("PATCH", path, {"metadata": {"annotations": {"servicetokens.dev/allow-deletion": "true"}}})
+        world.ok("DELETE", path)
 
 
 def test_the_validator_may_write_the_time_of_use(world: World, namespace: str) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from common.stored import store_keys
 from common.world import GROUP, GROUPS, HOME, OPERATOR, VALIDATOR, World
 from servicetokens.api import names
 
@@ -16,6 +17,13 @@ OURS = GROUP + "/namespaces/{namespace}"
 AT_HOME = f"/api/v1/namespaces/{HOME}/secrets"
 SECRETS = CORE + "/secrets"
 TOKEN = OURS + "/servicetokens/victim"
+A_TOKEN = {
+    "apiVersion": names.API_VERSION,
+    "kind": names.KIND_TOKEN,
+    "name": "victim",
+    "uid": "1",
+    "controller": True,
+}
 OWNER = {"apiVersion": "v1", "kind": "ConfigMap", "name": "x", "uid": "1", "controller": True}
 
 
@@ -116,6 +124,53 @@ BOTH = (
         of_secret("Opaque", "other"),
     ),
     Attempt("deletes the keys", "DELETE", f"{AT_HOME}/{names.KEYS_SECRET}"),
+    Attempt(
+        "deletes the keys as a collection",
+        "DELETE",
+        f"{AT_HOME}?fieldSelector=metadata.name={names.KEYS_SECRET}",
+    ),
+    Attempt(
+        "allows the deletion of the keys",
+        "PATCH",
+        f"{AT_HOME}/{names.KEYS_SECRET}",
+        {"metadata": {"annotations": {"servicetokens.dev/allow-deletion": "yes"}}},
+    ),
+    Attempt(
+        "has the keys collected as garbage",
+        "PATCH",
+        f"{AT_HOME}/{names.KEYS_SECRET}",
+        {"metadata": {"ownerReferences": [{**OWNER, "controller": False}]}},
+    ),
+    Attempt("freezes the keys", "PATCH", f"{AT_HOME}/{names.KEYS_SECRET}", {"immutable": True}),
+    Attempt("empties the keys", "PATCH", f"{AT_HOME}/{names.KEYS_SECRET}", {"data": None}),
+    Attempt("takes a key away", "PATCH", f"{AT_HOME}/{names.KEYS_SECRET}", {"data": {"k1": None}}),
+    Attempt("changes a key", "PATCH", f"{AT_HOME}/{names.KEYS_SECRET}", {"data": {"k1": "eQ=="}}),
+    Attempt(
+        "has the keys never deleted",
+        "PATCH",
+        f"{AT_HOME}/{names.KEYS_SECRET}",
+        {"metadata": {"finalizers": ["servicetokens.dev/x"]}},
+    ),
+    Attempt(
+        "takes over a copy of a token's Secret",
+        "PATCH",
+        f"{SECRETS}/copy",
+        {"metadata": {"ownerReferences": [A_TOKEN]}},
+    ),
+    Attempt(
+        "takes over what a ConfigMap owns",
+        "PATCH",
+        f"{SECRETS}/synced",
+        {"metadata": {"ownerReferences": [A_TOKEN]}},
+    ),
+    Attempt(
+        "takes over the Secret of another token",
+        "PATCH",
+        f"{SECRETS}/victim",
+        {"metadata": {"ownerReferences": [{**A_TOKEN, "name": "other"}]}},
+    ),
+    Attempt("deletes a copy of a token's Secret", "DELETE", f"{SECRETS}/copy"),
+    Attempt("deletes what a ConfigMap owns", "DELETE", f"{SECRETS}/synced"),
 )
 OF_OPERATOR = (
     *BOTH,
@@ -148,6 +203,12 @@ OF_VALIDATOR = (
     ),
     Attempt("deletes the operator's Lease", "DELETE", f"{LEASES}/{names.OPERATOR_LEASE}"),
     Attempt(
+        "is waited for for years",
+        "POST",
+        LEASES,
+        {**VALIDATORS_LEASE, "spec": {"leaseDurationSeconds": 2**31 - 1}},
+    ),
+    Attempt(
         "creates the operator's Lease",
         "POST",
         LEASES,
@@ -163,12 +224,24 @@ def victims(world: World) -> Iterator[str]:
     world.account(namespace)
     world.token(namespace, "victim")
     owner = world.owner(namespace, "victim")
-    world.edit_status(namespace, {"tokenID": "a" * 16}, "victim")
+    found = world.get(namespace, "victim")
+    status = {**found.get("status", {}), "tokenID": "a" * 16}
+    path = TOKEN.format(namespace=namespace) + "/status"
+    writer = world.cluster.client(OPERATOR, GROUPS)
+    assert writer.request("PUT", path, {**found, "status": status}).ok
     world.create_secret(namespace, of_secret(name="victim", ownerReferences=[owner]))
     world.create_secret(namespace, of_secret("Opaque", "foreign"))
+    world.create_secret(namespace, of_secret(name="copy"))
+    config = world.ok(
+        "POST", CORE.format(namespace=namespace) + "/configmaps", {"metadata": {"name": "sync"}}
+    )
+    synced = {"apiVersion": "v1", "kind": "ConfigMap", "name": "sync", "uid": config.body["metadata"]["uid"]}
+    world.create_secret(namespace, of_secret(name="synced", ownerReferences=[synced]))
     made = [f"/api/v1/namespaces/{namespace}"]
     if world.secret(HOME, names.KEYS_SECRET) is None:
-        world.create_secret(HOME, of_secret("Opaque", names.KEYS_SECRET))
+        store_keys(world.client, HOME)
+        allowed = {"metadata": {"annotations": {"servicetokens.dev/allow-deletion": "true"}}}
+        world.ok("PATCH", f"{AT_HOME}/{names.KEYS_SECRET}", allowed)
         made.append(f"{AT_HOME}/{names.KEYS_SECRET}")
     for name in ("foreign", names.OPERATOR_LEASE):
         if not world.client.request("GET", f"{LEASES}/{name}").ok:
