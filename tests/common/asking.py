@@ -46,6 +46,18 @@ def ask(
     peer: str = PEER,
 ) -> Reply:
     """Put one request to *handler*, with its headers in that order, as the server would."""
+    return parse(answer(handler, *headers, target=target, method=method, body=body, peer=peer))
+
+
+def answer(
+    handler: Handler,
+    *headers: tuple[str, str],
+    target: str = "/validate",
+    method: str = "GET",
+    body: bytes = b"",
+    peer: str = PEER,
+) -> bytes:
+    """Put one request to *handler*, and return what it answers, as it is sent."""
     slots = HeaderSlots(handler.headers)
     request = Request(Origin(parse_address(peer)))
     request.method, request.target, request.body = method.encode(), target.encode("latin-1"), body
@@ -59,7 +71,7 @@ def ask(
             request.repeated |= {number}
         encoded = value.encode("latin-1")
         request.values[number] = encoded if before is None else before + b"," + encoded
-    return parse(b"".join(handler.answer(request)))
+    return b"".join(handler.answer(request))
 
 
 def parse(answer: bytes) -> Reply:

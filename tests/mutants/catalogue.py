@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from mutants import authentication, imports, leaks, unused
+from mutants import authentication, imports, leaks, requests, unused
 from mutants.mutant import CHECKS, CREDENTIALS, LIFETIME, PLAN, SCHEDULE, SNAPSHOT, VERIFIER, Mutant
 
 MUTANTS: Final = (
@@ -312,5 +312,6 @@ MUTANTS: Final = (
     *authentication.MUTANTS,
     *imports.MUTANTS,
     *leaks.MUTANTS,
+    *requests.MUTANTS,
     *unused.MUTANTS,
 )

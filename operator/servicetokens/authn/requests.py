@@ -6,9 +6,24 @@ from typing import Final
 
 import msgspec
 
-# What servers behind the proxy may resolve to another path than the one that we compare: dot segments, empty
-# segments, encoded slashes and dots, backslashes.
-_AMBIGUOUS: Final = re.compile(r"\.\.|//|/\.(?:/|$)|%2f|%2e|%5c|\\", re.IGNORECASE)
+# The bytes that a URI is made of (RFC 3986 section 2) without `#`, which ends what is sent in a request. `[` and `]`
+# belong to hosts only, but browsers and Go send them unencoded in paths and queries, and all servers read them alike.
+_TARGET_BYTES: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~:/?[]@!$&'()*+,;=%"
+TARGET_TABLE: Final = bytes(0 if byte in _TARGET_BYTES else 0x80 for byte in range(256))
+"""For `target.translate(TARGET_TABLE).isascii()`, which is the cheapest way to ask what `is_target` answers."""
+
+# Paths that two servers may resolve to two different files, so that a rule cannot be about one of them:
+_AMBIGUOUS: Final = re.compile(
+    # dot segments and empty segments, also before the parameters of a segment, which Java servers cut off;
+    r"\.\.|//|/\.?(?:;|(?<=\.)(?:/|$))"
+    # a percent sign that encodes nothing, and one that is itself encoded before two digits: decoded once or twice?
+    r"|%(?![0-9a-f]{2})|%25[0-9a-f]{2}"
+    # encoded controls, dots, slashes, backslashes, and sequences that some decoders take for those (overlong UTF-8);
+    r"|%(?:[01][0-9a-f]|7f|2e|2f|5c|c[01]|e0%[89]|f0%8)"
+    # and whatever a path must not contain as it is.
+    r"|[^A-Za-z0-9\-._~:/\[\]@!$&'()*+,;=%]",
+    re.IGNORECASE,
+)
 _ONE_SEGMENT: Final = "[^/]+"
 # A URL of this length is refused by our own server before.
 _MAX_PATH: Final = 32768
@@ -20,7 +35,7 @@ class HttpRequest(msgspec.Struct, frozen=True, gc=False):
     Attributes:
         method: as sent.
         host: in small letters, without port; empty when the proxy does not tell.
-        path: raw, not decoded and not normalised, without the query.
+        path: raw, not decoded and not normalised, without the query; with a fragment, where one was sent by mistake.
     """
 
     method: str
@@ -42,6 +57,15 @@ class HttpRule(msgspec.Struct, frozen=True, gc=False):
             and (self.methods is None or request.method in self.methods)
             and (self.paths is None or any(path.fullmatch(request.path) for path in self.paths))
         )
+
+
+def is_target(target: bytes) -> bool:
+    """Say whether *target*, a path with its query or a whole URL, has only bytes that may be sent in a request.
+
+    Servers do not agree where a target with others ends or which path it means: `/a#/../b` is `/a` for one and `/b` for
+    another.
+    """
+    return target.translate(TARGET_TABLE).isascii()
 
 
 def compile_rule(

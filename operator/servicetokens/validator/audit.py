@@ -6,6 +6,7 @@ acceptances a sample: about one line a minute for each token in use. Lines name 
 count everything.
 """
 
+import logging
 from typing import Final
 
 from servicetokens.authn.addresses import Address, Network, Origin, find_client
@@ -22,6 +23,9 @@ _STRANGERS_PER_SECOND: Final = 10
 _ACCEPTED_PER_SECOND: Final = 10
 # A token that exists can be presented as often as its holder likes, too: this is for a client in a loop.
 _KNOWN_PER_SECOND: Final = 100
+_EXPLAINED_PER_SECOND: Final = 10
+# A path that is longer is not read by people.
+_LONGEST_SHOWN: Final = 200
 _TOO_MANY: Final = "TooManyFailures"
 
 
@@ -95,11 +99,13 @@ class Refusals:
         self._trusted = trusted
         self._strangers = Lines(clock, _STRANGERS_PER_SECOND, "tokens that are not known")
         self._known = Lines(clock, _KNOWN_PER_SECOND, "tokens that exist")
+        self._explained = Lines(clock, _EXPLAINED_PER_SECOND, "explanations")
 
     def report_left_out(self) -> None:
         """See `Lines`."""
         self._strangers.report_left_out()
         self._known.report_left_out()
+        self._explained.report_left_out()
 
     def note(self, rejected: Rejected, origin: Origin | None = None, *, is_failure: bool = True) -> bool:
         """Count a refused token, and log its name if it is known: then it was the right secret.
@@ -127,6 +133,20 @@ class Refusals:
     def note_request(self, reason: str) -> None:
         """Count a request that presented nothing that could be judged. Not logged: it names nobody."""
         self._tally.reject(reason)
+
+    def explain(self, event: str, **facts: str) -> None:
+        """Log at debug level why a request was refused, for people who configure a proxy.
+
+        *facts* may be a client's words, and are shortened.
+        """
+        if self.explains and self._explained.has_room():
+            shown = {name: value[:_LONGEST_SHOWN] for name, value in facts.items()}
+            _log.debug(event, protocol=self._tally.protocol, **shown)
+
+    @property
+    def explains(self) -> bool:
+        """Whether debug lines are written at all."""
+        return logging.getLogger(__name__).isEnabledFor(logging.DEBUG)
 
     def has_room(self, origin: Origin) -> bool:
         """Take note that a client failed to authenticate; False when it has done so too often lately."""

@@ -12,14 +12,18 @@ from http import HTTPStatus
 from typing import Final
 
 from servicetokens.authn.decision import Accepted
-from servicetokens.authn.requests import HttpRequest
+from servicetokens.authn.requests import TARGET_TABLE, HttpRequest
 from servicetokens.validator.gate import REMOVED, ROLES, Gate, identity, origin_of, read_roles
-from servicetokens.validator.original import read_request
+from servicetokens.validator.original import Fault, read_request
 from servicetokens.validator.request import FIRST_HEADER, HOST, Request
 from servicetokens.validator.responses import NO_STORE, Answer, Header, render
 
 _AUTHORIZATION, _FORWARDED_FOR, _REQUIRED_ROLES = range(FIRST_HEADER, FIRST_HEADER + 3)
 _PREFIX: Final = re.compile(rb"/validate/role/(" + ROLES + rb")(?=[/?]|$)")
+
+ODD_TARGET: Final = Fault(("the target of the client's request",), "bytes that a URI must not contain")
+TWO_TOKENS: Final = Fault(("Authorization",), "repeated")
+_ODD_ROLES: Final = Fault(("X-ServiceToken-Required-Roles",), "not a list of role names")
 
 _REMOVED: Final[Header] = ("X-Envoy-Auth-Headers-To-Remove", ",".join(REMOVED))
 _FORM: Final = object()
@@ -39,10 +43,15 @@ class ExtAuthz:
     def answer(self, request: Request) -> Answer:
         """See `Handler`."""
         values = request.values
+        # What `is_target` says, without the call.
+        if not request.target.translate(TARGET_TABLE).isascii():
+            return self._gate.refuse_request(ODD_TARGET).answer
         prefix = _PREFIX.match(request.target)
         roles = _find_roles(values[_REQUIRED_ROLES], prefix)
-        if roles is None or _AUTHORIZATION in request.repeated:
-            return self._gate.refuse_request().answer
+        if roles is None:
+            return self._gate.refuse_request(_ODD_ROLES).answer
+        if _AUTHORIZATION in request.repeated:
+            return self._gate.refuse_request(TWO_TOKENS).answer
         found = self._gate.recognise(values[_AUTHORIZATION], roles) or self._gate.judge(
             values[_AUTHORIZATION],
             origin_of(request.origin, values[_FORWARDED_FOR], behind_proxies=self._behind_proxies),

@@ -29,11 +29,13 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from servicetokens.authn.addresses import Origin, parse_address
 from servicetokens.authn.decision import Accepted
+from servicetokens.authn.requests import is_target
 from servicetokens.runtime import logs
 from servicetokens.runtime.health import AddressInUse
 from servicetokens.runtime.settings import Address
-from servicetokens.validator.gate import BAD_REQUEST, REMOVED, Gate, Refusal, identity, read_roles
-from servicetokens.validator.original import read_request
+from servicetokens.validator.ext_authz import ODD_TARGET, TWO_TOKENS
+from servicetokens.validator.gate import REMOVED, Gate, Refusal, identity, read_roles
+from servicetokens.validator.original import Fault, read_request
 from servicetokens.validator.responses import Header
 
 _log = logs.get_logger(__name__)
@@ -62,6 +64,8 @@ _CODES: Final[Mapping[HTTPStatus, int]] = {
     HTTPStatus.SERVICE_UNAVAILABLE: RPC_UNAVAILABLE,
 }
 _FORM: Final = object()
+_NO_MESSAGE: Final = Fault(("the message",), "not a CheckRequest")
+_ODD_ROLES: Final = Fault((f"the context extension {REQUIRED_ROLES}",), "not a list of role names")
 
 
 class Checks:
@@ -75,14 +79,17 @@ class Checks:
         try:
             attributes = CheckRequest.FromString(message).attributes
         except DecodeError:
-            self._gate.refuse_request()
-            return _deny(BAD_REQUEST)
+            return _deny(self._gate.refuse_request(_NO_MESSAGE))
         http = attributes.request.http
         roles = self._find_roles(attributes.context_extensions.get(REQUIRED_ROLES, ""))
         authorizations = _values(http, _AUTHORIZATION)
-        if roles is None or len(authorizations) > 1:
-            self._gate.refuse_request()
-            return _deny(BAD_REQUEST)
+        # What follows a `#` Envoy shows in a field of its own, if it lets it through at all.
+        if http.fragment or not is_target(http.path.encode()):
+            return _deny(self._gate.refuse_request(ODD_TARGET))
+        if roles is None:
+            return _deny(self._gate.refuse_request(_ODD_ROLES))
+        if len(authorizations) > 1:
+            return _deny(self._gate.refuse_request(TWO_TOKENS))
         found = self._gate.judge(
             authorizations[0].encode() if authorizations else None,
             Origin(

@@ -6,21 +6,22 @@ headers but the token, the original request and the client's address. A yes is e
 """
 
 import re
-from collections.abc import Sequence
 from functools import partial
 from http import HTTPStatus
 from typing import Final
 
 from servicetokens.authn.decision import Accepted
+from servicetokens.authn.requests import is_target
 from servicetokens.validator import original
 from servicetokens.validator.gate import ROLES, Gate, identity, origin_of
-from servicetokens.validator.original import Contradiction, find_original, may_contradict
+from servicetokens.validator.original import Fault, find_fault, find_missing, find_original
 from servicetokens.validator.request import FIRST_HEADER, Request
 from servicetokens.validator.responses import NO_STORE, Answer, Header, render, render_json
 from servicetokens.validator.token_review import USERNAME_PREFIX
 
 _AUTHORIZATION, _FORWARDED_FOR, _ACCEPT, _FIRST_ORIGINAL = range(FIRST_HEADER, FIRST_HEADER + 4)
 _WANTED: Final = (b"authorization", b"x-forwarded-for", b"accept", *original.HEADERS)
+_NAMES: Final = ("Authorization", "X-Forwarded-For", "Accept", *original.NAMES)
 # X-Forwarded-For and Accept may come in several lines; all that says who and what may not.
 _SINGLE: Final = frozenset(range(FIRST_HEADER, FIRST_HEADER + len(_WANTED))) - {_FORWARDED_FOR, _ACCEPT}
 
@@ -34,6 +35,7 @@ _JSON: Final = b"application/json"
 _PLAIN_FORM: Final = object()
 _JSON_FORM: Final = object()
 
+_ODD_TARGET: Final = Fault(("the target of the proxy's own request",), "bytes that a URI must not contain")
 _NOT_FOUND: Final = render(HTTPStatus.NOT_FOUND, (NO_STORE,))
 
 
@@ -51,18 +53,25 @@ class ForwardAuth:
 
     def answer(self, request: Request) -> Answer:
         """See `Handler`."""
-        roles = self._find_roles(request.target)
+        roles = self._roles_by_path.get(request.target)
         if roles is None:
-            return _NOT_FOUND
+            if not is_target(request.target):
+                return self._gate.refuse_request(_ODD_TARGET).answer
+            roles = self._find_roles(request.target)
+            if roles is None:
+                return _NOT_FOUND
         values = request.values
         originals = values[_FIRST_ORIGINAL:]
-        if _is_ambiguous(request, originals):
-            return self._gate.refuse_request().answer
+        fault = _find_repeated(request) if request.repeated else None
+        fault = fault or find_fault(originals)
+        if fault is not None:
+            return self._gate.refuse_request(fault).answer
         found = self._gate.recognise(values[_AUTHORIZATION], roles) or self._gate.judge(
             values[_AUTHORIZATION],
             origin_of(request.origin, values[_FORWARDED_FOR], behind_proxies=self._behind_proxies),
             partial(find_original, originals),
             roles,
+            partial(find_missing, originals),
         )
         if not isinstance(found, Accepted):
             return found.answer
@@ -83,17 +92,12 @@ class ForwardAuth:
         return roles
 
 
-def _is_ambiguous(request: Request, originals: Sequence[bytes | None]) -> bool:
-    """Say whether the request contradicts itself: a header twice, or the headers of proxies that disagree."""
-    if request.repeated and not request.repeated.isdisjoint(_SINGLE):
-        return True
-    if not may_contradict(originals):
-        return False
-    try:
-        find_original(originals)
-    except Contradiction:
-        return True
-    return False
+def _find_repeated(request: Request) -> Fault | None:
+    """Return the first header that must not be repeated and is."""
+    for number in sorted(request.repeated):
+        if number in _SINGLE:
+            return Fault((_NAMES[number - FIRST_HEADER],), "repeated")
+    return None
 
 
 def _keep(accepted: Accepted, form: object) -> Answer:

@@ -6,7 +6,7 @@ missing.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from http import HTTPStatus
 from typing import Final
 
@@ -26,6 +26,7 @@ from servicetokens.validator.bearer import (
     insufficient_scope,
 )
 from servicetokens.validator.metrics import Tally
+from servicetokens.validator.original import Fault
 from servicetokens.validator.responses import NO_STORE, RETRY_SOON, Answer, Header, render
 
 # Role names are DNS labels; at most as many as an account can have.
@@ -39,6 +40,8 @@ _USUAL_SCHEME: Final = b"Bearer "
 # The token is good, only not for this: whoever holds one has not failed to authenticate.
 _GOOD_TOKEN: Final = frozenset({RejectReason.ROLE_MISSING, RejectReason.REQUEST_NOT_ALLOWED})
 
+# What the client asked for decides about these.
+_BY_REQUEST: Final = frozenset({RejectReason.REQUEST_NOT_ALLOWED, RejectReason.AUDIENCE})
 
 _IDENTITY: Final = ("Account", "Namespace", "Roles", "Permissions", "Id", "Expires")
 
@@ -107,6 +110,7 @@ class Gate:
         origin: Origin,
         original: Callable[[], HttpRequest | None],
         roles: tuple[str, ...],
+        missing: Callable[[], Sequence[str]] = tuple,
     ) -> Accepted | Refusal:
         """Say whether the request may pass.
 
@@ -115,6 +119,7 @@ class Gate:
             origin: where the client is.
             original: gives the client's request, or None where nobody knows it; called only if it matters.
             roles: of which every one is required.
+            missing: names the headers that would say more about the client's request; called only for the debug log.
         """
         token = find_token(authorization)
         if isinstance(token, Missing):
@@ -128,12 +133,35 @@ class Gate:
         if isinstance(decision, Unavailable):
             self._tally.unavailable += 1
             return _UNAVAILABLE
+        if decision.reason in _BY_REQUEST and self._refusals.explains:
+            self._explain(decision, original(), missing())
         return self._refuse(decision, roles, origin)
 
-    def refuse_request(self) -> Refusal:
-        """Refuse what contradicts itself, or asks for something that nobody can mean."""
+    def refuse_request(self, fault: Fault) -> Refusal:
+        """Reject a request that is malformed or contradicts itself; *fault* is for the debug log."""
         self._refusals.note_request("InvalidRequest")
+        self._refusals.explain(
+            "request malformed",
+            headers=" and ".join(fault.headers),
+            compared=fault.compared,
+            values=" and ".join(fault.values),
+        )
         return BAD_REQUEST
+
+    def _explain(self, rejected: Rejected, request: HttpRequest | None, missing: Sequence[str]) -> None:
+        """Log what the rules or the audiences of the token were compared with, and what the proxy did not say."""
+        record = rejected.record
+        self._refusals.explain(
+            "request compared",
+            reason=rejected.reason.value,
+            token_id=rejected.token_id,
+            namespace=record.account.namespace if record else "",
+            token=record.name if record else "",
+            missing=", ".join(missing),
+            method=request.method if request else "",
+            host=request.host if request else "",
+            path=request.path if request else "",
+        )
 
     def _refuse_missing(self, missing: Missing, origin: Origin) -> Refusal:
         if missing is Missing.MALFORMED and not self._refusals.has_room(origin):

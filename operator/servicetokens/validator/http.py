@@ -1,8 +1,9 @@
 """One HTTP/1.1 connection: llhttp parses, a plain function turns the request into finished bytes.
 
-    idle ──▶ head ──┬──▶ answer at once, drain the body     the body belongs to somebody else: forward-auth
-      ▲             └──▶ body ──▶ answer                    the body is the question: TokenReview
-      └───────────────────────────────────┘
+    idle ──▶ head ──┬──▶ answer at once       forward-auth: a body would be the client's, and need not come
+      ▲             │       └──▶ close        ... so if one is announced, nobody knows where the next request begins
+      │             └──▶ body ──▶ answer      TokenReview: the body is the question
+      └──────────────────────────────┘
 
 Written because no ready-made server has all the limits that a public authentication endpoint needs, and all
 of them cost more than twice the CPU. Everything that a stranger can make large, slow or ambiguous is bounded:
@@ -62,8 +63,8 @@ _IDLE: Final = 0
 _HEAD: Final = 1
 _BODY: Final = 2
 """The answer waits for the body."""
-_DRAIN: Final = 3
-"""The answer is given; the body is thrown away."""
+_ANSWERED: Final = 3
+"""The answer is given, and no body was announced; the parser has yet to say that the request is complete."""
 _OVER: Final = 4
 """Nothing more is parsed; closing, or throwing away what still comes."""
 
@@ -219,11 +220,19 @@ class Connection(asyncio.Protocol):
             if request.values[EXPECT] is not None:
                 self._out.append(_CONTINUE)
             return
-        self._state = _DRAIN
-        length = request.values[LENGTH]
-        if request.values[EXPECT] is not None or (length and int(length) > MAX_BODY):
-            # It will not be drained: nobody is going to send it, or it is too much.
+        values = request.values
+        length = values[LENGTH]
+        if (
+            (length is not None and length.strip(b"0"))
+            or values[ENCODING] is not None
+            or values[EXPECT] is not None
+        ):
+            # A proxy copies the header and keeps the body: what comes next may be the body, or the next request.
             self._keep = False
+            self._answer()
+            self._end(lingers=True)
+            return
+        self._state = _ANSWERED
         self._answer()
 
     def on_body(self, part: bytes) -> None:
@@ -240,7 +249,7 @@ class Connection(asyncio.Protocol):
             self._request.body = b"".join(self._body)
             self._body.clear()
             self._answer()
-        elif self._state != _DRAIN:
+        elif self._state != _ANSWERED:
             return
         self._state = _IDLE
         self._completed = True
@@ -283,12 +292,7 @@ class Connection(asyncio.Protocol):
 
     def _go_on_after_upgrade(self, rest: bytes) -> None:
         """Ignore an `Upgrade`: after it the parser wants no more, so that another one has to go on."""
-        values = self._request.values
         if self._state == _OVER:
-            return
-        if values[LENGTH] is not None or values[ENCODING] is not None:
-            # The parser has left the body unread, and nobody can tell where it ends.
-            self._end(lingers=True)
             return
         self._parser = httptools.HttpRequestParser(self)
         if rest:
@@ -360,7 +364,7 @@ class Connection(asyncio.Protocol):
     def _refuse(self, status: HTTPStatus, sentence: str) -> bool:
         """Answer, unless it has been done, and parse nothing more; False for callers that return it."""
         if self._state != _OVER:
-            if self._state != _DRAIN:
+            if self._state != _ANSWERED:
                 line, rest = render_problem(status, sentence)
                 self._out += (line, self._server.date, _CLOSE, rest)
             self._end(lingers=True)
@@ -375,8 +379,6 @@ class Connection(asyncio.Protocol):
         if self._out:
             self._transport.write(b"".join(self._out))
             self._out.clear()
-        if self._state == _DRAIN and not self._keep:
-            self._end(lingers=True)
         if self._state == _OVER:
             self._leave()
 

@@ -1,0 +1,71 @@
+"""Mistakes about the requests that proxies ask about."""
+
+from typing import Final
+
+from mutants.mutant import Mutant
+
+RULES: Final = "authn/requests.py"
+ORIGINAL: Final = "validator/original.py"
+EXT_AUTHZ: Final = "validator/ext_authz.py"
+HTTP: Final = "validator/http.py"
+_TARGETS: Final = ("tests/unit/validator/test_targets.py",)
+_CONNECTIONS: Final = ("tests/unit/validator/test_http.py",)
+
+MUTANTS: Final = (
+    Mutant(
+        "cuts a fragment off before it looks",
+        ORIGINAL,
+        'return target.partition("?")[0]',
+        'return target.partition("?")[0].partition("#")[0]',
+        _TARGETS,
+    ),
+    Mutant(
+        "lets any byte into a forwarded path",
+        ORIGINAL,
+        "if forwarded is not None and not forwarded.translate(TARGET_TABLE).isascii():",
+        "if forwarded is None and False:",
+        _TARGETS,
+    ),
+    Mutant(
+        "lets any byte into the client's own target",
+        EXT_AUTHZ,
+        "if not request.target.translate(TARGET_TABLE).isascii():",
+        "if not request.target.isascii():",
+        _TARGETS,
+    ),
+    Mutant(
+        "grants what can be decoded twice",
+        RULES,
+        "|%25[0-9a-f]{2}",
+        "",
+        _TARGETS,
+    ),
+    Mutant(
+        "grants a NUL in a path",
+        RULES,
+        "%(?:[01][0-9a-f]|7f|",
+        "%(?:1[0-9a-f]|0[1-9a-f]|7f|",
+        _TARGETS,
+    ),
+    Mutant(
+        "takes a segment with parameters for one with a name",
+        RULES,
+        r"/\.?(?:;|",
+        r"/\.(?:",
+        _TARGETS,
+    ),
+    Mutant(
+        "goes on after an answer that came before the body",
+        HTTP,
+        "            self._answer()\n            self._end(lingers=True)\n            return\n",
+        "            self._state = _ANSWERED\n            self._answer()\n            return\n",
+        _CONNECTIONS,
+    ),
+    Mutant(
+        "waits for chunks that were announced",
+        HTTP,
+        "            or values[ENCODING] is not None\n            or values[EXPECT]",
+        "            or values[EXPECT]",
+        _CONNECTIONS,
+    ),
+)
