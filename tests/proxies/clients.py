@@ -60,12 +60,13 @@ class Client:
 
 
 def _replaced(text: str, addresses: Addresses) -> str:
-    """Put ports in the place of the well-known addresses, in the two ways in which they are written."""
+    """Put ports in the place of the well-known addresses, in the three ways in which they are written."""
     # In two steps, since a port of this run may be one of the well-known ones.
     for number, address in enumerate(addresses):
         host, _, known = address.partition(":")
         text = text.replace(address, f"{host}:\0{number}\0")
         text = text.replace(f"port_value: {known}}}", f"port_value: \0{number}\0}}")
+        text = text.replace(f"http://:{known} ", f"http://:\0{number}\0 ")
     for number, port in enumerate(addresses.values()):
         text = text.replace(f"\0{number}\0", str(port))
     return text

@@ -12,9 +12,11 @@ from structlog.testing import capture_logs
 from common.asking import answer, ask, make_gate
 from common.paths import fits, understand
 from common.presenting import Surroundings
+from servicetokens.authn.requests import compile_rule, is_allowed
 from servicetokens.validator.ext_authz import ExtAuthz
 from servicetokens.validator.ext_authz_grpc import Checks
 from servicetokens.validator.forward_auth import ForwardAuth
+from servicetokens.validator.original import find_original, read_request
 
 # RFC 3986 section 2 without `#`.
 URI: Final = frozenset(
@@ -217,3 +219,16 @@ def test_a_fragment_in_a_field_of_its_own_is_malformed() -> None:
     http.headers["authorization"] = f"Bearer {around.token.reveal()}"
     found = CheckResponse.FromString(Checks(make_gate(around)).answer(request.SerializeToString()))
     assert found.denied_response.status.code == 400
+
+
+def test_rules_see_a_fragment_too() -> None:
+    """Should a target with one ever come that far, it fits no rule, whichever header it came in."""
+    rules = (compile_rule(None, None, ["/public/**"]),)
+    target = b"/public/x#/../../admin"
+    families: tuple[tuple[bytes | None, ...], ...] = (
+        (target, None, None, b"GET", None, None),
+        (None, target, None, None, b"GET", None),
+        (None, None, b"http://x" + target, None, b"GET", None),
+    )
+    found = [find_original(values) for values in families] + [read_request(b"GET", b"x", target)]
+    assert [request for request in found if request is None or is_allowed(request, rules)] == []
