@@ -1,13 +1,14 @@
 """Who asks for an introspection (RFC 7662 section 2.1): a service with a token of its own and the permission to ask.
 
-By HTTP Basic, `client_id` and `client_secret` in the form (RFC 6749 section 2.3.1), or Bearer; by one of them. The
-secret is the token; the id is its public id, or `<namespace>/<account>`, which stays when the token rotates.
+By HTTP Basic, `client_id` and `client_secret` in the form (RFC 6749 section 2.3.1), or Bearer. The secret is the
+token; the id is its public id, or `<namespace>/<account>`, which stays when the token rotates. A client may repeat in
+the form what its header says, as some do, and nothing else.
 """
 
 import base64
 import binascii
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import unquote_plus
@@ -17,7 +18,7 @@ from servicetokens.authn.authenticator import TokenAuthenticator
 from servicetokens.authn.decision import Accepted, Presented, Rejected, RejectReason, Unavailable
 from servicetokens.validator.audit import Refusals
 from servicetokens.validator.bearer import INVALID_TOKEN, Missing, find_token, insufficient_scope
-from servicetokens.validator.responses import RETRY_SOON, Answer, Header, render_json, render_problem
+from servicetokens.validator.responses import RETRY_SOON, Answer, Header, render_json
 
 PERMISSION: Final = "servicetokens:introspect"
 """What the caller's account must be permitted, by one of its roles."""
@@ -40,14 +41,23 @@ _FORBIDDEN: Final = render_json(
     },
     (insufficient_scope((PERMISSION,)),),
 )
-SEVERAL_METHODS: Final = render_json(
-    HTTPStatus.BAD_REQUEST,
-    {"error": "invalid_request", "error_description": "authenticate in one way only"},
+
+
+def problem(status: HTTPStatus, sentence: str, headers: Iterable[Header] = ()) -> Answer:
+    """Return an error as RFC 6749 section 5.2 writes it, for clients that read JSON only."""
+    is_mine = status < HTTPStatus.TOO_MANY_REQUESTS
+    error = "invalid_request" if is_mine else "temporarily_unavailable"
+    return render_json(status, {"error": error, "error_description": sentence}, headers)
+
+
+TWO_HEADERS: Final = problem(HTTPStatus.BAD_REQUEST, "send one Authorization header only")
+_SEVERAL_CALLERS: Final = problem(
+    HTTPStatus.BAD_REQUEST, "the Authorization header and the form name different callers or secrets"
 )
-_TOO_MANY: Final = render_problem(
+_TOO_MANY: Final = problem(
     HTTPStatus.TOO_MANY_REQUESTS, "too many failed attempts from this address", (RETRY_SOON,)
 )
-UNAVAILABLE: Final = render_problem(
+UNAVAILABLE: Final = problem(
     HTTPStatus.SERVICE_UNAVAILABLE, "the validator cannot tell yet; /readyz says why", (RETRY_SOON,)
 )
 # In the log, a caller's token is told from those that it asks about.
@@ -69,23 +79,25 @@ class Callers:
             form: the fields of the request, each once.
             origin: the caller's own address, to which its token may be bound.
         """
-        in_form = CLIENT_ID in form or CLIENT_SECRET in form
+        # An empty field is one that the client did not fill in.
+        id_in_form, secret_in_form = form.get(CLIENT_ID, ""), form.get(CLIENT_SECRET, "")
         if authorization is None:
-            if not in_form:
+            if not id_in_form and not secret_in_form:
                 self._refusals.note_request(Missing.NO_CREDENTIALS.value)
                 return _INVALID_CLIENT
-            return self._judge(form.get(CLIENT_ID, ""), form.get(CLIENT_SECRET, ""), origin)
-        if CLIENT_SECRET in form:
-            # An id alone is no credential: some clients send it beside their header.
-            self._refusals.note_request("InvalidRequest")
-            return SEVERAL_METHODS
+            return self._judge(id_in_form, secret_in_form, origin)
         token = find_token(authorization)
-        if not isinstance(token, Missing):
-            return self._judge(None, token, origin)
-        name, secret = _read_basic(authorization)
-        return self._judge(name, secret, origin)
+        name, secret = (None, token) if not isinstance(token, Missing) else _read_basic(authorization)
+        if secret_in_form and secret_in_form != secret:
+            return self._refuse_several()
+        return self._judge(name, secret, origin, id_in_form)
 
-    def _judge(self, name: str | None, secret: str, origin: Origin) -> Answer | None:
+    def _refuse_several(self) -> Answer:
+        self._refusals.note_request("InvalidRequest")
+        return _SEVERAL_CALLERS
+
+    def _judge(self, name: str | None, secret: str, origin: Origin, also: str = "") -> Answer | None:
+        """Judge the caller with this *secret*, who must go by *name*, and by the name *also* unless it is empty."""
         decision = self._authenticate(Presented(secret, (), origin, protocol=_PROTOCOL))
         if isinstance(decision, Unavailable):
             return UNAVAILABLE
@@ -95,6 +107,8 @@ class Callers:
             if not self._refusals.note(decision, origin):
                 return _TOO_MANY
             return _INVALID_BEARER if name is None else _INVALID_CLIENT
+        if also and not _is_called(decision, also):
+            return self._refuse_several()
         if PERMISSION not in decision.permissions:
             refused = Rejected(RejectReason.NOT_PERMITTED, decision.record, decision.token_id)
             self._refusals.note(refused, origin, is_failure=False)

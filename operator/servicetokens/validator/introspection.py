@@ -17,14 +17,24 @@ from servicetokens.authn.authenticator import TokenAuthenticator
 from servicetokens.authn.decision import Accepted, Presented, Unavailable
 from servicetokens.runtime.clock import Clock
 from servicetokens.validator.audit import Refusals
-from servicetokens.validator.callers import CLIENT_ID, CLIENT_SECRET, SEVERAL_METHODS, UNAVAILABLE, Callers
+from servicetokens.validator.callers import (
+    CLIENT_ID,
+    CLIENT_SECRET,
+    TWO_HEADERS,
+    UNAVAILABLE,
+    Callers,
+    problem,
+)
 from servicetokens.validator.metrics import Tally
 from servicetokens.validator.request import FIRST_HEADER, HOST, Request
-from servicetokens.validator.responses import NO_STORE, Answer, Header, render, render_json, render_problem
+from servicetokens.validator.responses import NO_STORE, Answer, Header, render, render_json
 from servicetokens.validator.token_review import USERNAME_PREFIX
 
 PATH: Final = b"/introspect"
-METADATA_PATH: Final = b"/.well-known/oauth-authorization-server"
+METADATA_PATHS: Final = frozenset(
+    {b"/.well-known/oauth-authorization-server", b"/.well-known/openid-configuration"}
+)
+"""RFC 8414, and where clients look that know OpenID Connect only; both answer alike."""
 
 _AUTHORIZATION, _TYPE, _ENCODING = range(FIRST_HEADER, FIRST_HEADER + 3)
 _TOKEN: Final = "token"
@@ -41,26 +51,17 @@ _OK: Final = b"HTTP/1.1 200 OK\r\n"
 _EXP: Final = 1_000_000_000
 
 _INACTIVE: Final = render(HTTPStatus.OK, _JSON, b'{"active":false}')
-_NOT_FOUND: Final = render_problem(HTTPStatus.NOT_FOUND, "the paths here are /introspect and its metadata")
-_WRONG_METHOD: Final = render_problem(
-    HTTPStatus.METHOD_NOT_ALLOWED, "send the token by POST", (("Allow", "POST"),)
-)
-_WRONG_METADATA_METHOD: Final = render_problem(
+_NOT_FOUND: Final = problem(HTTPStatus.NOT_FOUND, "the paths here are /introspect and its metadata")
+_WRONG_METHOD: Final = problem(HTTPStatus.METHOD_NOT_ALLOWED, "send the token by POST", (("Allow", "POST"),))
+_WRONG_METADATA_METHOD: Final = problem(
     HTTPStatus.METHOD_NOT_ALLOWED, "get the metadata by GET", (("Allow", "GET"),)
 )
-_WRONG_TYPE: Final = render_problem(
+_WRONG_TYPE: Final = problem(
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send application/x-www-form-urlencoded, without Content-Encoding"
 )
-_INVALID_HOST: Final = render_problem(HTTPStatus.BAD_REQUEST, "the Host header is no host")
-
-
-def _invalid_request(sentence: str) -> Answer:
-    body = {"error": "invalid_request", "error_description": sentence}
-    return render_json(HTTPStatus.BAD_REQUEST, body)
-
-
-_NO_TOKEN: Final = _invalid_request("the field 'token' is missing")
-_MALFORMED: Final = _invalid_request("the form is malformed, or has a field twice")
+_INVALID_HOST: Final = problem(HTTPStatus.BAD_REQUEST, "the Host header is not a host name")
+_NO_TOKEN: Final = problem(HTTPStatus.BAD_REQUEST, "the field 'token' is missing")
+_MALFORMED: Final = problem(HTTPStatus.BAD_REQUEST, "the form has too many fields, or a field twice")
 
 
 class Introspection:
@@ -101,7 +102,7 @@ class Introspection:
         path = request.target.partition(b"?")[0]
         if path == PATH:
             return self._introspect(request) if request.method == b"POST" else _WRONG_METHOD
-        if path == METADATA_PATH:
+        if path in METADATA_PATHS:
             return (
                 _describe_server(request.values[HOST]) if request.method == b"GET" else _WRONG_METADATA_METHOD
             )
@@ -118,7 +119,7 @@ class Introspection:
             return _MALFORMED
         if _AUTHORIZATION in request.repeated:
             self._refusals.note_request("InvalidRequest")
-            return SEVERAL_METHODS
+            return TWO_HEADERS
         refused = self._callers.refuse(values[_AUTHORIZATION], form, request.origin)
         if refused is not None:
             return refused
@@ -185,13 +186,19 @@ def _describe(accepted: Accepted) -> dict[str, object]:
 
 
 def _read_form(body: bytes) -> dict[str, str] | None:
-    """Return the fields, decoded once; None when it is no form, too long, or has one of ours twice."""
+    """Return the fields, decoded once; None when there are too many, or one of ours twice.
+
+    Bytes that are not UTF-8 become surrogates, which no token and no name has: such a token is unknown, not an error.
+    """
     plain = _PLAIN_BODY.fullmatch(body)
     if plain is not None:
         return {_TOKEN: plain[1].decode("ascii")}
     try:
         fields = parse_qsl(
-            body.decode("utf-8"), keep_blank_values=True, max_num_fields=_MAX_FIELDS, errors="strict"
+            body.decode("utf-8", "surrogateescape"),
+            keep_blank_values=True,
+            max_num_fields=_MAX_FIELDS,
+            errors="surrogateescape",
         )
     except ValueError:
         return None

@@ -206,7 +206,7 @@ def test_in14_a_field_twice_is_refused(desk: Desk, name: str) -> None:
 
 @pytest.mark.parametrize("body", [b"token=x&" * 40, b"token=%ff%fe", b"\xff\xfe=1", b"token=%zz"])
 def test_forms_that_are_none_give_no_verdict(desk: Desk, body: bytes) -> None:
-    """Too many fields, or bytes that are no text: 400, or inactive where it can be read somehow."""
+    """Too many fields, no token among them, or bytes that are no text: 400, or inactive where there is a token."""
     reply = desk.post(body, desk.basic)
     assert reply.status == 400 or reply.body == b'{"active":false}'
 
@@ -221,14 +221,81 @@ def test_in17_basic_is_decoded_once(desk: Desk) -> None:
     assert desk.ask(desk.token, ("Authorization", f"Basic {twice}")).status == 401
 
 
-def test_the_three_ways_to_authenticate_exclude_each_other(desk: Desk) -> None:
-    """Each works by itself; an id beside a header is no second way, a secret is."""
-    assert desk.ask(desk.token, desk.bearer).status == 200
-    assert desk.ask(desk.token, fields=desk.posted).status == 200
-    assert desk.ask(desk.token, desk.basic, fields=desk.posted[:1]).status == 200
+def test_each_of_the_three_ways_to_authenticate_works(desk: Desk) -> None:
+    """By itself; and two headers are one too many, also when they are the same."""
     for header in (desk.basic, desk.bearer):
-        assert desk.ask(desk.token, header, fields=desk.posted).status == 400
+        assert desk.ask(desk.token, header).status == 200
+    assert desk.ask(desk.token, fields=desk.posted).status == 200
     assert desk.ask(desk.token, desk.basic, desk.basic).status == 400
+
+
+def test_a_form_may_repeat_what_the_header_says(desk: Desk) -> None:
+    """APISIX does so, others send the id alone, or an empty secret; the id may be either name of the caller."""
+    secret = ("client_secret", desk.caller.reveal())
+    for header in (desk.basic, desk.bearer):
+        for name in (desk.caller.id, "team-a/ci"):
+            for fields in ((("client_id", name), secret), (("client_id", name),)):
+                assert desk.ask(desk.token, header, fields=fields).status == 200, (header, fields)
+        assert desk.ask(desk.token, header, fields=(secret,)).status == 200
+        assert desk.ask(desk.token, header, fields=(("client_id", ""), ("client_secret", ""))).status == 200
+
+
+def test_a_form_that_says_something_else_than_the_header_is_refused(desk: Desk) -> None:
+    """Another secret, or the name of another caller, whoever is the right one; and nothing is told about the token."""
+    other = desk.token
+    secret = ("client_secret", desk.caller.reveal())
+    for header in (desk.basic, desk.bearer):
+        for fields in (
+            (("client_secret", other.reveal()),),
+            (("client_id", "team-a/ci"), ("client_secret", other.reveal())),
+            (("client_id", "team-a/ci"), ("client_secret", "x")),
+            (("client_id", "team-a/other"),),
+            (("client_id", other.id),),
+            (("client_id", "team-a/other"), secret),
+            (("client_id", other.id), secret),
+        ):
+            reply = desk.ask(desk.token, header, fields=fields)
+            assert (reply.status, json.loads(reply.body)["error"]) == (400, "invalid_request"), fields
+            assert b"active" not in reply.body
+    wrong = basic("team-a/ci", "x")
+    assert desk.ask(desk.token, wrong, fields=(("client_id", other.id),)).status == 401
+
+
+@pytest.mark.parametrize("byte", range(0x80, 0x100))
+def test_a_token_with_any_byte_is_a_bad_token(desk: Desk, byte: int) -> None:
+    """Raw and percent-encoded, in UTF-8 and not: inactive, and never malformed."""
+    text = desk.token.reveal().encode()
+    for part in (b"%c" % byte, b"%%%02x" % byte):
+        for value in (part, text + part, text[:20] + part + text[21:], part + text[1:]):
+            reply = desk.post(b"token=" + value, desk.basic)
+            assert (reply.status, reply.body) == (200, b'{"active":false}')
+    assert desk.post(b"token=x&client_id=%c" % byte).status == 401
+    assert desk.post(b"token=x&client_id=a&client_secret=%%%02x" % byte).status == 401
+
+
+def test_every_error_is_json(desk: Desk) -> None:
+    """Clients parse the body whatever the status is."""
+    late = Desk()
+    late.clock.advance(3600)
+    for _ in range(BURST):
+        desk.ask("x", basic("x", "x"))
+    replies = [
+        desk.post(b'{"token":"x"}', desk.basic, ("Content-Type", "application/json")),
+        desk.post(b"--x", desk.basic, ("Content-Type", "multipart/form-data; boundary=x")),
+        desk.post(b"", desk.basic, method="GET"),
+        desk.post(b"", desk.basic, target="/other"),
+        desk.post(b"token=x&" * 40, desk.basic),
+        desk.ask(None, desk.basic),
+        desk.ask("x"),
+        desk.ask("x", basic("x", "x")),
+        desk.ask("x", desk.basic, desk.basic),
+        late.ask("x", late.basic),
+        ask(desk.handler, ("Host", "a b"), target="/.well-known/openid-configuration"),
+    ]
+    assert [reply.status for reply in replies] == [415, 415, 405, 404, 400, 400, 401, 429, 400, 503, 400]
+    for reply in replies:
+        assert reply.headers["Content-Type"] == "application/json"
+        assert isinstance(json.loads(reply.body)["error"], str)
 
 
 def test_in19_whoever_lacks_the_permission_is_refused(desk: Desk) -> None:
@@ -310,9 +377,10 @@ def test_while_nothing_is_known_there_is_no_verdict(desk: Desk) -> None:
     assert (reply.status, reply.headers["Retry-After"]) == (503, "1")
 
 
-def test_metadata_names_the_endpoint_as_the_client_calls_us(desk: Desk) -> None:
-    """RFC 8414: the issuer is what the client has asked."""
-    target = "/.well-known/oauth-authorization-server"
+@pytest.mark.parametrize("name", ["oauth-authorization-server", "openid-configuration"])
+def test_metadata_names_the_endpoint_as_the_client_calls_us(desk: Desk, name: str) -> None:
+    """RFC 8414: the issuer is what the client has asked; clients of OpenID Connect look at a place of their own."""
+    target = f"/.well-known/{name}"
     reply = ask(desk.handler, ("Host", "tokens.example.com:8444"), target=target)
     said = json.loads(reply.body)
     assert said["issuer"] == "https://tokens.example.com:8444"
