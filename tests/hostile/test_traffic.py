@@ -19,6 +19,7 @@ Where each row of the catalogue of bad inputs is shown:
 import asyncio
 import contextlib
 import json
+import resource
 import ssl
 import time
 from collections import Counter
@@ -259,6 +260,47 @@ async def _drip(port: int) -> float:
     finally:
         writer.transport.abort()
     return time.monotonic() - began
+
+
+@pytest.mark.alone
+async def test_one_peer_that_opens_all_it_can_leaves_room_for_others(
+    running: RunningValidator, token: StoredToken
+) -> None:
+    """A quarter of the connections of a listener is its share; good requests from elsewhere go on meanwhile."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # As the validator divides its files: five listeners, 256 for itself, ten thousand for each listener at most.
+    share = min(10_000, (min(hard, 50_256) - 256) // 5) // 4
+    more = 50
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, share + 1000), hard))
+    ending = asyncio.Event()
+    good = asyncio.create_task(keep_asking(running.ports.forward_auth, token.text, ending))
+    opened = []
+    try:
+        for _ in range(share):
+            opened.append(
+                await asyncio.open_connection(
+                    LOOPBACK, running.ports.forward_auth, local_addr=("127.0.0.2", 0)
+                )
+            )
+            # The deadline of a connection that has not asked yet is five seconds, and this takes longer.
+            opened[-1][1].write(question(UNKNOWN, "X: y"))
+        for reader, _ in opened:
+            await reader.readuntil(b"\r\n\r\n")
+        refused = []
+        for _ in range(more):
+            reader, writer = await asyncio.open_connection(
+                LOOPBACK, running.ports.forward_auth, local_addr=("127.0.0.2", 0)
+            )
+            refused += statuses(await asyncio.wait_for(reader.read(), 15))
+            writer.close()
+    finally:
+        for _, writer in opened:
+            writer.transport.abort()
+        ending.set()
+    asked = await good
+    assert refused == [503] * more
+    assert set(asked.statuses) == {200}
+    assert len(asked.times) > 10
 
 
 @pytest.mark.alone

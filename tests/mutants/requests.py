@@ -62,6 +62,20 @@ MUTANTS: Final = (
         _CONNECTIONS,
     ),
     Mutant(
+        "lets one peer take all connections",
+        "validator/listener.py",
+        "if self._by_peer[peer] >= self._max_of_peer:",
+        "if self._by_peer[peer] < 0:",
+        _CONNECTIONS,
+    ),
+    Mutant(
+        "never forgets the connections of a peer",
+        "validator/listener.py",
+        "self._by_peer[peer] -= 1",
+        "self._by_peer[peer] -= 0",
+        _CONNECTIONS,
+    ),
+    Mutant(
         "waits for chunks that were announced",
         HTTP,
         "            or values[ENCODING] is not None\n            or values[EXPECT]",

@@ -136,10 +136,21 @@ def _age(value: object) -> object:
     return int(match[1]) * _UNITS[match[2]] if match else 0
 
 
+def _percent(value: object) -> object:
+    """Read a whole percentage without its sign."""
+    if not isinstance(value, str):
+        return value
+    if not (value.isascii() and value.isdigit() and len(value) <= len("100") and 1 <= int(value) <= 100):  # noqa: PLR2004 - percent
+        message = f"'{value}' must be a percentage from 1 to 100, like 25"
+        raise ValueError(message)
+    return int(value)
+
+
 HostName = Annotated[str, AfterValidator(_host_name)]
 NetworkText = Annotated[str, AfterValidator(_network)]
 Staleness = Annotated[int, BeforeValidator(_staleness)]
 Age = Annotated[int, BeforeValidator(_age)]
+Percent = Annotated[int, BeforeValidator(_percent)]
 
 
 class CommonSettings(BaseModel):
@@ -179,6 +190,7 @@ class ValidatorSettings(CommonSettings):
     client_ca_file: Path | None = None
     client_name: tuple[str, ...] = ()
     trusted_proxy: tuple[NetworkText, ...] = ()
+    peer_share: Percent = 25
     allow_without_roles: bool = False
     max_staleness: Staleness = 60
     introspection_max_age: Age = 60

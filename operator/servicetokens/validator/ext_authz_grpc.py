@@ -123,17 +123,21 @@ class GrpcService:
     connections = 0
     """grpc keeps them to itself."""
 
-    def __init__(self, address: Address, gate: Gate, *, ready: Callable[[], bool]) -> None:
+    def __init__(
+        self, address: Address, gate: Gate, *, ready: Callable[[], bool], max_connections: int
+    ) -> None:
+        """Not listening yet. Connections beyond *max_connections* are closed by grpc."""
         self._address = address
         self._checks = Checks(gate)
         self._ready = ready
+        self._options = (*_OPTIONS, ("grpc.max_allowed_incoming_connections", max_connections))
         self._health = health.aio.HealthServicer()
         self._server: Any = None
         self._following: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Listen. Raises `AddressInUse`."""
-        self._server = grpc.aio.server(options=_OPTIONS)
+        self._server = grpc.aio.server(options=self._options)
         # Messages stay bytes here: grpc would log a traceback for each that cannot be read.
         method = grpc.unary_unary_rpc_method_handler(self._check)
         self._server.add_generic_rpc_handlers(

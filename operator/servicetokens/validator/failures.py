@@ -29,7 +29,7 @@ class FailureLimit:
 
     def take(self, peer: Address | None) -> bool:
         """Count one failure of *peer*; False when it has failed too often lately."""
-        who = _bucket_of(peer)
+        who = bucket_of(peer)
         # In units of one failure, so that counting is exact.
         now = self._clock.monotonic() * PER_SECOND
         full_at = max(self._full_at.get(who, now), now) + 1
@@ -42,8 +42,8 @@ class FailureLimit:
         return True
 
 
-def _bucket_of(peer: Address | None) -> tuple[int, int]:
-    """Return whose bucket it is; all who cannot be told apart share one."""
+def bucket_of(peer: Address | None) -> tuple[int, int]:
+    """Return whom *peer* is counted with: itself, its /64 network for IPv6, and all that cannot be told apart."""
     if peer is None:
         return (0, 0)
     return (peer.version, peer.value >> _OWN_BITS if peer.version == _IPV6 else peer.value)

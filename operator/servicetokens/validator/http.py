@@ -112,6 +112,11 @@ class Connection(asyncio.Protocol):
         self._keep = True
         self.deadline = server.tick + REQUEST_SECONDS + 1
 
+    @property
+    def origin(self) -> Origin:
+        """The TCP peer."""
+        return self._request.origin
+
     # ------------------------------------------------------------------------------------ from the event loop
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

@@ -2,12 +2,14 @@
 
 import asyncio
 import ssl
+from collections import Counter
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Final
 
 from servicetokens.runtime.clock import Clock
 from servicetokens.runtime.health import AddressInUse
+from servicetokens.validator.failures import bucket_of
 from servicetokens.validator.http import Connection
 from servicetokens.validator.request import Handler, HeaderSlots
 from servicetokens.validator.responses import date_line
@@ -18,6 +20,8 @@ _BACKLOG: Final = 1024
 _HANDSHAKE_SECONDS: Final = 5.0
 # 2.5 KB each: the idle connections of a thousand proxies, in 25 MB.
 MAX_CONNECTIONS: Final = 10_000
+# Percent of them for one client address: proxies hold hundreds, and it takes four peers to leave no room for others.
+PEER_SHARE: Final = 25
 _SWEEP_SECONDS: Final = 1.0
 
 
@@ -31,6 +35,7 @@ class Listener:
         *,
         report: Callable[[Exception], None],
         max_connections: int = MAX_CONNECTIONS,
+        peer_share: int = PEER_SHARE,
         clients: ClientNames | None = None,
     ) -> None:
         """Not listening yet.
@@ -40,6 +45,7 @@ class Listener:
             clock: for the `Date` of answers.
             report: is told about defects of the handler.
             max_connections: further ones are answered by 503 and closed.
+            peer_share: percent of *max_connections* that one client address (of IPv6, one /64) may hold; likewise.
             clients: whose certificates are served; all, if left out.
         """
         self.handler = handler
@@ -50,8 +56,10 @@ class Listener:
         self.report = report
         self._clock = clock
         self._max_connections = max_connections
+        self._max_of_peer = max(1, max_connections * peer_share // 100)
         self._clients = clients or ClientNames(())
         self._connections: set[Connection] = set()
+        self._by_peer: Counter[tuple[int, int]] = Counter()
         self._server: asyncio.Server | None = None
         self._sweeper: asyncio.Task[None] | None = None
 
@@ -99,14 +107,25 @@ class Listener:
         """See `Server`."""
         if len(self._connections) >= self._max_connections:
             return HTTPStatus.SERVICE_UNAVAILABLE, "too many connections"
+        peer = bucket_of(connection.origin.peer)
+        if self._by_peer[peer] >= self._max_of_peer:
+            return HTTPStatus.SERVICE_UNAVAILABLE, "too many connections from this address"
         if not self._clients.admit(transport.get_extra_info("peercert")):
             return HTTPStatus.FORBIDDEN, "the client certificate is not one of those that are served here"
         self._connections.add(connection)
+        self._by_peer[peer] += 1
         return None
 
     def dismiss(self, connection: Connection) -> None:
         """See `Server`."""
-        self._connections.discard(connection)
+        if connection not in self._connections:
+            return
+        self._connections.remove(connection)
+        peer = bucket_of(connection.origin.peer)
+        self._by_peer[peer] -= 1
+        if not self._by_peer[peer]:
+            # Otherwise it would grow with every address that ever came.
+            del self._by_peer[peer]
 
     async def _sweep(self) -> None:
         """Count the seconds and end what is overdue. One task for all, instead of a timer for each."""

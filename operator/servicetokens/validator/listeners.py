@@ -30,8 +30,8 @@ _log = logs.get_logger(__name__)
 
 # Files and sockets that are no connections of a listener.
 _OTHER_FILES: Final = 256
-# Those with connections of their own: tokenreview, introspection, forwardauth, extauthz-http.
-_LISTENERS: Final = 4
+# tokenreview, introspection, forwardauth, extauthz-http, extauthz-grpc: none takes files that another one may need.
+_LISTENERS: Final = 5
 
 
 class MissingExtra(RuntimeError):
@@ -66,6 +66,7 @@ class Answering:
         trusted: the proxies whose `X-Forwarded-For` is believed.
         tally: makes the counters of one listener, by its name.
         tls: None when there is no certificate.
+        peer_share: percent of a listener's connections that one client address may hold.
         ready: whether answers can be given at the moment.
         trails: takes note of what logs refusals, which is asked for what was left out now and then.
     """
@@ -78,6 +79,7 @@ class Answering:
     tls: ListenerTls | None
     ready: Callable[[], bool]
     trails: Callable[[Refusals], None]
+    peer_share: int
 
     @property
     def behind_proxies(self) -> bool:
@@ -104,7 +106,7 @@ class HttpService:
         protocol: str,
         address: Address,
         handler: Handler,
-        clock: Clock,
+        answering: Answering,
         tls: ServerTls | None = None,
         clients: ClientNames | None = None,
     ) -> None:
@@ -113,9 +115,10 @@ class HttpService:
         self._tls = tls
         self._listener = Listener(
             handler,
-            clock,
+            answering.clock,
             report=_report_defect,
             max_connections=_connections_per_listener(),
+            peer_share=answering.peer_share,
             clients=clients,
         )
 
@@ -145,13 +148,13 @@ def make_listeners(settings: ValidatorSettings, answering: Answering) -> Iterato
             tally.protocol,
             settings.token_review_address,
             review,
-            clock,
+            answering,
             tls,
             ClientNames(settings.client_name),
         )
     if settings.forward_auth_address:
         forward = ForwardAuth(answering.gate("forwardauth"), behind_proxies=answering.behind_proxies)
-        yield HttpService("forwardauth", settings.forward_auth_address, forward, clock)
+        yield HttpService("forwardauth", settings.forward_auth_address, forward, answering)
     if settings.introspection_address:
         tally = answering.tally("introspection")
         introspection = Introspection(
@@ -162,10 +165,10 @@ def make_listeners(settings: ValidatorSettings, answering: Answering) -> Iterato
             max_age=settings.introspection_max_age or None,
         )
         tls = answering.tls.introspection if answering.tls else None
-        yield HttpService(tally.protocol, settings.introspection_address, introspection, clock, tls)
+        yield HttpService(tally.protocol, settings.introspection_address, introspection, answering, tls)
     if settings.ext_authz_address:
         authz = ExtAuthz(answering.gate("extauthz-http"), behind_proxies=answering.behind_proxies)
-        yield HttpService("extauthz-http", settings.ext_authz_address, authz, clock)
+        yield HttpService("extauthz-http", settings.ext_authz_address, authz, answering)
     if settings.ext_authz_grpc_address:
         yield _grpc_service(settings.ext_authz_grpc_address, answering)
 
@@ -180,7 +183,12 @@ def _grpc_service(address: Address, answering: Answering) -> Service:
             "install the extra with pip install 'servicetokens[grpc]', or switch the listener off"
         )
         raise MissingExtra(message) from None
-    return GrpcService(address, answering.gate("extauthz-grpc"), ready=answering.ready)
+    return GrpcService(
+        address,
+        answering.gate("extauthz-grpc"),
+        ready=answering.ready,
+        max_connections=_connections_per_listener(),
+    )
 
 
 def _report_defect(error: Exception) -> None:

@@ -116,6 +116,12 @@ def _read_tls(settings: ValidatorSettings) -> ListenerTls | None:
     help="Let a valid token without any role pass on forward-auth and ext_authz, for proxies that only authenticate.",
 )
 @click.option(
+    "--peer-share",
+    default="25",
+    metavar="PERCENT",
+    help="Share of each listener's connections that one client address (of IPv6, one /64) may hold.",
+)
+@click.option(
     "--max-staleness",
     default="60s",
     metavar="DURATION",

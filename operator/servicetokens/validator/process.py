@@ -185,6 +185,7 @@ class Validator:
             tls=self._tls,
             ready=lambda: not self.missing(),
             trails=self._trails.append,
+            peer_share=settings.peer_share,
         )
 
     def _tally(self, protocol: str) -> Tally:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
@@ -47,9 +47,9 @@ class Served:
     defects: list[Exception] = field(default_factory=list)
 
     @asynccontextmanager
-    async def connection(self) -> AsyncIterator["Client"]:
-        """Open a connection."""
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+    async def connection(self, source: str = "127.0.0.1") -> AsyncIterator["Client"]:
+        """Open a connection from the address *source*."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port, local_addr=(source, 0))
         try:
             yield Client(reader, writer)
         finally:
@@ -362,6 +362,30 @@ async def test_connections_beyond_the_bound_are_told_so() -> None:
             assert (await served.ask(b"")).startswith(b"HTTP/1.1 503 ")
         await asyncio.sleep(0.1)
         assert b"200 OK" in await served.ask(last(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n"))
+
+
+async def test_one_peer_cannot_take_all_connections() -> None:
+    """It has its share, others have room, and what it closes it may open again."""
+    async with serving(max_connections=8) as served, AsyncExitStack() as stack:
+        clients = [await stack.enter_async_context(served.connection()) for _ in range(2)]
+        for client in clients:
+            client.writer.write(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")
+            await client.answer()
+        for _ in range(3):
+            refused = await served.ask(b"")
+            assert refused.startswith(b"HTTP/1.1 503 ")
+            assert b"from this address" in refused
+        for number in range(2, 5):
+            other = await stack.enter_async_context(served.connection(f"127.0.0.{number}"))
+            other.writer.write(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")
+            assert b"200 OK" in await other.answer()
+        clients[0].writer.close()
+        while len(served.listener) > 4:  # noqa: ASYNC110 - the listener has no event for it
+            await asyncio.sleep(0.01)
+        assert b"200 OK" in await served.ask(last(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n"))
+        while len(served.listener) > 4:  # noqa: ASYNC110 - the listener has no event for it
+            await asyncio.sleep(0.01)
+        assert served.listener._by_peer.total() == 4
 
 
 async def test_draining_closes_idle_connections_and_lets_the_last_request_finish() -> None:
