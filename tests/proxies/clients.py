@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -10,6 +10,7 @@ from typing import Final
 from common.peers import ROOT, find_peer
 from controlplane.ports import free_ports
 from controlplane.processes import Process
+from proxies.ingress_nginx import write_configuration
 
 DOCS: Final = ROOT / "docs" / "proxies"
 
@@ -37,21 +38,25 @@ class Client:
     Attributes:
         name: as people call it.
         folder: of its files, below docs/proxies.
-        requires_by_route: whether its files show how a path requires a role of its own.
+        prepare: writes files that are made of those in the directory, before addresses are replaced.
     """
 
     name: str
     folder: str
     command: Callable[[Path], list[str | Path]]
-    requires_by_route: bool = True
+    prepare: Callable[[Path], None] = lambda _home: None
 
-    def start(self, directory: Path, addresses: Addresses) -> Proxy:
-        """Start it; it may take a moment until it answers."""
+    def start(self, directory: Path, addresses: Addresses, without: Sequence[str] = ()) -> Proxy:
+        """Start it, with files that lack the lines *without*; it may take a moment until it answers."""
         (port,) = free_ports(1)
         home = directory / self.name
         shutil.copytree(DOCS / self.folder, home)
+        self.prepare(home)
         for file in home.iterdir():
-            file.write_text(_replaced(file.read_text(), {**addresses, PROXY: port}))
+            text = _replaced(file.read_text(), {**addresses, PROXY: port})
+            for line in without:
+                text = text.replace(line, "")
+            file.write_text(text)
         environment = {"HOME": str(home), "XDG_DATA_HOME": str(home), "XDG_CONFIG_HOME": str(home)}
         process = Process(
             self.name, self.command(home), log=home / "log", environment=environment, directory=home
@@ -118,9 +123,10 @@ def _envoy(file: str) -> Callable[[Path], list[str | Path]]:
 
 CLIENTS: Final = (
     Client("nginx", "nginx", nginx),
+    Client("ingress-nginx", "ingress-nginx", nginx, write_configuration),
     Client("Traefik", "traefik", _traefik),
     Client("Caddy", "caddy", _caddy),
     Client("HAProxy", "haproxy", _haproxy),
-    Client("Envoy, HTTP", "envoy", _envoy("envoy-http.yaml"), requires_by_route=False),
+    Client("Envoy, HTTP", "envoy", _envoy("envoy-http.yaml")),
     Client("Envoy, gRPC", "envoy", _envoy("envoy-grpc.yaml")),
 )

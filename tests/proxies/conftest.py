@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
+from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,9 @@ import pytest
 from common.stored import StoredToken, store_account, store_keys, store_role, store_token
 from common.validating import RunningValidator, validator
 from common.world import HOME, World, world_of
-from controlplane.ports import free_ports
+from controlplane.ports import LOOPBACK, free_ports
 from proxies.backend import Backend
+from proxies.cases import OFFICE, ORDERS
 from proxies.clients import (
     CLIENTS,
     EXT_AUTHZ,
@@ -28,10 +30,24 @@ from proxies.observing import send
 
 @dataclass(frozen=True)
 class Tokens:
-    """One that may do everything but deploy, one that may only read orders, one that is revoked."""
+    """Tokens of one account.
+
+    Attributes:
+        good: may do everything but deploy.
+        deployer: may deploy.
+        reader: may only read orders.
+        narrow: the same, at one host.
+        for_orders: its audience is that host.
+        from_office: is bound to one network.
+        revoked: is revoked.
+    """
 
     good: StoredToken
+    deployer: StoredToken
     reader: StoredToken
+    narrow: StoredToken
+    for_orders: StoredToken
+    from_office: StoredToken
     revoked: StoredToken
 
 
@@ -53,13 +69,19 @@ def world(binaries: Path) -> Iterator[World]:
         store_role(world.client, "member")
         store_role(world.client, "deployer")
         store_role(world.client, "orders-reader", http=[{"methods": ["GET"], "paths": ["/orders/*"]}])
+        rule = {"hosts": [ORDERS], "methods": ["GET"], "paths": ["/orders/*"]}
+        store_role(world.client, "narrow", http=[rule])
         yield world
 
 
 @pytest.fixture(scope="package")
 def running(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningValidator]:
     """A validator that works."""
-    with validator(world, tmp_path_factory.mktemp("validator") / "log") as running:
+    # The proxies run there, and say where the client is. Envoy adds an address of this machine to the list, whichever
+    # it finds first that is not on loopback.
+    elsewhere = IPv4Network("0.0.0.0/0").address_exclude(IPv4Network("127.0.0.0/8"))
+    trusted = [f"--trusted-proxy={network}" for network in (f"{LOOPBACK}/32", *elsewhere)]
+    with validator(world, tmp_path_factory.mktemp("validator") / "log", *trusted) as running:
         yield running
 
 
@@ -67,17 +89,24 @@ def running(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 def tokens(world: World, running: RunningValidator) -> Tokens:
     """Known to the validator."""
     namespace = world.cluster.create_namespace()
-    uid = store_account(world.client, namespace, "ci", roles=["member", "orders-reader"])
+    uid = store_account(
+        world.client, namespace, "ci", roles=["member", "deployer", "orders-reader", "narrow"]
+    )
 
     def token(name: str, **spec: object) -> StoredToken:
         return store_token(world.client, namespace, name, account="ci", account_uid=uid, **spec)
 
     found = Tokens(
         token("good", roles=["member"]),
+        token("deployer", roles=["deployer"]),
         token("reader", roles=["orders-reader"]),
+        token("narrow", roles=["narrow"]),
+        token("for-orders", roles=["member"], audiences=[f"https://{ORDERS}"]),
+        token("from-office", roles=["member"], allowedCIDRs=[f"{OFFICE}/32"]),
         token("revoked", roles=["member"], state="Revoked"),
     )
     world.until(lambda: running.forward(found.good.text).status == 200, "the tokens to be known")
+    world.until(lambda: running.forward(found.revoked.text).status == 401, "the last one to be known")
     return found
 
 

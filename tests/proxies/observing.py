@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import json
+import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -46,7 +47,14 @@ class Seen:
 
 
 def send(
-    port: int, target: str, headers: Sequence[Header] = (), *, method: str = "GET", body: bytes = b""
+    port: int,
+    target: str,
+    headers: Sequence[Header] = (),
+    *,
+    method: str = "GET",
+    body: bytes = b"",
+    host: str = "",
+    source: str = LOOPBACK,
 ) -> Seen:
     """Send one request exactly as it is written here.
 
@@ -54,14 +62,31 @@ def send(
     """
     for _ in range(_TRIES):
         with contextlib.suppress(ConnectionError):
-            return _send(port, target, headers, method, body)
-    return _send(port, target, headers, method, body)
+            return _send(port, target, headers, method, body, host, source)
+    return _send(port, target, headers, method, body, host, source)
 
 
-def _send(port: int, target: str, headers: Sequence[Header], method: str, body: bytes) -> Seen:
-    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=patient(20))
+def send_bytes(port: int, request: bytes) -> Seen | None:
+    """Send exactly these bytes; None when the proxy hangs up without an answer."""
+    with socket.create_connection((LOOPBACK, port), timeout=patient(20)) as connection:
+        connection.sendall(request)
+        response = http.client.HTTPResponse(connection)
+        try:
+            response.begin()
+            content = response.read()
+        except (http.client.HTTPException, ConnectionError):
+            return None
+    return _seen(response, content)
+
+
+def _send(
+    port: int, target: str, headers: Sequence[Header], method: str, body: bytes, host: str, source: str
+) -> Seen:
+    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=patient(20), source_address=(source, 0))
     try:
-        connection.putrequest(method, target, skip_accept_encoding=True)
+        connection.putrequest(method, target, skip_accept_encoding=True, skip_host=bool(host))
+        if host:
+            connection.putheader("Host", host)
         for name, value in headers:
             connection.putheader(name, value)
         if body:
@@ -74,6 +99,10 @@ def _send(port: int, target: str, headers: Sequence[Header], method: str, body: 
         content = response.read()
     finally:
         connection.close()
+    return _seen(response, content)
+
+
+def _seen(response: http.client.HTTPResponse, content: bytes) -> Seen:
     is_service = response.status == http.client.OK and content.startswith(b"{")
     return Seen(
         response.status,
