@@ -51,6 +51,7 @@ def test_no_other_value_is_allowed() -> None:
         (["--set", "image.digest=latest"], "digest"),
         (["--set", "validator.maxStaleness=1d"], "maxStaleness"),
         (["--set", "watchNamespaces={Team}"], "watchNamespaces"),
+        (["--set", "listenAddress=example.com"], "listenAddress"),
         (["--set", "tls.source=vault"], "source"),
         (["--set", "tls.source=secret"], "name it in tls.secretName"),
         (["--set", "tls.source=certManager"], "say who signs in tls.issuerRef"),
@@ -62,3 +63,18 @@ def test_a_wrong_value_is_named(helm: Helm, flags: list[str], words: str) -> Non
     done = helm("template", CHART, "--kube-version", KUBERNETES, *flags, check=False)
     assert done.returncode != 0
     assert words in done.stderr
+
+
+def test_one_value_says_where_both_processes_listen(helm: Helm) -> None:
+    """All listeners that are on, and the health pages of both."""
+    done = helm("template", CHART, "--kube-version", KUBERNETES, "--set", "listenAddress=[::]")
+    arguments = [
+        argument
+        for document in yaml.safe_load_all(done.stdout)
+        if document and document["kind"] == "Deployment"
+        for argument in document["spec"]["template"]["spec"]["containers"][0]["args"]
+    ]
+    addresses = [argument for argument in arguments if "-address=" in argument and not argument.endswith("=")]
+    assert [one.partition("=")[2] for one in addresses if "health" in one] == ["[::]:9090"] * 2
+    assert len(addresses) > 2
+    assert all(one.partition("=")[2].startswith("[::]:") for one in addresses), addresses

@@ -170,6 +170,9 @@ resources: {{- toYaml $values.resources | nindent 2 }}
 - --token-prefix={{ .Values.tokenPrefix }}
 - --log-level={{ .Values.logs.level }}
 - --log-format={{ .Values.logs.format }}
+{{- if ne .Values.listenAddress "0.0.0.0" }}
+- --health-address={{ .Values.listenAddress }}:9090
+{{- end }}
 {{- range .Values.watchNamespaces }}
 - --watch-namespace={{ . }}
 {{- end }}

@@ -6,6 +6,9 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+from servicetokens.runtime.settings import Address
+from servicetokens.runtime.sockets import open_sockets
+
 Missing = Callable[[], Sequence[str]]
 """Says what is missing until the process is ready, a sentence each; empty means ready."""
 
@@ -36,11 +39,13 @@ class HealthServer:
         """
         await self._runner.setup()
         try:
-            await web.TCPSite(self._runner, self._host, self._port).start()
+            for opened in open_sockets(self._host, self._port):
+                await web.SockSite(self._runner, opened).start()
         except OSError as error:
             await self._runner.cleanup()
+            address = Address(self._host, self._port)
             message = (
-                f"cannot listen on {self._host}:{self._port} for health and metrics ({error.strerror or error}); "
+                f"cannot listen on {address} for health and metrics ({error.strerror or error}); "
                 "free the port or choose another one with --health-address"
             )
             raise AddressInUse(message) from error

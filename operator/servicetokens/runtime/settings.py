@@ -56,10 +56,16 @@ class Address(NamedTuple):
 
 
 def parse_address(text: str) -> Address:
-    """Read `host:port`; the host is an IP address (IPv6 in brackets) or `localhost`. Raises `ValueError`."""
+    """Read `host:port`; the host is an IP address (IPv6 in brackets), `localhost`, or nothing for all addresses.
+
+    Raises:
+        ValueError: it is something else. The message is a sentence for people.
+    """
     host, separator, port = text.rpartition(":")
+    if separator and not host:
+        host = "[::]"
     if not separator or not (port.isascii() and port.isdigit()) or not 0 <= int(port[:6]) <= _MAX_PORT:
-        message = f"'{text}' must be an address and a port, like 0.0.0.0:8080 or [::]:8080"
+        message = f"'{text}' must be an address and a port, like 0.0.0.0:8080, [::]:8080 or :8080"
         raise ValueError(message)
     bare = host.removeprefix("[").removesuffix("]")
     if bare != "localhost":

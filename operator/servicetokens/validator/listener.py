@@ -9,6 +9,8 @@ from typing import Final
 
 from servicetokens.runtime.clock import Clock
 from servicetokens.runtime.health import AddressInUse
+from servicetokens.runtime.settings import Address
+from servicetokens.runtime.sockets import open_sockets
 from servicetokens.validator.failures import bucket_of
 from servicetokens.validator.http import Connection
 from servicetokens.validator.request import Handler, HeaderSlots
@@ -60,12 +62,17 @@ class Listener:
         self._clients = clients or ClientNames(())
         self._connections: set[Connection] = set()
         self._by_peer: Counter[tuple[int, int]] = Counter()
-        self._server: asyncio.Server | None = None
+        self._servers: list[asyncio.Server] = []
         self._sweeper: asyncio.Task[None] | None = None
 
     def __len__(self) -> int:
         """Return how many connections are open."""
         return len(self._connections)
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on."""
+        return int(self._servers[0].sockets[0].getsockname()[1])
 
     async def start(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> None:
         """Listen.
@@ -75,24 +82,26 @@ class Listener:
         """
         loop = asyncio.get_running_loop()
         try:
-            self._server = await loop.create_server(
-                lambda: Connection(self),
-                host,
-                port,
-                ssl=tls,
-                backlog=_BACKLOG,
-                ssl_handshake_timeout=_HANDSHAKE_SECONDS if tls else None,
-            )
+            self._servers = [
+                await loop.create_server(
+                    lambda: Connection(self),
+                    sock=opened,
+                    ssl=tls,
+                    backlog=_BACKLOG,
+                    ssl_handshake_timeout=_HANDSHAKE_SECONDS if tls else None,
+                )
+                for opened in open_sockets(host, port)
+            ]
         except OSError as error:
-            message = f"cannot listen on {host}:{port} ({error.strerror or error})"
+            message = f"cannot listen on {Address(host, port)} ({error.strerror or error})"
             raise AddressInUse(message) from error
         self._sweeper = asyncio.create_task(self._sweep())
 
     async def drain(self, *, seconds: float) -> None:
         """Take no more connections, answer what is under way, and close everything within *seconds*."""
         self.draining = True
-        if self._server is not None:
-            self._server.close()
+        for server in self._servers:
+            server.close()
         deadline = asyncio.get_running_loop().time() + seconds
         while self._connections and asyncio.get_running_loop().time() < deadline:
             for connection in tuple(self._connections):

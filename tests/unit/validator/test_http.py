@@ -85,10 +85,8 @@ async def serving(*, reads_body: bool = False, max_connections: int = 100) -> As
     defects: list[Exception] = []
     listener = Listener(handler, FakeClock(), report=defects.append, max_connections=max_connections)
     await listener.start("127.0.0.1", 0)
-    assert listener._server is not None
-    port = listener._server.sockets[0].getsockname()[1]
     try:
-        yield Served(listener, handler, port, defects)
+        yield Served(listener, handler, listener.port, defects)
     finally:
         await listener.drain(seconds=0)
 
