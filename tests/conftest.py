@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from common.parallel import Folder, Scheduling, together
+from common.parallel import WRITE_DURATIONS, Durations, Folder, Scheduling, together
 from common.skipping import loop_factories
 from controlplane import build
 from controlplane.cluster import Cluster, Options
@@ -32,6 +32,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if PATIENCE not in os.environ:
         is_shared = bool(config.getoption("numprocesses", 0))
         os.environ[PATIENCE] = f"{measure_patience(is_shared=is_shared):.1f}"
+    if WRITE_DURATIONS in os.environ and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Durations())
 
 
 def pytest_report_header() -> str:

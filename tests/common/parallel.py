@@ -16,8 +16,12 @@ if TYPE_CHECKING:
     from xdist.workermanage import WorkerController
 
 DURATIONS: Final = Path(__file__).parent.parent / "durations.json"
-"""What files of tests took when they were measured last, in seconds; those that are not named took less than 5."""
-SHORT: Final = 3.0  # what a file takes that is not in DURATIONS
+"""What files of tests take, in seconds: roughly, since only their order matters. `Durations` writes it anew."""
+WRITE_DURATIONS: Final = "SERVICETOKENS_WRITE_DURATIONS"
+"""The variable that has a run write DURATIONS."""
+SHORT: Final = 5.0  # what a file takes that is not in DURATIONS
+ONE_AFTER_THE_OTHER: Final = frozenset({"tests/image"})
+"""Folders whose files write to the same place of this tree (`dist/`): one worker runs all of them."""
 
 
 class Folder(pytest.Package):
@@ -40,7 +44,7 @@ class Scheduling(LoadScopeScheduling):  # type: ignore[misc] # a class without t
         self._last: dict[WorkerController, str] = {}
 
     def _split_scope(self, nodeid: str) -> str:
-        return nodeid.split("::", 1)[0]
+        return unit(nodeid)
 
     def _assign_work_unit(self, node: "WorkerController") -> None:
         others = [
@@ -53,6 +57,30 @@ class Scheduling(LoadScopeScheduling):  # type: ignore[misc] # a class without t
 
     def _works(self, node: "WorkerController") -> bool:
         return node in self.assigned_work and self._pending_of(self.assigned_work[node]) > 0
+
+
+class Durations:
+    """A plugin that adds up what the files of tests took, and writes it to DURATIONS at the end."""
+
+    def __init__(self) -> None:
+        self._seconds: dict[str, float] = {}
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Count the preparation, the test, and what comes after it."""
+        file = unit(report.nodeid)
+        self._seconds[file] = self._seconds.get(file, 0.0) + report.duration
+
+    def pytest_sessionfinish(self) -> None:
+        """Write what is longer than SHORT; files that were not run keep what is written."""
+        written = json.loads(DURATIONS.read_text(encoding="utf-8")) | self._seconds
+        kept = {file: round(seconds) for file, seconds in sorted(written.items()) if seconds > SHORT}
+        DURATIONS.write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")
+
+
+def unit(nodeid: str) -> str:
+    """Return what one worker runs as a whole: the file of a test, or its folder if that is in ONE_AFTER_THE_OTHER."""
+    file = nodeid.split("::", 1)[0]
+    return folder(file) if folder(file) in ONE_AFTER_THE_OTHER else file
 
 
 def folder(file: str) -> str:

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from common.parallel import choose, folder
+from common.parallel import choose, folder, unit
 
 SECONDS = {"a/test_1.py": 100.0, "a/test_2.py": 50.0, "b/test_3.py": 120.0, "c/test_4.py": 10.0}
 FILES = ("c/test_4.py", "a/test_2.py", "a/test_1.py", "b/test_3.py")
@@ -37,6 +37,12 @@ def test_files_that_were_never_measured_count_a_little() -> None:
     assert choose(("new/test_5.py", "b/test_3.py"), "", [], SECONDS) == "b/test_3.py"
     assert choose(("new/test_5.py",), "", [], SECONDS) == "new/test_5.py"
     assert folder("tests/unit/api/test_x.py") == "tests/unit/api"
+
+
+def test_files_that_write_to_the_same_place_are_one_unit() -> None:
+    """Every other file is one by itself, parametrised tests included."""
+    assert unit("tests/image/test_a.py::test_x") == unit("tests/image/test_b.py::test_y")
+    assert unit("tests/admission/test_a.py::test_x[a/b::c]") == "tests/admission/test_a.py"
 
 
 TESTS = """
