@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from admission.table import KINDS, accepted, refused
+from common.clock import FakeClock
 from common.facts import NOW, a_snapshot, an_account
 from property.test_odd_status import statuses
 from servicetokens.admin.estate import Estate
@@ -24,7 +25,8 @@ from servicetokens.admin.page import Limits, build
 from servicetokens.api import names
 from servicetokens.authn import tables, wire
 from servicetokens.authn.index import Index
-from servicetokens.cli import checks, listing, verifying
+from servicetokens.cli import checks, judging, listing, verifying
+from servicetokens.cli.judging import Objects, Request
 from servicetokens.cli.story import timeline
 from servicetokens.cli.views import AccountView, TokenView
 from servicetokens.cli.workloads import users_of
@@ -133,8 +135,9 @@ def the_plugin(found: Raw) -> None:
     listing.token_row(token, NOW, wide=True)
     timeline(token, [dict(found)])
     users_of("one", [dict(found)])
-    list(verifying.of_token(token, PRESENTED, NOW))
-    list(verifying.of_account(token, account))
+    for roles in ([found], None):
+        judgement = judging.judge(Objects(found, found, roles), PRESENTED, Request(), FakeClock(NOW))
+        list(verifying.of_object(token, judgement, Request(), NOW))
     token.expires_before(NOW)
     token.unused_since(NOW)
     [listing.exact(one.end, NOW) for one in token.credentials]

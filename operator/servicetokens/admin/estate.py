@@ -91,6 +91,7 @@ class Token:
             not said so yet.
         expires: None when it never does, or when nothing is minted.
         trouble: why the operator cannot go on, as it says it; empty when it can.
+        waits: for what it waits, as it says it: a role, an import's Secret, an account; empty when for nothing.
     """
 
     namespace: str
@@ -107,6 +108,7 @@ class Token:
     revoked: int | None
     revocation_reason: str
     trouble: str
+    waits: str = ""
 
     @property
     def is_valid(self) -> bool:
@@ -210,7 +212,12 @@ def _token(found: _Token, now: int) -> Token:
     state = active.reason if active is not None and active.reason else _WAITING
     if state == Reason.VALID and expires is not None and expires <= now:
         state = Reason.EXPIRED
-    stalled = conditions.get(ConditionType.STALLED)
+    ready = conditions.get(ConditionType.READY)
+    if state == Reason.NOT_MINTED and ready is not None and ready.reason:
+        # It says why.
+        state = ready.reason
+    trouble = _true(conditions.get(ConditionType.STALLED))
+    waits = "" if trouble else _true(conditions.get(ConditionType.RECONCILING))
     rotation = found.spec.rotation
     return Token(
         namespace=found.metadata.namespace,
@@ -226,8 +233,13 @@ def _token(found: _Token, now: int) -> Token:
         used=_time(status.last_used_time),
         revoked=_time(status.revocation_time) if state == Reason.REVOKED else None,
         revocation_reason=found.spec.revocation_reason,
-        trouble=stalled.message if stalled is not None and stalled.status == "True" else "",
+        trouble=trouble,
+        waits=waits,
     )
+
+
+def _true(condition: _Condition | None) -> str:
+    return condition.message if condition is not None and condition.status == "True" else ""
 
 
 def _overlap(status: _TokenStatus, now: int) -> int | None:

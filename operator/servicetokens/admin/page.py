@@ -10,6 +10,7 @@ from xml.etree.ElementTree import Element
 
 from servicetokens.admin.estate import Account, Estate, Token, unused
 from servicetokens.admin.markup import Child, document, element
+from servicetokens.api import age
 from servicetokens.api.conditions import Reason
 from servicetokens.api.values import UNIT_SECONDS, format_time
 
@@ -77,9 +78,17 @@ def _lists(tokens: Sequence[Token], now: int, limits: Limits) -> Sequence[_List]
             lambda one: one.trouble,
         ),
         _List(
+            "waiting",
+            "Waiting",
+            "The operator waits for something that they refer to: a role, an account, the Secret of an import.",
+            [one for one in tokens if one.waits],
+            "For what",
+            lambda one: one.waits,
+        ),
+        _List(
             "expiring",
             "Expiring soon",
-            f"They end within {_span(limits.expiring)}, and nothing takes over: they have no rotation by the clock.",
+            f"They end within {age.span(limits.expiring)}, and nothing takes over: they have no rotation by the clock.",
             sorted(soon, key=lambda one: one.expires or 0),
             "Ends",
             lambda one: _time(one.expires, now),
@@ -87,7 +96,7 @@ def _lists(tokens: Sequence[Token], now: int, limits: Limits) -> Sequence[_List]
         _List(
             "unused",
             "Unused",
-            f"No validator has accepted them for {_span(limits.unused)}; are they needed? "
+            f"No validator has accepted them for {age.span(limits.unused)}; are they needed? "
             "Those that are suspended are refused for it.",
             idle,
             "Last used",
@@ -300,20 +309,13 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[Child]]) -> Element:
 def _time(moment: int | None, now: int) -> Element:
     if moment is None:
         return element("span", _NOTHING)
-    words = f"in {_span(moment - now)}" if moment > now else f"{_span(now - moment)} ago"
-    return element("time", f"{format_time(moment)[:10]} ({words})", datetime=format_time(moment))
+    return element(
+        "time", f"{format_time(moment)[:10]} ({age.relative(moment, now)})", datetime=format_time(moment)
+    )
 
 
 def _moment(seconds: int) -> str:
     return format_time(seconds)[:16].replace("T", " ") + " UTC"
-
-
-def _span(seconds: int) -> str:
-    """Return a length of time in the largest unit of which it has two, rounded down."""
-    for unit, name in ((DAY, "days"), (UNIT_SECONDS["h"], "hours"), (UNIT_SECONDS["m"], "minutes")):
-        if seconds >= 2 * unit:
-            return f"{seconds // unit:,} {name}"
-    return f"{seconds} seconds"
 
 
 def _month(seconds: int, ahead: int = 0) -> str:

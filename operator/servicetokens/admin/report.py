@@ -2,8 +2,10 @@
 
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -17,6 +19,49 @@ from servicetokens.kube.errors import KubeError, NotConfigured
 from servicetokens.kube.watch import list_pages
 from servicetokens.runtime.clock import SystemClock
 
+Function = Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page, and what is in it in a few words."""
+
+    html: str
+    summary: str
+
+
+def page_options(function: Function) -> Function:
+    """Give a command the options that say what is in the page, and where it goes."""
+    for option in reversed(
+        (
+            click.option(
+                "--html", "target", required=True, metavar="FILE", help="Output file; - prints the page."
+            ),
+            click.option(
+                "--expiring",
+                type=Duration(),
+                default="30d",
+                metavar="TIME",
+                help="What counts as expiring soon.",
+            ),
+            click.option(
+                "--unused",
+                type=Duration(),
+                default="90d",
+                metavar="TIME",
+                help="What counts as unused for long.",
+            ),
+            click.option(
+                "--rows",
+                type=click.IntRange(min=1),
+                default=2000,
+                help="How many tokens the tables show at most; all are counted.",
+            ),
+        )
+    ):
+        function = option(function)
+    return function
+
 
 @click.command("report", context_settings={"show_default": True})
 @click.option(
@@ -25,7 +70,6 @@ from servicetokens.runtime.clock import SystemClock
     envvar="SERVICETOKENS_KUBECONFIG",
     help="How to reach the API server; else $KUBECONFIG, else ~/.kube/config, else the pod's.",
 )
-@click.option("--html", "target", required=True, metavar="FILE", help="Where the page goes; - prints it.")
 @click.option(
     "-n",
     "--namespace",
@@ -34,42 +78,49 @@ from servicetokens.runtime.clock import SystemClock
     metavar="NS",
     help="Only these; may be repeated. Else all.",
 )
-@click.option(
-    "--expiring", type=Duration(), default="30d", metavar="TIME", help="What counts as expiring soon."
-)
-@click.option(
-    "--unused", type=Duration(), default="90d", metavar="TIME", help="For how long nobody has presented it."
-)
-@click.option(
-    "--rows",
-    type=click.IntRange(min=1),
-    default=2000,
-    help="How many tokens the tables show at most; all are counted.",
-)
+@page_options
 def command(
     kubeconfig: str | None, target: str, namespaces: Sequence[str], expiring: int, unused: int, rows: int
 ) -> None:
-    """Write one HTML page about all accounts and tokens: what expires, is unused, revoked or rotating.
+    """Write one HTML page about all accounts and tokens: what expires, waits, is unused, revoked or rotating.
 
-    Needs the right to list ServiceAccounts and ServiceTokens of servicetokens.dev, in all namespaces or in those
-    named. No Secret is read. The page needs no network and no scripts, and has no token in it; who has an account
-    here and what for is in it, so keep it where only those are who may know.
+    Needs permission to list ServiceAccounts and ServiceTokens of servicetokens.dev, in all namespaces or in those
+    named. No Secret is read. The page needs no network and no scripts, and has no token in it; it says who has an
+    account and what for, so keep it where only those are who may know.
     """
+    limits = Limits(expiring=expiring, unused=unused, rows=rows)
     try:
-        estate = asyncio.run(_look(kubeconfig, namespaces))
-        page = build(estate, Limits(expiring=expiring, unused=unused, rows=rows), namespaces)
-        if target == "-":
-            click.echo(page)
-        else:
-            Path(target).write_text(page, encoding="utf-8")
-    except (KubeError, NotConfigured, paths.InvalidName, OSError) as error:
+        write(asyncio.run(_run(kubeconfig, namespaces, limits)), target)
+    except OSError as error:
+        click.echo(f"servicetokens report: cannot write {target}: {error.strerror}", err=True)
+        sys.exit(1)
+    except (KubeError, NotConfigured, paths.InvalidName) as error:
         click.echo(f"servicetokens report: {error}", err=True)
         sys.exit(1)
 
 
-async def _look(kubeconfig: str | None, namespaces: Sequence[str]) -> Estate:
+async def _run(kubeconfig: str | None, namespaces: Sequence[str], limits: Limits) -> Page:
     async with await Api.connect(kubeconfig, personal=True) as api:
-        return await look(api, namespaces, SystemClock().now())
+        return await make(api, namespaces, limits)
+
+
+async def make(api: Api, namespaces: Sequence[str], limits: Limits) -> Page:
+    """Return the page of *namespaces* (none: of the cluster) as of now. Raises `KubeError`."""
+    estate = await look(api, namespaces, SystemClock().now())
+    counts = [(len(estate.accounts()), "account"), (len(estate.tokens), "token")]
+    if estate.unreadable:
+        counts.append((estate.unreadable, "unreadable object"))
+    summary = ", ".join(f"{number} {what}{'' if number == 1 else 's'}" for number, what in counts)
+    return Page(build(estate, limits, namespaces), summary)
+
+
+def write(page: Page, target: str) -> None:
+    """Write *page* to the file *target* (`-`: print it), and say what was written. Raises OSError."""
+    if target == "-":
+        click.echo(page.html)
+        return
+    Path(target).write_text(page.html, encoding="utf-8")
+    click.echo(f"wrote {target}: {page.summary}", err=True)
 
 
 async def look(api: Api, namespaces: Sequence[str], now: int) -> Estate:

@@ -46,14 +46,19 @@ async def apply(
     done: str,
     *,
     dry_run: bool = False,
+    is_done: Callable[[TokenView], bool] = lambda _: False,
 ) -> list[TokenView]:
-    """Patch each of *tokens*, say *done* of it, and return them as they are then.
+    """Patch each of *tokens*, say *done* of it, and return them as they are then; what *is_done* is left alone.
 
     One refusal must not keep the others from being revoked; it is raised as a `Failure` when all were tried.
     """
     changed: list[TokenView] = []
     failures: list[str] = []
     for token in tokens:
+        if is_done(token):
+            changed.append(token)
+            click.echo(f"token '{token.name}' in namespace '{token.namespace}' is already {done}")
+            continue
         try:
             after = await session.cluster.change(
                 names.PLURAL_TOKENS, token.namespace, token.name, patch_of(token), dry_run=dry_run

@@ -9,8 +9,7 @@ from typing import Final
 from cryptography import x509
 
 from servicetokens.admin.keys import look
-from servicetokens.api import names
-from servicetokens.cli import age
+from servicetokens.api import age, names
 from servicetokens.cli.findings import Level
 from servicetokens.cli.session import Session
 from servicetokens.cli.views import AccountView, TokenView, View, moment, text
@@ -87,6 +86,9 @@ async def server(sight: Sight) -> Said:
 
 async def definitions(sight: Sight) -> Said:
     """The CRDs fit this program."""
+    with contextlib.suppress(NotFound):
+        # Who may not read it is told so, instead of that it does not fit.
+        await sight.cluster.get(paths.definition(names.PLURAL_TOKENS))
     trouble = await crds.find_trouble(sight.cluster.api)
     return [(BAD, trouble) if trouble else (OK, f"schema revision {names.SCHEMA_REVISION} or newer")]
 
@@ -197,7 +199,12 @@ async def tokens(sight: Sight) -> Said:
     unseen = [one for one in found if not one.is_observed and (one.created or 0) < sight.now - _PATIENCE]
     stuck = [one for one in found if one.condition("Stalled") is not None]
     homeless = [one for one in found if (one.namespace, one.account) not in accounts]
-    waiting = [one for one in found if (seen := one.condition("Enforced")) and seen.status != "True"]
+    unproven = [one for one in found if (seen := one.condition("Enforced")) and seen.status != "True"]
+    waiting: dict[str, list[TokenView]] = {}
+    for one in found:
+        # Those without an account have a line of their own.
+        if one.waits_for is not None and one not in homeless:
+            waiting.setdefault(one.waits_for.reason, []).append(one)
     said: list[tuple[Level, str]] = []
     for level, which, what in (
         (
@@ -205,9 +212,13 @@ async def tokens(sight: Sight) -> Said:
             unseen,
             "waiting for the operator for more than a minute; does it run, and serve them?",
         ),
-        (BAD, stuck, "stuck until somebody changes something; `describe` says what"),
-        (WARNING, homeless, "without an account, and therefore refused"),
-        (WARNING, waiting, "revoked or restored, and not confirmed by every validator"),
+        (BAD, stuck, "stuck until something is changed; `describe` says what"),
+        (WARNING, homeless, "without an account, and therefore rejected"),
+        *(
+            (WARNING, which, f"waiting ({reason}); `describe` says for what")
+            for reason, which in sorted(waiting.items())
+        ),
+        (WARNING, unproven, "revoked or restored, and not confirmed by every validator"),
     ):
         if which:
             said.append((level, f"{what}: {_named(which)}"))
@@ -270,4 +281,4 @@ def _owners(secret: Mapping[str, object]) -> frozenset[str]:
 def _named(which: list[TokenView] | list[View]) -> str:
     shown = ", ".join(f"{one.namespace}/{one.name}" for one in which[:_MOST_NAMED])
     others = len(which) - _MOST_NAMED
-    return f"{shown} and {others} others" if others > 0 else shown
+    return f"{shown} and {others} other{'' if others == 1 else 's'}" if others > 0 else shown

@@ -3,12 +3,13 @@
 from typing import Any, Final
 
 import click
-import yaml
 
 from servicetokens.api import names
 from servicetokens.cli import changes, manifests, waiting
 from servicetokens.cli.manifests import AccountRequest, Manifest, TokenRequest
-from servicetokens.cli.options import at_a_place, names_of, run
+from servicetokens.cli.naming import account_option
+from servicetokens.cli.options import at_a_place, run
+from servicetokens.cli.output import to_yaml
 from servicetokens.cli.secret import reveal
 from servicetokens.cli.session import Place, Session, namespace_of_place
 from servicetokens.cli.views import TokenView
@@ -47,13 +48,7 @@ def create_account(place: Place, *, dry_run: bool, **asked: Any) -> None:
 
 @command.command("token")
 @click.argument("name")
-@click.option(
-    "--account",
-    required=True,
-    metavar="NAME",
-    shell_complete=names_of(names.PLURAL_ACCOUNTS),
-    help="Whom it speaks for.",
-)
+@account_option("Account that the token authenticates as.", required=True)
 @click.option(
     "--expires",
     required=True,
@@ -92,8 +87,11 @@ def create_token(
         token = TokenView(await session.cluster.create(names.PLURAL_TOKENS, made))
         session.err.print(f"token '{token.name}' created in namespace '{token.namespace}'")
         if wait:
-            (token,) = await waiting.wait(session, [token], waiting.ready, timeout)
+            (token,) = await waiting.wait(session, [token], waiting.delivered, timeout)
             session.err.print(f"minted into the Secret '{token.secret}', key '{names.SECRET_KEY}'")
+            ready = token.condition("Ready")
+            if ready is not None and ready.status != "True":
+                session.err.print(f"warning: {ready.message}", style="yellow")
         if show_token:
             click.echo((await reveal(session, token)).reveal())
 
@@ -101,4 +99,4 @@ def create_token(
 
 
 def _print(made: Manifest) -> None:
-    click.echo(yaml.safe_dump(made, sort_keys=False, allow_unicode=True), nl=False)
+    click.echo(to_yaml(made), nl=False)

@@ -1,14 +1,17 @@
 """`kubectl servicetoken describe`: a token's whole story on one screen."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import click
-from rich.text import Text
 
-from servicetokens.api import names
-from servicetokens.cli import age, listing, output
+from servicetokens.api import age, names
+from servicetokens.cli import listing, output
+from servicetokens.cli.naming import split
 from servicetokens.cli.options import at_a_place, names_of, output_option, run
+from servicetokens.cli.screen import Cell, Styled
 from servicetokens.cli.secret import reveal
+from servicetokens.cli.selection import find_named
 from servicetokens.cli.session import Place, Session
 from servicetokens.cli.story import timeline
 from servicetokens.cli.views import AccountView, TokenView, texts
@@ -23,29 +26,48 @@ _LABEL_WIDTH: Final = 12
 
 
 @click.command("describe")
-@click.argument("name", shell_complete=names_of(names.PLURAL_TOKENS))
+@click.argument(
+    "words", metavar="NAME...", nargs=-1, required=True, shell_complete=names_of(names.PLURAL_TOKENS)
+)
 @click.option("--show-token", is_flag=True, help="Print the token, too.")
 @output_option("table", "json", "yaml")
 @at_a_place()
-def command(place: Place, name: str, form: str, *, show_token: bool) -> None:
-    """Tell what state the token NAME is in and why, what it may do, where it is used, and what happened to it."""
+def command(place: Place, words: Sequence[str], form: str, *, show_token: bool) -> None:
+    """Show state, permissions, credentials, workloads, conditions and history of the tokens NAME.
+
+    NAME may be TYPE/NAME in the forms of kubectl.
+    """
+    plural, named = split(words)
+    if plural == names.PLURAL_TOKENS and not named:
+        # There may be a token whose name is a word for tokens.
+        named = list(words)
+    if plural != names.PLURAL_TOKENS:
+        message = f"only tokens are described; `kubectl describe {plural}.{names.GROUP}` shows the others"
+        raise click.UsageError(message)
 
     async def tell(session: Session) -> None:
-        token = TokenView(await session.cluster.get_ours(names.PLURAL_TOKENS, session.namespace, name))
+        found = await find_named(session, plural, named)
         if form != "table":
-            output.print_objects([token.raw], form, single=True)
+            output.print_objects(found, form, single=len(named) == 1)
             return
-        _head(session, token)
-        await _whose(session, token)
-        _limits(session, token)
-        _credentials(session, token)
-        await _where(session, token)
-        if show_token:
-            _line(session, "Value", (await reveal(session, token)).reveal())
-        _conditions(session, token)
-        await _timeline(session, token)
+        for number, one in enumerate(found):
+            if number:
+                session.out.print("\n")
+            await _tell(session, TokenView(one), show_token=show_token)
 
     run(place, tell)
+
+
+async def _tell(session: Session, token: TokenView, *, show_token: bool) -> None:
+    _head(session, token)
+    await _whose(session, token)
+    _limits(session, token)
+    _credentials(session, token)
+    await _where(session, token)
+    if show_token:
+        _line(session, "Value", (await reveal(session, token)).reveal())
+    _conditions(session, token)
+    await _timeline(session, token)
 
 
 def _head(session: Session, token: TokenView) -> None:
@@ -54,10 +76,10 @@ def _head(session: Session, token: TokenView) -> None:
     if token.state != "Pending" and active is not None:
         why = active.message
     _line(session, "Token", f"{token.namespace}/{token.name}")
-    _line(session, "State", Text.assemble(output.state(token.state), f"  {why}"))
+    _line(session, "State", why, output.state(token.state))
     stalled = token.condition("Stalled") or token.condition("Reconciling")
     if stalled is not None:
-        _line(session, "Problem", Text(stalled.message, style="red"))
+        _line(session, "Problem", Styled(stalled.message, "red"))
     if token.description:
         _line(session, "Description", token.description)
     if token.from_git:
@@ -71,7 +93,7 @@ async def _whose(session: Session, token: TokenView) -> None:
         _line(session, "Account", f"{token.account} (not there, or not to be read by you)")
         return
     account = AccountView(raw)
-    _line(session, "Account", Text.assemble(account.name, "  ", output.state(account.state)))
+    _line(session, "Account", output.state(account.state), account.name)
     own = texts(token.spec.get("roles"))
     roles = [role for role in account.roles if not own or role in own]
     accepted = token.condition("RolesAccepted")
@@ -134,8 +156,10 @@ async def _timeline(session: Session, token: TokenView) -> None:
     output.print_rows(session.out, ("TIME", "", "MESSAGE"), rows)
 
 
-def _line(session: Session, label: str, value: str | Text) -> None:
-    text = value if isinstance(value, Text) else Text(value)
-    for number, line in enumerate(text.split("\n", allow_blank=True)):
-        head = f"{label}:" if number == 0 else ""
-        session.out.print(Text.assemble((f"{head:<{_LABEL_WIDTH + 1}} ", "bold"), line))
+def _line(session: Session, label: str, value: Cell, before: Cell = "") -> None:
+    """Print a labelled value, whose lines stand below each other; *before* it a word in a style of its own."""
+    indent = " " * (_LABEL_WIDTH + 2)
+    styled = value if isinstance(value, Styled) else Styled(value)
+    head = Styled(f"{f'{label}:':<{_LABEL_WIDTH + 1}} ", "bold")
+    start = (head, before, "  ") if str(before) else (head,)
+    session.out.paragraph(styled.text, indent=indent, style=styled.style, head=start)

@@ -10,7 +10,8 @@ from servicetokens.cli.checks import CHECKS, Sight
 from servicetokens.cli.exits import Exit, Failure
 from servicetokens.cli.findings import Finding, Level
 from servicetokens.cli.options import at_a_place, operator_namespace_option, output_option, run
-from servicetokens.cli.session import Place, Session, console
+from servicetokens.cli.screen import screen
+from servicetokens.cli.session import Place, Session
 from servicetokens.kube.errors import ApiUnavailable, KubeError
 
 
@@ -21,13 +22,13 @@ from servicetokens.kube.errors import ApiUnavailable, KubeError
 def command(place: Place, operator_namespace: str, form: str) -> None:
     """Check rights, CRDs, versions, operator, validators, clocks, keys, certificates, tokens, orphans and Git.
 
-    Exits with 3 when something is wrong. What you have no right to see is left out, and said.
+    Exits with 3 when something is wrong. What you may not see is listed as skipped, and does not count.
     """
     found = run(place, lambda session: _examine(session, operator_namespace))
     if form == "json":
         click.echo(json.dumps([asdict(one) for one in found], indent=2))
     else:
-        findings.show(console(), found)
+        findings.show(screen(), found)
     if findings.is_bad(found):
         message = (
             f"{sum(one.level is Level.BAD for one in found)} of {len(found)} checks found something wrong"
@@ -45,5 +46,5 @@ async def _examine(session: Session, operator_namespace: str) -> list[Finding]:
             # Then nothing that follows can be asked either.
             raise
         except KubeError as error:
-            found.append(Finding(Level.UNKNOWN, topic, f"not checked: {error.message}"))
+            found.append(Finding(Level.UNKNOWN, topic, f"skipped: {error.message}"))
     return found

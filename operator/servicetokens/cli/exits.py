@@ -15,7 +15,7 @@ class Exit(IntEnum):
     FAILED = 1
     #: The command line is wrong; click's own number.
     USAGE = 2
-    #: The question was answered, and the answer is bad: a token that is no good, a leak, a finding of `doctor`.
+    #: The question was answered, and the answer is bad: a token that is not valid, a leak, a finding of `doctor`.
     NOT_GOOD = 3
     #: It was done, but what was waited for did not happen in time.
     TIMED_OUT = 4

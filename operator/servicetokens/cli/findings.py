@@ -5,11 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from rich.console import Console
-from rich.text import Text
-
-from servicetokens.cli.output import print_lines, table
-from servicetokens.runtime.terminal import escape_controls
+from servicetokens.cli.screen import Screen, Styled
 
 
 class Level(StrEnum):
@@ -40,16 +36,9 @@ class Finding:
     message: str
 
 
-def show(out: Console, findings: Iterable[Finding]) -> None:
+def show(out: Screen, findings: Iterable[Finding]) -> None:
     """Print *findings*, a line each."""
-    made = table("", "CHECK", "MESSAGE")
-    made.show_header = False
-    for one in findings:
-        mark, style = _MARKS[one.level]
-        made.add_row(
-            Text(mark, style=style), Text(one.topic, style="bold"), Text(escape_controls(one.message))
-        )
-    print_lines(out, made)
+    out.table((), [(Styled(*_MARKS[one.level]), Styled(one.topic, "bold"), one.message) for one in findings])
 
 
 def is_bad(findings: Iterable[Finding]) -> bool:

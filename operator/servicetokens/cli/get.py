@@ -1,80 +1,73 @@
 """`kubectl servicetoken get`: tokens or accounts, a line each."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any
 
 import click
 
 from servicetokens.admin.duration import Duration
 from servicetokens.api import names
 from servicetokens.cli import listing
-from servicetokens.cli.exits import Failure
-from servicetokens.cli.options import at_a_place, output_option, run
+from servicetokens.cli.naming import account_option, split
+from servicetokens.cli.options import at_a_place, names_of, output_option, run
 from servicetokens.cli.output import print_objects, print_rows
+from servicetokens.cli.selection import find_named
 from servicetokens.cli.session import Place, Session
 from servicetokens.cli.views import AccountView, TokenView
 
-_KINDS: Final = {
-    "tokens": names.PLURAL_TOKENS,
-    "token": names.PLURAL_TOKENS,
-    "accounts": names.PLURAL_ACCOUNTS,
-    "account": names.PLURAL_ACCOUNTS,
-}
-
 
 @click.command("get")
-@click.argument("kind", type=click.Choice(list(_KINDS)), default="tokens")
-@click.argument("named", metavar="[NAME]...", nargs=-1)
+@click.argument("words", metavar="[TYPE] [NAME]...", nargs=-1, shell_complete=names_of(names.PLURAL_TOKENS))
 @click.option(
     "-l", "--selector", default="", metavar="LABELS", help="Only with these labels, as in app=orders."
 )
-@click.option("--account", metavar="NAME", help="Only tokens of that account.")
+@account_option("Only tokens of that account.")
 @click.option(
-    "--expiring", metavar="30d", type=Duration(), help="Only tokens that end within it, and are not rotated."
+    "--expiring",
+    metavar="30d",
+    type=Duration(),
+    help="Only tokens that expire within it, and are not rotated.",
 )
 @click.option("--unused", metavar="90d", type=Duration(), help="Only tokens not accepted for that long.")
 @output_option("table", "wide", "json", "yaml", "name")
 @at_a_place(everywhere=True)
 def command(
     place: Place,
-    kind: str,
-    named: Sequence[str],
+    words: Sequence[str],
     selector: str,
     account: str | None,
     expiring: int | None,
     unused: int | None,
     form: str,
 ) -> None:
-    """List tokens (or accounts), with their end and their last use in words.
+    """List tokens, or accounts: state, expiration and last use.
 
-    Last use is known to the hour, and a token counts as unused from its creation on.
+    TYPE is `tokens` (the default) or `accounts`, also in the forms of kubectl; NAME may be TYPE/NAME. Last use is known
+    to the hour, and a token counts as unused from its creation on.
     """
-    plural = _KINDS[kind]
+    plural, named = split(words)
+    if plural == names.PLURAL_ROLES:
+        message = "roles are listed by `kubectl get svcrole`"
+        raise click.UsageError(message)
     if plural == names.PLURAL_ACCOUNTS and (account or expiring or unused):
         message = "--account, --expiring and --unused ask about tokens: use `get tokens`"
         raise click.UsageError(message)
+    if named and selector:
+        message = "NAME and --selector exclude each other"
+        raise click.UsageError(message)
 
     async def look(session: Session) -> None:
-        found = await session.cluster.list_ours(plural, session.scope, selector)
         if named:
-            found = _only(named, found, kind, session)
+            found = await find_named(session, plural, named)
+        else:
+            found = await session.cluster.list_ours(plural, session.scope, selector)
         if plural == names.PLURAL_TOKENS:
             wanted = _wanted(account, expiring, unused, session.now)
             found = [one for one in found if wanted(TokenView(one))]
-        _print(session, plural, found, form, single=len(named) == 1)
+        single = len(named) == 1 and len(found) == 1 and not session.everywhere
+        _print(session, plural, found, form, single=single)
 
     run(place, look)
-
-
-def _only(
-    named: Sequence[str], found: list[dict[str, Any]], kind: str, session: Session
-) -> list[dict[str, Any]]:
-    kept = [one for one in found if one["metadata"]["name"] in named]
-    if missing := sorted(set(named) - {one["metadata"]["name"] for one in kept}):
-        quoted = ", ".join(f"'{name}'" for name in missing)
-        message = f"there is no {kind.removesuffix('s')} {quoted} {session.where}"
-        raise Failure(message)
-    return kept
 
 
 def _wanted(

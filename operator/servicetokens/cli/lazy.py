@@ -1,8 +1,8 @@
-"""A group of commands that imports only the one that runs, so that `--help` answers at once."""
+"""A group of commands that imports only the one that runs, so that `--help` answers immediately."""
 
 import importlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -24,6 +24,23 @@ class LazyGroup(click.Group):
             return None
         command: click.Command = importlib.import_module(self._modules[cmd_name][0]).command
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """See `click.Group`; a command that does not exist is answered with those that sound like it."""
+        word = args[0] if args else ""
+        if word and not word.startswith("-") and word not in self._modules and not ctx.resilient_parsing:
+            self._refuse(ctx, word)
+        return super().resolve_command(ctx, args)
+
+    def _refuse(self, ctx: click.Context, word: str) -> NoReturn:
+        import difflib  # noqa: PLC0415 - only where a word is wrong
+
+        close = difflib.get_close_matches(word, list(self._modules), n=3, cutoff=0.7)
+        hint = f" Did you mean {' or '.join(f'`{one}`' for one in close)}?" if close else ""
+        message = f"There is no command '{word}'.{hint}"
+        raise click.UsageError(message, ctx)
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing any."""

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, Final
 
 import click
 
-from servicetokens.cli import changes, output
+from servicetokens.cli import asking, changes, output
 from servicetokens.cli.exits import Exit, Failure
+from servicetokens.cli.judging import Request
 from servicetokens.cli.leaks import finder
 from servicetokens.cli.leaks.finder import Report, Sighting
 from servicetokens.cli.options import at_a_place, run
@@ -15,25 +16,36 @@ from servicetokens.cli.revoke import revoke as revoke_for
 from servicetokens.cli.rotate import ask, rotate
 from servicetokens.cli.selection import ask_to_paste, list_widely
 from servicetokens.cli.session import Place, Session
+from servicetokens.cli.verifying import Answer
 from servicetokens.cli.views import TokenView
 from servicetokens.runtime.terminal import escape_controls
 
 # A table stays a table: the first places lead to the token, and the others are found by searching for its id.
-_SHOWN_PLACES = 5
+_SHOWN_PLACES: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Leak:
-    """A token that was seen, and its ServiceToken; None when nobody here has its id."""
+    """A token that was seen, and its ServiceToken; None when no token where we may look has its id.
+
+    *everywhere* says that the whole cluster was searched; *answer* is that of a validator, if one was asked.
+    """
 
     sighting: Sighting
     token: TokenView | None
+    everywhere: bool
+    answer: Answer = Answer.NONE
 
     @property
     def is_accepted(self) -> bool:
-        """Whether it may be accepted somewhere: here, or by a cluster that we do not see."""
-        if self.token is None:
+        """Whether it may be accepted: by the validator that was asked, else by what is known here."""
+        if self.answer in {Answer.ACCEPTED, Answer.NOT_ALLOWED}:
             return True
+        if self.answer is Answer.REJECTED and not self._is_bound:
+            return False
+        if self.token is None:
+            # Of an id that no token has, nothing is accepted; but not all of them may be visible.
+            return not self.everywhere
         return self.is_alive and not self.token.is_revoked
 
     @property
@@ -43,6 +55,28 @@ class Leak:
             one.id == self.sighting.token.id for one in self.token.credentials
         )
 
+    @property
+    def owner(self) -> str:
+        """Whose it is, in words."""
+        if self.token is not None:
+            return f"{self.token.namespace}/{self.token.name}, account {self.token.account}"
+        return "no token here" if self.everywhere else "no token that you may see"
+
+    @property
+    def state(self) -> str:
+        """The state of the ServiceToken, `Accepted` where a validator says so, `Ended` or `Unknown`."""
+        if self.answer in {Answer.ACCEPTED, Answer.NOT_ALLOWED}:
+            return "Accepted"
+        if self.token is None:
+            return "Ended" if self.everywhere else "Unknown"
+        return self.token.state if self.is_alive else "Ended"
+
+    @property
+    def _is_bound(self) -> bool:
+        """Whether a validator rejects it without knowing for whom or from where."""
+        spec = self.token.spec if self.token is not None else {}
+        return bool(spec.get("audiences") or spec.get("allowedCIDRs"))
+
 
 @click.command("leaked")
 @click.argument("file", type=click.File("rb"), default="-")
@@ -50,32 +84,43 @@ class Leak:
 @click.option(
     "--rotate", "rotates", is_flag=True, help="Replace them without overlap: workloads read the new one."
 )
+@asking.ask_option
 @changes.timeout_option(changes.PROOF_SECONDS)
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @at_a_place()
-def command(place: Place, file: IO[bytes], timeout: float, *, revoke: bool, rotates: bool, yes: bool) -> None:
+def command(
+    place: Place, file: IO[bytes], timeout: float, ask: str | None, *, revoke: bool, rotates: bool, yes: bool
+) -> None:
     """Find all tokens in FILE (or stdin), show who owns them, and revoke or rotate them on request.
 
     Tokens are also found where they are encoded (base64, hexadecimal, percent, JSON and other escapes, UTF-16),
     compressed (gzip, bzip2, xz, zip) or broken over lines, up to three layers deep. No token is printed, only
     public ids. Exits with 3 as long as a token that was found may still be accepted, and when a part of the data
-    could not be read. Public ids are no secret, so anyone can write a text that names your token: look at the text
-    before you revoke.
+    could not be read. An id that no token in the cluster has was rotated out or deleted, or belongs to another
+    cluster: ask a validator of that one (--ask). Public ids are no secret, so anyone can write a text that names your
+    token: look at the text before you revoke.
     """
     if revoke and rotates:
-        message = "--revoke and --rotate exclude each other: rotated tokens end as well, but workloads go on"
+        message = "--revoke and --rotate exclude each other: --rotate ends the old values as well, and workloads go on"
         raise click.UsageError(message)
     ask_to_paste("text", file)
     report = finder.find(file.read(finder.INPUT_BYTES + 1))
     for part in report.unread:
         click.echo(f"warning: could not be read: {escape_controls(part)}", err=True)
-    if report.sightings:
-        run(
-            place,
-            lambda session: _handle(
-                session, report.sightings, timeout, revoke=revoke, rotates=rotates, yes=yes
-            ),
-        )
+    seen = report.sightings
+
+    async def handle(session: Session) -> None:
+        found = await _search(session, seen, ask)
+        _show(session, found)
+        live = list({one.token.uid: one.token for one in found if one.token and one.is_accepted}.values())
+        if live and (revoke or rotates):
+            await _end(session, live, timeout, revoke=revoke, yes=yes)
+            # What was just done is proven; the validator that was asked has said what was true before.
+            found = [one for one in found if one.token is None]
+        _conclude(session, found, len(seen))
+
+    if seen:
+        run(place, handle)
     else:
         click.echo("no token found in what could be read" if report.unread else "no token found")
     _fail_if_unread(report)
@@ -90,31 +135,33 @@ def _fail_if_unread(report: Report) -> None:
         raise Failure(message, Exit.NOT_GOOD)
 
 
-async def _handle(
-    session: Session,
-    seen: Sequence[Sighting],
-    timeout: float,  # noqa: ASYNC109 - for a person, who is told what is missing
-    *,
-    revoke: bool,
-    rotates: bool,
-    yes: bool,
-) -> None:
+async def _search(session: Session, seen: Sequence[Sighting], url: str | None) -> list[Leak]:
     everywhere, tokens = await list_widely(session)
     if not everywhere:
         session.err.print(f"Only namespace '{session.namespace}' is searched: you may not list all tokens.")
     owners = {token_id: token for token in tokens for token_id in token.ids}
-    found = [Leak(one, owners.get(one.token.id)) for one in seen]
-    _show(session, found)
-    live = list({one.token.uid: one.token for one in found if one.token and one.is_accepted}.values())
-    if live and (revoke or rotates):
-        await _end(session, live, timeout, revoke=revoke, yes=yes)
-        found = [one for one in found if one.token is None]
+    found = []
+    for one in seen:
+        answer = Answer.NONE
+        if url is not None:
+            said, answer = await asking.ask(url, one.token.reveal(), Request())
+            if answer is Answer.NONE:
+                session.err.print(f"{one.token}: {said.message}", style="yellow")
+        found.append(Leak(one, owners.get(one.token.id), everywhere, answer))
+    return found
+
+
+def _conclude(session: Session, found: Sequence[Leak], total: int) -> None:
     left = [one for one in found if one.is_accepted]
-    if left:
-        known = sum(one.token is not None for one in left)
-        advice = "; end them with --revoke, or --rotate to keep workloads going" if known else ""
-        message = f"{len(left)} of {len(seen)} may still be accepted{advice}"
-        raise Failure(message, Exit.NOT_GOOD)
+    if not left:
+        session.err.print(
+            f"None of {total} is accepted any more." if total > 1 else "It is not accepted any more."
+        )
+        return
+    known = any(one.token is not None for one in left)
+    advice = "; end them with --revoke, or --rotate to keep workloads going" if known else ""
+    message = f"{len(left)} of {total} may still be accepted{advice}"
+    raise Failure(message, Exit.NOT_GOOD)
 
 
 async def _end(
@@ -139,8 +186,10 @@ def _show(session: Session, found: Sequence[Leak]) -> None:
     for one in found:
         places = one.sighting.places
         lines = ", ".join(map(str, places[:_SHOWN_PLACES])) + (", …" if len(places) > _SHOWN_PLACES else "")
-        token = one.token
-        whose = f"{token.namespace}/{token.name}, account {token.account}" if token else "of nobody here"
-        state = output.state(token.state) if token and one.is_alive else ("ended" if token else "unknown")
-        rows.append((lines, str(one.sighting.token), whose, state))
-    output.print_rows(session.out, ("LINES", "TOKEN", "WHOSE", "STATE"), rows)
+        rows.append((lines, str(one.sighting.token), one.owner, output.state(one.state)))
+    output.print_rows(session.out, ("LINES", "TOKEN", "OWNER", "STATE"), rows)
+    if any(one.token is None and one.everywhere for one in found):
+        session.err.print(
+            "An id that no token here has was rotated out or deleted, or belongs to another cluster: "
+            "--ask a validator of that one."
+        )

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from typing import Final
 
-from rich.text import Text
-
-from servicetokens.cli import age, output
+from servicetokens.api import age
+from servicetokens.cli import output
+from servicetokens.cli.screen import Cell
 from servicetokens.cli.views import AccountView, TokenView
 from servicetokens.lifecycle import words
 
-Row = Sequence[str | Text]
+Row = Sequence[Cell]
 
 TOKEN_COLUMNS: Final = ("NAME", "ACCOUNT", "STATE", "EXPIRES", "ROTATES", "LAST USED", "AGE")
 WIDE_TOKEN_COLUMNS: Final = (*TOKEN_COLUMNS, "TOKEN ID", "SECRET", "READY", "MESSAGE")

@@ -9,18 +9,23 @@ from servicetokens import __version__
 from servicetokens.cli.lazy import LazyGroup
 
 _COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
-    "get": ("servicetokens.cli.get", "List tokens or accounts: state, end, last use."),
-    "describe": ("servicetokens.cli.describe", "Tell the whole story of a token."),
+    "get": ("servicetokens.cli.get", "List tokens or accounts: state, expiration, last use."),
+    "describe": ("servicetokens.cli.describe", "Show everything that is known about tokens."),
     "tree": ("servicetokens.cli.tree", "Show accounts, their tokens, Secrets and workloads."),
     "create": ("servicetokens.cli.create", "Create an account or a token, or print its YAML."),
-    "revoke": ("servicetokens.cli.revoke", "Have tokens refused, and wait until they are."),
-    "restore": ("servicetokens.cli.restore", "Take a revocation back: the same token works again."),
-    "rotate": ("servicetokens.cli.rotate", "Replace a token now."),
-    "verify": ("servicetokens.cli.verify", "Explain whether a token is good, and why not."),
-    "leaked": ("servicetokens.cli.leaked", "Find tokens in any text, tell whose they are, end them."),
-    "whoami": ("servicetokens.cli.whoami", "Tell who the cluster takes you for."),
+    "revoke": ("servicetokens.cli.revoke", "Revoke tokens."),
+    "restore": (
+        "servicetokens.cli.restore",
+        "Restore revoked or suspended tokens: the same value works again.",
+    ),
+    "rotate": ("servicetokens.cli.rotate", "Replace tokens now."),
+    "verify": ("servicetokens.cli.verify", "Explain whether a token is valid, and why not."),
+    "leaked": ("servicetokens.cli.leaked", "Find tokens in any text, and revoke or rotate them."),
+    "report": ("servicetokens.cli.report", "Write one HTML page about all accounts and tokens."),
+    "whoami": ("servicetokens.cli.whoami", "Show who you are to the cluster."),
     "doctor": ("servicetokens.cli.doctor", "Look for what is wrong with the installation."),
     "keys": ("servicetokens.cli.keys", "List the operator's keys and what depends on each."),
+    "version": ("servicetokens.cli.version", "Show the versions of plugin, API server and CRDs."),
     "completion": ("servicetokens.cli.completion", "Print the completion for a shell."),
 }
 
@@ -31,7 +36,7 @@ def command() -> None:
     """Long-lived service tokens: create, inspect, rotate, revoke and restore them.
 
     Exit codes: 0 done; 1 refused, unreachable or not found; 2 wrong command line; 3 the answer is bad (a token
-    that is no good, a leak, a finding); 4 done, but not confirmed in time.
+    that is not valid, a leak, a finding); 4 done, but not confirmed in time.
     """
 
 

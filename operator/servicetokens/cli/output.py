@@ -5,69 +5,50 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import click
-import yaml
-from rich.console import Console, RenderableType
-from rich.table import Table
-from rich.text import Text
 
 from servicetokens.api import names
+from servicetokens.cli.screen import Cell, Screen, Styled
 from servicetokens.cli.views import Raw
 from servicetokens.runtime.terminal import escape_controls
 
-_STYLES: Final = {"Active": "green", "Pending": "yellow", "Suspended": "yellow", "AccountSuspended": "yellow"}
-_PLURALS: Final = {
-    names.KIND_TOKEN: names.PLURAL_TOKENS,
-    names.KIND_ACCOUNT: names.PLURAL_ACCOUNTS,
-    names.KIND_ROLE: names.PLURAL_ROLES,
+_STYLES: Final = {
+    "Active": "green",
+    "Pending": "yellow",
+    "Suspended": "yellow",
+    "AccountSuspended": "yellow",
 }
 
 
-def state(word: str) -> Text:
+def state(word: str) -> Styled:
     """Return the state of an object in its colour."""
-    return Text(word, style=_STYLES.get(word, "red"))
+    # A credential that is accepted, while the operator cannot go on: neither good nor bad.
+    return Styled(word, "yellow" if word.startswith("Active,") else _STYLES.get(word, "red"))
 
 
-def table(*columns: str) -> Table:
-    """Return a table without lines, as kubectl's are: it can be cut and searched with the usual tools."""
-    made = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
-    for column in columns:
-        made.add_column(
-            column, overflow="fold" if column == "MESSAGE" else "ignore", no_wrap=column != "MESSAGE"
-        )
-    return made
-
-
-def print_rows(out: Console, columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> None:
+def print_rows(out: Screen, columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
     """Print a table; without *columns* it has no head."""
-    made = table(*columns)
-    made.show_header = bool(columns)
-    for row in rows:
-        made.add_row(*(one if isinstance(one, Text) else Text(escape_controls(one)) for one in row))
-    print_lines(out, made)
-
-
-def print_lines(out: Console, shown: RenderableType) -> None:
-    """Print something that has lines, without the spaces that fill them up."""
-    with out.capture() as captured:
-        out.print(shown)
-    click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()), color=True)
+    out.table(columns, rows)
 
 
 def print_objects(objects: Sequence[Raw], form: str, *, single: bool = False) -> None:
     """Print objects for programs: `json`, `yaml` or `name`; a *single* one is no List."""
     if form == "name":
         for one in objects:
-            click.echo(f"{_PLURALS[one['kind']]}.{names.GROUP}/{one['metadata']['name']}")
+            # The singular, as kubectl prints it; both forms are accepted everywhere.
+            click.echo(escape_controls(f"{one['kind'].lower()}.{names.GROUP}/{one['metadata']['name']}"))
         return
     cleaned = [_without_managers(one) for one in objects]
     body = cleaned[0] if single else {"apiVersion": "v1", "kind": "List", "metadata": {}, "items": cleaned}
     if form == "json":
         click.echo(json.dumps(body, indent=2))
     else:
-        click.echo(_yaml(body), nl=False)
+        click.echo(to_yaml(body), nl=False)
 
 
-def _yaml(body: Any) -> str:
+def to_yaml(body: Any) -> str:
+    """Return *body* in YAML, without a character that a terminal would act upon."""
+    import yaml  # noqa: PLC0415 - most commands print no YAML, and the import takes a tenth of a second
+
     shown = yaml.safe_dump(body, sort_keys=False, allow_unicode=True)
     if escape_controls(shown, keep="\n") == shown:
         return shown

@@ -26,7 +26,7 @@ from servicetokens.cli.views import TokenView
 def command(
     place: Place, choice: Choice, reason: str | None, timeout: float, *, dry_run: bool, wait: bool, yes: bool
 ) -> None:
-    """Have tokens refused. The same tokens work again after `restore`, unless they expire meanwhile.
+    """Revoke tokens. The same tokens are accepted again after `restore`, unless they expire meanwhile.
 
     With `-` the token itself is read from stdin: its public id, which is in it, says which one it is.
     """
@@ -47,7 +47,12 @@ async def revoke(
 ) -> list[TokenView]:
     """Revoke *tokens* for *reason*, and return them as they are then. Raises `Failure`."""
     patch = {"spec": {"state": "Revoked", "revocationReason": reason}}
-    return await changes.apply(session, tokens, lambda _: patch, "revoked", dry_run=dry_run)
+
+    def is_done(token: TokenView) -> bool:
+        # Its reason stays, unless another one is given.
+        return token.is_revoked and reason in {None, token.spec.get("revocationReason")}
+
+    return await changes.apply(session, tokens, lambda _: patch, "revoked", dry_run=dry_run, is_done=is_done)
 
 
 def _named(tokens: list[TokenView]) -> str:

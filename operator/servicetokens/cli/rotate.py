@@ -1,9 +1,12 @@
 """`kubectl servicetoken rotate`: a new credential now, by a new `spec.rotation.id`."""
 
+from collections.abc import Sequence
+
 import click
 
 from servicetokens.api import names
 from servicetokens.cli import changes, listing, waiting
+from servicetokens.cli.exits import Failure
 from servicetokens.cli.options import at_a_place, run
 from servicetokens.cli.selection import Choice, choosing, select
 from servicetokens.cli.session import Place, Session
@@ -13,7 +16,7 @@ from servicetokens.lifecycle import words
 
 @click.command("rotate")
 @choosing
-@click.option("--no-overlap", is_flag=True, help="End the old one at once, for a leak. Asks first.")
+@click.option("--no-overlap", is_flag=True, help="Reject the old one immediately, for a leak. Asks first.")
 @changes.changing(waits=True, until="the new one is in the Secret", seconds=30.0, asks="Do not ask.")
 @at_a_place(everywhere=True)
 def command(
@@ -45,8 +48,8 @@ def ask(tokens: list[TokenView], *, no_overlap: bool, yes: bool) -> None:
     named = ", ".join(one.name for one in tokens)
     if no_overlap:
         changes.confirm(
-            f"The present value of {named} ends at once, for ever; what uses it fails until it has read the new one. "
-            "Go on?",
+            f"The current value of {named} is rejected immediately and for good; workloads fail until they read the "
+            "new one. Continue?",
             yes=yes,
         )
     elif len(tokens) > 1:
@@ -66,39 +69,70 @@ async def rotate(
     overlap = {"overlap": "0s"} if no_overlap else {}
 
     def request(token: TokenView) -> changes.Patch:
+        if token.has_pending_rotation:
+            # The credential that was asked for is not delivered yet: another one would change nothing.
+            return {"spec": {"rotation": overlap}}
         # With the id of what is replaced, so that two requests within a second differ.
         return {
             "spec": {"rotation": {"id": f"{words.moment(session.now)} after {token.id}".strip(), **overlap}}
         }
 
+    for one in tokens:
+        if one.has_pending_rotation:
+            session.err.print(f"token '{one.name}' is being rotated already; waiting for that rotation")
     rotated = await changes.apply(session, tokens, request, "is to be rotated", dry_run=dry_run)
     if dry_run or not wait:
         return
-    done = await waiting.wait(session, rotated, acted_upon, timeout)
-    if no_overlap:
-        # Only this one rotation is meant; the next one by the clock shall overlap as declared.
-        for before in tokens:
-            declared = {"spec": {"rotation": {"overlap": before.rotation.get("overlap")}}}
-            await session.cluster.change(names.PLURAL_TOKENS, before.namespace, before.name, declared)
+    try:
+        done = await waiting.wait(session, rotated, acted_upon, timeout)
+    finally:
+        if no_overlap:
+            await _restore_overlap(session, tokens)
     for token in done:
         session.out.print(_story(token, session.now))
 
 
+async def _restore_overlap(session: Session, tokens: Sequence[TokenView]) -> None:
+    """Put the declared overlap back: only this one rotation is meant, the next one overlaps as before.
+
+    What has not been rotated yet keeps `0s`, which that rotation still needs.
+    """
+    for before in tokens:
+        declared = before.rotation.get("overlap")
+        now = TokenView(await session.cluster.get_ours(names.PLURAL_TOKENS, before.namespace, before.name))
+        if now.status.get("rotationID") == now.rotation.get("id"):
+            patch = {"spec": {"rotation": {"overlap": declared}}}
+            await session.cluster.change(names.PLURAL_TOKENS, before.namespace, before.name, patch)
+        else:
+            was = f"'{declared}'" if declared else "not set"
+            session.err.print(
+                f"token '{before.name}' is not rotated yet, so `spec.rotation.overlap` stays '0s'; it was {was}",
+                style="yellow",
+            )
+
+
 def acted_upon(token: TokenView) -> waiting.Verdict:
-    """Judge whether the operator has rotated as asked, and delivered."""
-    verdict = waiting.ready(token)
-    if verdict is not None:
-        return verdict
-    if token.status.get("rotationID") != token.rotation.get("id"):
-        return "the operator has not rotated it yet"
-    synced = token.condition("SecretSynced")
-    return None if synced is not None and synced.status == "True" else "the Secret is not written yet"
+    """Judge whether the operator has rotated as asked, and has delivered: by `status.rotationID` and the Secret."""
+    if not token.is_observed:
+        return "the operator has not reconciled it yet"
+    if token.status.get("rotationID") == token.rotation.get("id"):
+        return waiting.delivered(token)
+    stalled = token.condition("Stalled")
+    if stalled is not None:
+        message = f"token '{token.name}' cannot be rotated: {stalled.message}"
+        raise Failure(message)
+    ready = token.condition("Ready")
+    return (
+        ready.message
+        if ready is not None and ready.status != "True"
+        else "the operator has not rotated it yet"
+    )
 
 
 def _story(token: TokenView, now: int) -> str:
     lines = [f"token '{token.name}': {token.id} is in the Secret '{token.secret}'"]
     old = [one for one in token.credentials if one.id != token.id]
-    lines += [f"  {one.id}, the one before, works until {listing.exact(one.end, now)}" for one in old]
+    lines += [f"  {one.id}, the previous one, expires {listing.exact(one.end, now)}" for one in old]
     if not old:
-        lines.append("  nothing before it works any more")
+        lines.append("  no previous one is accepted any more")
     return "\n".join(lines)

@@ -10,10 +10,11 @@ import click
 
 from servicetokens.api import names
 from servicetokens.cli.exits import Failure
+from servicetokens.cli.naming import Name, account_option, did_you_mean
 from servicetokens.cli.options import Function, Option, names_of, with_options
 from servicetokens.cli.session import Session
 from servicetokens.cli.views import TokenView
-from servicetokens.kube.errors import Forbidden
+from servicetokens.kube.errors import Forbidden, NotFound
 from servicetokens.tokens.format import MalformedToken, Token, parse_any
 
 # A token has 73 characters at most; more than this is no token, and not read.
@@ -42,9 +43,13 @@ def choosing(function: Function) -> Function:
 
     options: list[Option] = [
         click.argument(
-            "named", metavar="[NAME]... | -", nargs=-1, shell_complete=names_of(names.PLURAL_TOKENS)
+            "named",
+            metavar="[NAME]... | -",
+            nargs=-1,
+            type=Name(names.PLURAL_TOKENS),
+            shell_complete=names_of(names.PLURAL_TOKENS),
         ),
-        click.option("--account", metavar="NAME", help="All tokens of that account."),
+        account_option("All tokens of that account."),
         click.option(
             "-l", "--selector", metavar="LABELS", help="All tokens with these labels, as in app=orders."
         ),
@@ -93,21 +98,54 @@ async def select(session: Session, choice: Choice) -> list[TokenView]:
     """
     if choice.token_id is not None:
         return [await find_by_id(session, choice.token_id)]
+    if choice.named:
+        return [TokenView(one) for one in await find_named(session, names.PLURAL_TOKENS, choice.named)]
     found = [
         TokenView(one)
         for one in await session.cluster.list_ours(names.PLURAL_TOKENS, session.scope, choice.selector or "")
     ]
-    if choice.named:
-        found = [one for one in found if one.name in choice.named]
-        if missing := sorted(set(choice.named) - {one.name for one in found}):
-            message = f"there is no token {', '.join(map(repr, missing))} {session.where}"
-            raise Failure(message)
-    elif choice.account is not None:
+    if choice.account is not None:
         found = [one for one in found if one.account == choice.account]
     if not found:
         message = f"no token matches {session.where}"
         raise Failure(message)
     return found
+
+
+async def find_named(session: Session, plural: str, wanted: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the objects of that type with these names, each once, in this order; all of them in any namespace with -A.
+
+    Raises `Failure`, which names those that do not exist, the namespace, and what sounds like them.
+    """
+    unique = list(dict.fromkeys(wanted))
+    if session.everywhere:
+        listed = await session.cluster.list_ours(plural)
+        found = [one for one in listed if one["metadata"]["name"] in unique]
+        missing = [name for name in unique if name not in {one["metadata"]["name"] for one in found}]
+    else:
+        found, missing = [], []
+        for name in unique:
+            try:
+                found.append(await session.cluster.get_ours(plural, session.namespace, name))
+            except NotFound as error:
+                if not error.names_object:
+                    raise
+                missing.append(name)
+    if missing:
+        word = "account" if plural == names.PLURAL_ACCOUNTS else "token"
+        hint = did_you_mean(missing[0], await _known(session, plural)) if len(missing) == 1 else ""
+        quoted = ", ".join(f"'{name}'" for name in missing)
+        message = f"there is no {word} {quoted} {session.where}{hint}"
+        raise Failure(message)
+    return found
+
+
+async def _known(session: Session, plural: str) -> list[str]:
+    try:
+        listed = await session.cluster.list_ours(plural, session.scope)
+    except Forbidden:
+        return []
+    return [one["metadata"]["name"] for one in listed]
 
 
 async def find_by_id(session: Session, token_id: str) -> TokenView:

@@ -1,26 +1,23 @@
 """One run of the plugin: the cluster, the namespace that is meant, the clock, and where to write."""
 
-import sys
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from rich.console import Console, ConsoleOptions, RenderableType
-from rich.segment import Segment
-
 from servicetokens.cli.cluster import Cluster
 from servicetokens.cli.exits import Failure
+from servicetokens.cli.screen import Screen, screen
 from servicetokens.kube.access import find_namespace
 from servicetokens.kube.client import Api
 from servicetokens.kube.credentials import Impersonation
-from servicetokens.kube.errors import KubeError, NotConfigured
+from servicetokens.kube.errors import KubeError, NotConfigured, NotFound
 from servicetokens.kube.paths import InvalidName
 from servicetokens.runtime.clock import Clock, SystemClock
-from servicetokens.runtime.terminal import escape_controls
 
 T = TypeVar("T")
-# Piped output is for programs and files: no line is cut at the width of a terminal that is not there.
-_PIPED_WIDTH: Final = 400
+_NOT_INSTALLED: Final = (
+    "this API server does not know servicetokens.dev: install the CRDs, or choose another --context"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +39,8 @@ class Session:
     namespace: str
     everywhere: bool
     clock: Clock
-    out: Console
-    err: Console
+    out: Screen
+    err: Screen
 
     @property
     def scope(self) -> str:
@@ -61,31 +58,6 @@ class Session:
         return int(self.clock.now())
 
 
-class SafeConsole(Console):
-    """A console on which nothing but its own styles acts: control characters in what is printed are escaped.
-
-    The second net. The first is where objects are read (`views.text`), since only there a line break is foreign.
-    """
-
-    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """See `rich.console.Console`."""
-        for segment in super().render(renderable, options):
-            yield (
-                segment
-                if segment.control
-                else segment._replace(text=escape_controls(segment.text, keep="\n"))
-            )
-
-
-def console(*, stderr: bool = False) -> Console:
-    """Return where to write: in colours on a terminal (unless $NO_COLOR), in plain text into a pipe."""
-    stream = sys.stderr if stderr else sys.stdout
-    width = None if stream.isatty() else _PIPED_WIDTH
-    return SafeConsole(
-        stderr=stderr, width=width, markup=False, highlight=False, soft_wrap=not stream.isatty()
-    )
-
-
 async def with_session(place: Place, work: Callable[[Session], Awaitable[T]]) -> T:
     """Do *work* with a connection to the cluster of *place*. Raises `Failure` with a sentence for people."""
     try:
@@ -97,10 +69,13 @@ async def with_session(place: Place, work: Callable[[Session], Awaitable[T]]) ->
                 namespace=namespace_of_place(place),
                 everywhere=place.everywhere,
                 clock=SystemClock(),
-                out=console(),
-                err=console(stderr=True),
+                out=screen(),
+                err=screen(stderr=True),
             )
             return await work(session)
+    except NotFound as error:
+        message = str(error) if error.names_object else _NOT_INSTALLED
+        raise Failure(message) from error
     except (KubeError, NotConfigured, InvalidName) as error:
         raise Failure(str(error)) from error
 

@@ -1,93 +1,161 @@
-"""`kubectl servicetoken verify`: a token from stdin, and every check that it passes or fails."""
+"""`kubectl servicetoken verify`: a token from stdin, every check that it passes or fails, and the verdict."""
 
-from http import HTTPStatus
-from typing import Final
+import contextlib
+from typing import Any, Final
 
-import aiohttp
 import click
 
 from servicetokens.api import names
-from servicetokens.cli import findings, verifying
+from servicetokens.authn.addresses import parse_address
+from servicetokens.cli import asking, findings, judging, verifying
 from servicetokens.cli.exits import Exit, Failure
 from servicetokens.cli.findings import Finding, Level
+from servicetokens.cli.judging import Judgement, Objects, Request
 from servicetokens.cli.options import at_a_place, run
+from servicetokens.cli.screen import screen
 from servicetokens.cli.secret import reveal
 from servicetokens.cli.selection import list_widely, pasted_text
-from servicetokens.cli.session import Place, Session, console
-from servicetokens.cli.views import AccountView, TokenView
+from servicetokens.cli.session import Place, Session
+from servicetokens.cli.verifying import Answer, Known
+from servicetokens.cli.views import Raw, TokenView
+from servicetokens.kube import paths
 from servicetokens.kube.errors import Forbidden, NotFound
 from servicetokens.tokens.format import Token
+from servicetokens.tokens.imported import find_fault, is_handle
 
-_SECONDS: Final = 5.0
+_BAD: Final = "the token is not valid"
+_UNCERTAIN: Final = "it could not be found out whether the token is valid"
 
 
 @click.command("verify")
 @click.option("--offline", is_flag=True, help="Only format and checksum: no cluster is asked.")
-@click.option("--ask", metavar="URL", help="Ask this validator, too (its forward-auth or ext_authz address).")
+@asking.ask_option
+@click.option("--method", metavar="METHOD", help="HTTP method of the request it is for.")
+@click.option("--path", metavar="PATH", help="Path of the request it is for, as in /orders/7.")
+@click.option("--host", metavar="HOST", help="Host of the request it is for.")
+@click.option("--audience", metavar="AUDIENCE", help="Service that it is for.")
+@click.option("--from", "client", metavar="ADDRESS", help="IP address of the client.")
 @at_a_place()
-def command(place: Place, ask: str | None, *, offline: bool) -> None:
-    """Read a token from stdin and explain each check that it passes or fails. Exits with 3 when it is no good."""
-    found, token = verifying.of_text(pasted_text())
-    if token is not None and not offline:
-        found += run(place, lambda session: _look(session, token, ask))
-    findings.show(console(), found)
-    if findings.is_bad(found):
-        message = "the token is no good"
-        raise Failure(message, Exit.NOT_GOOD)
+def command(
+    place: Place, ask: str | None, client: str | None, *, offline: bool, **described: str | None
+) -> None:
+    """Read a token from stdin and explain each check that it passes or fails; the last line is the verdict.
+
+    Without a description of a request, the token itself is checked; with one, also whether its audiences, networks and
+    roles allow that request. Exits with 3 when it is not valid, and with 1 when that could not be found out.
+    """
+    if client is not None and parse_address(client) is None:
+        message = f"'{client}' is not an IP address"
+        raise click.UsageError(message)
+    request = Request(client=client, **described)
+    if request.path is not None and not request.path.startswith("/"):
+        message = "a path begins with '/', as in /orders/7"
+        raise click.UsageError(message)
+    text = pasted_text()
+    found, token = verifying.of_text(text)
+    if offline or (token is None and find_fault(text, "") is not None):
+        # Not ours, and nothing that could have been imported: no object will tell more.
+        level = Level.BAD if token is None else Level.UNKNOWN
+        words = (
+            "not valid: it is not a service token" if token is None else "not asked: no cluster was looked at"
+        )
+        found.append(Finding(level, "verdict", words))
+    elif token is None:
+        found = run(place, lambda session: _look_for_import(session, text, ask, request))
+    else:
+        found += run(place, lambda session: _look(session, token, ask, request))
+    findings.show(screen(), found)
+    _end(found[-1], offline=offline)
 
 
-async def _look(session: Session, presented: Token, ask: str | None) -> list[Finding]:
+def _end(verdict: Finding, *, offline: bool) -> None:
+    if verdict.level is Level.BAD:
+        raise Failure(_BAD, Exit.NOT_GOOD)
+    if verdict.level is Level.UNKNOWN and not offline:
+        raise Failure(_UNCERTAIN)
+
+
+async def _look(session: Session, presented: Token, url: str | None, request: Request) -> list[Finding]:
     everywhere, tokens = await list_widely(session)
     matching = [one for one in tokens if presented.id in one.ids]
+    found: list[Finding] = []
+    known = Known(None, complete=everywhere)
     if not matching:
         where = "the cluster" if everywhere else f"namespace '{session.namespace}', and you may see no other"
-        found = [
-            Finding(
-                Level.BAD if everywhere else Level.UNKNOWN,
-                "known",
-                f"no ServiceToken in {where} has its id: deleted, rotated out, or of another cluster",
-            )
-        ]
-    else:
-        found = [one for token in matching for one in await _of_object(session, token, presented)]
-    if ask is not None:
-        found.append(await _asked(ask, presented))
-    return found
+        level = Level.BAD if everywhere else Level.UNKNOWN
+        message = f"no ServiceToken in {where} has its id: deleted, rotated out, or of another cluster"
+        found.append(Finding(level, "known", message))
+    for token in matching:
+        judgement, said, compared = await _of_object(session, token, presented, request)
+        found += said
+        if known.judgement is None or judgement.is_accepted:
+            # Of several that claim the id, at most one has the value; the others were copied.
+            known = Known(judgement, complete=True, compared=compared)
+    if url is not None:
+        said_by_validator, answer = await asking.ask(url, presented.reveal(), request)
+        if answer is Answer.REJECTED and (unsaid := verifying.unsaid(known.judgement, request)):
+            answer = Answer.UNDESCRIBED
+            message = f"{url} rejects it (401), without knowing {unsaid}"
+            said_by_validator = Finding(Level.UNKNOWN, "validator", message)
+        found.append(said_by_validator)
+        known = Known(known.judgement, known.complete, known.compared, answer)
+    return [*found, verifying.verdict(known)]
 
 
-async def _of_object(session: Session, token: TokenView, presented: Token) -> list[Finding]:
-    found = list(verifying.of_token(token, presented, session.now))
+async def _of_object(
+    session: Session, token: TokenView, presented: Token, request: Request
+) -> tuple[Judgement, list[Finding], bool | None]:
+    found: list[Finding] = []
+    account: Raw | None = None
     try:
-        raw = await session.cluster.get_ours(names.PLURAL_ACCOUNTS, token.namespace, token.account)
-        found += verifying.of_account(token, AccountView(raw))
+        account = await session.cluster.get_ours(names.PLURAL_ACCOUNTS, token.namespace, token.account)
     except NotFound:
-        found += verifying.of_account(token, None)
-    except Forbidden:
-        found.append(Finding(Level.UNKNOWN, "account", "you may not read it"))
+        pass
+    except Forbidden as error:
+        message = (
+            f"you may not read the account of ServiceToken {token.namespace}/{token.name}: {error.message}"
+        )
+        raise Failure(message) from None
+    roles: list[dict[str, Any]] | None = None
+    with contextlib.suppress(Forbidden):
+        roles = await session.cluster.list_all(paths.ours(names.PLURAL_ROLES))
+    judgement = judging.judge(Objects(token.raw, account, roles), presented, request, session.clock)
+    found += verifying.of_object(token, judgement, request, session.now)
     stored, why_not = None, ""
     try:
         stored = await reveal(session, token)
     except Failure as failure:
         why_not = failure.message
-    return [*found, verifying.of_value(token, presented, stored, why_not)]
+    value = verifying.of_value(token, presented, stored, why_not)
+    compared = {Level.OK: True, Level.BAD: False}.get(value.level)
+    return judgement, [*found, value], compared
 
 
-async def _asked(url: str, presented: Token) -> Finding:
-    """Return what a validator says; only it can check the keyed hash."""
-    headers = {"Authorization": f"Bearer {presented.reveal()}"}
-    try:
-        async with (
-            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_SECONDS)) as client,
-            client.get(url, headers=headers, allow_redirects=False) as answer,
-        ):
-            status = answer.status
-    except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-        return Finding(Level.UNKNOWN, "validator", f"no answer from {url} ({type(error).__name__})")
-    if status == HTTPStatus.OK:
-        return Finding(Level.OK, "validator", f"{url} accepts it")
-    if status == HTTPStatus.FORBIDDEN:
-        message = f"{url} authenticates it, and none of its roles allows this request ({status})"
-        return Finding(Level.WARNING, "validator", message)
-    if status == HTTPStatus.UNAUTHORIZED:
-        return Finding(Level.BAD, "validator", f"{url} refuses it ({status})")
-    return Finding(Level.UNKNOWN, "validator", f"{url} answers {status}")
+async def _look_for_import(session: Session, text: str, url: str | None, request: Request) -> list[Finding]:
+    """Tell what can be known of a value that is none of ours: only validators can look an imported value up."""
+    everywhere, tokens = await list_widely(session)
+    imports = sum(any(is_handle(one.id) for one in token.credentials) for token in tokens)
+    where = "" if everywhere else f" in namespace '{session.namespace}'"
+    if imports:
+        message = (
+            f"not minted here; {imports} token{'' if imports == 1 else 's'}{where} accept an imported value"
+        )
+        found = [Finding(Level.UNKNOWN, "format", message)]
+    else:
+        level = Level.BAD if everywhere else Level.UNKNOWN
+        found = [Finding(level, "format", f"not minted here, and no token{where} accepts an imported value")]
+    answer = Answer.NONE
+    if url is not None:
+        said, answer = await asking.ask(url, text, request)
+        found.append(said)
+    if answer is not Answer.NONE:
+        found.append(verifying.verdict(Known(None, complete=True, answer=answer)))
+    elif found[0].level is Level.BAD:
+        found.append(Finding(Level.BAD, "verdict", "not valid: it is not a service token"))
+    else:
+        found.append(
+            Finding(
+                Level.UNKNOWN, "verdict", "cannot tell: only a validator knows imported values (--ask URL)"
+            )
+        )
+    return found

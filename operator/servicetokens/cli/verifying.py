@@ -1,25 +1,94 @@
-"""Why a presented token is good or not, check by check, in the order in which the validator asks.
+"""Why a presented token is valid or not, check by check. The verdict is that of the validator's own code (`judging`).
 
-Whether the keyed hash fits is known to validators alone: nobody else has the key. Whoever may read the Secret
-can compare instead; `--ask` asks a validator.
+Whether the keyed hash fits is known to validators alone: nobody else has the key. Whoever may read the Secret can
+compare instead; `--ask` asks a validator.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
 
-from servicetokens.cli import age
+from servicetokens.api import age
+from servicetokens.authn.decision import Accepted, Rejected, RejectReason
+from servicetokens.authn.records import Account
 from servicetokens.cli.findings import Finding, Level
+from servicetokens.cli.judging import Judgement, Request
 from servicetokens.cli.listing import exact
-from servicetokens.cli.views import AccountView, TokenView, texts
+from servicetokens.cli.views import TokenView, texts
 from servicetokens.tokens.format import PREFIX_PATTERN, MalformedToken, Token, find_id, parse_any
+from servicetokens.tokens.lifetime import MAX_CLOCK_SKEW
 
 OK, BAD, WARNING, UNKNOWN = Level.OK, Level.BAD, Level.WARNING, Level.UNKNOWN
+
+WORDS: Final[Mapping[RejectReason, str]] = {
+    RejectReason.MALFORMED: "it is not a service token",
+    RejectReason.UNKNOWN: "no ServiceToken has its id",
+    RejectReason.UNKNOWN_KEY: "its verifier was made with a key that validators do not have",
+    RejectReason.WRONG_SECRET: "its id is known, and the rest is not the value that was minted",
+    RejectReason.DELETED: "its ServiceToken is being deleted",
+    RejectReason.REPLACED: "it was rotated, and its overlap is over",
+    RejectReason.UNREADABLE: "its ServiceToken or its account holds a value that is not understood",
+    RejectReason.ACCOUNT_NOT_FOUND: "its account does not exist",
+    RejectReason.ACCOUNT_REPLACED: "its account was created anew; the token belonged to the old one",
+    RejectReason.REVOKED: "it is revoked",
+    RejectReason.ACCOUNT_SUSPENDED: "its account is suspended",
+    RejectReason.UNUSED_FOR_LONG: "it is suspended, because it was not used for long",
+    RejectReason.MINTED_TOO_EARLY: "it was minted before the account's tokensNotBeforeTime",
+    RejectReason.MINTED_IN_FUTURE: "its mint time is in the future",
+    RejectReason.EXPIRED: "it has expired",
+    RejectReason.AUDIENCE: "it is for other audiences",
+    RejectReason.NO_CLIENT_ADDRESS: "it is bound to networks, and the client's address is not known",
+    RejectReason.CLIENT_ADDRESS: "the client is outside of the networks that it is bound to",
+    RejectReason.ROLE_MISSING: "no role that it asks for is granted",
+    RejectReason.NOT_PERMITTED: "its roles lack the permission that this request needs",
+    RejectReason.REQUEST_NOT_ALLOWED: "none of its roles allows this request",
+}
+"""Why a validator rejects a token, as the end of a sentence."""
+# The token is valid; what was asked of it is not allowed.
+_OF_REQUEST: Final = frozenset(
+    {
+        RejectReason.AUDIENCE,
+        RejectReason.NO_CLIENT_ADDRESS,
+        RejectReason.CLIENT_ADDRESS,
+        RejectReason.ROLE_MISSING,
+        RejectReason.NOT_PERMITTED,
+        RejectReason.REQUEST_NOT_ALLOWED,
+    }
+)
+
+
+class Answer(Enum):
+    """What a validator that was asked has said."""
+
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    #: Valid, and this request is not allowed.
+    NOT_ALLOWED = "not allowed"
+    #: Rejected, without knowing for whom or from where, which the token is bound to.
+    UNDESCRIBED = "undescribed"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """All that could be found out. *judgement* None: no ServiceToken was found that has the id.
+
+    *complete* says that it would have been found; *compared* is whether the value was that in the Secret, None when
+    that is not known.
+    """
+
+    judgement: Judgement | None
+    complete: bool
+    compared: bool | None = None
+    answer: Answer = Answer.NONE
 
 
 def of_text(text: str) -> tuple[list[Finding], Token | None]:
     """Judge the *text* alone, and return the token, if it is one. Nothing of it is quoted but the public id."""
     prefix = text.partition("_")[0]
     if not PREFIX_PATTERN.fullmatch(prefix) or find_id(text, prefix) is None:
-        what = "it has not the form <prefix>_<12 characters>_<49 characters>: cut off, or not one of these tokens"
+        what = "not a service token: expected <prefix>_<12 characters>_<49 characters>"
         return [Finding(BAD, "format", f"{len(text)} characters; {what}")], None
     found = [Finding(OK, "format", f"prefix '{prefix}', public id {find_id(text, prefix)}")]
     try:
@@ -29,42 +98,25 @@ def of_text(text: str) -> tuple[list[Finding], Token | None]:
     return [*found, Finding(OK, "checksum", "no character is wrong or missing")], token
 
 
-def of_token(token: TokenView, presented: Token, now: int) -> Iterator[Finding]:
-    """Judge what its ServiceToken says."""
-    yield Finding(OK, "known", f"ServiceToken '{token.name}' in namespace '{token.namespace}'")
-    yield _credential(token, presented.id, now)
-    if token.is_revoked:
-        reason = token.spec.get("revocationReason")
-        yield Finding(BAD, "revoked", f"it is revoked{f' ({reason})' if reason else ''}")
-    else:
-        yield Finding(OK, "revoked", "it is not")
-    if not token.is_observed:
-        yield Finding(WARNING, "operator", "has not answered the present spec yet")
-    for topic, kind, field in (
-        ("audiences", "service", "audiences"),
-        ("networks", "network", "allowedCIDRs"),
-    ):
-        limits = texts(token.spec.get(field))
-        yield Finding(OK, topic, f"only {', '.join(limits)}" if limits else f"any {kind}")
-    yield Finding(OK, "last used", age.last_use(token.last_used, now))
-
-
-def of_account(token: TokenView, account: AccountView | None) -> Iterator[Finding]:
-    """Judge the account that *token* speaks for."""
-    if account is None:
-        yield Finding(
-            BAD, "account", f"there is no ServiceAccount '{token.account}', so nobody vouches for it"
+def of_object(token: TokenView, found: Judgement, request: Request, now: int) -> Iterator[Finding]:
+    """Tell each check that *token* passes or fails."""
+    yield Finding(OK, "known", f"ServiceToken {token.namespace}/{token.name}")
+    record, credential = found.record, found.credential
+    if record is None or credential is None:
+        since = token.end if token.end is not None and token.end <= now and not token.credentials else None
+        ended = (
+            f"it has expired, {exact(since, now)}" if since is not None else "it was rotated, or never minted"
         )
+        yield Finding(BAD, "credential", f"validators do not accept this credential any more: {ended}")
         return
-    if token.status.get("accountUID") not in {None, account.uid}:
-        yield Finding(BAD, "account", f"'{account.name}' was created anew; the token belonged to the old one")
-    elif account.spec.get("state") == "Suspended":
-        yield Finding(BAD, "account", f"'{account.name}' is suspended")
-    else:
-        yield Finding(OK, "account", f"'{account.name}' is active")
-    roles = token.condition("RolesAccepted")
-    if roles is not None:
-        yield Finding(OK if roles.status == "True" else WARNING, "roles", roles.message)
+    yield _state(token, found, now)
+    yield _expiry(token, found, now)
+    yield _mint(record.account, credential.mint_time, now)
+    yield _account(token, record.account, record.account_uid)
+    yield from _restrictions(token, found, request)
+    if not token.is_observed:
+        yield Finding(WARNING, "operator", "has not reconciled the latest spec yet")
+    yield Finding(OK, "last used", age.last_use(token.last_used, now))
 
 
 def of_value(token: TokenView, presented: Token, stored: Token | None, why_not: str) -> Finding:
@@ -78,14 +130,150 @@ def of_value(token: TokenView, presented: Token, stored: Token | None, why_not: 
     return Finding(UNKNOWN, "value", "the Secret holds a newer one; only a validator can tell (--ask URL)")
 
 
-def _credential(token: TokenView, presented_id: str, now: int) -> Finding:
-    found = next((one for one in token.credentials if one.id == presented_id), None)
-    if found is None:
-        ended = f", since {exact(token.end, now)}" if token.end is not None and token.end <= now else ""
-        return Finding(BAD, "expiry", f"this credential is accepted no more{ended}")
-    if found.end is not None and found.end <= now:
-        return Finding(BAD, "expiry", f"it ended {exact(found.end, now)}")
-    if found.id != token.id:
-        return Finding(WARNING, "expiry", f"it was rotated; its overlap ends {exact(found.end, now)}")
-    ends = "never ends" if found.end is None else f"ends {exact(found.end, now)}"
-    return Finding(OK, "expiry", f"current, {ends}")
+def unsaid(found: Judgement | None, request: Request) -> str:
+    """Return what a validator must know of the request, and was not told; empty when nothing is missing."""
+    if found is None or found.record is None or not found.is_accepted:
+        return ""
+    terms = found.record.terms
+    missing = []
+    if terms.audiences and request.audience is None and request.host is None:
+        missing.append("the audience (--audience or --host)")
+    if terms.networks and request.client is None:
+        missing.append("the client's address (--from, believed from trusted proxies only)")
+    return " and ".join(missing)
+
+
+def verdict(known: Known) -> Finding:
+    """Return the last line: whether the token is valid, in plain words."""
+    if known.answer is not Answer.NONE:
+        return _of_answer(known)
+    judgement = known.judgement
+    if known.compared is False:
+        return Finding(BAD, "verdict", f"not valid: {WORDS[RejectReason.WRONG_SECRET]}")
+    if judgement is None:
+        if known.complete:
+            return Finding(BAD, "verdict", f"not valid here: {WORDS[RejectReason.UNKNOWN]}")
+        return Finding(UNKNOWN, "verdict", "cannot tell: its ServiceToken was not found where you may look")
+    if isinstance(judgement.decision, Accepted):
+        if known.compared:
+            return Finding(OK, "verdict", "valid: validators accept it")
+        return Finding(
+            OK, "verdict", "valid, if its value is the right one: that was not compared (--ask URL)"
+        )
+    if not isinstance(judgement.decision, Rejected):
+        return Finding(UNKNOWN, "verdict", "cannot tell: validators would not answer")
+    reason = judgement.decision.reason
+    if reason in _OF_REQUEST:
+        return Finding(BAD, "verdict", f"valid, but not for this request: {_words(reason)}")
+    return Finding(BAD, "verdict", f"not valid: {_words(reason)}")
+
+
+def _of_answer(known: Known) -> Finding:
+    if known.answer is Answer.ACCEPTED:
+        return Finding(OK, "verdict", "valid: the validator accepts it")
+    if known.answer is Answer.UNDESCRIBED:
+        return Finding(
+            UNKNOWN, "verdict", "cannot tell: describe the request for which the validator is asked"
+        )
+    if known.answer is Answer.NOT_ALLOWED:
+        return Finding(BAD, "verdict", "valid, but not for this request: the validator does not allow it")
+    decision = known.judgement.decision if known.judgement is not None else None
+    why = f": {_words(decision.reason)}" if isinstance(decision, Rejected) else ""
+    return Finding(BAD, "verdict", f"not valid: the validator rejects it{why}")
+
+
+def _words(reason: RejectReason) -> str:
+    return WORDS.get(reason, str(reason.value))
+
+
+def _state(token: TokenView, found: Judgement, now: int) -> Finding:
+    assert found.record is not None  # noqa: S101 - checked by the caller
+    state = found.record.state
+    if state.deleting:
+        return Finding(BAD, "state", "being deleted; a finalizer keeps the object")
+    if state.revoked:
+        reason = token.spec.get("revocationReason")
+        return Finding(BAD, "state", f"revoked{f' ({reason})' if reason else ''}")
+    if state.suspended:
+        since = exact(token.suspended_at, now)
+        return Finding(
+            BAD, "state", f"suspended because it was not used for long, {since}; `restore` undoes it"
+        )
+    if not state.readable:
+        return Finding(BAD, "state", "its spec or status holds a value that is not understood")
+    return Finding(OK, "state", "neither revoked nor suspended")
+
+
+def _expiry(token: TokenView, found: Judgement, now: int) -> Finding:
+    assert found.credential is not None  # noqa: S101 - checked by the caller
+    end = found.credential.end
+    if end is not None and end <= now:
+        return Finding(BAD, "expiry", f"expired {exact(end, now)}")
+    if found.credential.id != token.id:
+        return Finding(WARNING, "expiry", f"it was rotated; its overlap ends {exact(end, now)}")
+    return Finding(
+        OK, "expiry", f"current, {'never expires' if end is None else f'expires {exact(end, now)}'}"
+    )
+
+
+def _mint(account: Account, minted: int, now: int) -> Finding:
+    if minted > now + MAX_CLOCK_SKEW:
+        return Finding(
+            BAD, "minted", f"{exact(minted, now)}: in the future, so it was planted, or clocks disagree"
+        )
+    bound = account.not_before
+    if bound is not None and minted < bound:
+        level = BAD if bound <= now else WARNING
+        return Finding(level, "minted", f"before the account's tokensNotBeforeTime, {exact(bound, now)}")
+    return Finding(OK, "minted", exact(minted, now))
+
+
+def _account(token: TokenView, account: Account, account_uid: str) -> Finding:
+    name = f"ServiceAccount {token.namespace}/{token.account}"
+    if not account.uid:
+        return Finding(BAD, "account", f"{name} does not exist, or is being deleted")
+    if account.uid != account_uid:
+        return Finding(BAD, "account", f"{name} was created anew; the token belonged to the old one")
+    if account.suspended:
+        return Finding(BAD, "account", f"{name} is suspended")
+    if not account.readable:
+        return Finding(BAD, "account", f"{name} holds a value that is not understood")
+    return Finding(OK, "account", f"{name} is active")
+
+
+def _restrictions(token: TokenView, found: Judgement, request: Request) -> Iterator[Finding]:
+    reason = found.decision.reason if isinstance(found.decision, Rejected) else None
+    for topic, kind, field, said, reasons in (
+        ("audiences", "service", "audiences", request.audience or request.host, {RejectReason.AUDIENCE}),
+        (
+            "networks",
+            "network",
+            "allowedCIDRs",
+            request.client,
+            {RejectReason.CLIENT_ADDRESS, RejectReason.NO_CLIENT_ADDRESS},
+        ),
+    ):
+        limits = texts(token.spec.get(field))
+        allowed = f"only {', '.join(limits)}" if limits else f"any {kind}"
+        if reason in reasons:
+            yield Finding(BAD, topic, f"{allowed}: not {said}")
+        else:
+            yield Finding(OK, topic, allowed)
+    yield _roles(found, reason)
+
+
+def _roles(found: Judgement, reason: RejectReason | None) -> Finding:
+    names = ", ".join(found.roles) or "none"
+    if reason is RejectReason.REQUEST_NOT_ALLOWED:
+        return Finding(BAD, "roles", f"{names}: none allows this request")
+    if reason is RejectReason.ROLE_MISSING:
+        return Finding(BAD, "roles", "none is granted, so no request is allowed")
+    if not found.knows_roles and found.asks_for_roles:
+        return Finding(
+            UNKNOWN, "roles", "you may not read ServiceRoles: whether they are granted is not checked"
+        )
+    if found.roles:
+        return Finding(OK, "roles", names)
+    if found.asks_for_roles:
+        return Finding(WARNING, "roles", "none is granted, so proxies answer 403 to every request")
+    return Finding(WARNING, "roles", "none is asked for, so proxies answer 403 to every request")

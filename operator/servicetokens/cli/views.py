@@ -109,11 +109,26 @@ class View:
 
     @property
     def state(self) -> str:
-        """In one word what a person wants to know first, as in `Active`, `Revoked`, `Expired`, `Pending`."""
-        active = self.condition("Active")
+        """In one word what a person wants to know first, as in `Active`, `Revoked`, `Expired`, `Pending`.
+
+        Of a token that waits or is stuck, the reason: alone where nothing is minted, as in `RoleNotFound`, else with
+        what is true of the credential, as in `Active,SecretConflict`.
+        """
+        active, ready = self.condition("Active"), self.condition("Ready")
         if active is None or not self.is_observed:
             return "Pending"
-        return "Active" if active.status == "True" else active.reason
+        why = ready.reason if ready is not None and ready.status == "False" else ""
+        if active.status == "True":
+            return f"Active,{why}" if why else "Active"
+        return why or active.reason if active.reason == "NotMinted" else active.reason
+
+    @property
+    def waits_for(self) -> ConditionView | None:
+        """The condition that says what the operator waits for; None when for nothing, or when it is stuck."""
+        if self.condition("Stalled") is not None:
+            return None
+        found = self.condition("Reconciling")
+        return found if found is not None and found.status == "True" else None
 
     @property
     def from_git(self) -> str:
@@ -162,6 +177,11 @@ class TokenView(View):
         return moment(self.status.get("suspensionTime")) is not None
 
     @property
+    def suspended_at(self) -> int | None:
+        """When it was suspended because it was not used for long; None when it was not."""
+        return moment(self.status.get("suspensionTime"))
+
+    @property
     def secret(self) -> str:
         """The Secret it is delivered in."""
         return text(mapping(self.spec.get("secret")).get("name")) or self.name
@@ -170,6 +190,16 @@ class TokenView(View):
     def rotation(self) -> Raw:
         """Its `spec.rotation`, empty when there is none."""
         return mapping(self.spec.get("rotation"))
+
+    @property
+    def has_pending_rotation(self) -> bool:
+        """Whether `spec.rotation.id` asks for a credential that has not been delivered yet."""
+        asked = self.rotation.get("id")
+        if asked is None:
+            return False
+        synced = self.condition("SecretSynced")
+        is_delivered = synced is not None and synced.status == "True"
+        return asked != self.status.get("rotationID") or not is_delivered
 
     @property
     def id(self) -> str:

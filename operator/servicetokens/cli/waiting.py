@@ -4,10 +4,9 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
-
 from servicetokens.api import names
 from servicetokens.cli.exits import Exit, Failure
+from servicetokens.cli.screen import Progress
 from servicetokens.cli.session import Session
 from servicetokens.cli.views import TokenView
 
@@ -18,17 +17,29 @@ Verdict = str | None
 """None: it is so. Else a few words about what is still missing."""
 
 
-def ready(token: TokenView) -> Verdict:
-    """Judge whether what the spec asks for is in place; a dead end is a `Failure`."""
+# The spec itself asks for no credential: nothing that is waited for would come.
+_ENDED: Final = frozenset({"Expired", "AlreadyExpired", "Revoked"})
+
+
+def delivered(token: TokenView) -> Verdict:
+    """Judge whether its Secret holds the current credential; nothing else that the operator says matters.
+
+    A dead end is a `Failure`.
+    """
     if not token.is_observed:
-        return "the operator has not seen it yet"
-    found = token.condition("Ready")
-    if found is None or found.status == "True":
-        return None if found else "the operator has not judged it yet"
-    if token.condition("Stalled") is not None:
-        message = f"token '{token.name}' cannot get ready: {found.message}"
+        return "the operator has not reconciled it yet"
+    synced = token.condition("SecretSynced")
+    if synced is not None and synced.status == "True" and token.credentials:
+        return None
+    trouble = token.condition("Stalled")
+    active = token.condition("Active")
+    if trouble is None and active is not None and active.status != "True" and active.reason in _ENDED:
+        trouble = active
+    if trouble is not None:
+        message = f"the Secret of token '{token.name}' is not written: {trouble.message}"
         raise Failure(message)
-    return found.message
+    found = synced or token.condition("Ready")
+    return found.message if found is not None and found.message else "the Secret is not written yet"
 
 
 def enforced(token: TokenView) -> Verdict:
@@ -55,8 +66,7 @@ async def wait(
     """
     deadline = session.clock.monotonic() + seconds
     done: dict[str, TokenView] = {}
-    with _progress(session) as progress:
-        task = progress.add_task("waiting", total=len(tokens))
+    with Progress(session.err, len(tokens)) as progress:
         while True:
             missing = ""
             for token in tokens:
@@ -68,25 +78,12 @@ async def wait(
                 verdict = judge(seen)
                 if verdict is None:
                     done[token.uid] = seen
-                    progress.update(task, completed=len(done))
                 else:
                     missing = missing or f"token '{token.name}': {verdict}"
             if not missing:
                 return [done[token.uid] for token in tokens]
-            progress.update(task, description=missing)
+            progress.show(len(done), missing)
             if session.clock.monotonic() > deadline:
                 message = f"it was asked for, but not confirmed within {seconds:g} s; {missing}"
                 raise Failure(message, Exit.TIMED_OUT)
             await asyncio.sleep(_POLL)
-
-
-def _progress(session: Session) -> Progress:
-    return Progress(
-        SpinnerColumn(),
-        MofNCompleteColumn(),
-        BarColumn(),
-        TextColumn("{task.description}", markup=False),
-        console=session.err,
-        transient=True,
-        disable=not session.err.is_terminal,
-    )

@@ -103,7 +103,12 @@ class Forbidden(KubeError):
 
 
 class NotFound(KubeError):
-    """The object, or the kind itself (its CRD), is not there."""
+    """The object, or the kind itself (its CRD), does not exist."""
+
+    @property
+    def names_object(self) -> bool:
+        """Say whether it is the object that does not exist: the API server quotes its name then."""
+        return self.message.endswith('" not found')
 
 
 class Conflict(KubeError):

@@ -40,6 +40,11 @@ def leases(namespace: str, name: str = "") -> str:
     return _path("/apis/coordination.k8s.io/v1", namespace, "leases", name)
 
 
+def definition(plural: str) -> str:
+    """Return the path of the CRD of one of our kinds."""
+    return f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{plural}.{names.GROUP}"
+
+
 def _path(root: str, namespace: str, plural: str, name: str) -> str:
     place = f"/namespaces/{_checked(namespace)}" if namespace else ""
     return f"{root}{place}/{plural}" + (f"/{_checked(name)}" if name else "")

@@ -8,7 +8,7 @@ import logging
 import re
 import sys
 import traceback
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any, Final, Literal
 
 import structlog
@@ -18,6 +18,9 @@ from servicetokens.runtime.terminal import escape_controls
 # The shape of tokens/format.py for every legal prefix; stated here again since runtime imports nothing of
 # ours. Whatever stands before it: in a URL that is `%20`.
 _TOKEN: Final = re.compile(r"([a-z][a-z0-9]{1,9}_[0-9A-Za-z]{12}_)[0-9A-Za-z]{49}")
+
+# Fields are flat, or lists; more than this is somebody's whole object.
+_MOST_NESTED: Final = 4
 
 LogFormat = Literal["json", "text"]
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -94,11 +97,23 @@ def redact(text: str) -> str:
 
 def _redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     for key, value in event.items():
-        if isinstance(value, str):
-            event[key] = redact(value)
-        elif not isinstance(value, (bool, int, float, type(None))):
-            event[key] = redact(str(value))
+        event[key] = _plain(value, _MOST_NESTED)
     return event
+
+
+def _plain(value: Any, levels: int) -> Any:
+    """Return what JSON has for *value*, with every token in it redacted: a list stays a list, and no Python text."""
+    if isinstance(value, (bool, int, float, type(None))):
+        return value
+    if isinstance(value, str):
+        return redact(value)
+    if levels > 0 and isinstance(value, Mapping):
+        return {redact(str(key)): _plain(one, levels - 1) for key, one in value.items()}
+    if levels > 0 and isinstance(value, (list, tuple)):
+        return [_plain(one, levels - 1) for one in value]
+    if levels > 0 and isinstance(value, (set, frozenset)):
+        return sorted((_plain(one, levels - 1) for one in value), key=str)
+    return redact(str(value))
 
 
 def _escape(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

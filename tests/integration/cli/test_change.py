@@ -24,6 +24,32 @@ def test_revoked_means_refused_when_the_command_returns(
     assert {"state", "revocationReason"} & set(world.get(namespace)["spec"]) == set()
 
 
+def test_a_revoked_token_is_already_revoked(plugin: Plugin, world: World, namespace: str, token: str) -> None:
+    """Its reason stays, unless another one is given."""
+    plugin.ok("revoke", "ci-prod", "--reason", "KeyCompromise")
+    version = world.get(namespace)["metadata"]["generation"]
+    assert "is already revoked" in plugin.ok("revoke", "ci-prod", "--wait")
+    assert world.get(namespace)["spec"]["revocationReason"] == "KeyCompromise"
+    assert world.get(namespace)["metadata"]["generation"] == version
+    assert "already" not in plugin.ok("revoke", "ci-prod", "--reason", "Superseded")
+    assert world.get(namespace)["spec"]["revocationReason"] == "Superseded"
+
+
+def test_a_rotation_is_judged_by_its_id_and_its_delivery(
+    plugin: Plugin, world: World, namespace: str, token: str
+) -> None:
+    """Another condition that stalls does not make it fail: the new value is in the Secret."""
+    world.change(namespace, "ci", "serviceaccounts", roles=[])
+    world.change(namespace, roles=["orders-reader"])
+    world.until(
+        lambda: world.condition(namespace, "Ready").get("status") == "False", "another condition to stall"
+    )
+    done = plugin("rotate", "ci-prod")
+    assert done.code == 0, done
+    assert world.value(namespace) != token
+    assert world.status(namespace)["serial"] == 2
+
+
 def test_a_pasted_token_says_which_one_it_is(
     plugin: Plugin, world: World, namespace: str, token: str
 ) -> None:
@@ -122,7 +148,7 @@ def test_rotation_shows_the_overlap(
     said = plugin.ok("rotate", "ci-prod")
     fresh = world.value(namespace)
     assert fresh != token
-    assert re.search(r"the one before, works until in 60 minutes \(20\S+Z\)", said)
+    assert re.search(r"the previous one, expires in 1 hour \(20\S+Z\)", said)
     world.until(lambda: running.forward(fresh).status == 200, "the new one to be accepted")
     assert running.forward(token).status == 200
 
@@ -135,7 +161,7 @@ def test_rotation_without_overlap_is_asked_about_and_leaves_the_declared_one(
     assert plugin("rotate", "ci-prod", "--no-overlap").code == 2
     assert plugin("rotate", "ci-prod", "--no-overlap", "--no-wait").code == 2
     said = plugin.ok("rotate", "ci-prod", "--no-overlap", "--yes")
-    assert "nothing before it works any more" in said
+    assert "no previous one is accepted any more" in said
     world.until(lambda: running.forward(token).status == 401, "the old one to be refused")
     assert world.get(namespace)["spec"]["rotation"]["overlap"] == "2d"
     world.until(lambda: world.is_settled(namespace), "the operator to see it")

@@ -81,7 +81,7 @@ def test_a_value_that_is_in_use_is_imported_beside_the_token(
     plugin.ok(*asked, "--import-until", until)
     world.until(lambda: running.forward(value).status == 200, "the imported value to be accepted")
     assert re.search(
-        r"^Credential: +imp-\w+ \(imported\), ends in 24 hours", plugin.ok("describe", "moved"), re.MULTILINE
+        r"^Credential: +imp-\w+ \(imported\), ends in 1 day", plugin.ok("describe", "moved"), re.MULTILINE
     )
 
 
@@ -111,7 +111,7 @@ def test_a_role_that_the_account_has_not_ends_the_wait_with_the_reason(plugin: P
         "create", "token", "greedy", "--account", "ci", "--expires", "1d", "--role", "orders-writer"
     )
     assert done.code == 1
-    assert "cannot get ready" in done.err
+    assert "the Secret of token 'greedy' is not written: " in done.err
     assert "orders-writer" in done.err
 
 

@@ -2,6 +2,8 @@
 
 import datetime as dt
 import json
+import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ from common.plugin import Plugin
 from common.world import HOME, World
 from controlplane.cluster import Cluster, Options
 from servicetokens.api.names import VALIDATOR_TLS_SECRET
+from servicetokens.api.values import format_time
 
 LEASES = f"/apis/coordination.k8s.io/v1/namespaces/{HOME}/leases"
 
@@ -56,8 +59,8 @@ def test_what_is_wrong_with_tokens_is_named(plugin: Plugin, world: World, namesp
     assert plugin("doctor").code == 3
     found = examined(plugin)
     assert found["tokens"] == [
-        ("bad", f"stuck until somebody changes something; `describe` says what: {namespace}/greedy"),
-        ("warning", f"without an account, and therefore refused: {namespace}/lost"),
+        ("bad", f"stuck until something is changed; `describe` says what: {namespace}/greedy"),
+        ("warning", f"without an account, and therefore rejected: {namespace}/lost"),
     ]
     assert found["GitOps"] == [
         (
@@ -66,6 +69,49 @@ def test_what_is_wrong_with_tokens_is_named(plugin: Plugin, world: World, namesp
         )
     ]
     assert found["orphans"][0][1].endswith(f"garbage collection should have removed: {namespace}/left")
+
+
+def test_tokens_that_wait_are_named_with_the_reason(
+    plugin: Plugin, world: World, namespace: str, token: str, tmp_path: Path
+) -> None:
+    """A role that does not exist, and a missing Secret of an import: in `get`, in `doctor` and in the report."""
+    world.change(namespace, "ci", "serviceaccounts", roles=["orders-reader", "orders-raeder"])
+    world.token(namespace, "typo", roles=["orders-raeder"])
+    soon = format_time(int(time.time()) + 86400)
+    wanted: dict[str, Any] = {"import": {"secretRef": {"name": "old"}, "until": soon}}
+    world.token(namespace, "moving", **wanted)
+    world.until_reason(namespace, "Ready", "RoleNotFound", "typo")
+    world.until(lambda: not world.status(namespace, "moving").get("credentials"), "nothing to be minted")
+    world.until(lambda: re.search(r"Import\w+ +not minted", plugin.ok("get", "moving")), "the reason")
+    assert re.search(r"^typo +ci +RoleNotFound +not minted ", plugin.ok("get"), re.MULTILINE)
+    done = plugin("doctor")
+    assert f"waiting (RoleNotFound); `describe` says for what: {namespace}/typo" in done.out
+    assert re.search(rf"waiting \(Import\w+\); `describe` says for what: {namespace}/moving", done.out)
+    plugin.ok("report", "--html", str(tmp_path / "page.html"))
+    page = (tmp_path / "page.html").read_text()
+    assert '<strong>2</strong><a href="#waiting">waiting</a>' in page
+
+
+def test_what_a_tenant_may_not_see_is_skipped_and_does_not_count(
+    plugin: Plugin, world: World, namespace: str, token: str
+) -> None:
+    """Exit code 0: a person with permissions in one namespace learns what is wrong there."""
+    world.cluster.kubectl(
+        *("create", "role", "tenant", "-n", namespace, "--verb=get,list,create,patch"),
+        "--resource=servicetokens.servicetokens.dev,serviceaccounts.servicetokens.dev",
+    )
+    world.cluster.kubectl(
+        "create", "rolebinding", "tenant", "-n", namespace, "--role=tenant", "--user=tenant"
+    )
+    tenant = Plugin(plugin.cluster, plugin.binaries, namespace, world.cluster.user("tenant", ()))
+    done = tenant("doctor")
+    assert done.code == 0, done
+    for topic in ("CRDs", "operator", "validators", "keys", "certificate"):
+        assert re.search(rf"^\? +{topic} +skipped: .*cannot (get|list)", done.out, re.MULTILINE), (
+            topic,
+            done.out,
+        )
+    assert re.search(r"^✓ +tokens +1 in namespace ", done.out, re.MULTILINE)
 
 
 def test_a_cluster_without_anything_running(binaries: Path, tmp_path: Path) -> None:

@@ -2,10 +2,12 @@
 
 import base64
 import gzip
+import re
 
 from common.plugin import STRANGER, Plugin
 from common.validating import RunningValidator
 from common.world import World
+from controlplane.ports import LOOPBACK
 
 
 def test_every_token_in_a_text_is_found_and_its_owner_named(
@@ -54,13 +56,45 @@ def test_a_leaked_token_is_replaced_without_overlap(
     assert fresh != token
     world.until(lambda: running.forward(fresh).status == 200, "the new one to be accepted")
     world.until(lambda: running.forward(token).status == 401, "the old one to be refused")
+    again = plugin("leaked", stdin=f"token={token}")
+    assert again.code == 0, again
+    assert again.out.splitlines()[1].endswith("no token here   Ended")
+    assert "was rotated out or deleted, or belongs to another cluster" in again.err
 
 
-def test_a_token_of_nobody_may_be_good_elsewhere(plugin: Plugin) -> None:
-    """It counts as a leak."""
+def test_an_id_that_no_token_has_is_named_so_and_asked_about(
+    plugin: Plugin, world: World, namespace: str, token: str, running: RunningValidator
+) -> None:
+    """Nothing here accepts it; a validator of another cluster may, and is asked on request."""
     done = plugin("leaked", stdin=STRANGER)
+    assert done.code == 0, done
+    assert "no token here" in done.out
+    url = f"http://{LOOPBACK}:{running.forward_port}/validate"
+    assert plugin("leaked", "--ask", url, stdin=STRANGER).code == 0
+    accepted = plugin("leaked", "--ask", url, stdin=f"{STRANGER} {token}")
+    assert accepted.code == 3
+    assert "1 of 2 may still be accepted" in accepted.err
+    assert re.search(r"ci-prod, account ci +Accepted$", accepted.out, re.MULTILINE)
+    wrong = plugin("leaked", "--ask", "127.0.0.1/validate", stdin=STRANGER)
+    assert wrong.code == 2
+    assert "is not a whole URL" in wrong.err
+
+
+def test_where_not_all_tokens_may_be_seen_an_unknown_id_is_no_all_clear(
+    plugin: Plugin, world: World, namespace: str, token: str
+) -> None:
+    """It may be of a namespace that was not searched."""
+    world.cluster.kubectl(
+        *("create", "role", "seeker", "-n", namespace, "--verb=get,list"),
+        "--resource=servicetokens.servicetokens.dev",
+    )
+    world.cluster.kubectl(
+        "create", "rolebinding", "seeker", "-n", namespace, "--role=seeker", "--user=seeker"
+    )
+    seeker = Plugin(plugin.cluster, plugin.binaries, namespace, world.cluster.user("seeker", ()))
+    done = seeker("leaked", stdin=STRANGER)
     assert done.code == 3
-    assert "of nobody here" in done.out
+    assert "no token that you may see" in done.out
 
 
 def test_a_text_without_tokens(plugin: Plugin) -> None:

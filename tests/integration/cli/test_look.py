@@ -155,7 +155,7 @@ def test_a_token_without_its_account_says_so(plugin: Plugin, world: World, names
     world.until_reason(namespace, "Ready", "AccountNotFound", "lost")
     assert re.search(r"^Account: +nobody \(not there", plugin.ok("describe", "lost"), re.MULTILINE)
     tree = plugin.ok("tree")
-    assert tree.index("tokens whose account is not there") < tree.index("token lost")
+    assert tree.index("tokens whose account does not exist") < tree.index("token lost")
 
 
 def test_the_tree_leads_from_accounts_to_workloads(plugin: Plugin, world: World, namespace: str) -> None:
@@ -178,6 +178,33 @@ def test_the_tree_leads_from_accounts_to_workloads(plugin: Plugin, world: World,
     assert lines[start + 2 : start + 4] == ["Secret ci-prod", "Deployment 'web' (1 pod, by volume)"]
     assert "account ci" in plugin.ok("tree", "--account", "ci")
     assert "No accounts" in plugin("tree", "--account", "nobody").err
+
+
+def test_the_tree_shows_secrets_that_are_missing_or_foreign(
+    plugin: Plugin, world: World, namespace: str
+) -> None:
+    """By looking, and where Secrets must not be seen, by what the operator says."""
+    world.ok("POST", f"/api/v1/namespaces/{namespace}/secrets", {"metadata": {"name": "theirs"}})
+    world.token(namespace, "blocked", secret={"name": "theirs"})
+    world.until(lambda: world.get(namespace, "blocked").get("status", {}).get("conditions"), "an answer")
+    world.token(namespace, "homeless", account="nobody")
+    world.until_reason(namespace, "Ready", "AccountNotFound", "homeless")
+    tree = plugin.ok("tree")
+    assert "Secret ci-prod\n" in tree
+    assert "Secret theirs  belongs to something else\n" in tree
+    assert "Secret homeless  does not exist\n" in tree
+    world.cluster.kubectl(
+        *("create", "role", "planter", "-n", namespace, "--verb=get,list"),
+        "--resource=servicetokens.servicetokens.dev,serviceaccounts.servicetokens.dev",
+    )
+    world.cluster.kubectl(
+        "create", "rolebinding", "planter", "-n", namespace, "--role=planter", "--user=planter"
+    )
+    planter = Plugin(plugin.cluster, plugin.binaries, namespace, world.cluster.user("planter", ()))
+    tree = planter.ok("tree")
+    assert "Secret ci-prod\n" in tree
+    assert "Secret homeless  not delivered" in tree
+    assert "Secret theirs  not delivered: " in tree
 
 
 def test_who_one_is(plugin: Plugin, namespace: str) -> None:

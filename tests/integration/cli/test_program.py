@@ -1,5 +1,6 @@
 """The plugin as a program: how it is found, helped with, completed, coloured and asked."""
 
+import json
 import os
 import pty
 import re
@@ -17,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[3]
 COMMANDS = sorted(
     [
         *("get", "describe", "tree", "create", "revoke", "restore", "rotate"),
-        *("verify", "leaked", "whoami", "doctor", "keys", "completion"),
+        *("verify", "leaked", "report", "whoami", "doctor", "keys", "version", "completion"),
     ]
 )
 
@@ -39,7 +40,16 @@ def test_help_loads_no_http_client_and_no_model() -> None:
     loaded = subprocess.run(
         [PROGRAMS / "python", "-c", code], capture_output=True, text=True, check=True
     ).stdout.split()
-    assert {"aiohttp", "kubernetes", "pydantic", "rich", "kopf"} & set(loaded) == set()
+    assert {"aiohttp", "yaml", "pydantic", "cryptography", "kopf"} & set(loaded) == set()
+
+
+def test_a_listing_loads_only_what_it_needs() -> None:
+    """What makes other commands slow stays out: schemas, certificates, and for a pod's own account even YAML."""
+    code = "import sys; import servicetokens.cli.get; print('\\n'.join(sys.modules))"
+    loaded = subprocess.run(
+        [PROGRAMS / "python", "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert {"yaml", "pydantic", "cryptography", "kopf", "structlog"} & set(loaded) == set()
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -109,7 +119,109 @@ def test_the_context_of_the_kubeconfig_says_the_namespace(
     assert "ci-prod" in several.run("servicetoken", "get").out
     wrong = mine.run("servicetoken", "get", "--context", "nope")
     assert wrong.code == 1
-    assert "nope" in wrong.err
+    assert "there is no context 'nope'" in wrong.err
+
+
+def test_it_acts_as_whom_the_kubeconfig_or_an_option_says(
+    plugin: Plugin, namespace: str, token: str, tmp_path: Path
+) -> None:
+    """An administrator who impersonates somebody without permissions is refused, as with kubectl."""
+    refused = plugin("get", "--as", "alice", "--as-group", "team-a")
+    assert refused.code == 1
+    assert 'User "alice" cannot list resource "servicetokens"' in refused.err
+    who = json.loads(
+        plugin.ok("whoami", "-o", "json", "--as", "alice", "--as-group", "team-a", "--as-uid", "7")
+    )
+    assert (who["username"], who["uid"]) == ("alice", "7")
+    assert "team-a" in who["groups"]
+    config = json.loads(plugin.cluster.kubeconfig.read_text())
+    config["users"][0]["user"] |= {"as": "alice", "as-groups": ["team-a"]}
+    file = tmp_path / "config"
+    file.write_text(json.dumps(config))
+    alice = Plugin(plugin.cluster, plugin.binaries, namespace, file)
+    kubectl = alice.run("auth", "can-i", "list", "servicetokens.servicetokens.dev", "-n", namespace).out
+    assert kubectl.strip() == "no"
+    assert 'User "alice"' in alice("get").err
+    assert "alice" in alice.ok("whoami")
+
+
+def test_words_that_do_not_exist_are_answered_with_similar_ones(
+    plugin: Plugin, namespace: str, token: str
+) -> None:
+    """Commands and names; the namespace is named, too."""
+    wrong = plugin("revok")
+    assert wrong.code == 2
+    assert "There is no command 'revok'. Did you mean `revoke`?" in wrong.err
+    for command in ("describe", "get", "revoke", "rotate"):
+        missing = plugin(command, "ci-pord")
+        assert missing.code == 1, missing
+        assert (
+            f"there is no token 'ci-pord' in namespace '{namespace}'; did you mean 'ci-prod'?" in missing.err
+        )
+
+
+def test_names_are_taken_in_every_form_that_kubectl_prints(
+    plugin: Plugin, world: World, namespace: str, token: str
+) -> None:
+    """Also those of our own `-o name`, several at once, and with accounts."""
+    printed = plugin.run("get", "svctok", "-o", "name", "-n", namespace).out.strip()
+    assert plugin.ok("get", "-o", "name").strip() == printed
+    for name in (printed, "svctok/ci-prod", "servicetokens.servicetokens.dev/ci-prod", "ci-prod"):
+        assert "ci-prod" in plugin.ok("get", name)
+        assert "ci-prod" in plugin.ok("describe", name)
+    assert "ci-prod" in plugin.ok("get", "--account", "svcacct/ci")
+    world.token(namespace, "second")
+    world.until_ready(namespace, "second")
+    listed = plugin.ok("get", "second", printed, "-o", "name").split()
+    assert [one.rpartition("/")[2] for one in listed] == ["second", "ci-prod"]
+    told = plugin.ok("describe", "svctok/second", "ci-prod")
+    assert told.index("/second") < told.index("/ci-prod")
+    plugin.ok("revoke", printed, "svctok/second", "--yes")
+    assert {world.get(namespace, one)["spec"]["state"] for one in ("ci-prod", "second")} == {"Revoked"}
+    wrong = plugin("revoke", "svcacct/ci")
+    assert wrong.code == 2
+    assert "is a ServiceAccount, and a ServiceToken is meant here" in wrong.err
+
+
+def test_versions(plugin: Plugin) -> None:
+    """Of the plugin without a cluster; of what is installed, where one may see it."""
+    shown = plugin.ok("version")
+    assert re.search(r"^Client +\d+\.\d+", shown, re.MULTILINE)
+    assert re.search(r"^API server +v1\.", shown, re.MULTILINE)
+    assert re.search(r"^Installed CRDs +schema revision \d", shown, re.MULTILINE)
+    offline = plugin.run("servicetoken", "version", "--client", "--kubeconfig", "/nowhere")
+    assert offline.code == 0
+    assert "API server" not in offline.out
+    unreachable = plugin.run("servicetoken", "version", "-o", "json", "--kubeconfig", "/nowhere")
+    assert unreachable.code == 1
+    assert "client" in json.loads(unreachable.out)
+
+
+def test_the_report_is_a_command_of_the_plugin(
+    plugin: Plugin, namespace: str, token: str, tmp_path: Path
+) -> None:
+    """It says what it wrote; a file that cannot be written is a sentence."""
+    page = tmp_path / "page.html"
+    done = plugin("report", "--html", str(page))
+    assert done.code == 0, done
+    assert done.err == f"wrote {page}: 1 account, 1 token\n"
+    assert namespace in page.read_text()
+    assert "<html" in plugin.ok("report", "--html", "-")
+    wrong = plugin("report", "--html", str(tmp_path / "none" / "page.html"))
+    assert wrong.code == 1
+    assert wrong.err == f"error: cannot write {tmp_path}/none/page.html: No such file or directory\n"
+
+
+def test_a_narrow_terminal_shows_whole_names(
+    plugin: Plugin, world: World, namespace: str, token: str
+) -> None:
+    """Names of objects are for copying: at 80 columns, too."""
+    name = "ci-staging-with-a-name-that-needs-some-room"
+    world.token(namespace, name)
+    world.until_ready(namespace, name)
+    shown = on_terminal(plugin, "get", COLUMNS="80", NO_COLOR="1")
+    assert re.search(rf"^{name} +ci +Active +in 30 days +no +", shown, re.MULTILINE)
+    assert re.search(r"LAST USED +AGE\r", shown)
 
 
 def test_a_cluster_that_cannot_be_reached(plugin: Plugin, tmp_path: Path) -> None:

@@ -17,6 +17,11 @@ def line(done: Done, topic: str) -> str:
     return re.sub(" +", " ", found[1]).strip()
 
 
+def verdict(done: Done) -> str:
+    """Return the last line, which is the verdict."""
+    return re.sub(" +", " ", done.out.splitlines()[-1])
+
+
 def test_a_good_token_passes_every_check(
     plugin: Plugin, token: str, running: RunningValidator, namespace: str
 ) -> None:
@@ -25,18 +30,20 @@ def test_a_good_token_passes_every_check(
     done = plugin("verify", "--ask", url, stdin=token)
     assert done.code == 0, done
     assert "✗" not in done.out
-    assert line(done, "known") == f"✓ known ServiceToken 'ci-prod' in namespace '{namespace}'"
+    assert line(done, "known") == f"✓ known ServiceToken {namespace}/ci-prod"
     assert line(done, "value") == "✓ value it is the value in the Secret 'ci-prod'"
     assert line(done, "validator") == f"✓ validator {url} accepts it"
-    assert line(done, "expiry").startswith("✓ expiry current, ends in 30 days (2")
+    assert line(done, "expiry").startswith("✓ expiry current, expires in 30 days (2")
+    assert verdict(done) == "✓ verdict valid: the validator accepts it"
+    assert verdict(plugin("verify", stdin=token)) == "✓ verdict valid: validators accept it"
     assert token not in done.out + done.err
 
 
 @pytest.mark.parametrize(
     ("text", "topic", "said"),
     [
-        ("hunter2", "format", "7 characters; it has not the form"),
-        ("svt_0123456789AB_short", "format", "it has not the form"),
+        ("hunter2", "format", "7 characters; not a service token: expected <prefix>_"),
+        ("svt_0123456789AB_short", "format", "not a service token: expected"),
         ("svt_0123456789AB_003aUlTJC7tjlCTQj2uNU3MFagCXG9LRKRcwGkBIDlf2pvBGR", "checksum", "does not fit"),
     ],
 )
@@ -47,6 +54,7 @@ def test_a_typo_is_found_without_a_cluster(plugin: Plugin, text: str, topic: str
     assert line(done, topic).startswith("✗")
     assert said in line(done, topic)
     assert text not in done.out + done.err
+    assert verdict(done) == "✗ verdict not valid: it is not a service token"
 
 
 def test_a_token_that_nobody_knows(plugin: Plugin) -> None:
@@ -55,19 +63,130 @@ def test_a_token_that_nobody_knows(plugin: Plugin) -> None:
     assert done.code == 3
     assert line(done, "checksum").startswith("✓")
     assert line(done, "known").startswith("✗ known no ServiceToken in the cluster has its id")
+    assert verdict(done) == "✗ verdict not valid here: no ServiceToken has its id"
 
 
-def test_each_reason_for_a_refusal_is_named(plugin: Plugin, world: World, namespace: str, token: str) -> None:
-    """Revoked, account suspended, account gone."""
+def test_each_reason_for_a_rejection_is_named(
+    plugin: Plugin, world: World, namespace: str, token: str, running: RunningValidator
+) -> None:
+    """Revoked, account suspended, tokens of before a time, account deleted: as the validator has it."""
+
+    def rejected(topic: str, said: str, why: str) -> None:
+        world.until(lambda: running.forward(token).status == 401, "the token to be rejected")
+        done = plugin("verify", stdin=token)
+        assert done.code == 3
+        assert line(done, topic).startswith(f"✗ {topic} {said}")
+        assert verdict(done) == f"✗ verdict not valid: {why}"
+
+    def restored() -> None:
+        world.until(lambda: running.forward(token).status == 200, "the token to be accepted")
+        assert plugin("verify", stdin=token).code == 0
+
+    account = f"ServiceAccount {namespace}/ci"
     world.change(namespace, state="Revoked", revocationReason="KeyCompromise")
-    assert line(plugin("verify", stdin=token), "revoked") == "✗ revoked it is revoked (KeyCompromise)"
+    rejected("state", "revoked (KeyCompromise)", "it is revoked")
     world.change(namespace, state=None, revocationReason=None)
+    restored()
     world.change(namespace, "ci", plural="serviceaccounts", state="Suspended")
-    assert line(plugin("verify", stdin=token), "account") == "✗ account 'ci' is suspended"
+    rejected("account", f"{account} is suspended", "its account is suspended")
+    world.change(namespace, "ci", plural="serviceaccounts", state=None)
+    restored()
     world.delete("serviceaccounts", namespace, "ci")
+    rejected("account", f"{account} does not exist", "its account does not exist")
+
+
+def test_what_a_finalizer_keeps_is_not_valid(
+    plugin: Plugin, world: World, namespace: str, token: str, running: RunningValidator
+) -> None:
+    """A token that is being deleted is rejected, though its object is still there."""
+    patch = '{"metadata": {"finalizers": ["example.com/keep"]}}'
+    world.cluster.kubectl("patch", "servicetoken", "ci-prod", "-n", namespace, "--type=merge", "-p", patch)
+    world.cluster.kubectl("delete", "servicetoken", "ci-prod", "-n", namespace, "--wait=false")
+    world.until(lambda: running.forward(token).status == 401, "the token to be rejected")
     done = plugin("verify", stdin=token)
+    free = '{"metadata": {"finalizers": null}}'
+    world.cluster.kubectl("patch", "servicetoken", "ci-prod", "-n", namespace, "--type=merge", "-p", free)
     assert done.code == 3
-    assert line(done, "account") == "✗ account there is no ServiceAccount 'ci', so nobody vouches for it"
+    assert line(done, "state").startswith("✗ state being deleted")
+    assert verdict(done) == "✗ verdict not valid: its ServiceToken is being deleted"
+
+
+def test_a_request_can_be_described(
+    plugin: Plugin, world: World, namespace: str, token: str, running: RunningValidator
+) -> None:
+    """A role allows some requests: without a description the token is valid, with one the request is judged, too."""
+    world.ok(
+        "POST",
+        "/apis/servicetokens.dev/v1beta1/serviceroles",
+        {
+            "metadata": {"name": f"gets-{namespace}"},
+            "spec": {
+                "allowedNamespaces": [namespace],
+                "http": [{"methods": ["GET"], "paths": ["/orders/*"]}],
+            },
+        },
+    )
+    world.change(namespace, "ci", plural="serviceaccounts", roles=[f"gets-{namespace}"])
+    get = ("--method", "get", "--path", "/orders/7?x=1")
+    post = ("--method", "POST", "--path", "/orders/7")
+    headers = {"X_Forwarded_Method": "GET", "X_Forwarded_Uri": "/orders/7"}
+    world.until(lambda: running.forward(token, **headers).status == 200, "the role to be granted")
+    url = f"http://{LOOPBACK}:{running.forward_port}/validate"
+    assert running.forward(token).status == 403
+    for ask in ((), ("--ask", url)):
+        assert plugin("verify", *ask, stdin=token).code == 0
+        assert plugin("verify", *ask, *get, stdin=token).code == 0
+        done = plugin("verify", *ask, *post, stdin=token)
+        assert done.code == 3
+        assert line(done, "roles").startswith("✗ roles gets-")
+        assert verdict(done).startswith("✗ verdict valid, but not for this request: ")
+
+
+def test_audiences_and_networks_are_checked_when_they_are_described(
+    plugin: Plugin, world: World, namespace: str, token: str, running: RunningValidator
+) -> None:
+    """A validator that is asked without them rejects the token, which does not make it invalid."""
+    world.change(namespace, audiences=["https://orders.example.com"], allowedCIDRs=["192.0.2.0/24"])
+    world.until(lambda: running.forward(token).status == 401, "the token to be bound")
+    url = f"http://{LOOPBACK}:{running.forward_port}/validate"
+    assert plugin("verify", stdin=token).code == 0
+    asked = plugin("verify", "--ask", url, stdin=token)
+    assert asked.code == 1
+    assert "without knowing the audience (--audience or --host) and the client's address" in asked.out
+    assert verdict(asked).startswith("? verdict cannot tell: ")
+    right = ("--audience", "https://orders.example.com", "--from", "192.0.2.9")
+    assert plugin("verify", *right, stdin=token).code == 0
+    for wrong, topic in (
+        (("--audience", "https://other.example.com", "--from", "192.0.2.9"), "audiences"),
+        (("--host", "orders.example.com", "--from", "198.51.100.1"), "networks"),
+    ):
+        done = plugin("verify", *wrong, stdin=token)
+        assert done.code == 3
+        assert line(done, topic).startswith(f"✗ {topic} only ")
+
+
+@pytest.mark.parametrize(
+    ("url", "code", "said"),
+    [
+        ("{host}", 0, "is not a forward-auth address (404); expected one such as http://"),
+        ("{host}/orders", 0, "is not a forward-auth address (404)"),
+        ("127.0.0.1:8080/validate", 2, "is not a whole URL; expected one such as http://"),
+        (
+            "http://name.invalid/validate",
+            0,
+            "no answer from http://name.invalid/validate: the host name cannot",
+        ),
+    ],
+)
+def test_an_address_that_is_none_of_a_validator_is_explained(
+    plugin: Plugin, token: str, running: RunningValidator, url: str, code: int, said: str
+) -> None:
+    """With what is expected instead; the objects alone still tell."""
+    done = plugin(
+        "verify", "--ask", url.format(host=f"http://{LOOPBACK}:{running.forward_port}"), stdin=token
+    )
+    assert said in done.out + done.err
+    assert done.code == code, done
 
 
 def test_a_rotated_token_in_its_overlap_and_after(
@@ -77,12 +196,13 @@ def test_a_rotated_token_in_its_overlap_and_after(
     plugin.ok("rotate", "ci-prod")
     during = plugin("verify", stdin=token)
     assert during.code == 0
-    assert line(during, "expiry").startswith("! expiry it was rotated; its overlap ends in 60 minutes")
+    assert line(during, "expiry").startswith("! expiry it was rotated; its overlap ends in 1 hour")
     assert "only a validator can tell" in line(during, "value")
     plugin.ok("rotate", "ci-prod", "--no-overlap", "--yes")
     after = plugin("verify", stdin=token)
     assert after.code == 3
     assert line(after, "known").startswith("✗")
+    assert verdict(after).startswith("✗")
 
 
 def test_a_made_up_value_with_a_known_id_is_found_out(
@@ -97,6 +217,13 @@ def test_a_made_up_value_with_a_known_id_is_found_out(
     assert done.code == 3
     assert line(done, "value").startswith("✗ value the id is right and the rest is not")
     assert line(done, "validator").startswith("✗")
+    assert verdict(done).startswith("✗ verdict not valid: the validator rejects it")
+    offline = plugin("verify", stdin=forged)
+    assert offline.code == 3
+    assert (
+        verdict(offline)
+        == "✗ verdict not valid: its id is known, and the rest is not the value that was minted"
+    )
 
 
 def test_with_fewer_rights_it_says_what_it_cannot_tell(
@@ -114,7 +241,9 @@ def test_with_fewer_rights_it_says_what_it_cannot_tell(
     done = looker("verify", stdin=token)
     assert done.code == 0, done
     assert line(done, "value").startswith("? value not compared with the Secret: you may not read")
+    assert line(done, "roles").startswith("? roles you may not read ServiceRoles")
+    assert verdict(done).startswith("✓ verdict valid, if its value is the right one")
     told = looker.ok("describe", "ci-prod")
     assert "you may not list pods" in told
     findings = looker("doctor")
-    assert re.search(r"^\? +keys +not checked: ", findings.out, re.MULTILINE), HOME
+    assert re.search(r"^\? +keys +skipped: ", findings.out, re.MULTILINE), HOME

@@ -6,13 +6,12 @@ from typing import Any
 
 import pytest
 import yaml
-from rich.text import Text
 
 from servicetokens.admin.markup import text as as_markup
 from servicetokens.cli import findings, listing, output
 from servicetokens.cli.exits import Failure
 from servicetokens.cli.findings import Finding, Level
-from servicetokens.cli.session import SafeConsole
+from servicetokens.cli.screen import Cell, Screen, Styled
 from servicetokens.cli.story import timeline
 from servicetokens.cli.views import AccountView, TokenView
 from servicetokens.cli.workloads import users_of
@@ -61,10 +60,10 @@ def shown_account() -> str:
     return "".join(str(cell) for cell in listing.account_row(account, 0, wide=True))
 
 
-def printed(show: Callable[[SafeConsole], None]) -> str:
+def printed(show: Callable[[Screen], None]) -> str:
     """Return what *show* prints."""
     stream = io.StringIO()
-    show(SafeConsole(file=stream, width=4000, markup=False, highlight=False))
+    show(Screen(stream))
     return stream.getvalue()
 
 
@@ -87,21 +86,20 @@ def test_what_is_read_of_an_object_has_one_line_and_no_controls(shown: Callable[
 
 
 @pytest.mark.parametrize(
-    "foreign", [HOSTILE, Text(HOSTILE), Text(f"a {HOSTILE}")], ids=["text", "Text", "both"]
+    "foreign", [HOSTILE, Styled(HOSTILE), Styled(f"a {HOSTILE}", "red")], ids=["text", "styled", "both"]
 )
-def test_a_console_acts_on_its_own_styles_only(foreign: str | Text) -> None:
+def test_a_console_acts_on_its_own_styles_only(foreign: Cell) -> None:
     """Also for what was not read by us, such as the API server's sentences."""
     text = printed(lambda console: console.print(foreign, style="red"))
     assert r"\x1b]52;c;ZQ==" in text
     assert text.replace("\n", "").isprintable()
 
 
-def test_cells_and_findings_cannot_begin_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_cells_and_findings_cannot_begin_a_line() -> None:
     """A table has as many lines as rows."""
-    console = SafeConsole(width=4000)
-    output.print_rows(console, ("A", "MESSAGE"), [("x", HOSTILE), (HOSTILE, "y")])
-    findings.show(console, [Finding(Level.BAD, "t", HOSTILE)])
-    lines = capsys.readouterr().out.splitlines()
+    rows = [("x", HOSTILE), (HOSTILE, "y")]
+    lines = printed(lambda screen: output.print_rows(screen, ("A", "MESSAGE"), rows)).splitlines()
+    lines += printed(lambda screen: findings.show(screen, [Finding(Level.BAD, "t", HOSTILE)])).splitlines()
     assert len(lines) == 4
     assert all(line.isprintable() for line in lines)
 

@@ -87,3 +87,22 @@ def test_a_token_counts_as_used_when_it_was_created() -> None:
 def test_what_applies_an_object_is_recognised(meta: dict[str, Any], what: str) -> None:
     """By the marks that those tools leave."""
     assert TokenView({"metadata": meta}).from_git == what
+
+
+def test_a_token_that_waits_or_is_stuck_has_the_reason_as_its_state() -> None:
+    """Alone where nothing is minted, else behind what is true of the credential."""
+
+    def conditions(status: str, reason: str, kind: str) -> list[dict[str, Any]]:
+        return [
+            *active(status, reason),
+            {"type": "Ready", "status": "False", "reason": "RoleNotFound", "message": "no role"},
+            {"type": kind, "status": "True", "reason": "RoleNotFound", "message": "no role"},
+        ]
+
+    waiting = token(conditions=conditions("False", "NotMinted", "Reconciling"))
+    assert waiting.state == "RoleNotFound"
+    assert waiting.waits_for is not None
+    lost = token(conditions=conditions("True", "Valid", "Reconciling"))
+    assert lost.state == "Active,RoleNotFound"
+    assert token(conditions=conditions("False", "Revoked", "Reconciling")).state == "Revoked"
+    assert token(conditions=conditions("False", "NotMinted", "Stalled")).waits_for is None

@@ -59,7 +59,7 @@ def fail(words: str) -> None:
 def test_log_lines_are_json_with_every_value_redacted(capsys: pytest.CaptureFixture[str]) -> None:
     """Also those of libraries, of objects, and of exceptions."""
     configure("info", "json")
-    get_logger("ours").info("presented", token=TOKEN, parts=[TOKEN], count=3)
+    get_logger("ours").info("presented", token=TOKEN, parts=[TOKEN, {"t": TOKEN}], count=3)
     logging.getLogger("library").warning("got %s", TOKEN)
     try:
         fail(TOKEN)
@@ -70,6 +70,9 @@ def test_log_lines_are_json_with_every_value_redacted(capsys: pytest.CaptureFixt
     assert [line["event"] for line in lines] == ["presented", f"got {REDACTED}", "failed"]
     assert lines[0]["token"] == REDACTED
     assert lines[0]["count"] == 3
+    assert lines[0]["parts"] == [REDACTED, {"t": REDACTED}], (
+        "a list is a list in JSON, not Python's text of it"
+    )
     assert TOKEN not in text
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from servicetokens.cli import age
+from servicetokens.api import age
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 NOW = 1_800_000_000
@@ -12,6 +12,12 @@ NOW = 1_800_000_000
     ("seconds", "said"),
     [
         (0, "0 seconds"),
+        (60, "1 minute"),
+        (HOUR, "1 hour"),
+        (HOUR - 10, "1 hour"),
+        (61 * MINUTE, "61 minutes"),
+        (DAY, "1 day"),
+        (365 * DAY, "1 year"),
         (1, "1 second"),
         (89, "89 seconds"),
         (90, "2 minutes"),

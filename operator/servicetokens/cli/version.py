@@ -1,0 +1,67 @@
+"""`kubectl servicetoken version`: which versions work together here."""
+
+import json
+from typing import Any, Final
+
+import click
+
+from servicetokens import __version__
+from servicetokens.api import names
+from servicetokens.cli.exits import Failure
+from servicetokens.cli.options import at_a_place, output_option, run
+from servicetokens.cli.output import print_rows
+from servicetokens.cli.screen import screen
+from servicetokens.cli.session import Place, Session
+from servicetokens.cli.views import View, mapping, text
+from servicetokens.kube import paths
+from servicetokens.kube.errors import Forbidden, KubeError, NotFound
+
+_LABELS: Final = {
+    "client": "Client",
+    "schemaRevision": "Schema revision",
+    "server": "API server",
+    "installedSchemaRevision": "Installed CRDs",
+}
+
+
+@click.command("version")
+@click.option("--client", is_flag=True, help="Only the version of the plugin; no cluster is asked.")
+@output_option("table", "json")
+@at_a_place()
+def command(place: Place, form: str, *, client: bool) -> None:
+    """Show the versions of the plugin, of its schema, of the API server, and of the CRDs."""
+    found = {"client": __version__, "schemaRevision": names.SCHEMA_REVISION}
+    failure: Failure | None = None
+    if not client:
+        try:
+            found |= run(place, _ask)
+        except Failure as error:
+            # The version of the plugin is known all the same.
+            failure = error
+    if form == "json":
+        click.echo(json.dumps(found, indent=2))
+    else:
+        print_rows(screen(), (), [(_LABELS[key], str(value)) for key, value in found.items()])
+    if failure is not None:
+        raise failure
+
+
+async def _ask(session: Session) -> dict[str, Any]:
+    version = await session.cluster.get("/version")
+    return {
+        "server": text(version.get("gitVersion")),
+        "installedSchemaRevision": await _revision(session),
+    }
+
+
+async def _revision(session: Session) -> str:
+    try:
+        found = View(await session.cluster.get(paths.definition(names.PLURAL_TOKENS)))
+    except NotFound:
+        return "none"
+    except Forbidden:
+        return "not visible to you"
+    except KubeError as error:
+        return f"not known: {error.message}"
+    revision = text(mapping(found.meta.get("annotations")).get(names.ANNOTATION_SCHEMA_REVISION))
+    return f"schema revision {revision or 'unknown'}"
