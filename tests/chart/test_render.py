@@ -164,7 +164,7 @@ def test_a_namespaced_release_judges_its_own_namespaces_only(helm: Helm) -> None
 def test_the_status_is_open_only_if_somebody_says_so(helm: Helm) -> None:
     """For those who want to edit it by hand."""
     opened = helm.template("--set", "policies.protectStatus=false")
-    assert not any("-status" in item["metadata"]["name"] for item in opened)
+    assert not any(item["metadata"]["name"] == "servicetokens-status" for item in opened)
 
 
 def test_a_namespaced_release_has_rights_in_its_namespaces_only(helm: Helm) -> None:
