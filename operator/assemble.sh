@@ -20,9 +20,10 @@ export SOURCE_DATE_EPOCH="${SOURCE_DATE_EPOCH:-1700000000}" PYTHONDONTWRITEBYTEC
 
 install() { "$python" -m pip install --quiet --no-compile --root-user-action=ignore --target "$target" "$@"; }
 install --require-hashes --only-binary :all: -r "$tree/requirements/runtime.txt"
+# Console scripts name the Python that made them, and nobody calls them. pip warns when it finds the folder again.
+rm -rf "$target/bin"
 # By name: a path would be written down in the package's metadata.
 install --no-deps --no-index --find-links "$work/wheels" servicetokens
-# Console scripts name the Python that made them, and nobody calls them.
 rm -rf "$target/bin"
 # The root file system is read-only, so nothing could be compiled later. Not checked against the source at run time.
 "$python" -m compileall -q -j 0 --invalidation-mode unchecked-hash -s "$target" -p /app "$target"

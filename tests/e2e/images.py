@@ -1,7 +1,8 @@
 """Container images without an engine and without a registry: OCI archives, written from folders.
 
 The image of servicetokens is what `operator/Dockerfile` describes, with another base: Python out of Debian's packages,
-unpacked and not installed, since no base image can be fetched here. What is in `/app` comes from the same script.
+unpacked and not installed, since no base image can be fetched here. What is in `/app` comes from the same script, and
+entry point, environment and user are read from the Dockerfile.
 """
 
 import gzip
@@ -11,20 +12,20 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from common.world import ROOT
+from common.image import assemble, declared
 
 # The oldest that we support, and the one that Debian 12 has; `sys.executable` has to be of the same minor version.
 PYTHON: Final = "3.11"
 PACKAGES: Final = (
     *(
         "base-files",
+        "base-passwd",
         "netbase",
         "tzdata",
         "media-types",
@@ -37,8 +38,6 @@ PACKAGES: Final = (
     *("libsqlite3-0", "libcrypt1", "libdb5.3", "libnsl2", "libtirpc3", "libncursesw6", "libtinfo6"),
     *("libreadline8", f"libpython{PYTHON}-minimal", f"libpython{PYTHON}-stdlib", f"python{PYTHON}-minimal"),
 )
-# As the Dockerfile says.
-USER: Final = 65532
 _LAYER: Final = "application/vnd.oci.image.layer.v1.tar+gzip"
 _CONFIG: Final = "application/vnd.oci.image.config.v1+json"
 _MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
@@ -58,14 +57,10 @@ def servicetokens(work: Path, *names: str) -> Path:
     """Build the image of operator and validator under *names*; return the archive."""
     root = work / "root"
     _python(work / "packages", root)
-    command = [ROOT / "operator" / "assemble.sh", root / "app"]
-    environment = {**os.environ, "PYTHON": sys.executable}
-    subprocess.run(command, env=environment, check=True, capture_output=True)
-    settings = Settings(
-        ("python3", "-m", "servicetokens"),
-        {"PATH": "/usr/bin", "PYTHONPATH": "/app", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"},
-        f"{USER}:{USER}",
-    )
+    assemble(root / "app")
+    image = declared()
+    environment = {"PATH": "/usr/bin", **image.environment}
+    settings = Settings(image.entrypoint, environment, f"{image.user}:{image.user}")
     return _archive(root, work / "servicetokens.tar", names, settings)
 
 
@@ -89,9 +84,12 @@ def _python(packages: Path, root: Path) -> None:
         subprocess.run(["dpkg-deb", "-x", package, root], check=True)
     for left in ("doc", "man", "locale", "lintian"):
         shutil.rmtree(root / "usr" / "share" / left, ignore_errors=True)
-    (root / "usr" / "bin" / "python3").symlink_to(f"python{PYTHON}")
+    # What the base image calls it.
+    (root / "usr" / "bin" / "python").symlink_to(f"python{PYTHON}")
     (root / "tmp").mkdir(mode=0o1777, exist_ok=True)
-    (root / "etc" / "passwd").write_text(f"nobody:x:{USER}:{USER}:nobody:/:/sbin/nologin\n")
+    # As the packages' own scripts do; no user of ours.
+    for name in ("passwd", "group"):
+        shutil.copy(root / "usr" / "share" / "base-passwd" / f"{name}.master", root / "etc" / name)
 
 
 def _archive(root: Path, target: Path, names: Sequence[str], settings: Settings) -> Path:

@@ -1,7 +1,6 @@
 """What the image holds, put together in a folder by the script that its Dockerfile runs."""
 
 import hashlib
-import os
 import re
 import subprocess
 import sys
@@ -9,37 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from common.image import DOCKERFILE, assemble, declared
 from common.world import ROOT
-from controlplane.waiting import patient
 from pages import licences
 from servicetokens import __version__
 
-ASSEMBLE = ROOT / "operator" / "assemble.sh"
-DOCKERFILE = (ROOT / "operator" / "Dockerfile").read_text()
+# The first test waits for pip to fetch and unpack everything, perhaps on a busy machine.
+pytestmark = pytest.mark.timeout(1000)
 IGNORED = (ROOT / ".dockerignore").read_text()
-# pip fetches and unpacks what the operator needs.
-SECONDS = 110
-
-
-def assemble(target: Path) -> Path:
-    """Put everything into *target*."""
-    environment = {"PATH": os.environ["PATH"], "HOME": str(target.parent), "PYTHON": sys.executable}
-    done = subprocess.run(
-        [ASSEMBLE, target],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=patient(SECONDS),
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return target
-
-
-@pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Everything."""
-    return assemble(tmp_path_factory.mktemp("image") / "app")
 
 
 def run(app: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -91,19 +67,18 @@ def test_it_holds_what_is_pinned_and_no_tests(app: Path) -> None:
 
 
 def test_the_same_tree_gives_the_same_bytes(app: Path, tmp_path: Path) -> None:
-    """Also in another folder, at another time."""
+    """Also in another folder, at another time; files and folders have the same times."""
     assert digests(assemble(tmp_path / "again")) == digests(app)
 
 
 def digests(directory: Path) -> dict[str, tuple[int, str]]:
-    """Return time and hash of every file."""
+    """Return time and hash of every file, and the time of every folder, *directory* included."""
     return {
         str(path.relative_to(directory)): (
             int(path.stat().st_mtime),
-            hashlib.sha256(path.read_bytes()).hexdigest(),
+            hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "",
         )
-        for path in sorted(directory.rglob("*"))
-        if path.is_file()
+        for path in (directory, *sorted(directory.rglob("*")))
     }
 
 
@@ -116,6 +91,9 @@ def test_the_dockerfile_copies_what_the_script_needs_and_runs_as_nobody() -> Non
     }
     assert copied == {line[1:] for line in IGNORED.splitlines() if line.startswith("!")}
     assert all((ROOT / name).exists() for name in copied)
-    assert re.findall(r"^USER (.*)$", DOCKERFILE, re.MULTILINE) == ["65532:65532"]
-    assert "RUN operator/assemble.sh /app" in DOCKERFILE
-    assert 'ENTRYPOINT ["python", "-m", "servicetokens"]' in DOCKERFILE
+    image = declared()
+    assert (image.entrypoint, image.user) == (("python", "-m", "servicetokens"), 65532)
+    assert image.environment["PYTHONPATH"] == "/app"
+    assert "RUN operator/assemble.sh /image/app" in DOCKERFILE
+    # A folder that COPY creates has the time of the build, and each build would be another layer.
+    assert re.findall(r"^COPY --from=.*$", DOCKERFILE, re.MULTILINE) == ["COPY --from=build /image /"]

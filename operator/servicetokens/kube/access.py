@@ -84,6 +84,8 @@ def find_files(
     kubeconfig: str | None, environment: Mapping[str, str] = os.environ, *, personal: bool = False
 ) -> tuple[Path, ...]:
     """Return the kubeconfig files that kubectl would merge; none where there is no kubeconfig."""
+    # A user without an entry in passwd has no home directory; this is what container runtimes set it to.
+    os.environ.setdefault("HOME", "/")
     if kubeconfig:
         return (Path(kubeconfig).expanduser(),)
     if listed := environment.get("KUBECONFIG"):
