@@ -55,6 +55,7 @@ def of_validator() -> list[Described]:
         FakeClock(),
         usage=lambda: UsageNumbers(0, 0, 0),
         certificate_end=lambda: 1.0,
+        keys_usable=lambda: True,
         connections=lambda: {"forwardauth": 0},
     )
     return _described(collector.collect())

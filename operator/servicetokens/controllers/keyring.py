@@ -1,4 +1,4 @@
-"""The operator's keys: made once, read again now and then, never made anew while a token depends on them."""
+"""The operator's keys: made once, read again every few seconds, never made anew while a token depends on them."""
 
 import asyncio
 import base64
@@ -13,10 +13,9 @@ from servicetokens.tokens.verifier import FIRST_KEY, KEY_BYTES, InvalidKeyRing, 
 
 _log = get_logger(__name__)
 
-# A second key is a planned act, and idle operators shall ask for nothing; a lost one is looked for often: nothing can
-# be minted until it is back.
-_PERIOD: Final = 300.0
-_PERIOD_WITHOUT_KEYS: Final = 5.0
+# What is minted with a key that is lost is lost, too, so a loss has to be noticed within seconds. These are a dozen
+# requests a minute; those for the Lease are sixty.
+_PERIOD: Final = 5.0
 
 
 class SecretStore(Protocol):
@@ -76,7 +75,7 @@ class KeyringKeeper:
     async def run(self) -> None:
         """Keep refreshing, for ever."""
         while True:
-            await asyncio.sleep(_PERIOD if self._ring else _PERIOD_WITHOUT_KEYS)
+            await asyncio.sleep(_PERIOD)
             await self.refresh()
 
     async def _read_or_create(self) -> KeyRing | None:

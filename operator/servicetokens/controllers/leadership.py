@@ -1,14 +1,19 @@
 """One operator writes: the holder of a Lease. The others wait with warm caches.
 
-    leads      ├─ renew ─┼─ renew ─┼─ no answer ········│ deadline: ends itself
+    leads      ├─ renew ─┼─ renew ─┼─ no answer ········│ deadline: suspended, writes nothing
     the Lease                      ├──────────── duration ────────────│ another one may take it
     standby    ·························································├─ leads
 
 Two leaders would repair what the other is in the middle of: each sees a status before its Secret and mints
 again. resourceVersions let one of them win, so that it ends well, with needless mints on the way. Whoever
-cannot renew must therefore stop before anybody else may begin, even when its loop hangs or the process was
-frozen: a thread looks at the clock and ends the process. Whether a Lease has ended is judged by our own clock
-since its last *change*, never by comparing the clocks of two machines.
+cannot renew must therefore stop before anybody else may begin: all that it is writing is cancelled at the deadline.
+When its loop hangs nothing can be cancelled: a thread looks at the clock and ends the process. Whether a Lease has
+ended is judged by our own clock since its last *change*, never by comparing the clocks of two machines.
+
+A suspended leader goes on if it renews a Lease that still names it: the API server replaces an object only at the
+resourceVersion that was read, and any other operator that led meanwhile would have left its name there, or none. So
+nobody did, and what it knows is as true as after any other moment without an answer. If the Lease names anybody else,
+or nobody, the process ends.
 """
 
 import asyncio
@@ -24,13 +29,16 @@ from servicetokens.kube.leases import Lease
 from servicetokens.kube.versions import version_number
 from servicetokens.runtime.clock import Clock
 from servicetokens.runtime.logs import get_logger
+from servicetokens.runtime.supervision import until_one_ends
 
 _log = get_logger(__name__)
 
 EXIT_LOST: Final = 17
-"""The exit code of an operator that could not renew its Lease, or lost it."""
+"""The exit code of an operator that lost its Lease, or that hung for so long that it may have."""
 
 _WATCHDOG_PERIOD: Final = 0.25
+# So often the watchdog lets the event loop be late; a second, which every Lease has to spare.
+_LATE_LOOKS: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +105,12 @@ class Leadership:
         self._lease: Lease | None = None
         self._renewed_at: float | None = None
         self._given_up = threading.Event()
+        self._watchdog: threading.Thread | None = None
         self._problem = ""
+        self.held = asyncio.Event()
+        """Set while the Lease is ours to write under."""
+        self.suspended = asyncio.Event()
+        """Set while the Lease was ours and could not be renewed in time."""
 
     @property
     def problem(self) -> str:
@@ -107,30 +120,49 @@ class Leadership:
     @property
     def leads(self) -> bool:
         """Whether we hold the Lease and renewed it recently enough to be alone."""
-        at = self._renewed_at
-        return at is not None and self._clock.monotonic() - at < self._timing.deadline
+        at, watchdog = self._renewed_at, self._watchdog
+        is_recent = at is not None and self._clock.monotonic() - at < self._timing.deadline
+        return is_recent and watchdog is not None and watchdog.is_alive()
 
     async def acquire(self) -> None:
         """Wait until the Lease is ours, and have the watchdog look after it from then on."""
         while True:
             if await self._tried():
-                break
+                return
             await asyncio.sleep(self._timing.retry if self._problem else self._timing.standby)
-        _log.info("leading", identity=self._identity)
-        threading.Thread(target=self._watch, name="lease watchdog", daemon=True).start()
 
     async def run(self) -> None:
-        """Renew, for ever. Ends the process when somebody else holds the Lease."""
+        """Renew, for ever. Ends the process when the Lease is not ours any more."""
+        await until_one_ends({"renewals": self._renew(), "deadline": self._keep_deadline()})
+
+    async def _renew(self) -> None:
         while True:
             await asyncio.sleep(self._timing.retry)
-            if not await self._tried() and self._is_held_by_another():
-                _log.error("the Lease is lost", holder=self._seen[0] if self._seen else "")
-                self._end(EXIT_LOST)
+            await self._tried()
+
+    async def _keep_deadline(self) -> None:
+        """Suspend the leader when the Lease was not renewed in time."""
+        while True:
+            await asyncio.sleep(_WATCHDOG_PERIOD)
+            if self.held.is_set() and not self.leads:
+                self.held.clear()
+                self.suspended.set()
+                _log.error(
+                    "the Lease was not renewed in time; nothing is written until it is", reason=self._problem
+                )
+
+    def _end_if_lost(self, lease: Lease) -> None:
+        """End the process if we have led, and *lease*, which was read just now, does not name us any more."""
+        led = self._watchdog is not None
+        if led and lease.holder != self._identity and (lease.holder or self.suspended.is_set()):
+            _log.error("the Lease is lost", holder=lease.holder)
+            self._end(EXIT_LOST)
 
     async def release(self) -> None:
         """Give the Lease up, so that a standby takes over at once. The caller writes nothing any more."""
         lease, self._lease, self._renewed_at = self._lease, None, None
         self._given_up.set()
+        self.held.clear()
         if lease is None:
             return
         try:
@@ -160,12 +192,25 @@ class Leadership:
             self._problem = problem
             return False
         self._problem = ""
+        if taken:
+            self._go_on()
         return taken
+
+    def _go_on(self) -> None:
+        """Lead, from now on or again."""
+        if self._watchdog is None:
+            self._watchdog = threading.Thread(target=self._watch, name="lease watchdog", daemon=True)
+            self._watchdog.start()
+        if not self.held.is_set():
+            _log.info("leading", identity=self._identity)
+        self.suspended.clear()
+        self.held.set()
 
     async def _take(self) -> bool:
         begun = self._clock.monotonic()
         lease = await self._current()
         self._follow(lease)
+        self._end_if_lost(lease)
         if not self._may_take(lease, begun):
             return False
         taken = lease.taken_by(self._identity, self._timing.duration, self._clock.now())
@@ -201,17 +246,19 @@ class Leadership:
     def _may_take(self, lease: Lease, now: float) -> bool:
         if (lease.holder, lease.renewed) != self._seen:
             self._seen, self._seen_at = (lease.holder, lease.renewed), now
-        if not lease.holder or lease.holder == self._identity:
+        if lease.holder == self._identity:
             return True
-        return now - self._seen_at >= lease.seconds
-
-    def _is_held_by_another(self) -> bool:
-        return self._seen is not None and self._seen[0] not in {"", self._identity}
+        if self.suspended.is_set():
+            # Somebody may have led since, and given it up.
+            return False
+        return not lease.holder or now - self._seen_at >= lease.seconds
 
     def _watch(self) -> None:
-        """End the process when the Lease was not renewed in time. In a thread: the event loop may hang."""
+        """End the process when the event loop did not suspend the leader in time: it hangs."""
+        late = 0
         while not self._given_up.wait(_WATCHDOG_PERIOD):
-            if not self.leads:
+            late = 0 if self.leads or self.suspended.is_set() else late + 1
+            if late >= _LATE_LOOKS:
                 _log.error("the Lease was not renewed in time; ending before another operator begins")
                 self._end(EXIT_LOST)
                 return

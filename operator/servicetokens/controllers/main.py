@@ -5,10 +5,9 @@ health page up  →  CRDs fit  →  tokens listed  →  keys  →  the rest list
 """
 
 import asyncio
-import contextlib
 import os
 import sys
-from collections.abc import Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -30,7 +29,7 @@ from servicetokens.controllers.queue import WorkQueue
 from servicetokens.controllers.reconcile import Reconciler
 from servicetokens.controllers.resync import HISTORY_WENT_BACK, Resync
 from servicetokens.controllers.signals import end_on_signals
-from servicetokens.controllers.troubles import Troubles
+from servicetokens.controllers.streams import Streams, until_one_is_missing
 from servicetokens.controllers.wakeup import Wakeup
 from servicetokens.controllers.watching import watch
 from servicetokens.kube import crds
@@ -45,7 +44,9 @@ from servicetokens.runtime.clock import Clock, SystemClock
 from servicetokens.runtime.entropy import Entropy, os_entropy
 from servicetokens.runtime.health import AddressInUse, HealthServer
 from servicetokens.runtime.metrics import make_registry
+from servicetokens.runtime.readiness import Readiness
 from servicetokens.runtime.settings import InvalidSettings, OperatorSettings, build
+from servicetokens.runtime.supervision import PartEnded, Supervisor, end, until_one_ends
 from servicetokens.tokens.format import mint
 
 _log = logs.get_logger(__name__)
@@ -79,7 +80,8 @@ class Operator:
         self._caches = Caches()
         self._went_back = asyncio.Event()
         self._queue = WorkQueue()
-        self._troubles = Troubles()
+        self._readiness = Readiness()
+        self._supervisor = Supervisor(self._readiness, expected=(KubeError, NotConfigured))
         self._keys = KeyringKeeper(
             secrets,
             settings.namespace,
@@ -129,7 +131,9 @@ class Operator:
             clock=clock,
         )
         self._reconciler = Reconciler(self._caches, gatherer, executor, objects, self._deadlines, clock)
-        self._pool = WorkerPool(self._queue, happenings.observed(self._reconcile), self._troubles)
+        self._pool = WorkerPool(
+            self._queue, happenings.observed(self._reconcile), self._readiness, self._supervisor
+        )
         self._leadership: Leadership | None = None
         if settings.leader_election:
             # Pods of one name exist one after another, and processes on one host may exist at once.
@@ -148,12 +152,15 @@ class Operator:
             self.issuer = Issuer(
                 secrets, settings.namespace, clock, names=settings.certificate_name, leads=self._leads
             )
+        self._streams = Streams(self._readiness, settings.watch_namespace, secrets=settings.watch_secrets)
         self._schema_period = schema_period
         self._listed = asyncio.Event()
+        self._leading = self._leadership.held if self._leadership else asyncio.Event()
+        self._suspended = self._leadership.suspended if self._leadership else asyncio.Event()
 
     def missing(self) -> Sequence[str]:
         """Say what is missing until the operator is ready, a sentence each."""
-        found = list(self._troubles.sentences)
+        found = self._readiness.missing
         if not self._listed.is_set():
             found.append("the objects have not been listed yet")
         if self._keys.error:
@@ -177,40 +184,49 @@ class Operator:
         )
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until *stop* is set. Whatever fails is tried again, visibly."""
-        stopped = asyncio.create_task(stop.wait())
-        leading = asyncio.create_task(self._lead())
-        working = asyncio.create_task(self._work(stop))
+        """Work until *stop* is set. Whatever fails is tried again, visibly.
+
+        Raises:
+            PartEnded: the supervision itself has ended.
+        """
+        leading = self._supervisor.start("leader election", self._lead)
+        working = self._supervisor.start("workers", self._work)
+        watching = self._supervisor.start("watches", partial(self._watch, stop))
+        stopped = asyncio.create_task(stop.wait(), name="supervision of signals")
         try:
-            while True:
-                await asyncio.wait({working, stopped}, return_when=asyncio.FIRST_COMPLETED)
-                if stop.is_set():
-                    break
-                await _end(working)
-                await _sleep_unless(stop, _RETRY_SECONDS)
-                working = asyncio.create_task(self._work(stop))
+            await asyncio.wait({leading, working, watching, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if not stop.is_set():
+                message = "the supervision of the operator's parts has ended"
+                raise PartEnded(message)
         finally:
+            self._supervisor.stop()
             stopped.cancel()
-            working.cancel()
-            await _end(leading)
+            watching.cancel()
+            await end(leading)
             await self._pool.drain()
+            await end(working)
             # Before the watches have ended, which takes a while: a standby waits for the Lease.
             if self._leadership is not None:
                 await self._leadership.release()
-            await asyncio.gather(working, return_exceptions=True)
+            await asyncio.gather(watching, return_exceptions=True)
 
     async def _lead(self) -> None:
-        """Let the workers go once everything is listed and nobody else writes, and keep it so.
-
-        A standby does all the rest: its caches are warm, its queue is full of what may be to do, and it is ready.
-        """
+        """Let the workers go once all is listed and nobody else writes; a standby does all the rest, and is ready."""
         await self._listed.wait()
-        if self._leadership is not None:
+        if self._leadership is None:
+            self._leading.set()
+            await asyncio.Event().wait()
+        else:
             await self._leadership.acquire()
-        self._pool.start()
-        _log.info("working", tokens=len(self._caches.tokens), accounts=len(self._caches.accounts))
-        if self._leadership is not None:
             await self._leadership.run()
+
+    async def _work(self) -> None:
+        """Run the workers while this operator leads; what they are at when it is suspended is cancelled."""
+        ended = "leadership"
+        while ended == "leadership":
+            await self._leading.wait()
+            _log.info("working", tokens=len(self._caches.tokens), accounts=len(self._caches.accounts))
+            ended = await until_one_ends({"workers": self._pool.run(), "leadership": self._suspended.wait()})
 
     def _leads(self) -> bool:
         """Say whether this operator may write."""
@@ -224,53 +240,65 @@ class Operator:
             raise ApiUnavailable(HISTORY_WENT_BACK)
         return await self._reconciler.reconcile(key)
 
-    async def _work(self, stop: asyncio.Event) -> None:
-        """Start everything and watch, until *stop* is set or something fails; then say what."""
+    async def _watch(self, stop: asyncio.Event) -> None:
+        """Check and list everything, then watch and do what goes on beside, until something of it ends."""
         try:
             await self._prepare()
-            await _until_one_ends(self._everything_that_goes_on(stop))
-        except HistoryWentBack as error:
-            self._troubles.found("start", str(error))
+            ended = await until_one_ends(self._everything_that_goes_on(stop))
+        except HistoryWentBack:
             self._forget_everything()
-        except (KubeError, NotConfigured) as error:
-            self._troubles.found("start", str(error))
-        except Exception as error:  # noqa: BLE001 - kopf raises whatever failed, and most of it passes
-            self._troubles.found("watch", f"watching ended: {type(error).__name__}: {error}")
+            raise
+        except (KubeError, NotConfigured, PartEnded):
+            raise
+        except Exception as error:
+            # kopf raises whatever failed, and most of it passes.
+            message = f"watching ended: {type(error).__name__}: {error}"
+            raise PartEnded(message) from error
+        message = f"'{ended}' has ended"
+        raise PartEnded(message)
 
     async def _prepare(self) -> None:
         """Check the CRDs and list everything. Raises `KubeError`."""
         while (trouble := await crds.find_trouble(self._api)) is not None:
-            self._troubles.found("crds", trouble)
+            self._readiness.set("crds", trouble)
             await asyncio.sleep(_RETRY_SECONDS)
-        self._troubles.over("crds")
+        self._readiness.clear("crds")
         await self._resync.tokens()
         await self._keys.refresh()
         await self._resync.others()
         self._listed.set()
-        self._troubles.over("start", "watch")
         # Also when kopf finds nothing: what it would have found may be what was deleted.
         self._resync.soon()
 
-    def _everything_that_goes_on(self, stop: asyncio.Event) -> Iterator[Coroutine[Any, Any, None]]:
-        """What wakes objects. It ends as a whole, also when the CRDs do not fit any more: nothing new begins then."""
-        yield watch(
+    def _everything_that_goes_on(self, stop: asyncio.Event) -> Mapping[str, Coroutine[Any, Any, Any]]:
+        """What wakes objects. It ends as a whole when the watches do, or when the CRDs do not fit any more."""
+        works: dict[str, Callable[[], Awaitable[Any]]] = {
+            "deadlines": self._deadlines.run,
+            "key ring": self._keys.run,
+            "proof of revocations": self._enforcements.run,
+            "resync": self._resync.run,
+        }
+        if self.issuer is not None:
+            works["certificate"] = self.issuer.run
+        if not self._settings.watch_secrets:
+            works["visits"] = self._resync.visit
+        keep = partial(self._supervisor.keep, passes=(HistoryWentBack,))
+        kopf = watch(
             self._api,
             self._wakeup,
             stop,
             namespaces=self._settings.watch_namespace,
             watches_secrets=self._settings.watch_secrets,
             begun=self._resync.soon,
+            streams=self._streams,
         )
-        yield self._until_history_went_back()
-        yield crds.until_unfit(self._api, self._schema_period)
-        yield self._deadlines.run()
-        yield self._keys.run()
-        yield self._enforcements.run()
-        if self.issuer is not None:
-            yield self.issuer.run()
-        yield self._resync.run()
-        if not self._settings.watch_secrets:
-            yield self._resync.visit()
+        return {
+            "kopf": kopf,
+            "kopf's tasks": until_one_is_missing(),
+            "history": self._until_history_went_back(),
+            "schema": crds.until_unfit(self._api, self._schema_period),
+            **{name: keep(name, work) for name, work in works.items()},
+        }
 
     async def _until_history_went_back(self) -> None:
         await self._went_back.wait()
@@ -301,6 +329,7 @@ async def run(settings: OperatorSettings) -> None:
     Raises:
         NotConfigured: there is no way to reach an API server.
         AddressInUse: the health address cannot be listened on.
+        PartEnded: see `Operator.run`.
     """
     stop = asyncio.Event()
     end_on_signals(stop)
@@ -313,29 +342,6 @@ async def run(settings: OperatorSettings) -> None:
         finally:
             await health.stop()
     _log.info("ended")
-
-
-async def _until_one_ends(works: Iterable[Coroutine[Any, Any, None]]) -> None:
-    """Run all *works* until the first one ends, then end the others; raise what it raised."""
-    tasks = [asyncio.create_task(work) for work in works]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def _end(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-
-
-async def _sleep_unless(stop: asyncio.Event, seconds: float) -> None:
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(stop.wait(), seconds)
 
 
 @click.command(context_settings={"auto_envvar_prefix": "SERVICETOKENS", "show_default": True})
@@ -388,6 +394,6 @@ def command(**flags: Any) -> None:
     logs.configure(settings.log_level, settings.log_format)
     try:
         asyncio.run(run(settings))
-    except (NotConfigured, AddressInUse) as error:
+    except (NotConfigured, AddressInUse, PartEnded) as error:
         click.echo(f"servicetokens operator: {error}", err=True)
         sys.exit(1)

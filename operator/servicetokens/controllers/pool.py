@@ -6,7 +6,6 @@ from typing import Final
 
 from servicetokens.controllers.keys import Key
 from servicetokens.controllers.queue import WorkQueue
-from servicetokens.controllers.troubles import Troubles
 from servicetokens.kube.errors import (
     ApiUnavailable,
     Conflict,
@@ -16,6 +15,8 @@ from servicetokens.kube.errors import (
     Unauthorized,
 )
 from servicetokens.runtime.logs import get_logger
+from servicetokens.runtime.readiness import Readiness
+from servicetokens.runtime.supervision import Supervisor, end
 
 _log = get_logger(__name__)
 
@@ -30,39 +31,54 @@ Reconcile = Callable[[Key], Awaitable[bool]]
 class WorkerPool:
     """Runs *reconcile* for every key of the queue, each key by one worker at a time."""
 
-    def __init__(self, queue: WorkQueue, reconcile: Reconcile, troubles: Troubles) -> None:
+    def __init__(
+        self, queue: WorkQueue, reconcile: Reconcile, readiness: Readiness, supervisor: Supervisor
+    ) -> None:
         self._queue = queue
         self._reconcile = reconcile
-        self._troubles = troubles
-        self._tasks: list[asyncio.Task[None]] = []
+        self._readiness = readiness
+        self._supervisor = supervisor
+        self._keepers: list[asyncio.Task[None]] = []
         self._idle: set[asyncio.Task[None]] = set()
         # Others may succeed meanwhile: a right is not missing for everything.
         self._refused: set[Key] = set()
         self._draining = False
 
-    def start(self) -> None:
-        """Start the workers, if they are not running yet."""
-        if not self._tasks:
-            self._tasks = [asyncio.create_task(self._work(), name=f"worker {n}") for n in range(WORKERS)]
+    async def run(self) -> None:
+        """Run the workers for ever, or until `drain`. Returns when the supervision of one has ended."""
+        self._keepers = [self._supervisor.start(f"worker {number}", self._work) for number in range(WORKERS)]
+        try:
+            await asyncio.wait(self._keepers, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            if not self._draining:
+                await end(*self._keepers)
 
     async def drain(self) -> None:
-        """Let every worker finish what it is at, take nothing new, and return within seconds."""
+        """Let every worker finish what it is at, take nothing new, and return within seconds.
+
+        The supervisor has been told to stop.
+        """
         self._draining = True
         for task in self._idle:
             task.cancel()
-        if self._tasks:
-            _, late = await asyncio.wait(self._tasks, timeout=_DRAIN_SECONDS)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._keepers:
+            await asyncio.wait(self._keepers, timeout=_DRAIN_SECONDS)
+            await end(*self._keepers)
 
     async def _work(self) -> None:
         me = asyncio.current_task()
         while not self._draining and me is not None:
             self._idle.add(me)
-            key = await self._queue.get()
-            self._idle.discard(me)
-            await self._handle(key)
+            try:
+                key = await self._queue.get()
+            finally:
+                self._idle.discard(me)
+            try:
+                await self._handle(key)
+            except BaseException:
+                # A worker that is ended in the middle must give its key back, or nobody would ever get it again.
+                self._queue.failed(key)
+                raise
 
     async def _handle(self, key: Key) -> None:
         try:
@@ -72,14 +88,14 @@ class WorkerPool:
             self._report(key, error, delay)
         except NotConfigured as error:
             self._queue.failed(key)
-            self._troubles.found("credentials", str(error))
+            self._readiness.set("credentials", str(error))
         except Exception:  # noqa: BLE001 - a defect must cost one object, not the worker
             delay = self._queue.failed(key)
             _log.exception("a defect in the operator", **key.fields, retry_in=round(delay, 2))
         else:
             self._queue.done(key)
             self._refused.discard(key)
-            self._troubles.over("credentials", "api", *(() if self._refused else ("rights",)))
+            self._readiness.clear("credentials", "api", *(() if self._refused else ("rights",)))
             if again:
                 self._queue.add(key)
 
@@ -89,11 +105,11 @@ class WorkerPool:
             _log.debug("somebody else wrote first", **key.fields)
         elif isinstance(error, Unauthorized):
             sentence = f"the API server does not accept our credentials: {error.message}"
-            self._troubles.found("credentials", sentence)
+            self._readiness.set("credentials", sentence)
         elif isinstance(error, Forbidden) and error.lacks_right:
             self._refused.add(key)
-            self._troubles.found("rights", f"a right is missing: {error.message}")
+            self._readiness.set("rights", f"a right is missing: {error.message}")
         elif isinstance(error, ApiUnavailable):
-            self._troubles.found("api", error.message)
+            self._readiness.set("api", error.message)
         else:
             _log.warning("will be tried again", **key.fields, error=error.message, retry_in=round(delay, 2))

@@ -10,7 +10,6 @@ import asyncio
 import itertools
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping
-from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
@@ -19,6 +18,7 @@ import kopf
 from servicetokens.api import names
 from servicetokens.controllers.resync import SELECTOR
 from servicetokens.controllers.signals import end_on_signals
+from servicetokens.controllers.streams import Streams, is_of_kopf
 from servicetokens.controllers.wakeup import Wakeup
 from servicetokens.kube.client import Api
 from servicetokens.runtime.logs import get_logger
@@ -31,17 +31,21 @@ _IDLE_SECONDS: Final = 0.01
 
 _END_SECONDS: Final = 3.0
 _CLOSE_SECONDS: Final = 0.1
-_PACKAGE: Final = str(Path(kopf.__file__).parent)
+# For kopf's peering, which is switched off. Without one kopf asks for the user's name, which a container may not have.
+_IDENTITY: Final[Any] = "servicetokens-operator"
 
 Take = Callable[[Mapping[str, Any]], None]
 
 
 class _Forever:
-    """Delays between kopf's tries, without an end: its default gives up after a minute, and with it the process."""
+    """Delays between kopf's tries, in seconds, without an end: its default gives up after a minute.
+
+    After an outage everything waits for the last one of these; a try costs a connection that is refused.
+    """
 
     def __iter__(self) -> Iterator[float]:
-        yield from (1, 2, 5, 10)
-        yield from itertools.repeat(30)
+        yield from (0.5, 1)
+        yield from itertools.repeat(2)
 
 
 class _NoDiffBase(kopf.DiffBaseStorage):
@@ -65,10 +69,12 @@ async def watch(
     namespaces: Collection[str],
     watches_secrets: bool,
     begun: Callable[[], None],
+    streams: Streams,
 ) -> None:
     """Watch until *stop* is set (then return), or until kopf gives up (then raise what it raised).
 
-    *begun* is called for every object that kopf shows because a watch of its has begun, or begun anew.
+    *begun* is called for every object that kopf shows because a watch of its has begun, or begun anew; *streams*
+    learns whether the watches are open.
 
     kopf is started by its parts: its own ending waits for tasks of its that never end once one of them has
     failed, as after a CRD was deleted.
@@ -76,9 +82,11 @@ async def watch(
     # A watcher of kopf's that is ended while it hands a new object to its scheduler drops the coroutine.
     warnings.filterwarnings("ignore", "coroutine 'worker' was never awaited", RuntimeWarning)
     sessions: list[aiohttp.ClientSession] = []
+    streams.expect()
     tasks = await kopf.spawn_tasks(
-        registry=_registry(api, wakeup, sessions, begun, watches_secrets=watches_secrets),
+        registry=_registry(api, wakeup, sessions, begun, streams, watches_secrets=watches_secrets),
         settings=_settings(watches_secrets=watches_secrets),
+        identity=_IDENTITY,
         standalone=True,
         clusterwide=not namespaces,
         namespaces=list(namespaces),
@@ -108,17 +116,12 @@ async def _end_all() -> None:
         tasks = [
             task
             for task in asyncio.all_tasks()
-            if _is_of_kopf(task) and (is_last or not _serves_a_watcher(task))
+            if is_of_kopf(task) and (is_last or not _serves_a_watcher(task))
         ]
         for task in tasks:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks, timeout=_END_SECONDS)
-
-
-def _is_of_kopf(task: asyncio.Task[Any]) -> bool:
-    code = getattr(task.get_coro(), "cr_code", None)
-    return code is not None and code.co_filename.startswith(_PACKAGE)
 
 
 def _serves_a_watcher(task: asyncio.Task[Any]) -> bool:
@@ -137,6 +140,8 @@ def _settings(*, watches_secrets: bool) -> kopf.OperatorSettings:
     settings.persistence.diffbase_storage = _NoDiffBase()
     settings.posting.enabled = False
     settings.scanning.disabled = True
+    # Ten minutes after its tasks were ended kopf would kill the process; here they are ended to be started anew.
+    settings.process.ultimate_exiting_timeout = None
     if watches_secrets:
         settings.watching.label_selectors["v1", "secrets"] = SELECTOR
     return settings
@@ -147,13 +152,14 @@ def _registry(
     wakeup: Wakeup,
     sessions: list[aiohttp.ClientSession],
     begun: Callable[[], None],
+    streams: Streams,
     *,
     watches_secrets: bool,
 ) -> kopf.OperatorRegistry:
     registry = kopf.OperatorRegistry()
 
     async def login(**_: Any) -> kopf.AiohttpSession:
-        server, session = await api.open_session()
+        server, session = await api.open_session(streams.trace())
         sessions.append(session)
         return kopf.AiohttpSession(server=server, aiohttp_session=session)
 

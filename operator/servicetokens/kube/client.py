@@ -103,15 +103,19 @@ class Api:
         """Close all connections."""
         await self._session.close()
 
-    async def open_session(self) -> tuple[str, aiohttp.ClientSession]:
+    async def open_session(self, *traces: aiohttp.TraceConfig) -> tuple[str, aiohttp.ClientSession]:
         """Return the server's address and an HTTP session with our credentials; the caller closes it.
 
         For a library that does its own requests and takes over the session; it gets no limit of connections.
+        *traces* observe its requests.
         """
         access = await self._reload(self._access)
         headers = CIMultiDict([*_BASE_HEADERS.items(), *access.headers])
         session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, ssl=access.tls), headers=headers, proxy=access.proxy
+            connector=aiohttp.TCPConnector(limit=0, ssl=access.tls),
+            headers=headers,
+            proxy=access.proxy,
+            trace_configs=list(traces),
         )
         return str(access.server).rstrip("/"), session
 

@@ -5,7 +5,6 @@ can write. The only module that imports grpc, which is an extra.
 """
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 from typing import Any, Final
@@ -133,7 +132,6 @@ class GrpcService:
         self._options = (*_OPTIONS, ("grpc.max_allowed_incoming_connections", max_connections))
         self._health = health.aio.HealthServicer()
         self._server: Any = None
-        self._following: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Listen. Raises `AddressInUse`."""
@@ -150,15 +148,10 @@ class GrpcService:
             message = f"cannot listen on {self._address} for gRPC; free the port, or choose another one"
             raise AddressInUse(message) from error
         await self._server.start()
-        self._following = asyncio.create_task(self._follow_readiness())
         _log.info("listening", address=str(self._address), tls=False)
 
     async def drain(self, *, seconds: float) -> None:
         """End every call within *seconds*, and take no new ones."""
-        if self._following is not None:
-            self._following.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._following
         if self._server is not None:
             await self._health.enter_graceful_shutdown()
             await self._server.stop(seconds)
@@ -166,7 +159,7 @@ class GrpcService:
     async def _check(self, message: bytes, _context: object) -> bytes:
         return self._checks.answer(message)
 
-    async def _follow_readiness(self) -> None:
+    async def run(self) -> None:
         """Tell those who watch our health. Envoy takes an endpoint out whose health is not `SERVING`."""
         while True:
             serving = health_pb2.HealthCheckResponse.SERVING

@@ -1,7 +1,8 @@
 """The operator's HMAC keys, read from their Secret: at start, now and then, and when a new one is in use.
 
-The only Secret that the validator reads. While it is missing or cannot be used nothing can be verified, and
-the index answers nothing; a key ring that was read stays in use while the API server cannot be asked.
+The only Secret that the validator reads. A key ring that was read stays in use, also while the Secret is missing or
+damaged: tokens that are in use must not be refused because of a mistake that a backup mends. Before one was read
+nothing can be verified, and the index answers nothing.
 """
 
 import asyncio
@@ -11,11 +12,12 @@ from servicetokens.api.names import KEYS_SECRET
 from servicetokens.authn.index import Index
 from servicetokens.kube.errors import KubeError, NotConfigured, NotFound
 from servicetokens.runtime.logs import get_logger
+from servicetokens.runtime.readiness import Readiness
 from servicetokens.tokens.verifier import InvalidKeyRing, KeyRing
 
 _log = get_logger(__name__)
 
-_TOPIC: Final = "keys"
+_TOPIC: Final = "key Secret"
 _PERIOD: Final = 60.0
 # The operator makes the first key within seconds of its start.
 _RETRY: Final = 2.0
@@ -34,13 +36,16 @@ class Secrets(Protocol):
 class KeyReader:
     """Keeps the key ring of an index right."""
 
-    def __init__(self, secrets: Secrets, namespace: str, index: Index) -> None:
-        """Nothing is read until `run`."""
+    def __init__(self, secrets: Secrets, namespace: str, index: Index, readiness: Readiness) -> None:
+        """Nothing is read until `run`. *readiness* learns when the keys in use are not those of the Secret."""
         self._secrets = secrets
         self._namespace = namespace
         self._index = index
+        self._readiness = readiness
         self._wanted = asyncio.Event()
         self._problem = ""
+        self.usable: bool | None = None
+        """Whether the Secret could be used the last time it was read; None before that."""
         index.hold(_TOPIC, self._sentence("has not been read yet"))
 
     def want(self) -> None:
@@ -64,10 +69,10 @@ class KeyReader:
             secret = await self._secrets.get(self._namespace, KEYS_SECRET)
             keys = KeyRing.from_secret_data(_data_of(secret))
         except NotFound:
-            self._hold("is not there; the operator creates it at its start")
+            self._lose("does not exist", "the operator creates it when it starts, unless tokens exist")
             return False
         except InvalidKeyRing as error:
-            self._hold(f"cannot be used: {error}; restore it from a backup")
+            self._lose(f"cannot be used: {error}", "")
             return False
         except (KubeError, NotConfigured) as error:
             if self._index.keys is None:
@@ -76,13 +81,28 @@ class KeyReader:
         self._use(keys)
         return True
 
+    def _lose(self, what: str, before: str) -> None:
+        """Go on with the keys in memory if there are any; *before* is said where there never were."""
+        self.usable = False
+        remedy = 'restore it from a backup (runbook "The keys")'
+        if self._index.keys is None:
+            self._hold(f"{what}; {before + '; if they do, ' if before else ''}{remedy}")
+            return
+        sentence = (
+            f"{self._sentence(what)}; tokens are validated with the keys in memory, and a validator that starts now "
+            f"has none: {remedy}"
+        )
+        self._readiness.set(_TOPIC, sentence, essential=False)
+
     def _use(self, keys: KeyRing) -> None:
         # The same object stays in use while the keys are the same: decisions depend on it.
         if keys != self._index.keys:
             self._index.set_keys(keys)
             _log.info("keys read", keys=sorted(keys.ids))
         self._index.release(_TOPIC)
+        self._readiness.clear(_TOPIC)
         self._problem = ""
+        self.usable = True
 
     def _hold(self, what: str) -> None:
         problem = self._sentence(what)

@@ -18,6 +18,7 @@ from servicetokens.kube.errors import KubeError, NotConfigured
 from servicetokens.kube.presence import feed_name
 from servicetokens.kube.watch import Feed, Surroundings
 from servicetokens.runtime.logs import get_logger
+from servicetokens.runtime.supervision import PartEnded, describe_end, end
 
 _log = get_logger(__name__)
 
@@ -60,25 +61,22 @@ class SchemaGuard:
     """Keeps the index from answering while the CRDs are missing, or older than this code."""
 
     def __init__(self, api: Api, index: Index) -> None:
-        """Nothing is checked until `wait` or `run`."""
+        """Nothing is checked until `run`."""
         self._api = api
         self._index = index
         self._said = ""
         self._checked = False
+        self.fits = asyncio.Event()
+        """Set once the CRDs have been found to fit."""
         index.hold(_SCHEMA, "the CRDs have not been checked yet")
-
-    async def wait(self) -> None:
-        """Check until the CRDs fit."""
-        while True:
-            if await self._check():
-                return
-            await asyncio.sleep(_SCHEMA_RETRY)
 
     async def run(self) -> None:
         """Keep checking, for ever: an older CRD may be applied by mistake at any time."""
         while True:
-            await asyncio.sleep(_SCHEMA_PERIOD)
-            await self.wait()
+            is_good = await self._check()
+            if is_good:
+                self.fits.set()
+            await asyncio.sleep(_SCHEMA_PERIOD if is_good else _SCHEMA_RETRY)
 
     async def _check(self) -> bool:
         try:
@@ -133,22 +131,30 @@ class Followers:
                 return
 
     async def run(self) -> None:
-        """Follow all feeds, for ever. Raises only what is a defect."""
+        """Follow all feeds, for ever.
+
+        Raises:
+            PartEnded: one has ended, by a defect or because it was cancelled. All are listed again when this is called
+                again: nobody knows what it has missed.
+        """
         while True:
-            again = asyncio.create_task(self._again.wait())
-            following = {asyncio.create_task(feed.run()) for feed in self._feeds.values()}
+            again = asyncio.create_task(self._again.wait(), name="list again")
+            following = {
+                asyncio.create_task(feed.run(), name=f"watch {name}"): name
+                for name, feed in self._feeds.items()
+            }
             try:
-                done, _ = await asyncio.wait({again, *following}, return_when=asyncio.FIRST_COMPLETED)
-                for ended in done - {again}:
-                    ended.result()
+                await asyncio.wait({again, *following}, return_when=asyncio.FIRST_COMPLETED)
+                ended = [task for task in following if task.done()]
             finally:
-                for task in (again, *following):
-                    task.cancel()
-                await asyncio.gather(again, *following, return_exceptions=True)
+                await end(again, *following)
+                for feed in self._feeds.values():
+                    feed.start_over()
             self._again.clear()
-            for feed in self._feeds.values():
-                feed.start_over()
             self._rounds += 1
+            for task in ended:
+                message = f"the watch of {following[task]} ended: {describe_end(task)}"
+                raise PartEnded(message) from (None if task.cancelled() else task.exception())
 
 
 def make_feeds(index: Index, around: Surroundings, namespaces: tuple[str, ...]) -> dict[str, AnyFeed]:

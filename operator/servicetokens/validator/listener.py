@@ -63,7 +63,6 @@ class Listener:
         self._connections: set[Connection] = set()
         self._by_peer: Counter[tuple[int, int]] = Counter()
         self._servers: list[asyncio.Server] = []
-        self._sweeper: asyncio.Task[None] | None = None
 
     def __len__(self) -> int:
         """Return how many connections are open."""
@@ -95,7 +94,6 @@ class Listener:
         except OSError as error:
             message = f"cannot listen on {Address(host, port)} ({error.strerror or error})"
             raise AddressInUse(message) from error
-        self._sweeper = asyncio.create_task(self._sweep())
 
     async def drain(self, *, seconds: float) -> None:
         """Take no more connections, answer what is under way, and close everything within *seconds*."""
@@ -109,8 +107,6 @@ class Listener:
             await asyncio.sleep(0.05)
         for connection in tuple(self._connections):
             connection.abort()
-        if self._sweeper is not None:
-            self._sweeper.cancel()
 
     def admit(self, connection: Connection, transport: asyncio.Transport) -> tuple[HTTPStatus, str] | None:
         """See `Server`."""
@@ -136,8 +132,8 @@ class Listener:
             # Otherwise it would grow with every address that ever came.
             del self._by_peer[peer]
 
-    async def _sweep(self) -> None:
-        """Count the seconds and end what is overdue. One task for all, instead of a timer for each."""
+    async def run(self) -> None:
+        """Count the seconds and end what is overdue, for ever. One task for all, instead of a timer for each."""
         while True:
             await asyncio.sleep(_SWEEP_SECONDS)
             self.tick += 1

@@ -53,6 +53,10 @@ class Service(Protocol):
         """Listen. Raises `AddressInUse`."""
         ...
 
+    async def run(self) -> None:
+        """Do what goes on beside the requests, for ever."""
+        ...
+
     async def drain(self, *, seconds: float) -> None:
         """Take no more connections, answer what is under way, and close everything within *seconds*."""
         ...
@@ -131,6 +135,10 @@ class HttpService:
         """See `Service`."""
         await self._listener.start(*self._address, self._tls.context if self._tls else None)
         _log.info("listening", address=str(self._address), tls=self._tls is not None)
+
+    async def run(self) -> None:
+        """See `Service`."""
+        await self._listener.run()
 
     async def drain(self, *, seconds: float) -> None:
         """See `Service`."""

@@ -14,6 +14,7 @@ from servicetokens.kube.errors import NotConfigured
 from servicetokens.runtime import logs
 from servicetokens.runtime.health import AddressInUse, HealthServer
 from servicetokens.runtime.settings import InvalidSettings, ValidatorSettings, build
+from servicetokens.runtime.supervision import PartEnded
 from servicetokens.validator.listeners import MissingExtra
 from servicetokens.validator.process import Validator
 from servicetokens.validator.tls import ListenerTls, UnusableCertificate
@@ -27,6 +28,7 @@ async def run(settings: ValidatorSettings, tls: ListenerTls | None) -> None:
     Raises:
         NotConfigured: there is no way to reach an API server.
         AddressInUse: an address cannot be listened on.
+        PartEnded: see `Validator.run`.
     """
     stop, hurry = asyncio.Event(), asyncio.Event()
 
@@ -41,7 +43,10 @@ async def run(settings: ValidatorSettings, tls: ListenerTls | None) -> None:
     async with await Api.connect(settings.kubeconfig) as api:
         validator = Validator(api, settings, tls)
         health = HealthServer(
-            *settings.health_address, missing=validator.missing, registry=validator.registry()
+            *settings.health_address,
+            missing=validator.missing,
+            degraded=validator.degraded,
+            registry=validator.registry(),
         )
         await health.start()
         try:
@@ -147,6 +152,6 @@ def command(**flags: Any) -> None:
     logs.configure(settings.log_level, settings.log_format)
     try:
         uvloop.run(run(settings, _read_tls(settings)))
-    except (NotConfigured, AddressInUse, MissingExtra, UnusableCertificate) as error:
+    except (NotConfigured, AddressInUse, MissingExtra, PartEnded, UnusableCertificate) as error:
         click.echo(f"servicetokens validator: {error}", err=True)
         sys.exit(1)

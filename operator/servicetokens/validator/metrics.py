@@ -58,6 +58,7 @@ class ValidatorCollector(Collector):
         *,
         usage: Callable[[], UsageNumbers],
         certificate_end: Callable[[], float | None],
+        keys_usable: Callable[[], bool | None],
         connections: Callable[[], Mapping[str, int]],
     ) -> None:
         self._tallies = tuple(tallies)
@@ -65,6 +66,7 @@ class ValidatorCollector(Collector):
         self._clock = clock
         self._usage = usage
         self._certificate_end = certificate_end
+        self._keys_usable = keys_usable
         self._connections = connections
 
     def collect(self) -> Iterable[Metric]:
@@ -94,6 +96,11 @@ class ValidatorCollector(Collector):
             "servicetokens_validator_last_used_pending",
             "Tokens whose use is still to be written.",
             value=usage.pending,
+        )
+        yield GaugeMetricFamily(
+            "servicetokens_validator_key_secret_usable",
+            "1 if the Secret with the keys could be used when it was last read; at 0, those in memory are used.",
+            value=int(bool(self._keys_usable())),
         )
         yield gauge_by(
             "protocol",

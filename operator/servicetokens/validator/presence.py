@@ -88,6 +88,8 @@ class Presence:
         self._listing: asyncio.Task[None] | None = None
         self._wanted = asyncio.Event()
         self._problem = ""
+        self.announced = asyncio.Event()
+        """Set once the Lease has been written. Lists must begin only afterwards."""
         index.expect(
             _SOURCE,
             missing="the validator's Lease has not been written yet",
@@ -104,27 +106,38 @@ class Presence:
         self._wanted.set()
 
     async def announce(self) -> None:
-        """Write the Lease; try until that works. Lists must begin only afterwards."""
-        while True:
+        """Write the Lease; try until that works."""
+        while not self.announced.is_set():
             if await self._renew():
+                self.announced.set()
                 return
             await asyncio.sleep(_RETRY)
 
     async def run(self) -> None:
-        """Renew, for ever; and have everything listed again after it was too late once."""
+        """Write the Lease and renew it, for ever; have everything listed again after it was too late once."""
+        await self.announce()
         while True:
             await self._pause()
             if self._is_overdue():
                 self._lapse("the validator's Lease was not renewed in time")
             if await self._renew() and self._lapsed and self._listing is None:
-                self._listing = asyncio.create_task(self._list_again())
+                self._listing = asyncio.create_task(self._list_again(), name="wait for lists")
                 self._listing.add_done_callback(lambda _: self._wanted.set())
             if self._listing is not None and self._listing.done():
-                self._listing.result()
-                self._listing, self._lapsed = None, False
-                self._index.release(_HOLD)
-                _log.info("everything was listed again")
+                self._take_in(self._listing)
             await asyncio.sleep(_LEAST_GAP)
+
+    def _take_in(self, listing: asyncio.Task[None]) -> None:
+        """Answer again if *listing* was completed; else the next renewal has everything listed once more."""
+        self._listing = None
+        if listing.cancelled():
+            _log.warning("listing everything again", reason="the wait for the lists was cancelled")
+            self._wanted.set()
+            return
+        listing.result()
+        self._lapsed = False
+        self._index.release(_HOLD)
+        _log.info("everything was listed again")
 
     async def leave(self) -> None:
         """Take the Lease away: nothing is answered any more."""

@@ -9,7 +9,7 @@ import contextlib
 import ctypes
 import gc
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -20,6 +20,7 @@ from servicetokens.authn.authenticator import TokenAuthenticator
 from servicetokens.authn.decision import Accepted, Presented
 from servicetokens.authn.index import Index
 from servicetokens.kube.client import Api
+from servicetokens.kube.errors import KubeError, NotConfigured
 from servicetokens.kube.leases import LeaseStore
 from servicetokens.kube.objects import ObjectStore
 from servicetokens.kube.presence import count_validators, first_lease
@@ -29,7 +30,9 @@ from servicetokens.runtime import logs
 from servicetokens.runtime.clock import SystemClock
 from servicetokens.runtime.entropy import os_entropy
 from servicetokens.runtime.metrics import make_registry
+from servicetokens.runtime.readiness import Readiness
 from servicetokens.runtime.settings import ValidatorSettings
+from servicetokens.runtime.supervision import PartEnded, Supervisor, end
 from servicetokens.validator.audit import Acceptances, Refusals
 from servicetokens.validator.failures import FailureLimit
 from servicetokens.validator.keys import KeyReader
@@ -60,9 +63,11 @@ class Validator:
         self._clock = SystemClock()
         self._tls = tls
         self._draining = False
+        self._readiness = Readiness()
+        self._supervisor = Supervisor(self._readiness, expected=(KubeError, NotConfigured))
         self._troubles = Troubles()
         self._index = Index(max_staleness=settings.max_staleness)
-        self._keys = KeyReader(SecretStore(api), settings.namespace, self._index)
+        self._keys = KeyReader(SecretStore(api), settings.namespace, self._index, self._readiness)
         self._index.on_unknown_key = self._keys.want
         self._schemas = SchemaGuard(api, self._index)
         around = Surroundings(
@@ -111,6 +116,7 @@ class Validator:
                 self._clock,
                 usage=lambda: UsageNumbers(self._usage.writes, self._usage.failures, self._usage.pending),
                 certificate_end=lambda: self._tls.token_review.end if self._tls else None,
+                keys_usable=lambda: self._keys.usable,
                 connections=lambda: {one.protocol: one.connections for one in self._listeners},
             )
         )
@@ -119,9 +125,16 @@ class Validator:
         """Say what is missing until the validator is ready, a sentence each."""
         if self._draining:
             return ("ending",)
+        ended = self._readiness.missing
         problems = self._index.problems(self._clock.monotonic())
+        if not problems:
+            return ended
         lease = (self._presence.problem,) if self._presence.problem else ()
-        return (*problems, *lease, *self._troubles.sentences) if problems else ()
+        return (*ended, *problems, *lease, *self._troubles.sentences)
+
+    def degraded(self) -> Sequence[str]:
+        """Say what does not work although answers are given."""
+        return self._readiness.degraded
 
     def list_again(self) -> None:
         """List everything again, while answers go on from what is known."""
@@ -132,33 +145,42 @@ class Validator:
 
         Raises:
             AddressInUse: an address cannot be listened on.
+            PartEnded: the supervision itself has ended.
         """
-        stopped = asyncio.create_task(stop.wait())
+        stopped = asyncio.create_task(stop.wait(), name="supervision of signals")
         working: set[asyncio.Task[Any]] = set()
         try:
             for one in self._listeners:
                 await one.start()
-            working = {
-                asyncio.create_task(work)
-                for work in (
-                    self._learn(),
-                    self._keys.run(),
-                    self._reload_certificate(),
-                    self._report_left_out(),
-                )
-            }
-            done, _ = await asyncio.wait({stopped, *working}, return_when=asyncio.FIRST_COMPLETED)
-            if stopped in done:
-                await self._drain(hurry)
-            else:
-                # None of them ends but by a defect, which must not go unnoticed.
-                done.pop().result()
+            working = set(self._start_parts())
+            await asyncio.wait({stopped, *working}, return_when=asyncio.FIRST_COMPLETED)
+            if not stop.is_set():
+                message = "the supervision of the validator's parts has ended"
+                raise PartEnded(message)
+            await self._drain(hurry)
         finally:
-            for task in (stopped, *working):
-                task.cancel()
-            await asyncio.gather(stopped, *working, return_exceptions=True)
+            self._supervisor.stop()
+            await end(stopped, *working)
             await asyncio.gather(*(one.drain(seconds=0) for one in self._listeners))
             await self._presence.leave()
+
+    def _start_parts(self) -> Iterator[asyncio.Task[None]]:
+        """Start what goes on until the end.
+
+        Without those that are not essential, answers are as right as ever: taking the validator away would harm more
+        than it helps, and every other one would have the same defect.
+        """
+        start = self._supervisor.start
+        yield start("schema", self._schemas.run)
+        yield start("Lease", self._keep_lease)
+        yield start("watches", self._follow)
+        yield start("keys", self._keys.run)
+        yield start("lastUsedTime", self._usage.run, essential=False)
+        yield start("certificate", self._reload_certificate, essential=False)
+        yield start("memory", self._tidy_memory, essential=False)
+        yield start("audit", self._report_left_out, essential=False)
+        for one in self._listeners:
+            yield start(f"listener {one.protocol}", one.run, essential=False)
 
     async def _drain(self, hurry: asyncio.Event) -> None:
         """Tell everybody that we are leaving, serve on until they have noticed, and end."""
@@ -197,16 +219,15 @@ class Validator:
         self._acceptances.note(accepted, presented)
         self._usage.note(accepted)
 
-    async def _learn(self) -> None:
-        """Check the schemas, say that we are here, then follow the three kinds."""
-        await self._schemas.wait()
-        await self._presence.announce()
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._schemas.run())
-            group.create_task(self._presence.run())
-            group.create_task(self._followers.run())
-            group.create_task(self._usage.run())
-            group.create_task(self._tidy_memory())
+    async def _keep_lease(self) -> None:
+        """Say that we are here, once the schemas are known to fit, and keep saying so."""
+        await self._schemas.fits.wait()
+        await self._presence.run()
+
+    async def _follow(self) -> None:
+        """Follow the three kinds, from lists that began after the Lease was written."""
+        await self._presence.announced.wait()
+        await self._followers.run()
 
     async def _tidy_memory(self) -> None:
         """Once everything is known, spare the garbage collector looking through it again and again."""
@@ -218,6 +239,7 @@ class Validator:
         gc.freeze()
         _return_memory()
         _log.info("ready", tokens=len(self._index))
+        await asyncio.Event().wait()
 
     async def _report_left_out(self) -> None:
         """Say how many lines were left out of the log, also when no other line follows."""

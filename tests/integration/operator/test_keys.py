@@ -171,3 +171,47 @@ def run_keys(world: World, *flags: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*command, *flags], capture_output=True, text=True, timeout=patient(30), check=False
     )
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_keys_that_are_lost_under_running_processes(
+    world: World, namespace: str, tmp_path: Path, damaged: bool
+) -> None:
+    """The validator goes on with those in memory; the operator mints nothing and says so, until they are back."""
+    with world.operator(tmp_path / "operator.log", wait=False) as operator:
+        world.token(namespace)
+        value = world.until_ready(namespace)
+        with validator(world, tmp_path / "validator.log") as asked:
+            world.until(lambda: asked.forward(value).status == 200, "the token to be accepted")
+            keys = world.ok("GET", KEYS).body
+            lose(world, damaged=damaged)
+            world.until(
+                lambda: "restore it from a backup" in operator.page("/readyz")[1], "/readyz to say so"
+            )
+            world.token(namespace, "new")
+            world.until_reason(namespace, "Ready", "KeyMissing", "new")
+            assert world.secret(namespace, "new") is None
+            # It reads the Secret once a minute.
+            world.until(
+                lambda: "degraded: " in asked.page("/readyz")[1], "the validator to notice", timeout=90
+            )
+            assert asked.page("/readyz")[0] == 200
+            assert "restore it from a backup" in asked.page("/readyz")[1]
+            assert "servicetokens_validator_key_secret_usable 0.0" in asked.page("/metrics")[1]
+            assert asked.forward(value).status == 200
+            world.client.request("DELETE", KEYS)
+            secret = {"metadata": {"name": "servicetokens-hmac-keys"}, "data": keys["data"]}
+            world.create_secret(HOME, secret)
+            world.until_ready(namespace, "new")
+            world.until(
+                lambda: asked.page("/readyz") == (200, "ok\n"), "the validator to find them", timeout=90
+            )
+            assert asked.forward(value).status == 200
+
+
+def lose(world: World, *, damaged: bool) -> None:
+    """Delete the key Secret, or truncate what is in it."""
+    if damaged:
+        world.ok("PATCH", KEYS, {"data": {"k1": encode("short")}})
+    else:
+        world.ok("DELETE", KEYS)

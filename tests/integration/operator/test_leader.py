@@ -88,8 +88,10 @@ def test_row_40_a_leader_that_was_frozen_ends_itself_and_the_standby_works_meanw
             world.until(partial(is_held_by_another, world, first), "the standby to take over", timeout=40)
             value = world.until_ready(namespace)
             one.process.send(signal.SIGCONT)
-            assert one.process.wait(10) == EXIT_LOST
-            assert "ending before another operator begins" in one.process.output()
+            assert one.process.wait(20) == EXIT_LOST
+            # By the thread that watches the clock, or by the loop, which finds another one's name on the Lease.
+            output = one.process.output()
+            assert "ending before another operator begins" in output or "the Lease is lost" in output
             assert world.value(namespace) == value
             assert world.status(namespace)["serial"] == 1
 
@@ -163,25 +165,30 @@ def test_an_end_in_order_hands_over_within_a_second(world: World, tmp_path: Path
 
 
 @pytest.mark.alone
-def test_a_leader_whose_api_server_hangs_ends_before_its_lease_does(
+def test_a_leader_whose_api_server_hangs_is_suspended_before_its_lease_ends(
     world: World, namespace: str, tmp_path: Path
 ) -> None:
-    """Nobody knows who leads meanwhile; afterwards the standby does, and what was applied is minted once."""
+    """Nobody knows who leads meanwhile; afterwards one does, and what was applied is minted once."""
     server = world.cluster.process("kube-apiserver")
     with elected(world, tmp_path / "one.log") as one:
-        first = world.until(lambda: holder(world), "the Lease to be taken")
-        with elected(world, tmp_path / "two.log"):
+        world.until(lambda: holder(world), "the Lease to be taken")
+        with elected(world, tmp_path / "two.log") as two:
             server.send(signal.SIGSTOP)
             try:
                 hung = time.monotonic()
-                assert one.process.wait(SHORT + 5) == EXIT_LOST
+                world.until(
+                    lambda: "nothing is written until it is" in one.process.output(), "the suspension"
+                )
                 assert time.monotonic() - hung < SHORT
+                time.sleep(SHORT)
             finally:
                 server.send(signal.SIGCONT)
-            world.until(partial(is_held_by_another, world, first), "the standby to take over", timeout=30)
             world.token(namespace)
             world.until_ready(namespace)
             assert world.status(namespace)["serial"] == 1
+            # A former leader that finds another name on the Lease ends itself.
+            ended = [running for running in (one, two) if running.process.status is not None]
+            assert [running.process.status for running in ended] in ([], [EXIT_LOST])
 
 
 async def test_a_fenced_door_reads_and_does_not_write(world: World, namespace: str) -> None:

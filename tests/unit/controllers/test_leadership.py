@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 
 import pytest
@@ -150,21 +151,123 @@ async def test_a_renewed_lease_starts_the_wait_anew(store: Store, clock: FakeClo
     await one.release()
 
 
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait until *condition* holds."""
+    for _ in range(400):
+        if condition():
+            return
+        await asyncio.sleep(0.05)
+    message = "it did not happen"
+    raise AssertionError(message)
+
+
 # The watchdog is a thread, so that a blocked event loop does not keep it from its work.
 @pytest.mark.skips_time(False)
-async def test_who_cannot_renew_ends_before_anybody_else_may_lead(store: Store, clock: FakeClock) -> None:
+async def test_who_hangs_ends_before_anybody_else_may_lead(store: Store, clock: FakeClock) -> None:
     """The watchdog ends the process at the deadline, which is earlier than the Lease's end."""
     ends: list[int] = []
     one = make(store, clock, "one", ends)
     assert await leads_within(one, 1)
     store.down = True
+    # Nobody suspends it: that is the event loop's part.
     clock.advance(QUICK.deadline)
     assert not one.leads
-    for _ in range(50):
-        await asyncio.sleep(0.05)
-        if ends:
-            break
+    await until(lambda: bool(ends))
     assert ends == [EXIT_LOST]
+
+
+@contextlib.asynccontextmanager
+async def suspended(
+    store: Store, clock: FakeClock, ends: list[int], standby: Leadership | None = None
+) -> AsyncIterator[Leadership]:
+    """Give a leader that could not renew in time, and whose loop has noticed; the API server is away."""
+    one = make(store, clock, "one", ends)
+    assert await leads_within(one, 1)
+    if standby is not None:
+        assert not await leads_within(standby, 0.05)
+    running = asyncio.create_task(one.run())
+    store.down = True
+    while not one.suspended.is_set():
+        clock.advance(0.5)
+        await asyncio.sleep(0.1)
+    assert not one.leads
+    assert not one.held.is_set()
+    yield one
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    await one.release()
+
+
+@pytest.mark.skips_time(False)
+async def test_a_leader_that_regains_its_own_lease_goes_on(store: Store, clock: FakeClock) -> None:
+    """However long the API server was away: nobody else was faster."""
+    ends: list[int] = []
+    async with suspended(store, clock, ends) as one:
+        for _ in range(20):
+            clock.advance(0.9)
+            await asyncio.sleep(0.05)
+        assert ends == []
+        assert "did not answer" in one.problem
+        store.down = False
+        await until(one.held.is_set)
+        assert one.leads
+        assert not one.suspended.is_set()
+        assert one.problem == ""
+        assert ends == []
+
+
+@pytest.mark.skips_time(False)
+@pytest.mark.parametrize("holder", ["two", ""], ids=["another", "nobody"])
+async def test_a_leader_whose_lease_may_have_been_anothers_meanwhile_ends(
+    store: Store, clock: FakeClock, holder: str
+) -> None:
+    """Another one's name is on it, or it was given up, so somebody else may have led."""
+    ends: list[int] = []
+    async with suspended(store, clock, ends) as one:
+        assert store.lease is not None
+        held = store.lease
+        store.lease = replace(held, holder=holder, resource_version="77")
+        store.down = False
+        await until(lambda: bool(ends))
+        assert set(ends) == {EXIT_LOST}
+        assert not one.leads
+        assert store.lease.holder == holder
+
+
+@pytest.mark.skips_time(False)
+async def test_a_leader_whose_lease_was_deleted_meanwhile_ends(store: Store, clock: FakeClock) -> None:
+    """Nobody knows who held it last."""
+    ends: list[int] = []
+    async with suspended(store, clock, ends):
+        store.lease, store.down = None, False
+        await until(lambda: bool(ends))
+        assert store.lease is None
+
+
+@pytest.mark.skips_time(False)
+async def test_of_a_suspended_leader_and_a_standby_one_leads(store: Store, clock: FakeClock) -> None:
+    """Whoever writes first; the other one ends, or stands by."""
+    ends: list[int] = []
+    two = make(store, clock, "two")
+    async with suspended(store, clock, ends, standby=two) as one:
+        clock.advance(QUICK.duration)
+        store.down = False
+        standing_by = asyncio.create_task(two.acquire())
+        await until(lambda: one.held.is_set() or bool(ends))
+        await asyncio.sleep(0.1)
+        assert [one.leads, two.leads].count(True) == 1
+        assert bool(ends) is two.leads
+        standing_by.cancel()
+    await two.release()
+
+
+@pytest.mark.skips_time(False)
+async def test_without_a_watchdog_nobody_leads(store: Store, clock: FakeClock) -> None:
+    """It may be the only one that notices a freeze."""
+    one = make(store, clock, "one")
+    assert await leads_within(one, 1)
+    one._given_up.set()
+    await until(lambda: not one.leads)
 
 
 async def test_who_finds_another_holder_ends(store: Store, clock: FakeClock) -> None:

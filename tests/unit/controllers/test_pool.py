@@ -6,10 +6,11 @@ from collections.abc import Callable
 import pytest
 
 from servicetokens.controllers.keys import Key
-from servicetokens.controllers.pool import WorkerPool
+from servicetokens.controllers.pool import WORKERS, WorkerPool
 from servicetokens.controllers.queue import WorkQueue
-from servicetokens.controllers.troubles import Troubles
 from servicetokens.kube.errors import ApiUnavailable, Conflict, Forbidden, NotConfigured, Unauthorized
+from servicetokens.runtime.readiness import Readiness
+from servicetokens.runtime.supervision import Supervisor
 
 pytestmark = pytest.mark.skips_time
 
@@ -41,9 +42,19 @@ class Work:
 
     def __init__(self) -> None:
         self.queue = WorkQueue()
-        self.troubles = Troubles()
+        self.readiness = Readiness()
         self.reconciler = Reconciler()
-        self.pool = WorkerPool(self.queue, self.reconciler, self.troubles)
+        self.supervisor = Supervisor(self.readiness)
+        self.pool = WorkerPool(self.queue, self.reconciler, self.readiness, self.supervisor)
+
+    def start(self) -> None:
+        """Start the workers."""
+        self.running = asyncio.create_task(self.pool.run())
+
+    async def end(self) -> None:
+        """End as the operator does."""
+        self.supervisor.stop()
+        await self.pool.drain()
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until *condition* holds."""
@@ -62,32 +73,31 @@ def work() -> Work:
 
 
 async def test_every_key_is_reconciled(work: Work) -> None:
-    """Started twice or once, the workers are the same."""
-    work.pool.start()
-    work.pool.start()
+    """One after the other, or at the same time."""
+    work.start()
     work.queue.add(ONE)
     work.queue.add(TWO)
     await work.until(lambda: len(work.reconciler.seen) == 2)
-    await work.pool.drain()
+    await work.end()
 
 
 async def test_a_failure_is_tried_again(work: Work) -> None:
     """Whatever the API server says."""
     work.reconciler.failures = [Conflict("changed"), ApiUnavailable("away"), RuntimeError("a defect")]
-    work.pool.start()
+    work.start()
     work.queue.add(ONE)
     await work.until(lambda: len(work.reconciler.seen) == 4)
-    assert work.troubles.sentences == []
-    await work.pool.drain()
+    assert work.readiness.missing == []
+    await work.end()
 
 
 async def test_another_look_at_once_is_given(work: Work) -> None:
     """What asks for it comes back without a delay."""
     work.reconciler.again = 1
-    work.pool.start()
+    work.start()
     work.queue.add(ONE)
     await work.until(lambda: len(work.reconciler.seen) == 2)
-    await work.pool.drain()
+    await work.end()
 
 
 @pytest.mark.parametrize(
@@ -102,11 +112,11 @@ async def test_another_look_at_once_is_given(work: Work) -> None:
 async def test_what_concerns_every_object_is_shown(work: Work, failure: Exception, words: str) -> None:
     """It is in `/readyz` until something succeeds."""
     work.reconciler.failures = [failure] * 3
-    work.pool.start()
+    work.start()
     work.queue.add(ONE)
-    await work.until(lambda: any(words in sentence for sentence in work.troubles.sentences))
-    await work.until(lambda: not work.troubles.sentences)
-    await work.pool.drain()
+    await work.until(lambda: any(words in sentence for sentence in work.readiness.missing))
+    await work.until(lambda: not work.readiness.missing)
+    await work.end()
 
 
 async def test_the_end_waits_for_what_is_under_way_and_begins_nothing_new() -> None:
@@ -120,18 +130,48 @@ async def test_the_end_waits_for_what_is_under_way_and_begins_nothing_new() -> N
         finished.append(key)
         return False
 
-    pool = WorkerPool(queue, slow, Troubles())
-    pool.start()
+    supervisor = Supervisor(Readiness())
+    pool = WorkerPool(queue, slow, Readiness(), supervisor)
+    running = asyncio.create_task(pool.run())
     queue.add(ONE)
     await asyncio.sleep(0.05)
+    supervisor.stop()
     ending = asyncio.create_task(pool.drain())
     await asyncio.sleep(0.05)
     queue.add(TWO)
     gate.set()
     await ending
+    await running
     assert finished == [ONE]
+
+
+async def test_a_worker_that_is_ended_is_replaced_and_gives_its_key_back(work: Work) -> None:
+    """`/readyz` says so meanwhile; the object that it was at is reconciled by another one."""
+    entered = asyncio.Event()
+    hangs = [True]
+
+    async def hang_once(key: Key) -> bool:
+        """Hang at the first call."""
+        entered.set()
+        if hangs.pop() if hangs else False:
+            await asyncio.Event().wait()
+        work.reconciler.seen.append(key)
+        return False
+
+    work.pool = WorkerPool(work.queue, hang_once, work.readiness, work.supervisor)
+    work.start()
+    work.queue.add(ONE)
+    await entered.wait()
+    workers = [task for task in asyncio.all_tasks() if task.get_name().startswith("worker ")]
+    assert len(workers) == WORKERS
+    for worker in workers:
+        worker.cancel()
+    await work.until(lambda: len(work.readiness.missing) == WORKERS)
+    assert "the part 'worker 0' ended" in "".join(work.readiness.missing)
+    await work.until(lambda: work.reconciler.seen == [ONE])
+    await work.end()
 
 
 async def test_a_pool_that_never_started_ends_at_once() -> None:
     """As when the CRDs never came."""
-    await WorkerPool(WorkQueue(), Reconciler(), Troubles()).drain()
+    await Work().end()

@@ -1,5 +1,6 @@
 """The health address: three pages, and a clear word when it cannot be had."""
 
+import asyncio
 import socket
 
 import aiohttp
@@ -37,6 +38,75 @@ async def test_readiness_says_what_is_missing_and_liveness_does_not_care() -> No
         assert (await page(port, "/validate"))[0] == 404
     finally:
         await server.stop()
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+async def test_what_is_degraded_is_shown_and_fails_nothing() -> None:
+    """The first line stays what it was."""
+    port, degraded = free_port(), ["lastUsedTime is not written"]
+    server = HealthServer(
+        "127.0.0.1", port, missing=list, degraded=lambda: degraded, registry=CollectorRegistry()
+    )
+    await server.start()
+    try:
+        assert await page(port, "/readyz") == (200, "ok\ndegraded: lastUsedTime is not written\n")
+    finally:
+        await server.stop()
+
+
+BROKEN = [
+    b"GET /livez HTTP/1.1\r\n\r\n",
+    b"GET /livez HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+    b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"POST /livez HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n",
+    b"GET http://[::1 HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"CONNECT a:b HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    b"\x16\x03\x01\x02\x00\x01" + bytes(30),
+    b"garbage\r\n\r\n",
+]
+
+
+@pytest.mark.parametrize("request_", BROKEN, ids=lambda data: data[:24].decode("latin-1"))
+async def test_a_broken_request_is_answered_and_leaves_no_line_in_the_log(
+    request_: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever reaches the port could fill the log otherwise, with a traceback each."""
+    port = free_port()
+    server = HealthServer("127.0.0.1", port, missing=list, registry=CollectorRegistry())
+    await server.start()
+    try:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(request_)
+        answer = await asyncio.wait_for(reader.readline(), 10)
+        writer.close()
+    finally:
+        await server.stop()
+    assert answer.split(b" ")[1] == b"400"
+    assert caplog.records == []
+
+
+async def test_a_defect_of_ours_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """With its traceback."""
+
+    def missing() -> list[str]:
+        message = "a defect"
+        raise ValueError(message)
+
+    port = free_port()
+    server = HealthServer("127.0.0.1", port, missing=missing, registry=CollectorRegistry())
+    await server.start()
+    try:
+        assert (await page(port, "/readyz"))[0] == 500
+    finally:
+        await server.stop()
+    assert [record.exc_info is not None for record in caplog.records] == [True]
 
 
 async def test_an_address_that_is_taken_is_named_with_the_flag_that_chooses_another() -> None:

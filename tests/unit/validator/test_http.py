@@ -85,10 +85,12 @@ async def serving(*, reads_body: bool = False, max_connections: int = 100) -> As
     defects: list[Exception] = []
     listener = Listener(handler, FakeClock(), report=defects.append, max_connections=max_connections)
     await listener.start("127.0.0.1", 0)
+    sweeping = asyncio.create_task(listener.run())
     try:
         yield Served(listener, handler, listener.port, defects)
     finally:
         await listener.drain(seconds=0)
+        sweeping.cancel()
 
 
 def seen(answer: bytes) -> bytes:

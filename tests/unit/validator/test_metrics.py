@@ -19,6 +19,7 @@ def read(
             around.clock,
             usage=lambda: UsageNumbers(writes=1, failures=2, pending=3),
             certificate_end=lambda: end,
+            keys_usable=lambda: True,
             connections=lambda: {"forwardauth": 4},
         )
     )

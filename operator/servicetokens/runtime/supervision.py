@@ -1,0 +1,164 @@
+"""Supervised parts of a process: each has a name, runs until the process ends, and is started again when it ends.
+
+    keep("deadlines") ──▶ task ──ends──▶ /readyz names the part, the log says why ──wait──▶ task again ──▶ cleared
+
+A part may return, raise, or be cancelled by whoever: that makes no difference. Whoever ends the supervision of a part
+ends the process (`until_one_ends` of what is supervised), so that no part is missing without a sign.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Any, Final
+
+from servicetokens.runtime.logs import get_logger
+from servicetokens.runtime.readiness import Readiness
+
+_log = get_logger(__name__)
+
+_FIRST_DELAY: Final = 1.0
+# A part that ends at once whenever it is started, by a defect, must not keep the API server or a core busy.
+_LONGEST_DELAY: Final = 30.0
+# What passes by itself, such as an API server that cannot be reached, is not waited for any longer than this.
+_LONGEST_EXPECTED: Final = 2.0
+# A part that has run for so long counts as working again; most failures show themselves in the first request.
+_PROVEN: Final = 2.0
+# And after so long its delays begin anew.
+_FORGIVEN: Final = 60.0
+
+
+class PartEnded(Exception):
+    """A part of the process ended that should not. The message is a sentence that names it."""
+
+
+class Supervisor:
+    """Keeps parts running. Exceptions of the kinds *expected* are told without a traceback."""
+
+    def __init__(self, readiness: Readiness, *, expected: tuple[type[Exception], ...] = ()) -> None:
+        self._readiness = readiness
+        self._expected = (*expected, PartEnded)
+        self._stopping = False
+
+    def stop(self) -> None:
+        """Start nothing again from now on: the process is ending in order."""
+        self._stopping = True
+
+    def start(
+        self, name: str, work: Callable[[], Awaitable[Any]], *, essential: bool = True
+    ) -> asyncio.Task[None]:
+        """Return a task that does `keep`; it never ends but by a defect, or after `stop`."""
+        return asyncio.create_task(self.keep(name, work, essential=essential), name=f"supervision of {name}")
+
+    async def keep(
+        self,
+        name: str,
+        work: Callable[[], Awaitable[Any]],
+        *,
+        essential: bool = True,
+        passes: tuple[type[Exception], ...] = (),
+    ) -> None:
+        """Run *work* for ever, as the part *name*. Returns only after `stop`.
+
+        Args:
+            name: of the check that fails while the part does not run, and of the task.
+            work: makes the coroutine, each time.
+            essential: whether the process is unready meanwhile.
+            passes: exceptions that are raised here instead.
+        """
+        loop = asyncio.get_running_loop()
+        failures = 0
+        while True:
+            began = loop.time()
+            proven = loop.call_later(_PROVEN, self._readiness.clear, name)
+            task = asyncio.create_task(_run(work), name=name)
+            try:
+                await _settled(task)
+            finally:
+                proven.cancel()
+            if self._stopping:
+                return
+            error = None if task.cancelled() else task.exception()
+            if isinstance(error, passes):
+                raise error
+            failures = 0 if loop.time() - began >= _FORGIVEN else failures
+            failures += 1
+            await asyncio.sleep(self._tell(name, task, error, failures, essential=essential))
+
+    def _tell(
+        self,
+        name: str,
+        task: asyncio.Task[Any],
+        error: BaseException | None,
+        failures: int,
+        *,
+        essential: bool,
+    ) -> float:
+        """Say that a part ended, and why; return the seconds until it is started again."""
+        is_expected = isinstance(error, self._expected)
+        longest = _LONGEST_EXPECTED if is_expected else _LONGEST_DELAY
+        delay = min(longest, _FIRST_DELAY * 2.0 ** min(failures - 1, 10))
+        if not is_expected:
+            _log.error("a part ended", part=name, retry_in=delay, reason=describe_end(task), exc_info=error)
+        self._readiness.set(
+            name, f"the part '{name}' ended and is started again: {describe_end(task)}", essential=essential
+        )
+        return delay
+
+
+async def until_one_ends(parts: Mapping[str, Coroutine[Any, Any, Any]]) -> str:
+    """Run all *parts* until the first one returns; end the others, and return the name of the first.
+
+    Raises:
+        PartEnded: one was cancelled.
+        Exception: what the first one raised.
+    """
+    tasks = {asyncio.create_task(part, name=f"supervision of {name}"): name for name, part in parts.items()}
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        await end(*tasks)
+    for task in done:
+        if task.cancelled():
+            message = f"'{tasks[task]}' was cancelled"
+            raise PartEnded(message)
+        task.result()
+    return tasks[done.pop()]
+
+
+async def end(*tasks: asyncio.Task[Any]) -> None:
+    """Cancel *tasks* and wait until they have ended."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def describe_end(task: asyncio.Task[Any]) -> str:
+    """Say in a few words how *task* ended."""
+    if task.cancelled():
+        return "it was cancelled"
+    error = task.exception()
+    if error is None:
+        return "it returned"
+    return (
+        str(error)
+        if isinstance(error, PartEnded) or _is_sentence(error)
+        else f"{type(error).__name__}: {error}"
+    )
+
+
+def _is_sentence(error: BaseException) -> bool:
+    """Say whether the message of *error* is meant for people: those of our own exceptions are."""
+    return type(error).__module__.startswith("servicetokens.") and bool(str(error))
+
+
+async def _run(work: Callable[[], Awaitable[Any]]) -> None:
+    await work()
+
+
+async def _settled(task: asyncio.Task[Any]) -> None:
+    """Wait until *task* has ended, however; end it when this is cancelled."""
+    try:
+        await asyncio.wait({task})
+    except asyncio.CancelledError:
+        task.cancel()
+        await asyncio.wait({task})
+        raise
