@@ -29,6 +29,9 @@ Events are for people who look now: Kubernetes deletes them after an hour or so,
 repeats ([limits](operations.md#what-they-measure)). What a program needs is in the [conditions](conditions.md), which
 stay, and in the [metrics](metrics.md).
 
+One Event is about the Secret `servicetokens-validator-tls`: `RenewBundle`, once a day while its `ca.crt` holds two CAs.
+It says by when clients must have the new one ([more](tls.md#the-certificate)).
+
 | type | reason | says | what to do |
 |---|---|---|---|
 """

@@ -39,7 +39,9 @@ def of_operator() -> list[Described]:
     registry = CollectorRegistry()
     caches = Caches()
     caches.put_token(settled().token)
-    numbers = OperatorNumbers(caches=caches, ring=None, waiting=0, leads=True, certificate_end=0)
+    numbers = OperatorNumbers(
+        caches=caches, ring=None, waiting=0, leads=True, certificate_end=0, bundle_deadline=0
+    )
     registry.register(OperatorCollector(lambda: numbers))
     happenings = Happenings(registry)
     happenings.requested("GET", 200)

@@ -53,6 +53,8 @@ ARGO_ANNOTATIONS: Final[Mapping[str, str]] = MappingProxyType(
 # In the operator's own namespace.
 KEYS_SECRET: Final = "servicetokens-hmac-keys"
 VALIDATOR_TLS_SECRET: Final = "servicetokens-validator-tls"
+BUNDLE_RESERVE_DAYS: Final = 60
+"""So many days before the end of a CA the next one signs: two lives of the validators' certificate."""
 OPERATOR_LEASE: Final = "servicetokens-operator"
 DEFAULT_NAMESPACE: Final = "servicetokens"
 DEFAULT_PREFIX: Final = "svt"

@@ -10,6 +10,7 @@ from cryptography import x509
 
 from servicetokens.admin.keys import look
 from servicetokens.api import age, names
+from servicetokens.api.values import format_time
 from servicetokens.cli.findings import Level
 from servicetokens.cli.session import Session
 from servicetokens.cli.views import AccountView, TokenView, View, moment, text
@@ -186,7 +187,25 @@ async def certificate(sight: Sight) -> Said:
                 f"it ends {age.relative(sight.now + int(left.total_seconds()), sight.now)} and is not renewed",
             )
         ]
+    deadline = _bundle_deadline((secret.get("data") or {}).get("ca.crt") or "")
+    if deadline is not None:
+        sentence = (
+            f"'ca.crt' holds a new CA, which signs from {format_time(deadline)} on: before that, give it to clients "
+            "that keep a copy"
+        )
+        return [(WARNING, sentence)]
     return [(OK, f"valid for {age.span(int(left.total_seconds()))}")]
+
+
+def _bundle_deadline(encoded: str) -> int | None:
+    """Return when the new CA in a bundle begins to sign, in Unix seconds; None if it holds one CA, or none."""
+    try:
+        found = x509.load_pem_x509_certificates(base64.b64decode(encoded))
+    except ValueError:
+        return None
+    oldest = min(found, key=lambda one: one.not_valid_before_utc)
+    end = oldest.not_valid_after_utc - dt.timedelta(days=names.BUNDLE_RESERVE_DAYS)
+    return int(end.timestamp()) if len(found) > 1 else None
 
 
 async def tokens(sight: Sight) -> Said:

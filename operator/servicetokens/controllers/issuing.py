@@ -1,21 +1,23 @@
 """The validator's TLS certificate, and the CA above it, made and renewed by the operator.
 
-    CA 1  ├──────────────── signs ───────────────┤···· in the bundle until its end ····│
-    CA 2                     ├─ in the bundle ──┼──────────── signs ───────────────────┤···
-                             made at 2/3        a leaf's life later
+    CA 1  ├────────────────────── signs ──────────────────────┤·· until its end ··│
+    CA 2                     ├──────── in the bundle ─────────┼──────── signs ────────────┤···
+                             made at 2/3                      sixty days before the end of CA 1: the deadline
 
-A client that reads the bundle `ca.crt` once in a leaf's life always trusts what it is shown: a new CA is in the
-bundle for that long before it signs, and an old one stays until its end.
+A client that keeps a copy of the bundle `ca.crt` has from the making of CA 2 until the deadline to renew it: half a
+year, in which an Event, a metric and `kubectl servicetoken doctor` name the deadline. A new CA is in the bundle for a
+leaf's life at least before it signs, and an old one stays until its end.
 
 The keys of the CAs are in a Secret of their own, so that a validator, which mounts the other one, holds none.
 """
 
 import asyncio
 import base64
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
-from servicetokens.api.names import GROUP, VALIDATOR_TLS_SECRET
+from servicetokens.api.names import BUNDLE_RESERVE_DAYS, GROUP, VALIDATOR_TLS_SECRET
+from servicetokens.api.values import format_time
 from servicetokens.controllers.certificates import (
     Issued,
     UnreadableCertificate,
@@ -24,6 +26,7 @@ from servicetokens.controllers.certificates import (
     split_pem,
 )
 from servicetokens.kube.errors import AlreadyExists, Conflict, KubeError, NotConfigured, NotFound
+from servicetokens.kube.events import EventRecorder, Regarding
 from servicetokens.runtime.clock import Clock
 from servicetokens.runtime.logs import get_logger
 
@@ -42,6 +45,8 @@ _DAY: Final = 86400
 # Somebody may delete a Secret, or ask for other names.
 _PERIOD: Final = 300.0
 _RETRY: Final = 10.0
+
+Announce = Callable[[Mapping[str, Any], str], Awaitable[None]]
 
 
 class SecretStore(Protocol):
@@ -73,12 +78,27 @@ def needs_authority(alive: Sequence[Issued], now: int) -> bool:
 
 
 def signer_of(alive: Sequence[Issued], now: int) -> Issued:
-    """Return the CA that signs: the newest one that has been in the bundle for long enough.
+    """Return the CA that signs: the oldest one, as long as it may; then the newest that was published for long enough.
 
-    The first one of all has nobody before it, so it signs at once.
+    A CA that nobody had the time to learn signs only when there is no other.
     """
+    if now < signs_until(alive[0]):
+        return alive[0]
     published = [one for one in alive if one.begins + LEAF_DAYS * _DAY <= now]
     return published[-1] if published else alive[0]
+
+
+def signs_until(authority: Issued) -> int:
+    """Return when another CA signs instead of *authority*, in Unix seconds."""
+    return authority.ends - BUNDLE_RESERVE_DAYS * _DAY
+
+
+def bundle_deadline(alive: Sequence[Issued], now: int) -> int | None:
+    """Return until when clients must have renewed a copy of the bundle that lacks the newest CA; None if none need to.
+
+    The deadline stands until the last certificate of the old CA has ended: after it, such clients fail one by one.
+    """
+    return signs_until(alive[0]) if len(alive) > 1 and now < alive[0].ends else None
 
 
 def fits(leaf: Issued, signer: Issued, names: Sequence[str], now: int) -> bool:
@@ -101,16 +121,24 @@ class Issuer:
         *,
         names: Sequence[str],
         leads: Callable[[], bool],
+        announce: Announce,
     ) -> None:
-        """Write to *namespace* while *leads* says so. *names* are those that clients may use besides the Service's."""
+        """Write to *namespace* while *leads* says so. *names* are those that clients may use besides the Service's.
+
+        *announce* sends an Event about the Secret with the certificate, which it is given as it is stored.
+        """
         self._secrets = secrets
         self._namespace = namespace
         self._clock = clock
         self._names = (*service_names(namespace), *names)
         self._leads = leads
+        self._announce = announce
+        self._announced_at: int | None = None
         self._problem = ""
         self.end: int | None = None
         """When the certificate that was issued last expires, in Unix seconds; None before it is known."""
+        self.bundle_deadline: int | None = None
+        """See the function of that name."""
 
     @property
     def problem(self) -> str:
@@ -153,9 +181,26 @@ class Issuer:
             leaf = new_leaf(signer, self._names, now, LEAF_DAYS)
         content = {"tls.crt": leaf.certificate, "tls.key": leaf.key, "ca.crt": bundle}
         if served is None or any(_data(served, key) != value for key, value in content.items()):
-            await self._write(VALIDATOR_TLS_SECRET, "kubernetes.io/tls", served, content)
+            served = await self._write(VALIDATOR_TLS_SECRET, "kubernetes.io/tls", served, content)
             _log.info("issued the validators' certificate", ends=leaf.ends, names=list(leaf.names))
         self.end = leaf.ends
+        self.bundle_deadline = bundle_deadline(alive, now)
+        if served is not None:
+            await self._tell_deadline(served, now)
+
+    async def _tell_deadline(self, secret: Mapping[str, Any], now: int) -> None:
+        """Say once a day by when clients must have renewed their copies: an Event is kept for an hour only."""
+        told, deadline = self._announced_at, self.bundle_deadline
+        if deadline is None or (told is not None and now - told < _DAY):
+            return
+        self._announced_at = now
+        moment = format_time(deadline)
+        _log.warning("clients must renew their copy of ca.crt", before=moment)
+        note = (
+            f"'ca.crt' of the Secret '{VALIDATOR_TLS_SECRET}' holds a new CA, which signs from {moment} on. "
+            "Before that, give it to all clients that keep a copy, or they reject the validators' certificate."
+        )
+        await self._announce(secret, note)
 
     async def _read(self, name: str) -> Mapping[str, Any] | None:
         try:
@@ -172,20 +217,37 @@ class Issuer:
 
     async def _write(
         self, name: str, kind: str, seen: Mapping[str, Any] | None, content: Mapping[str, bytes]
-    ) -> None:
+    ) -> Mapping[str, Any]:
         data = {key: base64.b64encode(value).decode() for key, value in content.items()}
         if seen is None:
             metadata = {"name": name, "labels": {LABEL: _COMPONENT}}
-            await self._secrets.create(self._namespace, {"metadata": metadata, "type": kind, "data": data})
-        else:
-            version = str(seen["metadata"]["resourceVersion"])
-            await self._secrets.patch(self._namespace, name, version, {"data": data})
+            secret = {"metadata": metadata, "type": kind, "data": data}
+            return await self._secrets.create(self._namespace, secret)
+        version = str(seen["metadata"]["resourceVersion"])
+        return await self._secrets.patch(self._namespace, name, version, {"data": data})
 
     def _fail(self, problem: str) -> bool:
         if problem != self._problem:
             self._problem = problem
             _log.warning("no certificate", reason=problem)
         return False
+
+
+async def announce_deadline(events: EventRecorder, secret: Mapping[str, Any], note: str) -> None:
+    """Send *note* as an Event about *secret*; one that cannot be sent is worth a log line."""
+    meta = secret["metadata"]
+    regarding = Regarding(
+        kind="Secret",
+        namespace=meta["namespace"],
+        name=meta["name"],
+        uid=meta["uid"],
+        resource_version=meta["resourceVersion"],
+        api_version="v1",
+    )
+    try:
+        await events.send(regarding, "Warning", "RenewBundle", note)
+    except KubeError as error:
+        _log.info("the Event about ca.crt was not sent", reason=error.message)
 
 
 def service_names(namespace: str) -> tuple[str, ...]:

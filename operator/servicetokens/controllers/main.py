@@ -18,7 +18,7 @@ from servicetokens.controllers.deadlines import Deadlines
 from servicetokens.controllers.enforcement import Enforcements
 from servicetokens.controllers.execute import Executor, Minting
 from servicetokens.controllers.gather import Gatherer
-from servicetokens.controllers.issuing import Issuer
+from servicetokens.controllers.issuing import Issuer, announce_deadline
 from servicetokens.controllers.keyring import KeyringKeeper
 from servicetokens.controllers.keys import Key
 from servicetokens.controllers.leadership import Leadership, Timing
@@ -111,19 +111,20 @@ class Operator:
             watches_secrets=settings.watch_secrets,
             token_prefix=settings.token_prefix,
         )
+        events = EventRecorder(
+            fenced,
+            instance=host,
+            clock=clock,
+            entropy=entropy,
+            outcome=lambda outcome: happenings.events.labels(outcome).inc(),
+        )
         executor = Executor(
             self._caches,
             self._memories,
             self._keys,
             objects,
             tokens_secrets,
-            EventRecorder(
-                fenced,
-                instance=host,
-                clock=clock,
-                entropy=entropy,
-                outcome=lambda outcome: happenings.events.labels(outcome).inc(),
-            ),
+            events,
             minting=Minting(
                 partial(mint, settings.token_prefix, entropy),
                 lambda cause: happenings.minted.labels(cause.value).inc(),
@@ -137,20 +138,20 @@ class Operator:
         self._leadership: Leadership | None = None
         if settings.leader_election:
             # Pods of one name exist one after another, and processes on one host may exist at once.
-            identity = f"{host}_{entropy(4).hex()}"
-            timing = Timing.of(settings.lease_duration)
             self._leadership = Leadership(
                 LeaseStore(api),
                 settings.namespace,
-                identity,
+                f"{host}_{entropy(4).hex()}",
                 clock,
-                timing=timing,
+                timing=Timing.of(settings.lease_duration),
                 went_back=self._went_back.set,
             )
         self.issuer: Issuer | None = None
         if settings.issue_certificate:
+            announce = partial(announce_deadline, events)
+            asked = settings.certificate_name
             self.issuer = Issuer(
-                secrets, settings.namespace, clock, names=settings.certificate_name, leads=self._leads
+                secrets, settings.namespace, clock, names=asked, leads=self._leads, announce=announce
             )
         self._streams = Streams(self._readiness, settings.watch_namespace, secrets=settings.watch_secrets)
         self._schema_period = schema_period
@@ -165,10 +166,9 @@ class Operator:
             found.append("the objects have not been listed yet")
         if self._keys.error:
             found.append(self._keys.error)
-        if self._leadership is not None and self._leadership.problem:
-            found.append(self._leadership.problem)
-        if self.issuer is not None and self.issuer.problem:
-            found.append(self.issuer.problem)
+        found += [
+            part.problem for part in (self._leadership, self.issuer) if part is not None and part.problem
+        ]
         if (refusal := self._memories.find_missing_right()) is not None:
             found.append(f"a right is missing: {refusal}")
         return found
@@ -181,6 +181,7 @@ class Operator:
             waiting=len(self._queue),
             leads=self._leads() and self._listed.is_set(),
             certificate_end=self.issuer.end if self.issuer is not None else None,
+            bundle_deadline=self.issuer.bundle_deadline if self.issuer is not None else None,
         )
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -283,17 +284,16 @@ class Operator:
         if not self._settings.watch_secrets:
             works["visits"] = self._resync.visit
         keep = partial(self._supervisor.keep, passes=(HistoryWentBack,))
-        kopf = watch(
-            self._api,
-            self._wakeup,
-            stop,
-            namespaces=self._settings.watch_namespace,
-            watches_secrets=self._settings.watch_secrets,
-            begun=self._resync.soon,
-            streams=self._streams,
-        )
         return {
-            "kopf": kopf,
+            "kopf": watch(
+                self._api,
+                self._wakeup,
+                stop,
+                namespaces=self._settings.watch_namespace,
+                watches_secrets=self._settings.watch_secrets,
+                begun=self._resync.soon,
+                streams=self._streams,
+            ),
             "kopf's tasks": until_one_is_missing(),
             "history": self._until_history_went_back(),
             "schema": crds.until_unfit(self._api, self._schema_period),

@@ -34,13 +34,17 @@ _OTHER: Final = "Other"
 
 @dataclass(frozen=True)
 class OperatorNumbers:
-    """The numbers at one moment. `certificate_end` is in Unix seconds, None before one was issued."""
+    """The numbers at one moment. `certificate_end` is in Unix seconds, None before one was issued.
+
+    `bundle_deadline` is that of `issuing`, None where no client needs another bundle.
+    """
 
     caches: Caches
     ring: KeyRing | None
     waiting: int
     leads: bool
     certificate_end: int | None
+    bundle_deadline: int | None = None
 
 
 class OperatorCollector(Collector):
@@ -74,6 +78,12 @@ class OperatorCollector(Collector):
                 "servicetokens_tls_certificate_expiration_timestamp_seconds",
                 "When the certificate that was issued last expires, in Unix seconds.",
                 now.certificate_end,
+            )
+        if now.bundle_deadline is not None:
+            yield GaugeMetricFamily(
+                "servicetokens_tls_bundle_renewal_deadline_timestamp_seconds",
+                "By when clients must have renewed their copy of ca.crt, in Unix seconds; only while there are two.",
+                now.bundle_deadline,
             )
 
 

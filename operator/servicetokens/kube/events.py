@@ -27,13 +27,14 @@ REPORTING_CONTROLLER: Final = f"{names.GROUP}/servicetokens-operator"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Regarding:
-    """The object of our group that an Event is about."""
+    """The object that an Event is about; of our group, unless `api_version` says otherwise."""
 
     kind: str
     namespace: str
     name: str
     uid: str
     resource_version: str = ""
+    api_version: str = names.API_VERSION
 
 
 Outcome = Literal["sent", "repeated", "dropped", "failed"]
@@ -114,7 +115,7 @@ class EventRecorder:
             "reportingController": REPORTING_CONTROLLER,
             "reportingInstance": self._instance,
             "regarding": {
-                "apiVersion": names.API_VERSION,
+                "apiVersion": regarding.api_version,
                 "kind": regarding.kind,
                 "name": regarding.name,
                 "uid": regarding.uid,

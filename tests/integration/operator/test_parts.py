@@ -82,7 +82,11 @@ def end(world: World, namespace: str, hosts: list[Host], name: str) -> None:
         hosts.append(start(world, namespace, watch_secrets=False))
         return
     said = " ".join(host.missing())
-    assert name in said or "kopf" in said or "watches" in said or "watch" in said, (name, said)
+    # What ends with all that watches is named by that.
+    assert name.removeprefix("supervision of ") in said or "watches" in said or "the watch of" in said, (
+        name,
+        said,
+    )
     world.until(partial(is_ready, hosts[-1]), f"the operator to be ready after '{name}'", timeout=PATIENCE)
     token = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:50].strip("-")
     world.token(namespace, token)

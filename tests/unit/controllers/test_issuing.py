@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from common.clock import FakeClock
-from servicetokens.api.names import VALIDATOR_TLS_SECRET
+from servicetokens.api.names import BUNDLE_RESERVE_DAYS, VALIDATOR_TLS_SECRET
+from servicetokens.api.values import format_time
 from servicetokens.controllers.certificates import (
     Issued,
     UnreadableCertificate,
@@ -20,7 +21,7 @@ from servicetokens.controllers.certificates import (
     new_leaf,
     split_pem,
 )
-from servicetokens.controllers.issuing import AUTHORITY_SECRET, LEAF_DAYS, Issuer
+from servicetokens.controllers.issuing import AUTHORITY_DAYS, AUTHORITY_SECRET, LEAF_DAYS, Issuer
 from servicetokens.kube.errors import AlreadyExists, Conflict, Forbidden, NotFound
 
 DAY = 86400
@@ -76,11 +77,23 @@ class World:
 
     def __init__(self, *names: str) -> None:
         self.secrets, self.clock = Secrets(), FakeClock()
+        self.notes: list[str] = []
         self.issuer = self.another(*names)
 
     def another(self, *names: str) -> Issuer:
         """Return an issuer of another process, perhaps with other flags."""
-        return Issuer(self.secrets, "servicetokens", self.clock, names=names, leads=lambda: True)
+        return Issuer(
+            self.secrets,
+            "servicetokens",
+            self.clock,
+            names=names,
+            leads=lambda: True,
+            announce=self._announce,
+        )
+
+    async def _announce(self, secret: Mapping[str, Any], note: str) -> None:
+        assert secret["metadata"]["name"] == VALIDATOR_TLS_SECRET
+        self.notes.append(note)
 
     @property
     def bundle(self) -> bytes:
@@ -208,3 +221,70 @@ async def test_whoever_reads_the_bundle_once_in_a_leafs_life_always_connects(dat
         await world.issuer.refresh()
         assert world.is_trusted(bundle)
         assert len(split_pem(world.bundle)) in {1, 2}
+
+
+async def test_a_client_with_the_old_bundle_connects_until_the_deadline_and_is_warned_for_half_a_year() -> (
+    None
+):
+    """The new CA signs from the deadline on; Event, metric and log name it daily from the day the new CA is made."""
+    world = World()
+    await world.issuer.refresh()
+    old, made = world.bundle, world.clock.now()
+    ends = made + AUTHORITY_DAYS * DAY
+    deadline = ends - BUNDLE_RESERVE_DAYS * DAY
+    published = 0
+    while world.is_trusted(old):
+        world.clock.advance(DAY)
+        await world.issuer.refresh()
+        now = world.clock.now()
+        both = len(split_pem(world.bundle)) == 2
+        published = published or (now if both else 0)
+        assert world.issuer.bundle_deadline == (deadline if both else None)
+        assert (now < deadline) <= world.is_trusted(old)
+        assert world.is_trusted(world.bundle)
+    failed = world.clock.now()
+    assert deadline - published >= 180 * DAY
+    assert deadline <= failed <= deadline + LEAF_DAYS * DAY
+    assert len(world.notes) == (failed - published) // DAY + 1
+    assert all(format_time(deadline) in note for note in world.notes)
+    while world.clock.now() <= ends:
+        world.clock.advance(DAY)
+        await world.issuer.refresh()
+    assert world.issuer.bundle_deadline is None
+    assert len(split_pem(world.bundle)) == 1
+
+
+async def test_a_ca_that_was_made_late_signs_only_once_it_was_published_for_a_leafs_life() -> None:
+    """As when no operator ran for a year: there is less time than promised, and still some."""
+    world = World()
+    await world.issuer.refresh()
+    world.clock.advance((AUTHORITY_DAYS - 50) * DAY)
+    old = world.bundle
+    await world.issuer.refresh()
+    assert len(split_pem(world.bundle)) == 2
+    assert world.is_trusted(old)
+    for _ in range(LEAF_DAYS - 1):
+        world.clock.advance(DAY)
+        await world.issuer.refresh()
+        assert world.is_trusted(old)
+    both = world.bundle
+    for _ in range(40):
+        world.clock.advance(DAY)
+        await world.issuer.refresh()
+        assert world.is_trusted(both)
+
+
+@pytest.mark.parametrize("words", [["another-name.example.com"], []])
+async def test_a_certificate_that_is_made_during_the_overlap_is_signed_by_the_old_ca(
+    words: list[str],
+) -> None:
+    """Whatever the occasion: other names, or a Secret that was deleted."""
+    world = World()
+    await world.issuer.refresh()
+    old = world.bundle
+    world.clock.advance(AUTHORITY_DAYS * 2 // 3 * DAY + 60 * DAY)
+    await world.issuer.refresh()
+    if not words:
+        del world.secrets.stored[VALIDATOR_TLS_SECRET]
+    assert await world.another(*words).refresh()
+    assert world.is_trusted(old)
