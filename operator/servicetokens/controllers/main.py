@@ -173,6 +173,10 @@ class Operator:
             found.append(f"a right is missing: {refusal}")
         return found
 
+    def degraded(self) -> Sequence[str]:
+        """Say what does not work although the operator is ready."""
+        return self._readiness.degraded
+
     def numbers(self) -> OperatorNumbers:
         """Return what is measured."""
         return OperatorNumbers(
@@ -185,11 +189,7 @@ class Operator:
         )
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until *stop* is set. Whatever fails is tried again, visibly.
-
-        Raises:
-            PartEnded: the supervision itself has ended.
-        """
+        """Work until *stop* is set; what fails is tried again, visibly. `PartEnded`: the supervision has ended."""
         leading = self._supervisor.start("leader election", self._lead)
         working = self._supervisor.start("workers", self._work)
         watching = self._supervisor.start("watches", partial(self._watch, stop))
@@ -227,7 +227,7 @@ class Operator:
         while ended == "leadership":
             await self._leading.wait()
             _log.info("working", tokens=len(self._caches.tokens), accounts=len(self._caches.accounts))
-            ended = await until_one_ends({"workers": self._pool.run(), "leadership": self._suspended.wait()})
+            ended = await until_one_ends({"queue": self._pool.run(), "leadership": self._suspended.wait()})
 
     def _leads(self) -> bool:
         """Say whether this operator may write."""
@@ -324,18 +324,17 @@ class Operator:
 
 
 async def run(settings: OperatorSettings) -> None:
-    """Run the operator until SIGTERM or SIGINT.
-
-    Raises:
-        NotConfigured: there is no way to reach an API server.
-        AddressInUse: the health address cannot be listened on.
-        PartEnded: see `Operator.run`.
-    """
+    """Run the operator until SIGTERM or SIGINT. Raises `NotConfigured`, `AddressInUse`, and `PartEnded`."""
     stop = asyncio.Event()
     end_on_signals(stop)
     async with await Api.connect(settings.kubeconfig) as api:
         operator = Operator(api, settings, clock=SystemClock(), entropy=os_entropy)
-        health = HealthServer(*settings.health_address, missing=operator.missing, registry=operator.registry)
+        health = HealthServer(
+            *settings.health_address,
+            missing=operator.missing,
+            degraded=operator.degraded,
+            registry=operator.registry,
+        )
         await health.start()
         try:
             await operator.run(stop)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from servicetokens.api.names import KIND_ROLE
 from servicetokens.controllers.keys import Key
 from servicetokens.controllers.queue import WorkQueue
 from servicetokens.kube.errors import (
@@ -16,7 +17,7 @@ from servicetokens.kube.errors import (
 )
 from servicetokens.runtime.logs import get_logger
 from servicetokens.runtime.readiness import Readiness
-from servicetokens.runtime.supervision import Supervisor, end
+from servicetokens.runtime.supervision import PartEnded, Supervisor, end
 
 _log = get_logger(__name__)
 
@@ -24,6 +25,10 @@ _log = get_logger(__name__)
 WORKERS: Final = 32
 # A worker is in the middle of two writes for milliseconds; this is for an API server that hangs.
 _DRAIN_SECONDS: Final = 5.0
+# A permission is given by a person, and no token waits for this one.
+_ROLE_SECONDS: Final = 300.0
+_RIGHTS: Final = "rights"
+_ROLES: Final = "status of roles"
 
 Reconcile = Callable[[Key], Awaitable[bool]]
 
@@ -45,13 +50,16 @@ class WorkerPool:
         self._draining = False
 
     async def run(self) -> None:
-        """Run the workers for ever, or until `drain`. Returns when the supervision of one has ended."""
+        """Run the workers until `drain`. Raises `PartEnded` when the supervision of one has ended."""
         self._keepers = [self._supervisor.start(f"worker {number}", self._work) for number in range(WORKERS)]
         try:
-            await asyncio.wait(self._keepers, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait(self._keepers, return_when=asyncio.FIRST_COMPLETED)
         finally:
             if not self._draining:
                 await end(*self._keepers)
+        if not self._draining:
+            message = f"'{done.pop().get_name()}' was cancelled"
+            raise PartEnded(message)
 
     async def drain(self) -> None:
         """Let every worker finish what it is at, take nothing new, and return within seconds.
@@ -84,7 +92,9 @@ class WorkerPool:
         try:
             again = await self._reconcile(key)
         except KubeError as error:
-            delay = self._queue.failed(key, error.retry_after)
+            delay = self._queue.failed(
+                key, _ROLE_SECONDS if _may_do_without(key, error) else error.retry_after
+            )
             self._report(key, error, delay)
         except NotConfigured as error:
             self._queue.failed(key)
@@ -95,7 +105,9 @@ class WorkerPool:
         else:
             self._queue.done(key)
             self._refused.discard(key)
-            self._readiness.clear("credentials", "api", *(() if self._refused else ("rights",)))
+            kinds = {refused.kind == KIND_ROLE for refused in self._refused}
+            rights = [check for check, is_role in ((_RIGHTS, False), (_ROLES, True)) if is_role not in kinds]
+            self._readiness.clear("credentials", "api", *rights)
             if again:
                 self._queue.add(key)
 
@@ -106,10 +118,21 @@ class WorkerPool:
         elif isinstance(error, Unauthorized):
             sentence = f"the API server does not accept our credentials: {error.message}"
             self._readiness.set("credentials", sentence)
+        elif _may_do_without(key, error):
+            self._refused.add(key)
+            sentence = (
+                "the permission to update serviceroles/status is missing: ServiceRoles have no conditions"
+            )
+            self._readiness.set(_ROLES, sentence, essential=False)
         elif isinstance(error, Forbidden) and error.lacks_right:
             self._refused.add(key)
-            self._readiness.set("rights", f"a right is missing: {error.message}")
+            self._readiness.set(_RIGHTS, f"a right is missing: {error.message}")
         elif isinstance(error, ApiUnavailable):
             self._readiness.set("api", error.message)
         else:
             _log.warning("will be tried again", **key.fields, error=error.message, retry_in=round(delay, 2))
+
+
+def _may_do_without(key: Key, error: KubeError) -> bool:
+    """Say whether what *error* refuses is needed by nobody but people: the status of a role decides nothing."""
+    return key.kind == KIND_ROLE and isinstance(error, Forbidden) and error.lacks_right

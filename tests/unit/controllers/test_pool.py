@@ -4,7 +4,9 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
+from structlog.testing import capture_logs
 
+from servicetokens.api.names import KIND_ROLE
 from servicetokens.controllers.keys import Key
 from servicetokens.controllers.pool import WORKERS, WorkerPool
 from servicetokens.controllers.queue import WorkQueue
@@ -175,3 +177,30 @@ async def test_a_worker_that_is_ended_is_replaced_and_gives_its_key_back(work: W
 async def test_a_pool_that_never_started_ends_at_once() -> None:
     """As when the CRDs never came."""
     await Work().end()
+
+
+async def test_roles_without_a_status_make_nothing_unready_and_cost_one_request_each(work: Work) -> None:
+    """The permission for their status may be missing on purpose: it is said once, and asked for rarely."""
+    roles = [Key(KIND_ROLE, "", f"role-{number}") for number in range(5)]
+    work.reconciler.failures = [
+        Forbidden(
+            f'serviceroles "{role.name}" is forbidden: User "x" cannot update resource "serviceroles/status"'
+        )
+        for role in roles
+    ]
+    with capture_logs() as logs:
+        work.start()
+        for role in roles:
+            work.queue.add(role)
+        await work.until(lambda: len(work.reconciler.seen) == len(roles))
+        work.queue.add(ONE)
+        await work.until(lambda: ONE in work.reconciler.seen)
+        await asyncio.sleep(0.5)
+        assert work.readiness.missing == []
+        assert ["serviceroles/status" in sentence for sentence in work.readiness.degraded] == [True]
+    assert len(work.reconciler.seen) == len(roles) + 1
+    assert len([one for one in logs if one["log_level"] != "debug"]) == 1
+    for role in roles:
+        work.queue.add(role)
+    await work.until(lambda: not work.readiness.degraded)
+    await work.end()
