@@ -10,6 +10,7 @@ import pytest
 
 from common.image import DOCKERFILE, assemble, declared
 from common.world import ROOT
+from controlplane.waiting import patient
 from pages import licences
 from servicetokens import __version__
 
