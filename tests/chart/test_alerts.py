@@ -46,7 +46,10 @@ def test_every_panel_asks_for_what_is_measured(panel: dict[str, object], tmp_pat
     targets = panel["targets"]
     assert isinstance(targets, list)
     rules = [
-        {"record": f"panel:{number}", "expr": target["expr"].replace("$namespace", ".*")}
+        {
+            "record": f"panel:{number}",
+            "expr": target["expr"].replace("$namespace", ".*").replace("$cluster", ".*"),
+        }
         for number, target in enumerate(targets)
     ]
     file = tmp_path / "rules.yaml"

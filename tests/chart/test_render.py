@@ -255,8 +255,14 @@ def test_network_policies_let_in_who_is_named(helm: Helm) -> None:
     policy = rendered["networking.k8s.io/v1 NetworkPolicy", "", "servicetokens-validator"]["spec"]
     peers = {rule["ports"][0]["port"]: rule.get("from") for rule in policy["ingress"]}
     assert peers["https-review"] is None
+    smoke_test = {
+        "app.kubernetes.io/name": "servicetokens",
+        "app.kubernetes.io/instance": "servicetokens",
+        "app.kubernetes.io/component": "smoke-test",
+    }
     assert peers["http"] == [
-        {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "ingress-nginx"}}}
+        {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "ingress-nginx"}}},
+        {"podSelector": {"matchLabels": smoke_test}},
     ]
     assert peers["health"] == [
         {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}

@@ -56,6 +56,20 @@ def test_no_other_value_is_allowed() -> None:
         (["--set", "tls.source=secret"], "name it in tls.secretName"),
         (["--set", "tls.source=certManager"], "say who signs in tls.issuerRef"),
         (["--set", "validator.autoscaling.enabled=true,validator.autoscaling.minReplicas=9"], "minReplicas"),
+        (["--set", "validator.trustedProxies={10.0.0.1/8}"], "its network is 10.0.0.0/8"),
+        (["--set", "validator.trustedProxies={172.16.5.0/20}"], "its network is 172.16.0.0/20"),
+        (["--set", "validator.trustedProxies={10.0.0.0/33}"], "10.0.0.0/33 is no network"),
+        (["--set", "validator.trustedProxies={10.300.0.0/16}"], "greater than 255"),
+        (["--set", "validator.trustedProxies={fd00::/129}"], "at most 128 bits"),
+        (["--set", "tls.names={https://tokens.example}"], "names"),
+        (["--set", "tls.names={tokens.example:8443}"], "names"),
+        (["--set", "validator.service.nodePorts.forward=30080"], "nodePorts"),
+        (["--set", "networkPolicy.dnsPorts={}"], "dnsPorts"),
+        (["--values", str(CHART.parents[1] / "tests" / "chart" / "silent-values.yaml")], "all are off"),
+        (
+            ["--set", "tls.source=certManager,tls.issuerRef.name=acme,tls.serviceNames=false"],
+            "name at least one DNS name in tls.names",
+        ),
     ],
 )
 def test_a_wrong_value_is_named(helm: Helm, flags: list[str], words: str) -> None:

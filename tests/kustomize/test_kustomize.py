@@ -113,8 +113,13 @@ def test_references_follow_a_new_name(ready: Cluster, tmp_path: Path) -> None:
             "apiVersion": group,
             "kind": "ServiceToken",
             "metadata": {"name": "ci-prod"},
-            "spec": {"accountRef": {"name": "ci"}, "roles": ["reader"]},
+            "spec": {
+                "accountRef": {"name": "ci"},
+                "roles": ["reader"],
+                "import": {"secretRef": {"name": "legacy", "key": "token"}},
+            },
         },
+        {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "legacy"}},
     ]
     (tmp_path / "objects.yaml").write_text(yaml.safe_dump_all(objects))
     (tmp_path / "name-reference.yaml").write_text((ROOT / "config" / "name-reference.yaml").read_text())
@@ -127,6 +132,10 @@ def test_references_follow_a_new_name(ready: Cluster, tmp_path: Path) -> None:
     built = {(item["apiVersion"], item["kind"]): item for item in build(ready, tmp_path)}
     token = built[group, "ServiceToken"]
     assert token["metadata"]["name"] == "blue-ci-prod"
-    assert token["spec"] == {"accountRef": {"name": "blue-ci"}, "roles": ["blue-reader"]}
+    assert token["spec"] == {
+        "accountRef": {"name": "blue-ci"},
+        "roles": ["blue-reader"],
+        "import": {"secretRef": {"name": "blue-legacy", "key": "token"}},
+    }
     assert built[group, "ServiceAccount"]["spec"] == {"roles": ["blue-reader"]}
     assert built["v1", "Pod"]["spec"]["serviceAccountName"] == "blue-ci"

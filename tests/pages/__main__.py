@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from common.helm import CHART
 from common.world import ROOT
 from pages import chart, events, fields, licences, metrics, olm, scanners
 
@@ -25,6 +26,9 @@ def wanted() -> Mapping[Path, str]:
         events.PAGE: events.render(),
         licences.PAGE: licences.render(),
         chart.README: chart.render(),
+        chart.PAGE: chart.page(),
+        # Templates cannot read the chart's own values.yaml, and put its defaults where a value is null.
+        chart.FILES / "values.yaml": (CHART / "values.yaml").read_text(),
     }
     copies = {
         chart.FILES / folder / path.name: path.read_text()

@@ -9,9 +9,11 @@ from typing import Any, Final
 import yaml
 
 from common.helm import CHART
+from common.world import ROOT
 
 FILES: Final = CHART / "files"
 README: Final = CHART / "README.md"
+PAGE: Final = ROOT / "docs" / "helm.md"
 BEGIN: Final = "<!-- Values, written by `make generate`. -->\n"
 END: Final = "<!-- The end of the values. -->\n"
 
@@ -44,6 +46,11 @@ def render() -> str:
     return (
         f"{before}{BEGIN}\n| value | default | means |\n|---|---|---|\n{table}\n{END}{rest.partition(END)[2]}"
     )
+
+
+def page() -> str:
+    """Return the README as a page of the site, which is in another folder."""
+    return render().replace("# servicetokens\n", "# Helm chart\n", 1).replace("](../../", "](../")
 
 
 def _described(text: str) -> Iterator[tuple[str, str]]:

@@ -11,23 +11,48 @@ in it, so that installations in several namespaces do not fight over it.
 {{/* Never change these: a Deployment's selector is immutable. */}}
 {{- define "servicetokens.selector" -}}
 app.kubernetes.io/name: servicetokens
-app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
 app.kubernetes.io/component: {{ .component }}
 {{- end }}
 
+{{/*
+The labels of an object. Arguments: root, component, extra (labels from values). Each key appears once: what selectors and
+Helm rely on wins over `extra`, that over `commonLabels`, and that over the rest.
+*/}}
 {{- define "servicetokens.labels" -}}
-helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" }}
-app.kubernetes.io/name: servicetokens
-app.kubernetes.io/instance: {{ .root.Release.Name }}
-app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
-app.kubernetes.io/part-of: servicetokens
-app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+{{- $fixed := dict "app.kubernetes.io/name" "servicetokens" "app.kubernetes.io/instance" .root.Release.Name "app.kubernetes.io/managed-by" .root.Release.Service "helm.sh/chart" (printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_") }}
 {{- with .component }}
-app.kubernetes.io/component: {{ . }}
+{{- $_ := set $fixed "app.kubernetes.io/component" . }}
 {{- end }}
-{{- with .root.Values.commonLabels }}
-{{ toYaml . }}
+{{- $rest := dict "app.kubernetes.io/version" .root.Chart.AppVersion "app.kubernetes.io/part-of" "servicetokens" }}
+{{- range $name, $value := merge $fixed (.extra | default dict) (.root.Values.commonLabels | default dict) $rest }}
+{{ $name }}: {{ $value | quote }}
 {{- end }}
+{{- end }}
+
+{{/*
+Put defaults where a value or a whole block was set to null, which removes it. Lists, labels and resources stay removed.
+Called before anything is read from .Values.
+*/}}
+{{- define "servicetokens.complete" -}}
+{{- include "servicetokens.completed" (dict "values" .Values "defaults" (.Files.Get "files/values.yaml" | fromYaml)) }}
+{{- end }}
+
+{{- define "servicetokens.completed" -}}
+{{- $values := .values }}
+{{- range $name, $default := .defaults }}
+{{- $isFree := or (kindIs "slice" $default) (has $name (list "resources" "labels" "commonLabels" "podSecurityContext" "securityContext")) (and (kindIs "map" $default) (not $default)) }}
+{{- if and (kindIs "invalid" (index $values $name)) (not $isFree) }}
+{{- $_ := set $values $name (deepCopy $default) }}
+{{- else if and (kindIs "map" $default) (not $isFree) }}
+{{- include "servicetokens.completed" (dict "values" (get $values $name) "defaults" $default) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* The name of the core ServiceAccount that operator or validator runs as. */}}
+{{- define "servicetokens.serviceAccountName" -}}
+{{- (index .root.Values .component).serviceAccountName | default (printf "servicetokens-%s" .component) }}
 {{- end }}
 
 {{- define "servicetokens.image" -}}
@@ -43,9 +68,10 @@ the names of bindings to leave out).
 */}}
 {{- define "servicetokens.adopted" -}}
 {{- $root := .root -}}
-{{- $user := printf "system:serviceaccount:%s:" $root.Release.Namespace -}}
+{{- $operator := printf "system:serviceaccount:%s:%s" $root.Release.Namespace (include "servicetokens.serviceAccountName" (dict "root" $root "component" "operator")) -}}
+{{- $validator := printf "system:serviceaccount:%s:%s" $root.Release.Namespace (include "servicetokens.serviceAccountName" (dict "root" $root "component" "validator")) -}}
 {{- $home := printf "request.namespace == '%s'" $root.Release.Namespace -}}
-{{- $text := $root.Files.Get (printf "files/config/%s" .file) | replace "system:serviceaccount:servicetokens:" $user | replace "request.namespace == 'servicetokens'" $home -}}
+{{- $text := $root.Files.Get (printf "files/config/%s" .file) | replace "system:serviceaccount:servicetokens:servicetokens-operator" $operator | replace "system:serviceaccount:servicetokens:servicetokens-validator" $validator | replace "request.namespace == 'servicetokens'" $home -}}
 {{- range splitList "\n---\n" $text }}
 {{- $object := fromYaml . }}
 {{- $metadata := $object.metadata }}
@@ -66,6 +92,7 @@ the names of bindings to leave out).
 {{- range $object.subjects }}
 {{- if eq .kind "ServiceAccount" }}
 {{- $_ := set . "namespace" $root.Release.Namespace }}
+{{- $_ := set . "name" (include "servicetokens.serviceAccountName" (dict "root" $root "component" (trimPrefix "servicetokens-" .name))) }}
 {{- end }}
 {{- end }}
 {{- if eq $object.kind "ValidatingAdmissionPolicy" }}
@@ -84,7 +111,7 @@ the names of bindings to leave out).
 {{- $_ := set $object.spec "policyName" (include "servicetokens.clusterName" (dict "root" $root "name" $object.spec.policyName)) }}
 {{- end }}
 ---
-{{ toYaml $object }}
+{{ include "servicetokens.yaml" $object }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -92,36 +119,37 @@ the names of bindings to leave out).
 {{/* What the pods of both have in common, but for the container. */}}
 {{- define "servicetokens.pod" -}}
 {{- $values := index .root.Values .component -}}
-serviceAccountName: servicetokens-{{ .component }}
+serviceAccountName: {{ include "servicetokens.serviceAccountName" . | quote }}
 # The token is mounted below, by name: whatever is injected into the pod does not get it.
 automountServiceAccountToken: false
 enableServiceLinks: false
-securityContext:
-  runAsNonRoot: true
-  runAsUser: 65532
-  runAsGroup: 65532
-  fsGroup: 65532
-  seccompProfile: {type: RuntimeDefault}
+{{- with $values.podSecurityContext }}
+securityContext: {{ toJson . }}
+{{- end }}
+{{- if $values.hostNetwork }}
+hostNetwork: true
+dnsPolicy: ClusterFirstWithHostNet
+{{- end }}
 {{- with .root.Values.imagePullSecrets }}
 imagePullSecrets: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- with $values.nodeSelector }}
-nodeSelector: {{- toYaml . | nindent 2 }}
+nodeSelector: {{ toJson . }}
 {{- end }}
 {{- with $values.tolerations }}
-tolerations: {{- toYaml . | nindent 2 }}
+tolerations: {{ toJson . }}
 {{- end }}
 {{- with $values.affinity }}
-affinity: {{- toYaml . | nindent 2 }}
+affinity: {{ toJson . }}
 {{- end }}
 {{- with $values.priorityClassName }}
-priorityClassName: {{ . }}
+priorityClassName: {{ . | quote }}
 {{- end }}
 {{- if $values.topologySpreadConstraints }}
 topologySpreadConstraints:
 {{- range $values.topologySpreadConstraints }}
 {{- $selector := dict "labelSelector" (dict "matchLabels" (include "servicetokens.selector" (dict "root" $.root "component" $.component) | fromYaml)) }}
-- {{- toYaml (merge dict . $selector) | nindent 2 }}
+- {{ toJson (merge dict . $selector) }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -131,12 +159,11 @@ topologySpreadConstraints:
 {{- $values := index .root.Values .component -}}
 image: {{ include "servicetokens.image" .root | quote }}
 imagePullPolicy: {{ .root.Values.image.pullPolicy }}
-securityContext:
-  allowPrivilegeEscalation: false
-  readOnlyRootFilesystem: true
-  capabilities: {drop: [ALL]}
+{{- with $values.securityContext }}
+securityContext: {{ toJson . }}
+{{- end }}
 {{- with $values.extraEnv }}
-env: {{- toYaml . | nindent 2 }}
+env: {{ toJson . }}
 {{- end }}
 livenessProbe:
   httpGet: {path: /livez, port: health}
@@ -148,7 +175,22 @@ readinessProbe:
   periodSeconds: 2
   timeoutSeconds: 2
   failureThreshold: 2
-resources: {{- toYaml $values.resources | nindent 2 }}
+{{- with $values.resources }}
+resources: {{ toJson . }}
+{{- end }}
+{{- end }}
+
+{{/* Mounts and volumes from values. */}}
+{{- define "servicetokens.extraMounts" -}}
+{{- range (index .root.Values .component).extraVolumeMounts }}
+- {{ toJson . }}
+{{- end }}
+{{- end }}
+
+{{- define "servicetokens.extraVolumes" -}}
+{{- range (index .root.Values .component).extraVolumes }}
+- {{ toJson . }}
+{{- end }}
 {{- end }}
 
 {{- define "servicetokens.apiToken.mount" -}}
@@ -187,4 +229,11 @@ resources: {{- toYaml $values.resources | nindent 2 }}
 
 {{- define "servicetokens.tlsSecret" -}}
 {{- if eq .Values.tls.source "secret" }}{{ .Values.tls.secretName }}{{ else }}servicetokens-validator-tls{{ end }}
+{{- end }}
+
+{{/* YAML of an object whose strings stay strings: `12e4567` as a name is a number for some readers. JSON is YAML, too. */}}
+{{- define "servicetokens.yaml" -}}
+{{- range $name, $value := . }}
+{{ $name }}: {{ toJson $value }}
+{{- end }}
 {{- end }}
