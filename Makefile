@@ -9,7 +9,8 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 PYTHON ?= python3
 ARGS ?=
 MINUTES ?= 1
-NODE ?= kind
+NODE_IMAGE ?= default
+PREVIOUS ?=
 SINCE ?= main
 
 CORES := $(shell getconf _NPROCESSORS_ONLN)
@@ -18,7 +19,6 @@ WORKERS ?= $(shell echo $$((2 * $(CORES))))
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed
-NODE_BUILT := .venv/node/.built
 PINS := requirements/runtime.txt requirements/dev.txt requirements/bootstrap.txt
 
 CONTROL_PLANE := $(BIN)/python tests/controlplane/build.py
@@ -184,35 +184,18 @@ coverage: $(INSTALLED) ## The third part: the coverage floors, from what the fir
 	@$(BIN)/coverage report --include='$(FULLY_COVERED)' --fail-under=100
 	@$(BIN)/coverage report
 
+# NODE_IMAGE=local makes the node's image and the base of operator/Dockerfile here, for machines that reach no registry of
+# images. PREVIOUS=REVISION names what is upgraded from, if not the previous commit. `python3 tests/e2e/engine.py make e2e`
+# starts an engine where none runs.
 .PHONY: e2e
-e2e: $(INSTALLED) $(if $(filter local,$(NODE)),$(NODE_BUILT)) ## Pods on a real node: by kind, or NODE=local
-	@$(PROVISION) control-plane tools peers
-	@SERVICETOKENS_E2E=$(NODE) $(BIN)/pytest tests/e2e $(ARGS)
+e2e: $(INSTALLED) ## Pods on a real node, by kind: needs Docker and root (NODE_IMAGE=local: without image registries)
+	@$(PROVISION) control-plane tools peers $(if $(filter local,$(NODE_IMAGE)),node node-root python-root)
+	@$(if $(filter local,$(NODE_IMAGE)),$(RUN) -m e2e.build.images)
+	@SERVICETOKENS_E2E=$(NODE_IMAGE) SERVICETOKENS_PREVIOUS=$(PREVIOUS) $(BIN)/pytest tests/e2e $(ARGS)
 
-# kubelet and the others from Kubernetes' own modules, containerd, and a small CoreDNS: about 4 minutes the first time.
-KUBERNETES_VERSION = $(shell awk '$$1 == "k8s.io/kubernetes" {print $$2}' tests/e2e/build/kubernetes/go.mod)
-$(NODE_BUILT): $(wildcard tests/e2e/build/*/go.mod tests/e2e/build/*/main.go) | $(INSTALLED)
-	@{ \
-	command -v go >/dev/null || { echo "building a node needs Go: install it (https://go.dev/dl)"; exit 1; }; \
-	export CGO_ENABLED=0 GOWORK=off GOTOOLCHAIN=auto; \
-	echo "Building a node: about 4 minutes the first time."; \
-	build() { \
-		echo "  $$(basename $$2) ..."; \
-		(cd tests/e2e/build/$$1 && go build -trimpath "$${@:3}" -o $(CURDIR)/.venv/node/$$(basename $$2) $$2); \
-	}; \
-	version=k8s.io/component-base/version.git; \
-	for name in kubelet kube-scheduler kube-proxy; do \
-		build kubernetes k8s.io/kubernetes/cmd/$$name \
-			-ldflags "-s -w -X $${version}Version=$(KUBERNETES_VERSION)"; \
-	done; \
-	for name in containerd containerd-shim-runc-v2 ctr; do \
-		build containerd github.com/containerd/containerd/v2/cmd/$$name -ldflags "-s -w" \
-			-tags "no_btrfs no_zfs no_devmapper urfave_cli_no_docs osusergo netgo static_build"; \
-	done; \
-	build coredns servicetokens.dev/tests/e2e/build/coredns -ldflags "-s -w"; \
-	build pause servicetokens.dev/tests/e2e/build/pause -ldflags "-s -w"; \
-	touch $@; \
-	} >&2
+.PHONY: e2e-binaries
+e2e-binaries: $(INSTALLED) ## Make what `make e2e NODE_IMAGE=local` needs besides an engine (about 10 minutes, once)
+	@$(PROVISION) control-plane tools peers node node-root python-root
 
 .PHONY: matrix
 matrix: $(INSTALLED) ## Write docs/proxies/matrix.md from what clients of the proxies see

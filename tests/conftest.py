@@ -56,7 +56,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         mark = item.get_closest_marker("timeout")
         seconds = float(mark.args[0] if mark else config.getini("timeout"))
-        item.add_marker(pytest.mark.timeout(seconds * patience()), append=False)
+        others = dict(mark.kwargs) if mark else {}
+        item.add_marker(pytest.mark.timeout(seconds * patience(), **others), append=False)
 
 
 def pytest_asyncio_loop_factories(item: pytest.Item) -> Mapping[str, Any]:

@@ -1,65 +1,133 @@
-"""A node, the image on it, the chart installed by Helm, and nginx in front of a service."""
+"""A node, the release of the previous commit on it, its upgrade to this tree, and nginx in front of a service."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
 
 import pytest
 
 from common.helm import CHART
+from common.world import ROOT
 from controlplane.processes import Process
-from e2e import kind as kind_cluster
-from e2e import local
-from e2e.node import REPOSITORY, TAGS, Node
-from e2e.workload import PORT
+from e2e import kind
+from e2e.node import Node
+from e2e.pods import HOME, images, restarts, wait_for_rollout
+from e2e.workload import PORT, Workload, wait_for_token
 from proxies.clients import DOCS, nginx
 
-HOME = "servicetokens"
-VALIDATOR = "10.96.0.80"
-VALUES = {
-    "image.repository": REPOSITORY,
-    "image.tag": TAGS[0],
+VALIDATOR: Final = "10.96.0.80"
+VALUES: Final = {
+    "image.repository": kind.REPOSITORY,
     "image.pullPolicy": "Never",
     "validator.service.clusterIP": VALIDATOR,
-    # The bridge of this node enforces none of it; that it breaks nothing and is taken is what can be seen.
+    # The network of the local node image enforces none; what is tested is that the API server takes them.
     "networkPolicy.enabled": "true",
 }
+_RUNNING: Final = pytest.StashKey[Node]()
+
+
+@dataclass(frozen=True)
+class Upgrade:
+    """What a workload saw while every pod was replaced.
+
+    Attributes:
+        before: the token that it had.
+        after: the token that was minted meanwhile, which it has now.
+        refusals: how many of its calls were not accepted.
+        images: of all pods of operator and validator afterwards.
+        restarts: how often containers of these were started again.
+    """
+
+    before: str
+    after: str
+    refusals: int
+    images: set[str]
+    restarts: int
 
 
 @pytest.fixture(scope="session")
-def node() -> Iterator[Node]:
-    """The node that `make e2e` asks for, with two images that differ by a label."""
-    kind = {"local": local, "kind": kind_cluster}[os.environ["SERVICETOKENS_E2E"]]
+def node(pytestconfig: pytest.Config) -> Iterator[Node]:
+    """The cluster that `make e2e` asks for, with the images of the previous commit and of this tree."""
     problem = kind.missing()
     assert not problem, problem
-    with kind.running() as node:
+    with kind.running(kind.Images.chosen(os.environ["SERVICETOKENS_E2E"])) as node:
+        pytestconfig.stash[_RUNNING] = node
         yield node
+        del pytestconfig.stash[_RUNNING]
 
 
 @pytest.fixture(scope="session")
-def installed(node: Node) -> Node:
-    """The chart, in a namespace where Pod Security is enforced at its strictest."""
+def released(node: Node) -> Node:
+    """The chart and the image of the previous commit, in a namespace that enforces Pod Security `restricted`."""
     node.kubectl("create", "namespace", HOME)
     node.kubectl("label", "namespace", HOME, "pod-security.kubernetes.io/enforce=restricted")
-    flags = [flag for name, value in VALUES.items() for flag in ("--set", f"{name}={value}")]
-    node.helm("install", HOME, CHART, "--namespace", HOME, *flags)
-    for name in ("operator", "validator"):
-        node.kubectl("rollout", "status", f"deployment/servicetokens-{name}", "-n", HOME, "--timeout=90s")
+    chart = node.work / kind.PREVIOUS / CHART.relative_to(ROOT)
+    _helm(node, "install", chart, kind.PREVIOUS)
+    wait_for_rollout(node, "operator", "validator")
     return node
 
 
 @pytest.fixture(scope="session")
-def proxy(installed: Node) -> Iterator[Process]:
-    """The nginx of docs/proxies on the node's address; behind it a service that says yes."""
-    home = installed.work / "nginx"
+def proxy(released: Node) -> Iterator[Process]:
+    """The nginx of docs/proxies on the node's address; behind it a service that answers yes."""
+    home = released.work / "nginx"
     home.mkdir()
     for file in (DOCS / "nginx").iterdir():
         text = (
             file.read_text()
             .replace("127.0.0.1:8080", f"{VALIDATOR}:8080")
-            .replace("127.0.0.1:8000", f"{installed.address}:{PORT}")
+            .replace("127.0.0.1:8000", f"{released.address}:{PORT}")
         )
         lines = [line for line in text.splitlines() if "127.0.0.1:8180" not in line]
         (home / file.name).write_text("\n".join(lines) + "\n")
     command = nginx(home, 'server { listen 127.0.0.1:9000; return 200 "yes"; }')
-    with Process("nginx", installed.within(*command), log=installed.work / "nginx.log") as process:
+    with Process("nginx", released.within(*command), log=released.work / "nginx.log") as process:
         yield process
+
+
+@pytest.fixture(scope="session")
+def upgrade(released: Node, proxy: Process) -> Upgrade:
+    """The upgrade to the chart and the image of this tree, while a workload calls and its token is rotated."""
+    workload = Workload(released, "team-upgrade")
+    before = workload.token_id()
+    _helm(released, "upgrade", CHART, kind.CURRENT)
+    workload.change(rotation={"id": "during the upgrade"})
+    wait_for_rollout(released, "operator", "validator")
+    after = wait_for_token(workload, other_than=before)
+    seen = Upgrade(before, after, workload.refusals(), images(released), sum(restarts(released).values()))
+    workload.delete()
+    return seen
+
+
+@pytest.fixture(scope="session")
+def installed(released: Node, upgrade: Upgrade) -> Node:
+    """The release of this tree."""
+    return released
+
+
+@pytest.fixture(autouse=True)
+def unharmed(installed: Node) -> Iterator[None]:
+    """After each scenario no container of ours has been started again."""
+    before = restarts(installed)
+    yield
+    after = restarts(installed)
+    assert {pod: count for pod, count in after.items() if count != before.get(pod, 0)} == {}
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add what the node shows to the report of a failure."""
+    report = yield
+    node = item.config.stash.get(_RUNNING, None)
+    if report.failed and node is not None:
+        report.sections.append(("the node", node.describe()))
+    return report
+
+
+def _helm(node: Node, verb: str, chart: Path, tag: str) -> None:
+    flags = [flag for name, value in VALUES.items() for flag in ("--set", f"{name}={value}")]
+    node.helm(verb, HOME, chart, "--namespace", HOME, *flags, "--set", f"image.tag={tag}")

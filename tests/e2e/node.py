@@ -1,65 +1,71 @@
-"""A real node of Kubernetes that tests reach as if they were on it: for kubectl, Helm, nginx, and questions to pods.
+"""A real node of Kubernetes that tests reach as if they ran on it: for kubectl, Helm, nginx, and requests to pods.
 
-    this process ── nsenter --net ── the node's network: its address, Services, pods
-
-Where it comes from is `local` (made here, in namespaces) or `kind` (a container).
+this process ── nsenter --net ── the node's network: its address, Services, pods
 """
 
 import json
 import subprocess
-from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any, Final
 
 from common.helm import TOOLS
 from controlplane import build
+from controlplane.waiting import patient
 
-NAME: Final = "servicetokens-e2e"
-REPOSITORY: Final = "localhost/servicetokens"
-TAGS: Final = ("first", "second")
-COMMAND_SECONDS: Final = 120.0
+COMMAND_SECONDS: Final = 180.0
 PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+# Lines of each log in the report of a failure.
+LOG_LINES: Final = 40
 
 
-class Node(ABC):
-    """What both kinds of node have in common.
+class Node:
+    """The one node of a cluster, which runs in a container.
 
     Attributes:
-        name: as the API server knows it.
+        name: of the node, and of the container.
         address: its own, which pods reach.
         kubeconfig: of an administrator, for use within the node's network.
         work: a directory for files of the test.
     """
 
-    name: str
-    address: str
-    kubeconfig: Path
-    work: Path
-
-    @property
-    @abstractmethod
-    def pid(self) -> int:
-        """A process of the host's that is in the node's network."""
+    def __init__(self, name: str, *, pid: int, address: str, kubeconfig: Path, work: Path) -> None:
+        self.name = name
+        self.address = address
+        self.kubeconfig = kubeconfig
+        self.work = work
+        self._pid = pid
 
     def within(self, *command: str | Path) -> list[str | Path]:
         """Return *command* as one that runs in the node's network; files are the host's."""
-        return ["nsenter", f"--net=/proc/{self.pid}/ns/net", "--", *command]
+        return ["nsenter", f"--net=/proc/{self._pid}/ns/net", "--", *command]
 
     def run(
         self, *command: str | Path, check: bool = True, text: str | None = None
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command there; what it says on standard error is the message when it fails."""
+        """Run a command there; its outputs are the message when it fails."""
         done = subprocess.run(
             self.within(*command),
             input=text,
             capture_output=True,
             text=True,
-            timeout=COMMAND_SECONDS,
+            timeout=patient(COMMAND_SECONDS),
             check=False,
             env={"PATH": PATH, "HOME": str(self.work), "KUBECONFIG": str(self.kubeconfig)},
         )
         assert not check or done.returncode == 0, f"{command}\n{done.stderr}{done.stdout}"
         return done
+
+    def execute(self, *command: str) -> str:
+        """Run a command in the node's container, as root; return its standard output."""
+        done = subprocess.run(
+            ["docker", "exec", "--privileged", self.name, *command],
+            capture_output=True,
+            text=True,
+            timeout=patient(COMMAND_SECONDS),
+            check=False,
+        )
+        assert done.returncode == 0, f"{command}\n{done.stderr}{done.stdout}"
+        return done.stdout
 
     def kubectl(
         self, *arguments: str | Path, check: bool = True, text: str | None = None
@@ -74,3 +80,18 @@ class Node(ABC):
     def helm(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
         """Run Helm 4 as the administrator."""
         return self.run(TOOLS / "helm4", *arguments)
+
+    def describe(self) -> str:
+        """Return pods, Events and logs of ours, for the report of a failure."""
+        ours = ("-A", "-l", "app.kubernetes.io/name=servicetokens", "--prefix", f"--tail={LOG_LINES}")
+        questions = (
+            ("get", "nodes,pods", "-A", "-o", "wide"),
+            ("get", "events", "-A", "--sort-by=.lastTimestamp"),
+            ("logs", *ours),
+            ("logs", *ours, "--previous"),
+        )
+        parts = []
+        for question in questions:
+            done = self.kubectl(*question, check=False)
+            parts.append(f"$ kubectl {' '.join(question)}\n{done.stdout}{done.stderr}")
+        return "\n".join(parts)

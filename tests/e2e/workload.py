@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from controlplane.waiting import wait_until
-from e2e.node import REPOSITORY, TAGS, Node
+from controlplane.waiting import patient, wait_until
+from e2e.kind import CURRENT, REPOSITORY
+from e2e.node import Node
 from servicetokens.api.names import API_VERSION
 
 # Where nginx listens, on the node's address.
@@ -16,7 +17,13 @@ PORT: Final = 8000
 SCRIPT: Final = Path(__file__).with_name("client.py")
 # Seconds. The kubelet looks every five here, and usually every sixty.
 OVERLAP: Final = 60
+# How long one step of a scenario may take: twelve times the interval of the kubelet.
 SECONDS: Final = 60.0
+
+
+def within(seconds: float = SECONDS) -> str:
+    """Return kubectl's flag for a step of a scenario."""
+    return f"--timeout={patient(seconds):.0f}s"
 
 
 @dataclass(frozen=True)
@@ -42,14 +49,12 @@ class Workload:
             "expiresAfter": "30d",
             "rotation": {"id": "first", "overlap": f"{OVERLAP}s"},
         }
-        # Without a role no request passes.
-        self._apply(_ours("ServiceRole", f"client-of-{namespace}", {"allowedNamespaces": [namespace]}))
-        self._apply(_ours("ServiceAccount", "ci", {"roles": [f"client-of-{namespace}"]}))
+        self._apply(_ours("ServiceAccount", "ci", {}))
         self._apply(_ours("ServiceToken", "ci-prod", spec))
-        node.kubectl("wait", "svctok/ci-prod", "-n", namespace, "--for=condition=Ready", "--timeout=30s")
+        node.kubectl("wait", "svctok/ci-prod", "-n", namespace, "--for=condition=Ready", within())
         self._apply(_deployment(f"http://{node.address}:{PORT}/orders", by_environment))
-        self.rollout("status", "--timeout=60s")
-        wait_until(lambda: self.last().status == 200, what="the workload to be let through", timeout=SECONDS)
+        self.rollout("status", within())
+        wait_until(lambda: self.last().status == 200, what="the workload to be accepted", timeout=SECONDS)
 
     def change(self, **spec: Any) -> float:
         """Merge *spec* into the token's; return when that was answered."""
@@ -60,6 +65,10 @@ class Workload:
     def rollout(self, what: str, *flags: str) -> None:
         """`kubectl rollout`."""
         self._node.kubectl("rollout", what, "deployment/client", "-n", self.namespace, *flags)
+
+    def delete(self) -> None:
+        """Begin to delete the namespace with everything in it."""
+        self._node.kubectl("delete", "namespace", self.namespace, "--wait=false")
 
     def lines(self) -> list[Line]:
         """Return what the newest pod has told."""
@@ -73,8 +82,16 @@ class Workload:
         """Return the newest line; one with status -1 when there is none yet."""
         return (self.lines() or [Line(0.0, "", -1, {})])[-1]
 
+    def calls(self) -> int:
+        """Return how many calls were answered or given up so far."""
+        return sum(self.last().counts.values())
+
+    def refused_with(self) -> set[str]:
+        """Return the statuses of the calls that were not accepted so far; "0" where there was no answer."""
+        return set(self.last().counts) - {"200"}
+
     def refusals(self) -> int:
-        """Return how many calls were not let through so far."""
+        """Return how many calls were not accepted so far."""
         return sum(count for status, count in self.last().counts.items() if status != "200")
 
     def token_id(self) -> str:
@@ -83,6 +100,14 @@ class Workload:
 
     def _apply(self, body: Mapping[str, Any]) -> None:
         self._node.kubectl("apply", "-n", self.namespace, "-f", "-", text=json.dumps(body))
+
+
+def wait_for_token(workload: Workload, *, other_than: str) -> str:
+    """Wait until the workload calls with the newest credential, which is another one; return its public id."""
+    wait_until(lambda: workload.token_id() != other_than, what="a new credential", timeout=SECONDS)
+    fresh = workload.token_id()
+    wait_until(lambda: workload.last().token == fresh, what="the pod to have it", timeout=SECONDS)
+    return fresh
 
 
 def _ours(kind: str, name: str, spec: Mapping[str, Any]) -> dict[str, Any]:
@@ -101,7 +126,7 @@ def _deployment(url: str, by_environment: bool) -> dict[str, Any]:
         volumes.append({"name": "token", "secret": {"secretName": "ci-prod"}})
     container = {
         "name": "client",
-        "image": f"{REPOSITORY}:{TAGS[0]}",
+        "image": f"{REPOSITORY}:{CURRENT}",
         "imagePullPolicy": "Never",
         "command": ["python3", f"/client/{SCRIPT.name}", url],
         "env": [environment],

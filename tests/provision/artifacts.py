@@ -3,6 +3,7 @@
 Sizes and durations were measured on two cores, with empty caches. They are there to plan with.
 """
 
+import json
 import os
 import re
 import shutil
@@ -33,6 +34,7 @@ TOOLS: Final[Sequence[tuple[str, str, str, Sequence[str]]]] = (
     ("actionlint", "actionlint", "github.com/rhysd/actionlint/cmd/actionlint", ()),
     ("gitleaks", "gitleaks", "github.com/zricethezav/gitleaks/v8", ()),
 )
+KIND: Final = "sigs.k8s.io/kind"
 CONTAINERD: Final = "no_btrfs no_zfs no_devmapper urfave_cli_no_docs osusergo netgo static_build"
 # Debian 12, since its systemd (252) still runs with cgroup v1; that of Debian 13 (257) refuses.
 NODE_PACKAGES: Final = (
@@ -88,18 +90,17 @@ def _make_node(target: Path, progress: Progress) -> None:
     build_into("crictl", "sigs.k8s.io/cri-tools/cmd/crictl", *SMALL, folder="crictl")
     build_into("coredns", ".", *SMALL, folder="coredns")
     build_into("pause", ".", *SMALL, folder="pause")
-    # kind's own files of a node are in its module.
-    where = subprocess.run(
-        [go, "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/kind"],
+    # kind's own files of a node are in its module, which is downloaded again where somebody removed it.
+    downloaded = subprocess.run(
+        [go, "mod", "download", "-json", KIND],
         cwd=TESTS / "tools",
-        env={**os.environ, "GOWORK": "off"},
+        env={**os.environ, "GOWORK": "off", "GOTOOLCHAIN": "auto"},
         capture_output=True,
         text=True,
         check=True,
-    ).stdout.strip()
-    shutil.copytree(
-        Path(where) / "images" / "base" / "files", target / "files", copy_function=shutil.copyfile
-    )
+    ).stdout
+    files = Path(json.loads(downloaded)["Dir"]) / "images" / "base" / "files"
+    shutil.copytree(files, target / "files", copy_function=shutil.copyfile)
     for path in (target / "files", *(target / "files").rglob("*")):
         path.chmod(0o755 if path.is_dir() else 0o644)
 
@@ -203,7 +204,7 @@ ARTIFACTS: Final = {
                 *(NODE / name for name in ("kubernetes", "containerd", "crictl", "coredns", "pause"))
             ),
             make=_make_node,
-            variant=f"{_pinned(TESTS / 'tools', 'sigs.k8s.io/kind')} {CONTAINERD}",
+            variant=f"{_pinned(TESTS / 'tools', KIND)} {CONTAINERD}",
         ),
         Artifact(
             name="node-root",
