@@ -17,7 +17,7 @@ CONTROL_PLANE = "control-plane"
 CONTROL_PLANE_NEED = Need(
     name=CONTROL_PLANE,
     contents="kube-apiserver, kube-controller-manager, etcd and kubectl, from Go modules",
-    size="about 350 MB on disk, and 290 MB of Go modules",
+    size="about 300 MB on disk, and 290 MB of Go modules",
     duration="about 5 minutes",
 )
 

