@@ -192,7 +192,7 @@ class Operator:
         """Work until *stop* is set; what fails is tried again, visibly. `PartEnded`: the supervision has ended."""
         leading = self._supervisor.start("leader election", self._lead)
         working = self._supervisor.start("workers", self._work)
-        watching = self._supervisor.start("watches", partial(self._watch, stop))
+        watching = self._supervisor.start("watches", partial(self._watch, stop), clears=True)
         stopped = asyncio.create_task(stop.wait(), name="supervision of signals")
         try:
             await asyncio.wait({leading, working, watching, stopped}, return_when=asyncio.FIRST_COMPLETED)
@@ -268,6 +268,7 @@ class Operator:
         await self._keys.refresh()
         await self._resync.others()
         self._listed.set()
+        self._readiness.clear("watches")
         # Also when kopf finds nothing: what it would have found may be what was deleted.
         self._resync.soon()
 

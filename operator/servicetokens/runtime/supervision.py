@@ -43,10 +43,11 @@ class Supervisor:
         self._stopping = True
 
     def start(
-        self, name: str, work: Callable[[], Awaitable[Any]], *, essential: bool = True
+        self, name: str, work: Callable[[], Awaitable[Any]], *, essential: bool = True, clears: bool = False
     ) -> asyncio.Task[None]:
         """Return a task that does `keep`; it never ends but by a defect, or after `stop`."""
-        return asyncio.create_task(self.keep(name, work, essential=essential), name=f"supervision of {name}")
+        kept = self.keep(name, work, essential=essential, clears=clears)
+        return asyncio.create_task(kept, name=f"supervision of {name}")
 
     async def keep(
         self,
@@ -54,6 +55,7 @@ class Supervisor:
         work: Callable[[], Awaitable[Any]],
         *,
         essential: bool = True,
+        clears: bool = False,
         passes: tuple[type[Exception], ...] = (),
     ) -> None:
         """Run *work* for ever, as the part *name*. Returns only after `stop`.
@@ -62,18 +64,20 @@ class Supervisor:
             name: of the check that fails while the part does not run, and of the task.
             work: makes the coroutine, each time.
             essential: whether the process is unready meanwhile.
+            clears: whether *work* clears the check by itself, once it works; else it counts as working after a while.
             passes: exceptions that are raised here instead.
         """
         loop = asyncio.get_running_loop()
         failures = 0
         while True:
             began = loop.time()
-            proven = loop.call_later(_PROVEN, self._readiness.clear, name)
+            proven = None if clears else loop.call_later(_PROVEN, self._readiness.clear, name)
             task = asyncio.create_task(_run(work), name=name)
             try:
                 await _settled(task)
             finally:
-                proven.cancel()
+                if proven is not None:
+                    proven.cancel()
             if self._stopping:
                 return
             error = None if task.cancelled() else task.exception()

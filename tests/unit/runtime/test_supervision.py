@@ -111,6 +111,27 @@ async def test_a_part_that_fails_at_once_each_time_is_never_shown_as_working() -
     keeper.cancel()
 
 
+async def test_a_part_that_clears_its_check_itself_is_not_believed_before() -> None:
+    """It may wait for a server that does not answer for longer than any other part needs to fail."""
+    readiness, works, runs = Readiness(), asyncio.Event(), []
+
+    async def work() -> None:
+        runs.append(1)
+        if len(runs) == 1:
+            await defect()
+        await works.wait()
+        readiness.clear("watches")
+        await forever()
+
+    keeper = Supervisor(readiness).start("watches", work, clears=True)
+    await until(lambda: len(runs) == 2)
+    await asyncio.sleep(5)
+    assert len(readiness.missing) == 1
+    works.set()
+    await until(lambda: not readiness.missing)
+    keeper.cancel()
+
+
 async def test_an_exception_that_concerns_others_passes_through() -> None:
     """It ends the supervision."""
     with pytest.raises(ValueError, match="a defect"):
