@@ -21,7 +21,7 @@ from controlplane.ports import LOOPBACK, free_ports
 from controlplane.processes import Process
 from controlplane.waiting import patient, wait_until
 from servicetokens.api.names import API_VERSION, KEYS_SECRET, KIND_TOKEN
-from servicetokens.api.values import format_time, parse_time
+from servicetokens.api.values import format_time, parse_recorded_time
 from servicetokens.controllers.main import Operator
 from servicetokens.kube import crds
 from servicetokens.kube.client import Api
@@ -152,7 +152,11 @@ class World:
             if keys.verify(
                 stored["value"], stored["keyID"], token["metadata"]["uid"], credential["serial"], value
             ):
-                return int(credential["serial"]) if end is None or parse_time(end) > time.time() else None
+                return (
+                    int(credential["serial"])
+                    if end is None or parse_recorded_time(end) > time.time()
+                    else None
+                )
         return None
 
     def events(self, namespace: str, name: str = "ci-prod") -> list[str]:

@@ -38,7 +38,9 @@ def delivered(token: TokenView) -> Verdict:
     if trouble is not None:
         message = f"the Secret of token '{token.name}' is not written: {trouble.message}"
         raise Failure(message)
-    found = synced or token.condition("Ready")
+    # Ready says why; SecretSynced only that it is so.
+    ready = token.condition("Ready")
+    found = ready if ready is not None and ready.status != "True" else synced
     return found.message if found is not None and found.message else "the Secret is not written yet"
 
 
