@@ -37,7 +37,7 @@ LINES = {
     "Answers": {"forwardauth accepted", "forwardauth rejected", "tokenreview accepted"},
     "Refusals": {"Malformed", "Revoked"},
     "How old the validators' knowledge is": {VALIDATOR["pod"]},
-    "Tokens that are not ready, by reason": {"RoleNotGranted"},
+    "Tokens that are not ready, by reason": {"RoleNotFound"},
     "Minted": {"First", "RotationRequested"},
     "Credentials by key": {"k1"},
     "How long a look takes": {"ServiceAccount", "ServiceToken"},

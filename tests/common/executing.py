@@ -1,7 +1,7 @@
 """One ServiceToken in a cluster that is only a few dictionaries, and the parts of the operator that work on it."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -18,6 +18,7 @@ from servicetokens.controllers.keys import Key
 from servicetokens.controllers.memory import Memories
 from servicetokens.kube.errors import (
     AlreadyExists,
+    ApiUnavailable,
     Conflict,
     KubeError,
     NotFound,
@@ -28,6 +29,7 @@ from servicetokens.tokens.verifier import KeyRing
 
 KEY = Key(names.KIND_TOKEN, "team-a", "ci-prod")
 PLACE = ("team-a", "ci-prod")
+_WRITES = frozenset({"put status", "create secret", "patch secret"})
 
 
 class Keys:
@@ -59,6 +61,11 @@ class Cluster:
             "spec": {"accountRef": {"name": "ci"}, "expiresAfter": "30d"},
         }
         self.secret: dict[str, Any] | None = None
+        #: The number of the write that shall get no answer, counted from now on.
+        self.fails_at: int | None = None
+        #: Asked after each write; see `observed`.
+        self.observe: Callable[[], bool] | None = None
+        self.observed: list[bool] = []
         self.events: list[str] = []
 
     async def put_status(
@@ -93,8 +100,11 @@ class Cluster:
             raise NotFound(message)
         return found
 
-    async def create(self, namespace: str, secret: Mapping[str, Any]) -> Mapping[str, Any]:
+    async def create(
+        self, namespace: str, secret: Mapping[str, Any], *, hidden: Sequence[bytes] | None = None
+    ) -> Mapping[str, Any]:
         """Create the Secret."""
+        assert hidden
         self._begin("create secret")
         if self.secret is not None:
             message = "already exists"
@@ -105,15 +115,23 @@ class Cluster:
         return self.secret
 
     async def patch(
-        self, _namespace: str, _name: str, resource_version: str, patch: Mapping[str, Any]
+        self,
+        _namespace: str,
+        _name: str,
+        resource_version: str,
+        patch: Mapping[str, Any],
+        *,
+        hidden: Sequence[bytes] | None = None,
     ) -> Mapping[str, Any]:
         """Merge into the Secret."""
+        assert hidden
         self._begin("patch secret")
         if self.secret is None or self.secret["metadata"]["resourceVersion"] != resource_version:
             message = "the object has been modified"
             raise Conflict(message)
         self.secret = merged(self.secret, patch)
         self.secret["metadata"]["resourceVersion"] = self._next()
+        self._end("patch secret")
         return self.secret
 
     async def delete(self, _namespace: str, _name: str, *, uid: str, resource_version: str) -> None:
@@ -130,10 +148,16 @@ class Cluster:
 
     def _begin(self, call: str) -> None:
         self.calls.append(call)
+        if self.fails_at is not None and call in _WRITES:
+            if self.fails_at == 0:
+                self.fails[call] = ApiUnavailable("no answer")
+            self.fails_at = self.fails_at - 1 if self.fails_at else None
         if call in self.fails and not self.applied:
             raise self.fails.pop(call)
 
     def _end(self, call: str) -> None:
+        if self.observe is not None:
+            self.observed.append(self.observe())
         if call in self.fails:
             raise self.fails.pop(call)
 
@@ -205,6 +229,41 @@ class Operator:
         """Run one pass that fails."""
         with pytest.raises(kind):
             await self.reconcile()
+
+    def status(self) -> Mapping[str, Any]:
+        """Return the token's status."""
+        assert self.cluster.token is not None
+        found: Mapping[str, Any] = self.cluster.token.get("status", {})
+        return found
+
+    def credentials(self) -> list[dict[str, Any]]:
+        """Return the credentials on status."""
+        return list(self.status().get("credentials", []))
+
+    def value(self) -> str:
+        """Return the value in the Secret; nothing when there is none."""
+        return base64.b64decode((self.cluster.secret or {}).get("data", {}).get("token", "")).decode()
+
+    def is_known_value(self) -> bool:
+        """Say whether status lists the value in the Secret."""
+        ring = self.keys.ring
+        return ring is not None and any(
+            ring.verify(
+                one["verifier"]["value"], one["verifier"]["keyID"], "u-1", one["serial"], self.value()
+            )
+            for one in self.credentials()
+        )
+
+    def see_secret(self) -> None:
+        """Let the watch tell of the Secret as it is stored."""
+        assert self.cluster.secret is not None
+        self.cluster.secret["metadata"]["resourceVersion"] = self.cluster._next()
+        self.caches.secrets.put(PLACE, facts.secret_facts(self.cluster.secret, self.keys.ring))
+
+    def lose_secret(self) -> None:
+        """Delete the Secret, and let the watch tell of it."""
+        self.cluster.secret = None
+        self.caches.secrets.drop(PLACE)
 
     def is_delivered(self) -> bool:
         """Say whether the Secret's value is the one and only credential on status."""

@@ -15,8 +15,9 @@ from servicetokens.api.service_token import (
     Verifier,
 )
 from servicetokens.lifecycle.actions import Plan
+from servicetokens.lifecycle.arrival import with_minted
 from servicetokens.lifecycle.content import desired_content
-from servicetokens.lifecycle.plan import plan, with_minted
+from servicetokens.lifecycle.plan import plan
 from servicetokens.lifecycle.snapshot import (
     AccountFacts,
     Controller,

@@ -88,12 +88,12 @@ def in_every_state(world: World, directory: Path) -> Mapping[str, Any]:
             ("revoked", "Revoked"),
             ("expired", "Expired"),
             ("conflict", "SecretConflict"),
-            ("ungranted", "RoleNotGranted"),
+            ("ungranted", "RoleNotFound"),
             ("orphan", "AccountNotFound"),
         ):
             world.until_reason(namespace, "Ready", reason, name)
         world.until_reason(namespace, "Active", "AccountSuspended", "suspended")
-        world.until_reason(full, "Ready", "SecretMissing", "no-room")
+        world.until_reason(full, "Ready", "DeliveryFailed", "no-room")
         world.until(
             lambda: all(
                 world.get(space, name, plural)["status"].get("conditions")

@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from mutants import authentication, imports, leaks, requests, unused
-from mutants.mutant import CHECKS, CREDENTIALS, LIFETIME, PLAN, SCHEDULE, SNAPSHOT, VERIFIER, Mutant
+from mutants import authentication, delivery, imports, leaks, requests, unused
+from mutants.mutant import ARRIVAL, CHECKS, CREDENTIALS, LIFETIME, PLAN, SCHEDULE, SNAPSHOT, VERIFIER, Mutant
 
 MUTANTS: Final = (
     Mutant(
@@ -26,7 +26,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "forgets which rotation it has answered",
-        PLAN,
+        ARRIVAL,
         'recorded["rotation_id"] = spec.rotation.id',
         "pass",
     ),
@@ -74,45 +74,46 @@ MUTANTS: Final = (
     ),
     Mutant(
         "mints again although the plaintext waits to be delivered",
-        CREDENTIALS,
-        "    if snapshot.memory.undelivered == alive.current.serial:\n        return None\n",
+        ARRIVAL,
+        "    if pending is not None and not is_held(snapshot, pending):\n"
+        "        return Arrival(_at(it, pending, _moment(it)))\n",
         "",
     ),
     Mutant(
         "drops the overlap",
         CREDENTIALS,
-        "    if overlap == 0:\n        return None\n",
-        "    return None\n",
+        "    if end is not None and end <= now:\n        return None\n    return alive.current.model_copy",
+        "    return None\n    return alive.current.model_copy",
     ),
     Mutant(
         "keeps the old one after a leak",
         CREDENTIALS,
-        "    if overlap == 0:\n        return None\n",
-        "    overlap = overlap or 3600\n",
+        "delivered_at + overlap_of(snapshot.token.spec))",
+        "delivered_at + (overlap_of(snapshot.token.spec) or 3600))",
     ),
     Mutant(
         "lets the old one outlive its overlap",
         CREDENTIALS,
-        "overlap_end = current.mint_time + overlap_of(spec) if spec else None",
+        "overlap_end = succeeded_at + overlap_of(spec) if spec and succeeded_at is not None else None",
         "overlap_end = None",
     ),
     Mutant(
-        "keeps an old one that nobody was given",
+        "takes a credential that the Secret does not hold for the current one",
         CREDENTIALS,
-        "    if not _is_synced(snapshot, alive.current):\n        # Nobody",
-        "    if False:\n        # Nobody",
+        "    if snapshot.keys.newest is None or is_held(snapshot, current):\n        return True\n",
+        "    return True\n",
     ),
     Mutant(
         "ignores that the account is another one",
         CREDENTIALS,
-        "if account is not None and token.status.account_uid != account.uid:",
-        "if flagged_since == 0:",
+        "if account is not None and token.status.account_uid != account.uid and token.status.credentials:",
+        "if token.status.serial == -1:",
     ),
     Mutant(
         "does not record whose account it was minted for",
-        PLAN,
-        '{"account_uid": account.uid if account else None}',
-        '{"account_uid": it.snapshot.token.status.account_uid or (account.uid if account else None)}',
+        ARRIVAL,
+        '{} if account is None else {"account_uid": account.uid}',
+        '{} if account is None else {"account_uid": snapshot.token.status.account_uid or account.uid}',
     ),
     Mutant(
         "ignores the kill switch",
@@ -219,35 +220,40 @@ MUTANTS: Final = (
     Mutant(
         "believes a mint that the Secret did not see",
         CREDENTIALS,
-        "if secret.mint_time < current.mint_time and",
-        "if False and",
+        "minted = min(minted, secret.mint_time)",
+        "pass",
     ),
     Mutant(
         "mints afresh when it is restored",
         CREDENTIALS,
-        "    if snapshot.memory.undelivered == alive.current.serial:\n        return None\n",
+        "    if rotation_is_requested(snapshot):\n"
+        "        return MintCause.ROTATION_REQUESTED\n"
+        "    if (due := next_rotation(spec, alive",
         "    status = snapshot.token.status\n"
-        "    if status.revocation_time and not status.restoration_time and spec.state != 'Revoked':\n"
+        "    if status.revocation_time and not status.restoration_time and spec.state !="
+        " 'Revoked':\n"
         "        return MintCause.SECRET_LOST\n"
-        "    if snapshot.memory.undelivered == alive.current.serial:\n        return None\n",
+        "    if rotation_is_requested(snapshot):\n"
+        "        return MintCause.ROTATION_REQUESTED\n"
+        "    if (due := next_rotation(spec, alive",
     ),
     Mutant(
         "breaks a running overlap when the Secret is lost",
         CREDENTIALS,
-        "    if cause is MintCause.SECRET_LOST:\n        return alive.older\n",
-        "    if cause is MintCause.SECRET_LOST:\n        return None\n",
+        "return Living(older=older, lost=MintCause.SECRET_LOST, pending=pending)",
+        "return Living(lost=MintCause.SECRET_LOST, pending=pending)",
     ),
     Mutant(
         "believes a mint in the future",
         CREDENTIALS,
-        "if current.mint_time > now + lifetime.MAX_CLOCK_SKEW:",
-        "if flagged_since == 0:",
+        "if minted > now + lifetime.MAX_CLOCK_SKEW:",
+        "if minted == 0:",
     ),
     Mutant(
         "retries without waiting",
         SCHEDULE,
-        "return min(_LONGEST_DELAY, ",
-        "return min(0, ",
+        "return min(_LONGEST_DELAY, _FIRST_DELAY",
+        "return min(0, _FIRST_DELAY",
     ),
     Mutant(
         "sleeps through a rotation",
@@ -276,8 +282,8 @@ MUTANTS: Final = (
     Mutant(
         "repairs a live token only when its roles are granted",
         CHECKS,
-        "blocks_mint=it.cause is MintCause.FIRST",
-        "blocks_mint=True",
+        "        blocks_mint=is_first,\n",
+        "        blocks_mint=True,\n",
     ),
     Mutant(
         "takes the longer of the default overlaps",
@@ -311,6 +317,7 @@ MUTANTS: Final = (
     ),
     *authentication.MUTANTS,
     *imports.MUTANTS,
+    *delivery.MUTANTS,
     *leaks.MUTANTS,
     *requests.MUTANTS,
     *unused.MUTANTS,

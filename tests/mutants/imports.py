@@ -35,20 +35,20 @@ MUTANTS: Final = (
     Mutant(
         "keeps an imported value through a rotation of a lost Secret",
         CREDENTIALS,
-        "return None if alive.older is not None and is_handle(alive.older.id) else alive.older",
+        "return None if is_over and snapshot.token.status.mint_time is not None else alive.older",
         "return alive.older",
     ),
     Mutant(
         "ends an imported value with an overlap",
         CREDENTIALS,
-        "end = lifetime.earliest(importing.end_of(older, spec, now), next_rotation(spec, current.mint_time))",
+        "end = lifetime.earliest(importing.end_of(older, spec, now), rotated_at)",
         "pass",
     ),
     Mutant(
         "takes an imported value for the current credential",
         CREDENTIALS,
-        "if current is None or is_handle(current.id):",
-        "if current is None:",
+        "if is_handle(current.id) or _is_rotated_out(token.status, current):",
+        "if _is_rotated_out(token.status, current):",
     ),
     Mutant(
         "revives an imported value that is over",

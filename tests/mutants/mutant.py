@@ -18,6 +18,7 @@ class Mutant:
     tests: tuple[str, ...] = ()
 
 
+ARRIVAL: Final = "lifecycle/arrival.py"
 CREDENTIALS: Final = "lifecycle/credentials.py"
 PLAN: Final = "lifecycle/plan.py"
 CHECKS: Final = "lifecycle/checks.py"

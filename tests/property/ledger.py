@@ -13,7 +13,7 @@ _HOUR = 3600
 
 @dataclass
 class Entry:
-    """One plaintext. *account* is the number of the account it was minted for."""
+    """One plaintext. *account* is the number of the account it was minted for; its life counts from the delivery."""
 
     serial: int
     mint_time: int
@@ -23,19 +23,18 @@ class Entry:
 
 @dataclass
 class Ledger:
-    """All plaintexts there ever were; *gone* are those that the operator has taken off status for good."""
+    """All plaintexts there ever were; *gone* are those that the operator has taken off status for good.
+
+    *last* is the one that was delivered last.
+    """
 
     entries: dict[str, Entry] = field(default_factory=dict)
     gone: set[str] = field(default_factory=set)
+    last: Entry | None = None
 
     def end_of(self, value: str, spec: ServiceTokenSpec) -> int | None:
         """Return the second at which *value* is over by *spec*; None is never."""
         return end_by(spec, self.entries[value].mint_time)
-
-    @property
-    def last(self) -> Entry | None:
-        """The one minted last."""
-        return list(self.entries.values())[-1] if self.entries else None
 
 
 def end_by(spec: ServiceTokenSpec, mint_time: int) -> int | None:

@@ -49,8 +49,6 @@ class Life(RuleBasedStateMachine):
         self.is_away = False
         self.old: tuple[str, int] | None = None
         self.foreign: tuple[object, object] | None = None
-        # How many there were when somebody took the newest off status: its end by the spec is then unknown to all.
-        self.cut_off_at = -1
 
     def note(self, what: str) -> None:
         """Count that something happened."""
@@ -74,6 +72,14 @@ class Life(RuleBasedStateMachine):
             assert world.current.id == before.current.id
             assert world.secret is not None
             assert world.secret.value == before.value, "the very same token"
+        if before.is_good and not causes:
+            ends_at_once = before.rotates and overlap_of(world.spec) == 0
+            is_kept = before.current is not None and any(
+                one.id == before.current.id for one in world.status.credentials
+            )
+            assert is_kept or ends_at_once, "the old one lives until the new one is in the Secret"
+            if before.rotates:
+                self.note("a rotation waits for its delivery")
         self._promise(before, causes)
         self.note("at rest: " + (self.held_back() or ("with a good token" if before.is_good else "without")))
         kept = {world.plaintexts.get(one.id) for one in world.status.credentials}
@@ -82,7 +88,7 @@ class Life(RuleBasedStateMachine):
     def _before(self) -> Before:
         world, current = self.world, self.world.current
         nothing = Before(current, "", is_good=False, rotates=False, end=None, minted=len(world.causes))
-        if current is None or not world.secret_is_in_order or not world.keys_are_there:
+        if current is None or not world.secret_holds_current or not world.keys_are_there:
             return nothing
         assert world.secret is not None
         entry = world.ledger.entries.get(world.secret.value)
@@ -166,9 +172,9 @@ class Life(RuleBasedStateMachine):
             assert end is None or end > world.now
             assert entry.account == world.account_number
             assert not (cut is not None and entry.mint_time <= cut <= world.now)
-            if self.cut_off_at != len(world.ledger.entries):
-                assert entry is last or last is None or world.now < last.mint_time + overlap_of(world.spec)
-            waits = self.is_away or world.memory.undelivered == entry.serial or self.held_back()
+            assert entry is last or last is None or world.now < last.mint_time + overlap_of(world.spec)
+            minted = world.memory.minted
+            waits = self.is_away or (minted is not None and minted.serial == entry.serial)
             assert entry.delivered or waits, "nobody was given it"
 
     @invariant()
@@ -196,7 +202,8 @@ class Life(RuleBasedStateMachine):
             assert over <= now
             return
         assert due is None or due > now
-        assert world.secret_is_in_order or world.memory.undelivered == current.serial
+        assert world.secret_is_in_order
+        assert not any(one.is_pending for one in world.status.credentials)
 
     @invariant()
     def the_conditions_say_what_is(self) -> None:
@@ -212,12 +219,13 @@ class Life(RuleBasedStateMachine):
             assert active.status == "False"
             return
         if world.keys_are_there and not world.memory.delivery_error:
-            assert (synced.status == "True") is world.secret_is_in_order
+            assert (synced.status == "True") is world.secret_holds_current
         if synced.status == "True" and world.keys_are_there:
             assert world.secret is not None
             assert (active.status == "True") is accepts(world, world.secret.value)
         # The other way round only where the Secret is in order: a verifier planted on status fits nothing.
         assert active.status == "True" or not accepts(world, world.plaintexts[current.id])
+        world.check_conditions()
 
     @invariant()
     def the_old_one_is_accepted_exactly_during_its_overlap(self) -> None:

@@ -4,8 +4,35 @@ from property.validator import accepts
 from property.world import Stored, World, rotation_of, spec_of
 
 
+def test_the_old_token_lives_until_the_new_one_is_delivered_and_its_overlap_begins_then() -> None:
+    """However long the Secret cannot be written: one credential waits, and no second one is minted."""
+    world = World()
+    world.spec = spec_of(expires_after="never")
+    world.edit(rotation=rotation_of(every=None, overlap=6, number="a"))
+    world.converge()
+    assert world.secret is not None
+    old = world.secret.value
+    world.refuses_secrets = True
+    world.edit(rotation=rotation_of(every=None, overlap=6, number="b"))
+    for _ in range(10):
+        world.converge()
+        world.now += 10
+        assert accepts(world, old)
+        assert [one.serial for one in world.status.credentials] == [1, 2]
+    world.refuses_secrets = False
+    world.converge()
+    assert world.secret.value != old
+    assert world.status.rotation_id == "b"
+    world.now += 5
+    world.converge()
+    assert accepts(world, old)
+    world.now += 1
+    world.converge()
+    assert not accepts(world, old)
+
+
 def test_an_undeliverable_successor_does_not_bring_the_old_one_back() -> None:
-    """Rotated out it stays, and its successor's serial is not given out again."""
+    """A Secret that is not ours any more holds nothing: the old one is over, and the new one waits on."""
     world = World()
     world.spec = spec_of(expires_after="never")
     world.edit(rotation=rotation_of(every=None, overlap=6, number="a"))
@@ -17,17 +44,14 @@ def test_an_undeliverable_successor_does_not_bring_the_old_one_back() -> None:
     world.converge()
     world.secret = Stored("theirs", 0, 0, "theirs", 1, owner=None, type="Opaque")
     world.converge()
-    world.now += 5
-    assert accepts(world, old)
-    world.now += 1
-    world.converge()
     assert not accepts(world, old)
-    assert world.status.serial == 2
+    assert [(one.serial, one.is_pending) for one in world.status.credentials] == [(2, True)]
     world.secret, world.refuses_secrets = None, False
     world.now += 1000
     world.converge()
     assert world.current is not None
-    assert world.current.serial == 3
+    assert world.current.serial == 2
+    assert world.secret_is_in_order
 
 
 def test_an_end_that_comes_while_nothing_can_be_minted_is_waited_for() -> None:

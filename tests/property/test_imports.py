@@ -183,7 +183,7 @@ class ImportedLife(RuleBasedStateMachine):
 
     @rule(how=st.sampled_from(["extended", "wiped", "ours removed", "emptied"]))
     def status_is_edited(self, how: str) -> None:
-        """To have it live longer, or to have the Secret read once more."""
+        """To have it live longer, or to have the Secret read once more. It does not depend on the token beside it."""
         status = self.snapshot.token.status
         kept = [one for one in status.credentials if how != "ours removed" or one.id.startswith("imp-")]
         if how == "extended":
@@ -193,7 +193,7 @@ class ImportedLife(RuleBasedStateMachine):
                 else one
                 for one in kept
             ]
-        else:
+        elif how != "ours removed":
             self.end = None
         changes: dict[str, Any] = {"credentials": () if how == "emptied" else tuple(kept)}
         status = ServiceTokenStatus() if how == "wiped" else status.model_copy(update=changes)

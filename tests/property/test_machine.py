@@ -15,7 +15,7 @@ from property.idle import IdleLife
 from property.life import CHOSEN, COPIED, SEEN
 from property.search import SEARCH
 from property.validator import accepts
-from property.world import ROLE, START, Stored, World, role_of, rotation_of, spec_of
+from property.world import MISHAPS, ROLE, START, Stored, World, role_of, rotation_of, spec_of
 from servicetokens.api.service_token import ServiceTokenStatus
 from servicetokens.lifecycle.actions import MintCause
 
@@ -51,6 +51,7 @@ BY_HAND: Final = (
     "moved",
     "emptied",
     "newest removed",
+    "flagged as pending",
     "wiped",
     "other account",
 )
@@ -189,8 +190,8 @@ class TokenLife(IdleLife):
 
     @precondition(lambda self: self.world.secret is not None and not self.world.secret.is_foreign)
     @rule(how=st.sampled_from(["deleted", "edited", "disowned", "restored", "renumbered"]))
-    def the_secret_loses_the_token(self, how: str) -> None:
-        """Its value is somebody's choice, or it is what a backup tool restores; the old one is over."""
+    def the_secret_is_touched(self, how: str) -> None:
+        """Its value is somebody's choice, and the old one is over; or only its marks are, and it is healed."""
         self.note(f"the Secret: {how}")
         self._lose(how)
         self.settle()
@@ -225,7 +226,7 @@ class TokenLife(IdleLife):
     def a_rival_keeps_deleting_the_secret(self, is_persistent: bool) -> None:
         """The first time a fresh token is minted at once; from then on patience is asked for."""
         self.note("a rival")
-        minted, crashes = len(self.world.causes), self.world.crashes_next
+        minted, crashes = len(self.world.causes), bool(self.world.mishap)
         for _ in range(4 if is_persistent else 1):
             if self.world.secret is not None and not self.world.secret.is_foreign:
                 self._lose("deleted")
@@ -292,11 +293,11 @@ class TokenLife(IdleLife):
 
     # ------------------------------------------------------------------------------------- the operator
 
-    @rule()
-    def the_operator_crashes_at_its_next_mint(self) -> None:
-        """Between status and Secret."""
-        self.note("a crash")
-        self.world.crashes_next = True
+    @rule(mishap=st.sampled_from(MISHAPS))
+    def the_operator_fails_at_its_next_mint(self, mishap: str) -> None:
+        """Between any two writes."""
+        self.note(f"at its next mint it {mishap}")
+        self.world.mishap = mishap
 
     @rule(is_away=st.booleans())
     def the_operator_goes_or_comes(self, is_away: bool) -> None:
@@ -332,9 +333,9 @@ class TokenLife(IdleLife):
                 changes["expiration_time"] = START + 10**6
             if how == "moved" and world.secret_is_in_order:
                 changes["mint_time"] = world.now + seconds
-            if how == "newest removed":
-                self.cut_off_at = len(world.ledger.entries)
-            else:
+            if how == "flagged as pending":
+                changes = {"delivery": "Pending"}
+            if how != "newest removed":
                 credentials.append(last.model_copy(update=changes))
             world.status = status.model_copy(update={"credentials": tuple(credentials)})
         assert not accepts(world, CHOSEN)
@@ -351,11 +352,8 @@ class TokenLife(IdleLife):
         value = world.plaintexts[older.id]
         entry = world.ledger.entries[value]
         others = tuple(one for one in world.status.credentials if one.serial == current.serial)
-        if older.id == current.id or world.memory.undelivered is not None:
+        if older.id == current.id or world.memory.minted is not None:
             # It is there already; or what waits would become the older one, which nobody ever holds.
-            return
-        if renumbered and (self.held_back() or world.memory.not_before > world.now):
-            # It would stay until it can be replaced, and by its own times the token may be over before that.
             return
         self.old = None
         if renumbered:
@@ -394,5 +392,6 @@ def test_a_token_keeps_every_promise_whatever_happens() -> None:
         "flagged as unused",
         "suspended as unused",
         "a suspension was undone",
+        "a rotation waits for its delivery",
     ):
         assert SEEN[what] > 0, f"never seen: {what}"

@@ -11,6 +11,7 @@ from typing import Final, Literal
 from common.entropy import CountingEntropy
 from property.ledger import Entry, Ledger, end_by, overlap_of
 from servicetokens.api import names
+from servicetokens.api.conditions import ConditionType
 from servicetokens.api.service_account import ServiceAccountSpec, ServiceAccountStatus, TokenPolicy
 from servicetokens.api.service_role import ServiceRoleSpec, ServiceRoleStatus
 from servicetokens.api.service_token import (
@@ -22,9 +23,11 @@ from servicetokens.api.service_token import (
 )
 from servicetokens.controllers.keys import Key
 from servicetokens.controllers.memory import Memories
+from servicetokens.lifecycle import conditions
 from servicetokens.lifecycle.actions import Deliver, Mint, MintCause, Plan, SecretWrite
+from servicetokens.lifecycle.arrival import with_minted
 from servicetokens.lifecycle.content import desired_content
-from servicetokens.lifecycle.plan import plan, with_minted
+from servicetokens.lifecycle.plan import plan
 from servicetokens.lifecycle.snapshot import (
     AccountFacts,
     Controller,
@@ -45,6 +48,8 @@ ROLE: Final = "reader"
 START: Final = 1_000_000
 # A new token, a lost Secret and a changed template need three passes in a row; one more finds nothing to do.
 MOST_PASSES: Final = 6
+# The process dies, or the last write fails while it goes on.
+MISHAPS: Final = ("dies before the Secret", "dies after the Secret", "does not get to say so")
 
 
 @dataclass
@@ -82,7 +87,8 @@ class World:
         self.memories = Memories()
         self.requeue_at: int | None = None
         self.refuses_secrets = False
-        self.crashes_next = False
+        #: What goes wrong at the next mint; see `MISHAPS`.
+        self.mishap = ""
         self.ledger = Ledger()
         self.plaintexts: dict[str, str] = {}
         self.retired: list[Credential] = []
@@ -90,7 +96,7 @@ class World:
         self.version = 1
         #: The latest use of any token that the operator knows of.
         self.latest_use: int | None = None
-        #: The greatest serial that was given out since status was last lost as a whole.
+        #: The greatest serial that status has had since it was last lost as a whole.
         self.floor = 0
         self._entropy = CountingEntropy()
 
@@ -134,6 +140,7 @@ class World:
             assert wanted.requeue_at is None or wanted.requeue_at > self.now
             self.requeue_at = wanted.requeue_at
             if wanted.status is None and wanted.deliver is None:
+                assert wanted.ahead is None
                 assert wanted.mint is None
                 assert wanted.events == ()
                 return passes
@@ -142,61 +149,114 @@ class World:
         raise AssertionError(message)
 
     def _carry_out(self, wanted: Plan, memory: Memory) -> None:
-        before, status = self.status, wanted.status or self.status
-        if wanted.mint is not None:
-            self._check_mint(wanted.mint, memory)
-            token = mint("svt", self._entropy)
-            value = RING.sign(wanted.mint.key_id, UID, wanted.mint.serial, token.reveal())
-            status = with_minted(status, wanted.mint, token.id, value)
-            self.memories.hold(KEY, wanted.mint.serial, token)
-            self.plaintexts[token.id] = token.reveal()
-            # In the second of a cut it counts for the next one.
-            is_cut = self.account is not None and self.account.tokens_not_before_time == self.now
-            entry = Entry(wanted.mint.serial, self.now + is_cut, self.account_number)
-            self.ledger.entries[token.reveal()] = entry
-            self.causes.append(wanted.mint.cause)
-        # As it comes back from the API server.
+        filled = self._mint(wanted, memory) if wanted.mint is not None else wanted
+        if wanted.mint is None:
+            self._release(wanted, memory)
+        if filled.ahead is not None:
+            self._write(filled.ahead)
+        if self._strikes(wanted, "dies before the Secret"):
+            return
+        if filled.deliver is not None and not self._deliver(filled.deliver):
+            return
+        if self._strikes(wanted, "dies after the Secret") or self._strikes(wanted, "does not get to say so"):
+            return
+        if filled.status is not None:
+            self._write(filled.status)
+        if filled.arrives is not None:
+            self.causes.append(filled.arrives)
+            if filled.arrives is MintCause.SECRET_LOST:
+                self.memories.reminted(KEY, self.now)
+            self.memories.settled(KEY)
+
+    def _strikes(self, wanted: Plan, mishap: str) -> bool:
+        """Say whether that mishap is due, which then is over."""
+        strikes = wanted.mint is not None and self.mishap == mishap
+        if strikes:
+            self.mishap = ""
+            if mishap.startswith("dies"):
+                self.restart()
+        return strikes
+
+    def _release(self, wanted: Plan, memory: Memory) -> None:
+        """Forget a plaintext that nobody waits for."""
+        kept = (wanted.status or self.status).credentials
+        if memory.minted is not None and all(one.serial != memory.minted.serial for one in kept):
+            self.memories.release(KEY)
+
+    def _mint(self, wanted: Plan, memory: Memory) -> Plan:
+        assert wanted.mint is not None
+        assert wanted.status is not None
+        self._check_mint(wanted, wanted.mint, memory)
+        token = mint("svt", self._entropy)
+        value = RING.sign(wanted.mint.key_id, UID, wanted.mint.serial, token.reveal())
+        status = with_minted(wanted.status, wanted.mint, token.id, value)
+        ahead = with_minted(wanted.ahead, wanted.mint, token.id, value) if wanted.ahead is not None else None
+        credential = next(one for one in status.credentials if one.serial == wanted.mint.serial)
+        self.memories.hold(KEY, credential, token, self.account_uid)
+        self.plaintexts[token.id] = token.reveal()
+        self.ledger.entries[token.reveal()] = Entry(
+            wanted.mint.serial, self._counts_from, self.account_number
+        )
+        return replace(wanted, status=status, ahead=ahead)
+
+    def _write(self, status: ServiceTokenStatus) -> None:
+        """Write the status, as it comes back from the API server; a watch sees it at this very moment."""
+        before = self.status
         self.status = ServiceTokenStatus.read(status.to_wire())
         assert self.status == status
+        self.floor = max([self.floor, *(one.serial for one in status.credentials)])
         self.check_status()
+        self.check_conditions()
         kept = {credential.id for credential in status.credentials}
         self.retired += [one for one in before.credentials if one.id not in kept]
-        if self.crashes_next and wanted.mint is not None:
-            self.crashes_next = False
-            self.restart()
-        elif wanted.deliver is not None:
-            self._deliver(wanted, wanted.deliver)
 
-    def _check_mint(self, wanted: Mint, memory: Memory) -> None:
+    def check_conditions(self) -> None:
+        """Assert that a token is only called ready while its Secret holds the current credential."""
+        ready = conditions.find(self.status.conditions, ConditionType.READY)
+        synced = conditions.find(self.status.conditions, ConditionType.SECRET_SYNCED)
+        if not self.keys_are_there:
+            return
+        if ready is not None and (ready.status, ready.reason) == ("True", "Minted"):
+            assert self.secret_holds_current, "ready without its Secret"
+        if synced is not None and synced.status == "True" and self.current is not None:
+            assert self.secret_holds_current, "the Secret holds something else"
+
+    def _check_mint(self, plan_: Plan, wanted: Mint, memory: Memory) -> None:
         """Assert what no mint may do."""
         assert self.account is not None
         assert self.keys_are_there
         assert wanted.serial > max((one.serial for one in self.status.credentials), default=0)
         assert wanted.serial > self.floor, "one number is never two credentials"
-        self.floor = wanted.serial
         assert not self.is_over_limit(self.now)
         assert self.secret is None or not self.secret.is_foreign
         if wanted.cause is MintCause.FIRST:
             assert self.role_is_granted
         elif wanted.cause is MintCause.SECRET_LOST:
             assert memory.not_before <= self.now, "the patience with a rival"
-            waits = self.current is not None and self.current.serial == memory.undelivered
-            assert not waits, "its plaintext is here"
+        if plan_.ahead is not None:
+            assert not any(one.is_pending for one in self.status.credentials if self.waits(one)), (
+                "one is enough"
+            )
 
     def check_status(self) -> None:
         """Assert what every status that is written holds, also between two passes."""
         credentials = sorted(self.status.credentials, key=lambda one: one.serial)
         assert len(credentials) <= 2
-        assert all(one.expiration_time is None or one.expiration_time > self.now for one in credentials)
-        if len(credentials) == 2:
+        assert not any(one.is_pending for one in credentials[:-1]), "only the newest can be pending"
+        assert all(
+            one.expiration_time is None or one.expiration_time > self.now
+            for one in credentials
+            if not one.is_pending
+        )
+        if len(credentials) == 2 and not credentials[1].is_pending:
             end = credentials[0].expiration_time
             assert end is not None
             assert end <= credentials[1].mint_time + overlap_of(self.spec)
 
-    def _deliver(self, wanted: Plan, deliver: Deliver) -> None:
+    def _deliver(self, deliver: Deliver) -> bool:
         if self.refuses_secrets:
             self.memories.failed(KEY, "exceeded quota", self.now)
-            return
+            return False
         token = self._token_facts()
         subject = deliver.subject
         if deliver.keeps_value:
@@ -210,7 +270,9 @@ class World:
             assert held is not None
             value = held.reveal()
             subject = replace(subject, token_id=held.id)
-            self.ledger.entries[value].delivered = True
+            entry = self.ledger.entries[value]
+            entry.delivered, entry.mint_time = True, self._counts_from
+            self.ledger.last = entry
         assert (deliver.write is SecretWrite.CREATE) is (self.secret is None)
         if self.secret is not None:
             assert not self.secret.is_foreign, "a foreign Secret is never written"
@@ -220,9 +282,17 @@ class World:
         self.secret = Stored(value, subject.serial, subject.mint_time, fingerprint, self.version)
         if deliver.keeps_value:
             self.memories.refreshed(KEY, fingerprint, self.now)
-        elif wanted.mint is not None and wanted.mint.cause is MintCause.SECRET_LOST:
-            self.memories.reminted(KEY, self.now)
         self.memories.delivered(KEY)
+        return True
+
+    @property
+    def _counts_from(self) -> int:
+        """The mint time of what is delivered now: in the second of a cut it is the next one."""
+        return self.now + (self.account is not None and self.account.tokens_not_before_time == self.now)
+
+    def waits(self, credential: Credential) -> bool:
+        """Say whether the plaintext of *credential* is in memory."""
+        return self.memories.plaintext(KEY, credential.serial) is not None
 
     def restart(self) -> None:
         """The operator's process ends, in order or not: what it had in memory is gone."""
@@ -263,20 +333,35 @@ class World:
         if secret.type != names.SECRET_TYPE:
             return SecretFacts(uid="s", resource_version=version, type=secret.type, controller=controller)
         verifiers = {}
-        if self.keys_are_there and controller is not None:
-            verifiers = {"k1": RING.sign("k1", controller.uid, secret.serial, secret.value)}
+        serial = secret.serial
+        if self.keys_are_there:
+            proven = next((one for one in self._expected() if self.is_value_of(one, secret.value)), None)
+            if proven is not None:
+                serial, verifiers = proven.serial, {"k1": proven.verifier.value}
+            elif controller is not None:
+                verifiers = {"k1": RING.sign("k1", controller.uid, serial, secret.value)}
         return SecretFacts(
             uid="s",
             resource_version=version,
             type=secret.type,
             controller=controller,
-            serial=secret.serial,
+            serial=serial,
             mint_time=secret.mint_time,
             verifiers=verifiers,
-            fingerprint=secret.fingerprint,
+            fingerprint=secret.fingerprint if serial == secret.serial else "other marks",
             immutable=secret.immutable,
             marked_for="ci-prod",
         )
+
+    def _expected(self) -> list[Credential]:
+        """Return the credentials that the operator compares with the value, the marks aside."""
+        minted = self.memories.recall(KEY, self._token_facts(), self.now).minted
+        return [*([minted] if minted is not None else []), *self.status.credentials]
+
+    def is_value_of(self, credential: Credential, value: str) -> bool:
+        """Say whether *value* is the plaintext of *credential*, for this object."""
+        verifier = credential.verifier
+        return RING.verify(verifier.value, verifier.key_id, UID, credential.serial, value)
 
     # --------------------------------------------------------------------------- what is, without status
 
@@ -314,20 +399,31 @@ class World:
 
     @property
     def current(self) -> Credential | None:
-        """The current credential on status."""
-        return max(self.status.credentials, key=lambda one: one.serial, default=None)
+        """The current credential on status: the newest that was delivered, if status does not know of a later one."""
+        delivered = [one for one in self.status.credentials if not one.is_pending]
+        newest = max(delivered, key=lambda one: one.serial, default=None)
+        if newest is None or newest.id == self.status.token_id or self.status.token_id is None:
+            return newest
+        return None if newest.serial < (self.status.serial or 0) else newest
+
+    @property
+    def secret_holds_current(self) -> bool:
+        """The Secret may be written to, and its value is the current token, whatever its marks say."""
+        secret, current = self.secret, self.current
+        if secret is None or current is None or secret.is_foreign:
+            return False
+        return self.is_value_of(current, secret.value)
 
     @property
     def secret_is_in_order(self) -> bool:
         """The Secret is ours, and its value is the current token."""
         secret, current = self.secret, self.current
-        if secret is None or current is None or secret.type != names.SECRET_TYPE:
-            return False
-        verifier = current.verifier
         return (
-            secret.owner == (UID, "ci-prod")
+            secret is not None
+            and current is not None
+            and self.secret_holds_current
+            and secret.owner == (UID, "ci-prod")
             and secret.serial == current.serial
-            and RING.verify(verifier.value, verifier.key_id, UID, current.serial, secret.value)
         )
 
     # ------------------------------------------------------------------------------------------- people

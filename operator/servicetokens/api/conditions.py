@@ -24,7 +24,7 @@ class ConditionType(StrEnum):
     READY = "Ready"
     #: The token would be accepted now; for an account: its tokens would be.
     ACTIVE = "Active"
-    #: The Secret holds the current credential.
+    #: The Secret holds the current credential, and no newer one waits to be written to it.
     SECRET_SYNCED = "SecretSynced"
     #: Every role asked for exists and is granted to this namespace.
     ROLES_ACCEPTED = "RolesAccepted"
@@ -52,9 +52,12 @@ class Reason(StrEnum):
     VALID = "Valid"
     #: Ready, Active: `state: Revoked` is asked for and in force.
     REVOKED = "Revoked"
-    #: Ready, Active: the credential's end has passed; a later expiry or a new `rotation.id` mints a fresh
-    #: one.
+    #: Ready, Active: the credential's end has passed; the message says what mints a fresh one.
     EXPIRED = "Expired"
+    #: Ready, Active: the fixed end had passed before anything was minted.
+    ALREADY_EXPIRED = "AlreadyExpired"
+    #: Ready, Active: this object is being deleted, and its token is rejected.
+    DELETING = "Deleting"
     #: Active: no credential has been minted yet.
     NOT_MINTED = "NotMinted"
     #: Ready, Active: no ServiceAccount of that name exists in the namespace (yet, or any more).
@@ -80,8 +83,12 @@ class Reason(StrEnum):
     IMPORT_SECRET_MISSING = "ImportSecretMissing"
     #: SecretSynced: the Secret holds the current credential.
     SYNCED = "Synced"
-    #: SecretSynced: there is no Secret.
+    #: Ready, SecretSynced: there is no Secret, or somebody keeps changing or deleting it.
     SECRET_MISSING = "SecretMissing"
+    #: Ready, SecretSynced: the new token is being written to the Secret, and the one before it is rejected already.
+    DELIVERING = "Delivering"
+    #: Ready, SecretSynced: the API server refuses to have the Secret written; the operator keeps trying.
+    DELIVERY_FAILED = "DeliveryFailed"
     #: Ready, SecretSynced: the Secret's name is taken by something that is not ours to touch.
     SECRET_CONFLICT = "SecretConflict"
     #: RolesAccepted: every role exists and lists this namespace.
@@ -90,7 +97,7 @@ class Reason(StrEnum):
     NO_ROLES = "NoRoles"
     #: Ready, RolesAccepted: a role exists but is not granted to this namespace or account.
     ROLE_NOT_GRANTED = "RoleNotGranted"
-    #: RolesAccepted: there is no ServiceRole of that name.
+    #: Ready, RolesAccepted: there is no ServiceRole of that name.
     ROLE_NOT_FOUND = "RoleNotFound"
     #: Ready of an account or role: its spec has been read and holds.
     ACCEPTED = "Accepted"

@@ -33,6 +33,8 @@ ANNOTATION_EXPIRES: Final = f"{GROUP}/expires"
 # Marks a Secret whose credential has expired; the Secret itself stays, since a pod that mounts it must still
 # start.
 ANNOTATION_EXPIRED: Final = f"{GROUP}/expired"
+# The name by which the API server records our writes in `managedFields`: our User-Agent up to its first slash.
+FIELD_MANAGER: Final = "servicetokens"
 # Which keys the template put into the Secret, so that keys taken out of the template leave it and others
 # stay.
 ANNOTATION_TEMPLATE: Final = f"{GROUP}/template"

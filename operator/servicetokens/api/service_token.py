@@ -174,8 +174,8 @@ class ServiceTokenSpec(RuledModel):
         Field(
             default=None,
             description=(
-                "Names of ServiceRoles, as in orders-reader, to have fewer than the account; one that the "
-                "account has not is without effect. All of the account's roles when left out."
+                "Names of ServiceRoles, as in orders-reader, to have fewer than the account. Nothing is minted until "
+                "the account has all of them. All of the account's roles when left out."
             ),
         )
     )

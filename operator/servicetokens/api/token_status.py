@@ -1,7 +1,7 @@
 """The status of a ServiceToken: what the operator answers, and what the validator decides by."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import Field
 
@@ -35,12 +35,26 @@ class Credential(Model):
     id: Annotated[Text, Field(min_length=1, max_length=32)] = Field(
         description="Public handle of this credential; one of a value that was imported begins with `imp-`."
     )
-    mint_time: RecordedTime = Field(description="When it was minted.")
+    mint_time: RecordedTime = Field(
+        description="When it was minted; when it was delivered, where that was later. Its lifetime counts from here."
+    )
     expiration_time: RecordedTime | None = Field(
         default=None,
         description="When it ends; for the older of two, when its overlap does. Absent when it never ends.",
     )
     verifier: Verifier = Field(description="A keyed hash of the token; of no use without the operator's key.")
+    delivery: Literal["Pending", "Delivered"] | None = Field(
+        default=None,
+        description=(
+            "Pending until the Secret holds it; left out afterwards. The credential before it keeps its own end until "
+            "then: the overlap begins at delivery."
+        ),
+    )
+
+    @property
+    def is_pending(self) -> bool:
+        """Say whether status lists it before its Secret does."""
+        return self.delivery == "Pending"
 
 
 class ServiceTokenStatus(StatusModel):
@@ -60,11 +74,14 @@ class ServiceTokenStatus(StatusModel):
     )
     rotation_id: Annotated[Text, Field(max_length=64)] | None = Field(
         default=None,
-        description="The value of `spec.rotation.id` that has been acted upon.",
+        description="The value of `spec.rotation.id` whose rotation has been delivered.",
     )
     serial: Serial | None = Field(
         default=None,
-        description="The number of the current credential, or of the last one after it has expired.",
+        description=(
+            "The number of the latest mint. The current credential has it, unless that mint still waits to be "
+            "delivered."
+        ),
     )
     mint_time: RecordedTime | None = Field(
         default=None,
@@ -104,7 +121,10 @@ class ServiceTokenStatus(StatusModel):
         ListType("map", keys=("serial",)),
     ] = Field(
         default=(),
-        description="What may be accepted: the current credential and, during an overlap, the one before.",
+        description=(
+            "What may be accepted: the current credential and, during an overlap, the one before; during a rotation "
+            "the next one, `Pending` until it is delivered."
+        ),
     )
     conditions: Conditions = Field(
         default=(),

@@ -39,6 +39,8 @@ from servicetokens.tokens.verifier import ALGORITHM
 
 _ACTIVE: Final = frozenset({None, "Active"})
 _EVERY_NAMESPACE: Final = "*"
+# The operator lists a credential with this `delivery` before the Secret holds it.
+_PENDING: Final = "Pending"
 _HEX: Final = re.compile("[0-9a-f]{64}")
 # As in the schema: permissions end up in headers, where a line break or a comma would be another one.
 _PERMISSION: Final = re.compile("[A-Za-z0-9][A-Za-z0-9:._/*+@-]{0,127}")
@@ -182,6 +184,9 @@ def _read_credentials(item: TokenObject) -> list[Credential]:
         succeeded = credentials if succeeded_at > credentials[0].mint_time else succeeded
     for older in succeeded:
         if is_handle(older.id):
+            continue
+        if item.status is not None and _newest(item)[0].delivery == _PENDING:
+            # The newest is not in the Secret yet, so whoever reads that needs this one. The overlap has not begun.
             continue
         # Whatever status says, it does not outlive the rotation by more than the overlap of the spec.
         older.life = earliest(older.life, succeeded_at + spec.overlap - older.mint_time)

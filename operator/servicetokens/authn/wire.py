@@ -66,6 +66,7 @@ class WireCredential(msgspec.Struct, rename="camel", gc=False):
     mint_time: str
     verifier: Verifier
     expiration_time: str | None = None
+    delivery: str = ""
 
 
 class TokenStatus(msgspec.Struct, gc=False):

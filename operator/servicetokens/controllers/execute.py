@@ -1,40 +1,48 @@
-"""Carrying out a plan, in the one order that survives a crash between any two writes.
+"""Carrying out a plan, in the one order that is true at every instant and survives a crash at every await.
 
-    status (the new verifier beside the old)  →  Secret (the plaintext)  →  k8s Events
+    status ahead (rotations: the next verifier, pending)  →  Secret (the plaintext)  →  status  →  k8s Events
 
-After the first write a new credential would be accepted, and only this process knows its plaintext. If it
-dies here, the next pass finds a Secret without that serial and mints another one: nobody ever holds a
-credential that was not delivered, and no credential is delivered that would be refused.
+`Plan` says which of them there are. Status says `Ready` after the Secret was written, never before. If this process
+dies on the way, the next pass finds a Secret that status does not list, or a pending credential that is in no Secret:
+in the Secret it has arrived and status follows, unless status never listed it; otherwise another one is minted.
 
 A write that was answered by a time-out may have been applied. It is never repeated blindly: the object is put
 in doubt, and the next pass reads it before it decides.
 """
 
-import base64
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Literal, Protocol
 
 from servicetokens.api import names
+from servicetokens.api.service_token import ServiceTokenStatus
 from servicetokens.controllers import facts
 from servicetokens.controllers.cache import Caches
 from servicetokens.controllers.facts import Raw
 from servicetokens.controllers.gather import Keyring
 from servicetokens.controllers.keys import Key
 from servicetokens.controllers.memory import Memories
+from servicetokens.controllers.secret_body import (
+    named,
+    on_top_of,
+    remove_what_left,
+    secret_body,
+    stored_value,
+)
 from servicetokens.kube.errors import (
     ApiUnavailable,
     Conflict,
     Forbidden,
     KubeError,
     NotFound,
+    TooManyRequests,
     Unprocessable,
 )
 from servicetokens.kube.events import Regarding
-from servicetokens.lifecycle.actions import Deliver, Event, Mint, MintCause, Plan, SecretWrite
-from servicetokens.lifecycle.content import TOKEN_PLACEHOLDER, Content, desired_content, read_owned
+from servicetokens.lifecycle.actions import Deliver, Event, MintCause, Plan, SecretWrite
+from servicetokens.lifecycle.arrival import with_minted
+from servicetokens.lifecycle.content import Content, desired_content
 from servicetokens.lifecycle.importing import find_imported
-from servicetokens.lifecycle.plan import with_minted
 from servicetokens.lifecycle.snapshot import SecretFacts, Snapshot, TokenFacts
 from servicetokens.runtime.clock import Clock
 from servicetokens.runtime.logs import get_logger
@@ -43,8 +51,8 @@ from servicetokens.tokens.verifier import KeyRing
 
 _log = get_logger(__name__)
 
-# The API server's cause when the namespace is going: final, and no error.
-_TERMINATING: Final = "NamespaceTerminating"
+# The API server's cause when the namespace is being deleted: final, and no error.
+TERMINATING: Final = "NamespaceTerminating"
 
 
 class StatusWriter(Protocol):
@@ -71,12 +79,22 @@ class SecretWriter(Protocol):
         """See `kube.secrets.SecretStore`; so are the others."""
         ...
 
-    async def create(self, namespace: str, secret: Mapping[str, Any]) -> Raw:
-        """Create one."""
+    async def create(
+        self, namespace: str, secret: Mapping[str, Any], *, hidden: Sequence[bytes] | None = None
+    ) -> Raw:
+        """Create one; no failure quotes what is *hidden*."""
         ...
 
-    async def patch(self, namespace: str, name: str, resource_version: str, patch: Mapping[str, Any]) -> Raw:
-        """Change one that was seen at that version."""
+    async def patch(
+        self,
+        namespace: str,
+        name: str,
+        resource_version: str,
+        patch: Mapping[str, Any],
+        *,
+        hidden: Sequence[bytes] | None = None,
+    ) -> Raw:
+        """Change one that was seen at that version; no failure quotes what is *hidden*."""
         ...
 
     async def delete(self, namespace: str, name: str, *, uid: str, resource_version: str) -> None:
@@ -133,30 +151,40 @@ class Executor:
             KubeError: something failed that a later try may get right.
         """
         token = snapshot.token
-        if plan.status is not None:
-            token = await self._write_status(key, token, plan)
-        again = False
-        if plan.deliver is not None:
-            try:
-                again = await self._deliver(key, token, snapshot.secret, plan.deliver, plan.mint)
-            except KubeError:
-                # The Secret is tried again, but status has changed: the next pass sees no transition any more.
-                await self._send(token, plan.events)
-                raise
-        await self._send(token, plan.events)
-        return again
+        filled = self._mint(key, snapshot, plan) if plan.mint is not None else plan
+        if plan.mint is None and snapshot.memory.minted is not None and not _is_awaited(snapshot, plan):
+            self._memories.release(key)
+        if filled.ahead is not None:
+            token = await self._write_status(token, filled.ahead)
+        if filled.deliver is not None and not await self._deliver(key, token, snapshot.secret, filled):
+            return self._memories.has_failed(key)
+        if filled.status is not None:
+            token = await self._write_status(token, filled.status)
+        if filled.arrives is not None:
+            self._report_arrival(token, filled.arrives)
+            if filled.arrives is MintCause.SECRET_LOST:
+                self._memories.reminted(key, self._clock.now())
+            self._memories.settled(key)
+        await self._send(key, token, filled.events)
+        return False
 
-    async def _write_status(self, key: Key, token: TokenFacts, plan: Plan) -> TokenFacts:
-        """Write the planned status, with a new credential in it if one is asked for."""
-        status = plan.status
-        if status is None:
-            return token
-        if plan.mint is not None:
-            minted = self._minting.make()
-            value = self._ring.sign(plan.mint.key_id, token.uid, plan.mint.serial, minted.reveal())
-            status = with_minted(status, plan.mint, minted.id, value)
-            # Before the write, not after it: its answer may get lost on the way.
-            self._memories.hold(key, plan.mint.serial, minted)
+    def _mint(self, key: Key, snapshot: Snapshot, plan: Plan) -> Plan:
+        """Return *plan* with a new credential filled in; its plaintext is kept until status lists it as delivered."""
+        mint, token = plan.mint, snapshot.token
+        if mint is None or plan.status is None:
+            return plan
+        minted = self._minting.make()
+        value = self._ring.sign(mint.key_id, token.uid, mint.serial, minted.reveal())
+        status = with_minted(plan.status, mint, minted.id, value)
+        ahead = with_minted(plan.ahead, mint, minted.id, value) if plan.ahead is not None else None
+        credential = next(one for one in status.credentials if one.serial == mint.serial)
+        # Before the first write, not after it: its answer may get lost on the way.
+        account = snapshot.account
+        self._memories.hold(key, credential, minted, account.uid if account else None)
+        return dataclasses.replace(plan, status=status, ahead=ahead)
+
+    async def _write_status(self, token: TokenFacts, status: ServiceTokenStatus) -> TokenFacts:
+        """Write *status* to the token as it was seen, and return the token as it is now."""
         place = (token.namespace, token.name)
         try:
             raw = await self._statuses.put_status(
@@ -173,64 +201,81 @@ class Executor:
             raise
         written = facts.token_facts(raw)
         self._caches.put_token(written)
-        if plan.mint is not None:
-            self._minting.made(plan.mint.cause)
-            _log.info(
-                "token minted",
-                namespace=token.namespace,
-                name=token.name,
-                token_id=status.token_id,
-                serial=plan.mint.serial,
-                cause=plan.mint.cause.value,
-            )
-            taken = find_imported(status.credentials)
-            if taken is not None and plan.mint.cause is MintCause.FIRST:
-                _log.info(
-                    "value imported",
-                    namespace=token.namespace,
-                    name=token.name,
-                    token_id=taken.id,
-                    serial=taken.serial,
-                )
         return written
 
-    async def _deliver(
-        self, key: Key, token: TokenFacts, seen: SecretFacts | None, deliver: Deliver, mint: Mint | None
-    ) -> bool:
-        """Write the Secret; say whether the status has to be written once more because of it."""
+    def _report_arrival(self, token: TokenFacts, cause: MintCause) -> None:
+        """Count and log a token that was minted and delivered."""
+        self._minting.made(cause)
+        _log.info(
+            "token minted",
+            namespace=token.namespace,
+            name=token.name,
+            token_id=token.status.token_id,
+            serial=token.status.serial,
+            cause=cause.value,
+        )
+        taken = find_imported(token.status.credentials)
+        if taken is not None and cause is MintCause.FIRST:
+            _log.info(
+                "value imported",
+                namespace=token.namespace,
+                name=token.name,
+                token_id=taken.id,
+                serial=taken.serial,
+            )
+
+    async def _deliver(self, key: Key, token: TokenFacts, seen: SecretFacts | None, plan: Plan) -> bool:
+        """Write the Secret, and say whether that was done. A refusal is remembered, and the next pass tells of it."""
+        deliver = plan.deliver
+        if deliver is None:
+            return True
         now = self._clock.now()
         place = (token.namespace, token.secret_name)
         subject = deliver.subject
-        if not deliver.keeps_value:
-            subject = dataclasses.replace(subject, token_id=token.status.token_id or "")
+        if plan.mint is not None and plan.status is not None:
+            subject = dataclasses.replace(subject, token_id=plan.status.token_id or "")
         content = desired_content(token, subject)
         try:
             value = await self._value(key, token, deliver)
             raw = await self._write_secret(token, seen, deliver, content, value)
-        except (Conflict, ApiUnavailable, NotFound, Forbidden, Unprocessable) as error:
-            if _TERMINATING in error.causes:
+        except KubeError as error:
+            if TERMINATING in error.causes:
                 # Nothing is left to be written to: the namespace is going, and the token with it.
-                self._memories.forget(key)
+                self._memories.namespace_ends(key, token.uid, now)
                 return False
-            if not isinstance(error, Forbidden | Unprocessable):
+            if not isinstance(error, Forbidden | Unprocessable | TooManyRequests):
+                # It may have been applied all the same.
                 self._caches.secrets.doubt(place)
+            if not _is_refusal(error):
                 raise
-            lacks_right = isinstance(error, Forbidden) and error.lacks_right
-            self._memories.failed(key, error.message, now, lacks_right=lacks_right)
-            _log.warning(
-                "the Secret cannot be written",
-                namespace=token.namespace,
-                name=token.name,
-                secret=token.secret_name,
-                reason=error.message,
-            )
-            return True
+            self._refused(key, token, error, now)
+            return False
         self._caches.secrets.put(place, facts.secret_facts(raw, self._keys.ring))
         if deliver.keeps_value:
             self._memories.refreshed(key, content.fingerprint, now)
-        elif mint is not None and mint.cause is MintCause.SECRET_LOST:
-            self._memories.reminted(key, now)
-        return self._memories.delivered(key)
+        if self._memories.delivered(key):
+            _log.info(
+                "recovered: the Secret was written",
+                namespace=token.namespace,
+                name=token.name,
+                secret=token.secret_name,
+            )
+        return True
+
+    def _refused(self, key: Key, token: TokenFacts, error: KubeError, now: int) -> None:
+        """Remember why the API server does not write the Secret, and log it when it begins or changes."""
+        lacks_right = isinstance(error, Forbidden) and error.lacks_right
+        is_news = self._memories.failed(
+            key, error.message, now, lacks_right=lacks_right, retry_after=error.retry_after
+        )
+        log = _log.warning if is_news else _log.debug
+        log(
+            "failed to write the Secret, retrying",
+            namespace=token.namespace,
+            name=token.name,
+            secret=token.secret_name,
+            reason=error.message,
+        )
 
     async def _value(self, key: Key, token: TokenFacts, deliver: Deliver) -> str:
         """Return the plaintext to write: the minted one, or the one in the Secret after it was verified.
@@ -240,12 +285,13 @@ class Executor:
             KubeError: it cannot be read.
         """
         if not deliver.keeps_value:
+            # From memory: nothing else knows it.
             minted = self._memories.plaintext(key, deliver.subject.serial)
             if minted is None:
                 message = "the token to deliver is not there any more"
                 raise Conflict(message)
             return minted.reveal()
-        value = _stored_value(await self._secrets.get(token.namespace, token.secret_name))
+        value = stored_value(await self._secrets.get(token.namespace, token.secret_name))
         holds = deliver.holds
         if holds is not None and not self._ring.verify(
             holds.verifier.value, holds.verifier.key_id, token.uid, holds.serial, value
@@ -258,22 +304,24 @@ class Executor:
         self, token: TokenFacts, seen: SecretFacts | None, deliver: Deliver, content: Content, value: str
     ) -> Raw:
         place = (token.namespace, token.secret_name)
-        body = _secret_body(token, content, value)
-        if seen is None or deliver.write is SecretWrite.CREATE:
-            return await self._secrets.create(token.namespace, _named(body, token.secret_name))
+        body = secret_body(token, content, value)
+        # The template's other texts are no secrets, and messages are to stay readable.
+        hidden = (value.encode(),)
+        if deliver.write is SecretWrite.CREATE or seen is None:
+            return await self._secrets.create(token.namespace, named(body, token.secret_name), hidden=hidden)
         if deliver.write is SecretWrite.REPLACE:
             patch = {"metadata": body["metadata"], "data": body["data"]}
             if seen.belongs_to(token):
                 # A merge replaces the whole list, and somebody may have added himself to it.
                 del patch["metadata"]["ownerReferences"]
-            _remove_what_left(patch, content, seen)
-            return await self._secrets.patch(*place, deliver.resource_version, patch)
+            remove_what_left(patch, content, seen)
+            return await self._secrets.patch(*place, deliver.resource_version, patch, hidden=hidden)
         # What others put there moves along.
-        body = _on_top_of(await self._secrets.get(*place), body)
+        body = on_top_of(await self._secrets.get(*place), body)
         await self._secrets.delete(*place, uid=deliver.uid, resource_version=deliver.resource_version)
-        return await self._secrets.create(token.namespace, _named(body, token.secret_name))
+        return await self._secrets.create(token.namespace, named(body, token.secret_name), hidden=hidden)
 
-    async def _send(self, token: TokenFacts, events: tuple[Event, ...]) -> None:
+    async def _send(self, key: Key, token: TokenFacts, events: tuple[Event, ...]) -> None:
         regarding = Regarding(
             kind=names.KIND_TOKEN,
             namespace=token.namespace,
@@ -285,8 +333,11 @@ class Executor:
             try:
                 await self._events.send(regarding, event.type, event.reason, event.note)
             except KubeError as error:
+                if TERMINATING in error.causes:
+                    self._memories.namespace_ends(key, token.uid, self._clock.now())
+                    return
                 _log.warning(
-                    "an Event was not recorded",
+                    "failed to record an Event",
                     namespace=token.namespace,
                     name=token.name,
                     event_reason=event.reason,
@@ -304,60 +355,18 @@ class Executor:
         return ring
 
 
-def _named(body: dict[str, Any], name: str) -> dict[str, Any]:
-    return {**body, "metadata": {**body["metadata"], "name": name}}
+def _is_refusal(error: KubeError) -> bool:
+    """Say whether the API server answered that it does not write the Secret, now or at all.
+
+    No answer is something else: it says nothing about this Secret. Neither does a conflict, which is looked up.
+    """
+    if isinstance(error, ApiUnavailable):
+        return error.status > 0
+    return isinstance(error, Forbidden | Unprocessable | TooManyRequests)
 
 
-def _on_top_of(raw: Raw, body: dict[str, Any]) -> dict[str, Any]:
-    """Return *body* with the labels, annotations and data of *raw* that it does not speak of."""
-    meta = raw.get("metadata") or {}
-    metadata = {
-        **body["metadata"],
-        "labels": {**(meta.get("labels") or {}), **body["metadata"]["labels"]},
-        "annotations": {**(meta.get("annotations") or {}), **body["metadata"]["annotations"]},
-    }
-    return {**body, "metadata": metadata, "data": {**(raw.get("data") or {}), **body["data"]}}
-
-
-def _secret_body(token: TokenFacts, content: Content, value: str) -> dict[str, Any]:
-    return {
-        "metadata": {
-            "labels": dict(content.labels),
-            "annotations": dict(content.annotations),
-            "ownerReferences": [
-                {
-                    "apiVersion": names.API_VERSION,
-                    "kind": names.KIND_TOKEN,
-                    "name": token.name,
-                    "uid": token.uid,
-                    "controller": True,
-                    # `true` needs a right on finalizers under OwnerReferencesPermissionEnforcement
-                    # (OpenShift), and nothing has to wait for the Secret.
-                    "blockOwnerDeletion": False,
-                }
-            ],
-        },
-        "type": names.SECRET_TYPE,
-        "data": {
-            key: base64.b64encode(text.replace(TOKEN_PLACEHOLDER, value).encode()).decode()
-            for key, text in content.data.items()
-        },
-    }
-
-
-def _remove_what_left(patch: dict[str, Any], content: Content, seen: SecretFacts) -> None:
-    """Add to a merge patch the removal of what the template once put there, and does not any more."""
-    owned = read_owned({names.ANNOTATION_TEMPLATE: seen.template} if seen.template else {})
-    notes = (names.ANNOTATION_EXPIRED, names.ANNOTATION_TEMPLATE)
-    metadata = patch["metadata"]
-    metadata["labels"] |= dict.fromkeys(set(owned["labels"]) - set(content.labels))
-    metadata["annotations"] |= dict.fromkeys({*owned["annotations"], *notes} - set(content.annotations))
-    patch["data"] |= dict.fromkeys(set(owned["data"]) - set(content.data))
-
-
-def _stored_value(raw: Raw) -> str:
-    stored = (raw.get("data") or {}).get(names.SECRET_KEY, "")
-    try:
-        return base64.b64decode(stored, validate=True).decode()
-    except ValueError:
-        return ""
+def _is_awaited(snapshot: Snapshot, plan: Plan) -> bool:
+    """Say whether the plaintext that memory has is still to be delivered, or status to say that it was."""
+    minted = snapshot.memory.minted
+    kept = plan.status if plan.status is not None else snapshot.token.status
+    return minted is not None and any(one.serial == minted.serial for one in kept.credentials)

@@ -15,7 +15,7 @@ from servicetokens.api import names, values
 from servicetokens.api.meta import Model, describe_errors, slim
 from servicetokens.api.service_account import ServiceAccountSpec, ServiceAccountStatus
 from servicetokens.api.service_role import ServiceRoleSpec, ServiceRoleStatus
-from servicetokens.api.service_token import ServiceTokenSpec, ServiceTokenStatus
+from servicetokens.api.service_token import Credential, ServiceTokenSpec, ServiceTokenStatus
 from servicetokens.lifecycle.content import found_fingerprint, read_owned
 from servicetokens.lifecycle.snapshot import AccountFacts, Controller, RoleFacts, SecretFacts, TokenFacts
 from servicetokens.tokens.verifier import KeyRing
@@ -64,10 +64,14 @@ def role_facts(raw: Raw) -> RoleFacts:
     )
 
 
-def secret_facts(raw: Raw, ring: KeyRing | None) -> SecretFacts:
+def secret_facts(
+    raw: Raw, ring: KeyRing | None, *, token_uid: str = "", candidates: tuple[Credential, ...] = ()
+) -> SecretFacts:
     """Squeeze a Secret: its value is hashed with every key of *ring* and dropped.
 
-    Of a Secret that is not of our type nothing but its owner is looked at.
+    It is hashed for the owner and the serial that the Secret claims; with *candidates* for those of the token
+    *token_uid* first, so that the value decides and not the marks around it. Of a Secret that is not of our type
+    nothing but its owner is looked at.
     """
     meta = _mapping(raw.get("metadata"))
     controller, others = _owners(meta)
@@ -85,7 +89,9 @@ def secret_facts(raw: Raw, ring: KeyRing | None) -> SecretFacts:
     stored = _mapping(raw.get("data"))
     data = {key: _decoded(stored.get(key)) for key in (names.SECRET_KEY, *read_owned(annotations)["data"])}
     found = {key: text for key, text in data.items() if text is not None}
-    serial = _serial(annotations.get(names.ANNOTATION_SERIAL, ""))
+    value = found.get(names.SECRET_KEY, "")
+    proven = _proven(ring, token_uid, candidates, value)
+    serial = proven.serial if proven else _serial(annotations.get(names.ANNOTATION_SERIAL, ""))
     return SecretFacts(
         uid=str(meta.get("uid", "")),
         resource_version=str(meta.get("resourceVersion", "")),
@@ -93,7 +99,9 @@ def secret_facts(raw: Raw, ring: KeyRing | None) -> SecretFacts:
         controller=controller,
         serial=serial,
         mint_time=_time(annotations.get(names.ANNOTATION_MINT_TIME, "")),
-        verifiers=_verifiers(ring, controller, serial, found.get(names.SECRET_KEY, "")),
+        verifiers={proven.verifier.key_id: proven.verifier.value}
+        if proven
+        else _verifiers(ring, controller, serial, value),
         fingerprint=found_fingerprint(labels, annotations, found),
         template=annotations.get(names.ANNOTATION_TEMPLATE, ""),
         immutable=raw.get("immutable") is True,
@@ -152,10 +160,25 @@ def _verifiers(
     return {key_id: ring.sign(key_id, controller.uid, serial, value) for key_id in ring.ids}
 
 
+def _proven(
+    ring: KeyRing | None, token_uid: str, candidates: tuple[Credential, ...], value: str
+) -> Credential | None:
+    """Return which of *candidates* the value is, if any."""
+    if ring is None or not value or len(value) > _MAX_TOKEN:
+        return None
+    for candidate in candidates:
+        verifier = candidate.verifier
+        if ring.verify(verifier.value, verifier.key_id, token_uid, candidate.serial, value):
+            return candidate
+    return None
+
+
 def _last_writer(meta: Raw) -> str:
+    """Return the field manager that wrote last besides ourselves; nothing when there is none."""
     entries = meta.get("managedFields")
     writers = [_mapping(entry) for entry in entries] if isinstance(entries, list) else []
-    last = max(writers, key=lambda entry: str(entry.get("time", "")), default=None)
+    others = [entry for entry in writers if entry.get("manager") != names.FIELD_MANAGER]
+    last = max(others, key=lambda entry: str(entry.get("time", "")), default=None)
     return str(last.get("manager", "")) if last else ""
 
 

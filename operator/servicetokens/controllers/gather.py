@@ -5,6 +5,7 @@ from typing import Protocol
 
 from servicetokens.api import names
 from servicetokens.api.conditions import ConditionType, Reason
+from servicetokens.api.service_token import Credential
 from servicetokens.controllers import facts
 from servicetokens.controllers.cache import Caches, Place
 from servicetokens.controllers.facts import Raw
@@ -17,6 +18,7 @@ from servicetokens.lifecycle.snapshot import (
     AccountFacts,
     Enforcement,
     Keys,
+    Memory,
     RoleFacts,
     SecretFacts,
     Snapshot,
@@ -100,7 +102,8 @@ class Gatherer:
             self._enforcements.forget(key)
             return None
         account = await self._account_of(token)
-        ring, secret = self._keys.ring, await self._secret(token)
+        memory = self._memories.recall(key, token, now)
+        ring, secret = self._keys.ring, await self._secret(token, memory)
         return Snapshot(
             token=token,
             account=account,
@@ -112,7 +115,7 @@ class Gatherer:
                 ids=ring.ids if ring else frozenset(),
                 error=self._keys.error,
             ),
-            memory=self._memories.recall(key, token, now),
+            memory=memory,
             enforcement=self._enforcements.about(key, token),
             latest_use=self._caches.latest_use,
         )
@@ -172,17 +175,20 @@ class Gatherer:
         self._caches.tokens.settle(place)
         return self._caches.tokens.get(place)
 
-    async def _secret(self, token: TokenFacts) -> SecretFacts | None:
+    async def _secret(self, token: TokenFacts, memory: Memory) -> SecretFacts | None:
         place = (token.namespace, token.secret_name)
-        if not self._must_be_read(token, place):
-            return self._with_source(token, self._caches.secrets.get(place))
+        known = self._with_source(token, self._caches.secrets.get(place))
+        if not self._must_be_read(token, place) and not self._must_be_proven(token, memory, known):
+            return known
         try:
             raw = await self._secrets.get(*place)
         except NotFound:
             self._caches.secrets.drop(place)
             self._caches.secrets.settle(place)
             return None
-        found = facts.secret_facts(raw, self._keys.ring)
+        found = facts.secret_facts(
+            raw, self._keys.ring, token_uid=token.uid, candidates=_expected(token, memory)
+        )
         self._caches.secrets.settle(place)
         if self._watches_secrets and found.type == names.SECRET_TYPE:
             self._caches.secrets.put(place, found)
@@ -194,6 +200,18 @@ class Gatherer:
             return secret
         other = self._caches.other_token_with_id(secret.token_id, (token.namespace, token.name))
         return secret if other is None else dataclasses.replace(secret, copied_from="/".join(other))
+
+    def _must_be_proven(self, token: TokenFacts, memory: Memory, known: SecretFacts | None) -> bool:
+        """Say whether the marks around the value are not those of any credential of ours.
+
+        The value decides, not the marks. It is not kept, so it is read once more and compared.
+        """
+        expected = _expected(token, memory)
+        if known is None or known.is_foreign_to(token) or not expected or self._keys.ring is None:
+            return False
+        if any(known.holds(one) for one in expected):
+            return False
+        return not known.belongs_to(token) or known.serial not in {one.serial for one in expected}
 
     def _must_be_read(self, token: TokenFacts, place: Place) -> bool:
         """Say whether the cache cannot answer for the Secret at *place*.
@@ -207,6 +225,12 @@ class Gatherer:
             return token.status.serial is not None
         synced = conditions.find(token.status.conditions, ConditionType.SECRET_SYNCED)
         return synced is not None and synced.reason == Reason.SECRET_CONFLICT
+
+
+def _expected(token: TokenFacts, memory: Memory) -> tuple[Credential, ...]:
+    """Return the credentials of which one should be in the Secret, the newest first."""
+    listed = sorted(token.status.credentials, key=lambda one: -one.serial)
+    return (memory.minted, *listed) if memory.minted is not None else tuple(listed)
 
 
 def _may_import(token: TokenFacts) -> bool:

@@ -1,12 +1,14 @@
 """What one token's last attempts have left behind in this process: plaintext still to be delivered, and patience.
 
-Losing it (a crash) costs a fresh mint, never safety: a credential on status whose plaintext is gone is
-replaced by the next pass.
+Losing it (a crash) costs a fresh mint, never safety: a pending credential whose plaintext is gone is replaced by the
+next pass.
 """
 
+import math
 from dataclasses import dataclass, field
 from typing import Final
 
+from servicetokens.api.service_token import Credential
 from servicetokens.controllers.keys import Key
 from servicetokens.lifecycle import schedule
 from servicetokens.lifecycle.snapshot import Memory, TokenFacts
@@ -14,18 +16,26 @@ from servicetokens.tokens.format import Token
 
 # Twice the longest delay: whoever keeps undoing the Secret has stopped.
 _FORGIVEN_AFTER: Final = 600
+# How long nothing is created in a namespace after the API server has said that it is being deleted. Its tokens go
+# within that time as a rule.
+_NAMESPACE_ENDS: Final = 20
+# A server that asks for more is asked again all the same: 10 s are promised after its trouble is over.
+_LONGEST_RETRY_AFTER: Final = 8
 
 
 @dataclass(slots=True)
 class _Entry:
     token: Token | None = field(default=None, repr=False)
-    serial: int = 0
+    credential: Credential | None = None
+    account_uid: str | None = None
     attempts: int = 0
+    failures: int = 0
     last: int = 0
     not_before: int = 0
     error: str = ""
     lacks_right: bool = False
     fingerprint: str = ""
+    ending_uid: str = ""
 
 
 class Memories:
@@ -33,65 +43,98 @@ class Memories:
 
     def __init__(self) -> None:
         self._entries: dict[Key, _Entry] = {}
+        self._ending: dict[str, int] = {}
+        self._failing: set[Key] = set()
 
     def __len__(self) -> int:
         return len(self._entries)
 
-    def hold(self, key: Key, serial: int, token: Token) -> None:
-        """Keep the plaintext of a credential that is about to be written to status."""
+    def hold(self, key: Key, credential: Credential, token: Token, account_uid: str | None) -> None:
+        """Keep the plaintext of *credential* until status lists it as delivered; *account_uid* is whom it is for."""
         entry = self._entry(key)
-        entry.serial, entry.token = serial, token
+        entry.credential, entry.token, entry.account_uid = credential, token, account_uid
 
     def plaintext(self, key: Key, serial: int) -> Token | None:
         """Return the plaintext that waits to be delivered, or None."""
         entry = self._entries.get(key)
-        return entry.token if entry and entry.serial == serial else None
+        held = entry is not None and entry.credential is not None and entry.credential.serial == serial
+        return entry.token if entry is not None and held else None
 
     def release(self, key: Key) -> None:
         """Forget the plaintext: it was delivered, or will never be on status."""
         if entry := self._entries.get(key):
-            entry.token = None
+            entry.token = entry.credential = None
 
     def forget(self, key: Key) -> None:
         """Forget everything about a token that is gone."""
         self._entries.pop(key, None)
+        self._failing.discard(key)
 
     def clear(self) -> None:
         """Forget everything about every token."""
         self._entries.clear()
+        self._ending.clear()
+        self._failing.clear()
 
     def recall(self, key: Key, facts: TokenFacts, now: int) -> Memory:
-        """Return what `plan` should know. A plaintext that status knows nothing of is dropped on the way."""
+        """Return what `plan` should know. A plaintext that status lists as delivered is dropped on the way."""
+        ends = self._ending.get(facts.namespace, 0) > now
         entry = self._entries.get(key)
         if entry is None:
-            return Memory()
-        waiting = entry.token is not None and any(
-            credential.serial == entry.serial and credential.id == entry.token.id
-            for credential in facts.status.credentials
+            return Memory(namespace_ends=ends)
+        minted = entry.credential
+        is_known = minted is not None and any(
+            (known.serial, known.id, known.is_pending) == (minted.serial, minted.id, False)
+            for known in facts.status.credentials
         )
-        if not waiting:
-            entry.token = None
-            if now - entry.last > _FORGIVEN_AFTER:
-                del self._entries[key]
-                return Memory()
+        if is_known:
+            self.release(key)
+        is_quiet = entry.credential is None and not entry.error and not entry.ending_uid
+        if is_quiet and now - entry.last > _FORGIVEN_AFTER:
+            self.forget(key)
+            return Memory(namespace_ends=ends)
         return Memory(
-            undelivered=entry.serial if waiting else None,
+            minted=entry.credential,
+            minted_for=entry.account_uid,
             delivery_error=entry.error,
             not_before=entry.not_before,
+            namespace_ends=ends or entry.ending_uid == facts.uid,
         )
 
+    def namespace_ends(self, key: Key, uid: str, now: int) -> None:
+        """Note that the namespace is being deleted: nothing is created there for this token any more.
+
+        Other tokens there wait as well, for a moment: then each of them asks once, since a namespace of that name may
+        be there again.
+        """
+        self.forget(key)
+        self._entry(key).ending_uid = uid
+        self._ending = {name: until for name, until in self._ending.items() if until > now}
+        self._ending[key.namespace] = now + _NAMESPACE_ENDS
+
     def delivered(self, key: Key) -> bool:
-        """Note that the Secret was written; say whether status still speaks of an earlier failure to do so."""
+        """Note that the Secret was written; say whether earlier attempts had failed."""
+        self._failing.discard(key)
         entry = self._entries.get(key)
         if entry is None:
             return False
         had_failed = bool(entry.error)
-        entry.token, entry.error, entry.lacks_right = None, "", False
+        entry.error, entry.lacks_right, entry.failures = "", False, 0
         if had_failed:
             entry.attempts, entry.not_before = 0, 0
-        if not entry.attempts and not entry.fingerprint:
-            del self._entries[key]
         return had_failed
+
+    def settled(self, key: Key) -> None:
+        """Note that status says what the Secret holds: the plaintext is not needed any more."""
+        self.release(key)
+        entry = self._entries.get(key)
+        if entry is not None and not (entry.attempts or entry.fingerprint or entry.error or entry.ending_uid):
+            self.forget(key)
+
+    def has_failed(self, key: Key) -> bool:
+        """Say whether the last attempt to write the Secret was refused."""
+        entry = self._entries.get(key)
+        return entry is not None and bool(entry.error)
 
     def reminted(self, key: Key, now: int) -> None:
         """Note a mint that only replaced a lost one. The first is free; each one after it waits longer."""
@@ -105,11 +148,21 @@ class Memories:
         else:
             entry.fingerprint, entry.attempts, entry.last, entry.not_before = fingerprint, 0, now, 0
 
-    def failed(self, key: Key, message: str, now: int, *, lacks_right: bool = False) -> None:
-        """Note that the API server refuses the Secret, and why; *lacks_right*: whoever installed us has to act."""
+    def failed(
+        self, key: Key, message: str, now: int, *, lacks_right: bool = False, retry_after: float | None = None
+    ) -> bool:
+        """Note that the API server refuses the Secret, and why; say whether that is news.
+
+        *lacks_right*: whoever installed us has to act. *retry_after* is what the API server asked for, in seconds.
+        """
         entry = self._entry(key)
-        entry.error, entry.lacks_right = message, lacks_right
-        self._count(entry, now)
+        is_news = entry.error != message
+        self._failing.add(key)
+        entry.error, entry.lacks_right, entry.last = message, lacks_right, now
+        entry.failures += 1
+        delay = schedule.delivery_delay(entry.failures, len(self._failing))
+        entry.not_before = now + max(delay, min(math.ceil(retry_after or 0), _LONGEST_RETRY_AFTER))
+        return is_news
 
     def find_missing_right(self) -> str | None:
         """Return what the API server said when it refused a Secret because a right is missing, or None."""

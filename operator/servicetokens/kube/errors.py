@@ -13,14 +13,16 @@
     NotConfigured             there is no usable kubeconfig or in-cluster configuration
 
 This module is the only translator of HTTP answers into exceptions. A message is the server's own sentence,
-cut to a bounded length; request bodies are never quoted, since they may hold a token.
+cut to a bounded length. We never quote request bodies; the server may, so whoever writes a Secret calls `hide`.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import msgspec
+
+from servicetokens.runtime.redaction import redact
 
 # Long enough for what the server says about several wrong fields, short enough for a condition or a log line.
 _MAX_MESSAGE: Final = 1000
@@ -57,6 +59,11 @@ class KubeError(Exception):
         self.causes = causes
         self.retry_after = retry_after
         super().__init__(self.message)
+
+    def hide(self, secrets: Iterable[bytes]) -> None:
+        """Take every piece of *secrets* out of the message, in whatever form the server has quoted it."""
+        self.message = redact(self.message, secrets)
+        self.args = (self.message,)
 
 
 class ApiUnavailable(KubeError):

@@ -1,12 +1,19 @@
-"""Secrets: the only objects of other people's kinds that we write. Every write but a creation has a precondition."""
+"""Secrets: the only objects of other people's kinds that we write. Every write but a creation has a precondition.
 
-from collections.abc import Mapping
+A failure never quotes what was to be written, though an admission policy or webhook may have done so.
+"""
+
+import base64
+import binascii
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
 
 from servicetokens.kube import paths
 from servicetokens.kube.client import Api
+from servicetokens.kube.errors import KubeError
 
 
 class SecretStore:
@@ -19,22 +26,34 @@ class SecretStore:
         """Return one Secret. Raises `KubeError`."""
         return _decode(await self._api.request("GET", paths.secrets(namespace, name)))
 
-    async def create(self, namespace: str, secret: Mapping[str, Any]) -> dict[str, Any]:
+    async def create(
+        self, namespace: str, secret: Mapping[str, Any], *, hidden: Sequence[bytes] | None = None
+    ) -> dict[str, Any]:
         """Create *secret* and return it as stored.
+
+        *hidden* is what no failure may quote; by default every value in it.
 
         Raises:
             AlreadyExists: the name is taken.
             KubeError: anything else.
         """
         body = msgspec.json.encode({"apiVersion": "v1", "kind": "Secret", **secret})
-        return _decode(await self._api.request("POST", paths.secrets(namespace), body=body))
+        with _quoting_nothing_of(secret, hidden):
+            return _decode(await self._api.request("POST", paths.secrets(namespace), body=body))
 
     async def patch(
-        self, namespace: str, name: str, resource_version: str, patch: Mapping[str, Any]
+        self,
+        namespace: str,
+        name: str,
+        resource_version: str,
+        patch: Mapping[str, Any],
+        *,
+        hidden: Sequence[bytes] | None = None,
     ) -> dict[str, Any]:
         """Merge *patch* into the Secret as it was at *resource_version*, and return the new one.
 
         A merge leaves alone what other people put there, and asks for nothing but the keys that are ours.
+        *hidden* is what no failure may quote; by default every value in it.
 
         Raises:
             Conflict: the Secret is at another version.
@@ -42,7 +61,8 @@ class SecretStore:
         """
         metadata = {**patch.get("metadata", {}), "resourceVersion": resource_version}
         body = msgspec.json.encode({**patch, "metadata": metadata})
-        return _decode(await self._api.request("PATCH", paths.secrets(namespace, name), body=body))
+        with _quoting_nothing_of(patch, hidden):
+            return _decode(await self._api.request("PATCH", paths.secrets(namespace, name), body=body))
 
     async def delete(self, namespace: str, name: str, *, uid: str, resource_version: str) -> None:
         """Delete the very Secret that was seen.
@@ -53,6 +73,25 @@ class SecretStore:
         """
         body = msgspec.json.encode({"preconditions": {"uid": uid, "resourceVersion": resource_version}})
         await self._api.request("DELETE", paths.secrets(namespace, name), body=body)
+
+
+@contextmanager
+def _quoting_nothing_of(secret: Mapping[str, Any], hidden: Sequence[bytes] | None) -> Iterator[None]:
+    try:
+        yield
+    except KubeError as error:
+        error.hide(list(_values(secret)) if hidden is None else hidden)
+        raise
+
+
+def _values(secret: Mapping[str, Any]) -> Iterator[bytes]:
+    """Yield what the Secret holds, decoded."""
+    yield from (text.encode() for text in (secret.get("stringData") or {}).values() if isinstance(text, str))
+    for value in (secret.get("data") or {}).values():
+        try:
+            yield base64.b64decode(value or "", validate=True)
+        except (binascii.Error, ValueError):
+            yield str(value).encode()
 
 
 def _decode(body: bytes) -> dict[str, Any]:

@@ -76,14 +76,19 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What has to be done for one token, in this order: status, Secret, Events.
+    """What has to be done for one token, in this order: *ahead*, Secret, *status*, Events.
 
-    *status* is None when it is right as it is. *requeue_at* is the Unix second at which time alone will
-    change the answer, always later than the `now` that the plan was made for; None is never.
+    *ahead* is a status that has to be written before the Secret: it lists the next credential of a rotation as
+    pending, so that validators know the new value before anybody can read it. *status* is true once the Secret is
+    written, and None when it is right as it is. *arrives* says why the credential that *status* adds as delivered was
+    minted, in this pass or in an earlier one. *requeue_at* is the Unix second at which time alone will change the
+    answer, always later than the `now` that the plan was made for; None is never.
     """
 
+    ahead: ServiceTokenStatus | None = None
     status: ServiceTokenStatus | None = None
     mint: Mint | None = None
     deliver: Deliver | None = None
+    arrives: MintCause | None = None
     events: tuple[Event, ...] = ()
     requeue_at: int | None = None

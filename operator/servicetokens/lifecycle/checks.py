@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from servicetokens.api.conditions import Reason
 from servicetokens.lifecycle import importing, words
@@ -34,12 +35,22 @@ class Situation:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Why a token is not ready. *stalled*: only a person can change it. *blocks_mint*: nothing is minted until then."""
+    """Why a token is not ready. *stalled*: only a person can change it. *blocks_mint*: nothing is minted until then.
+
+    *note* is the message of an Event: without times, so that equal ones are counted and not repeated. By default it is
+    the message of the condition.
+    """
 
     reason: Reason
     message: str
     stalled: bool = False
     blocks_mint: bool = True
+    note: str = ""
+
+    @property
+    def event_note(self) -> str:
+        """What an Event says of it."""
+        return self.note or self.message
 
 
 Check = Callable[[Situation], Finding | None]
@@ -52,6 +63,19 @@ def spec_is_invalid(it: Situation) -> Finding | None:
     error = it.snapshot.token.spec_error
     message = f"The spec breaks the rules of this version: {error}. Correct it and apply it again."
     return Finding(Reason.INVALID_SPEC, message, stalled=True)
+
+
+def end_has_passed_before_the_start(it: Situation) -> Finding | None:
+    """The token never lived: its fixed end had passed before anything was minted. Most likely a wrong year."""
+    spec, status = it.snapshot.token.spec, it.snapshot.token.status
+    end = spec.expiration_time if spec else None
+    if end is None or end > it.now or status.serial is not None or status.credentials:
+        return None
+    message = (
+        f"`spec.expirationTime` ({words.moment(end)}) had passed before a token was minted, so there is none. "
+        "Set a time in the future."
+    )
+    return Finding(Reason.ALREADY_EXPIRED, message, stalled=True)
 
 
 def account_is_missing(it: Situation) -> Finding | None:
@@ -124,7 +148,7 @@ def import_is_impossible(it: Situation) -> Finding | None:
 
 
 def role_is_not_granted(it: Situation) -> Finding | None:
-    """A role asked for is not granted: it exists but does not list this namespace, or the account lacks it.
+    """A role asked for is not granted: it does not exist, does not list this namespace, or the account lacks it.
 
     A live credential goes on without the role (roles are resolved when a token is presented), so only the
     first mint waits.
@@ -132,39 +156,81 @@ def role_is_not_granted(it: Situation) -> Finding | None:
     missing = _ungranted(it.snapshot)
     if not missing:
         return None
+    is_first = it.cause is MintCause.FIRST
     return Finding(
-        Reason.ROLE_NOT_GRANTED,
-        _sentence(missing, it.snapshot),
-        stalled=any(reason is Reason.ROLE_NOT_GRANTED for _, reason in missing),
-        blocks_mint=it.cause is MintCause.FIRST,
+        _reason_of(missing),
+        _sentence(missing, it.snapshot, waits=is_first),
+        stalled=_reason_of(missing) is Reason.ROLE_NOT_GRANTED,
+        blocks_mint=is_first,
     )
 
 
 def secret_cannot_be_written(it: Situation) -> Finding | None:
     """The API server refuses the Secret (a quota, an admission rule), or somebody keeps undoing it."""
-    memory = it.snapshot.memory
+    memory, name = it.snapshot.memory, it.snapshot.token.secret_name
     if memory.not_before <= it.now:
         return None
     if memory.delivery_error:
-        message = (
-            f"The Secret '{it.snapshot.token.secret_name}' cannot be written: {memory.delivery_error}. "
-            f"Trying again at {words.moment(memory.not_before)}."
-        )
-        return Finding(Reason.SECRET_MISSING, message)
+        return Finding(Reason.DELIVERY_FAILED, describe_refusal(it))
     if it.cause is not MintCause.SECRET_LOST:
         return None
-    secret = it.snapshot.secret
-    what = "deleted" if secret is None else "changed"
-    who = f" by '{secret.changed_by}'" if secret is not None and secret.changed_by else ""
     message = (
-        f"The Secret '{it.snapshot.token.secret_name}' was {what} again{who} soon after it had been written; "
-        f"the next token is minted at {words.moment(memory.not_before)}."
+        f"The Secret '{name}' was {who_undid(it.snapshot)} soon after the operator had written it. {PATIENCE} "
+        f"{_sentence_case(_what_is_valid_meanwhile(it))}"
     )
-    return Finding(Reason.SECRET_MISSING, message)
+    later = f" The next token is minted at {words.moment(memory.not_before)}."
+    return Finding(Reason.SECRET_MISSING, message + later, note=message)
+
+
+PATIENCE: Final = (
+    "The first repair is immediate; each further one waits, from 10 s doubling to 5 min. "
+    "Stop whatever changes it."
+)
+
+
+def describe_refusal(it: Situation) -> str:
+    """Return why the Secret is not written, and what that means."""
+    return (
+        f"Failed to write the Secret '{it.snapshot.token.secret_name}': {it.snapshot.memory.delivery_error}. "
+        f"The operator retries until it succeeds; {_what_is_valid_meanwhile(it)}"
+    )
+
+
+def who_undid(snapshot: Snapshot) -> str:
+    """Return what happened to the Secret, and who did it where that is known: the words after "it was"."""
+    secret = snapshot.secret
+    if secret is None:
+        return "deleted again"
+    return f"changed again by '{secret.changed_by}'" if secret.changed_by else "changed again"
+
+
+def _what_is_valid_meanwhile(it: Situation) -> str:
+    """Return what the delay means for whoever uses the token: the end of a sentence."""
+    current, status = it.alive.current, it.snapshot.token.status
+    if current is not None and it.cause is None:
+        return "the token in it stays valid."
+    if current is not None:
+        end = current.expiration_time
+        at_most = f", at most until {words.moment(end)}" if end is not None else ""
+        return f"the token in the Secret stays valid until then{at_most}."
+    if it.alive.older is not None:
+        until = words.moment(it.alive.older.expiration_time)
+        return f"until then only the token before it is valid, at most until {until}."
+    if it.alive.pending is not None and status.mint_time is not None:
+        return (
+            "until then no token is valid: `rotation.overlap: 0s` ended the one before it without waiting for the "
+            "delivery."
+        )
+    return "until then no token is valid."
+
+
+def _sentence_case(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}"
 
 
 CHECKS: tuple[Check, ...] = (
     spec_is_invalid,  # nothing else can be judged
+    end_has_passed_before_the_start,  # nothing would help
     account_is_missing,  # whose token would it be
     account_is_invalid,  # its limits and its kill switch are unknown
     key_is_missing,  # nothing could be verified
@@ -186,14 +252,11 @@ def mint_is_blocked(it: Situation) -> bool:
     return any(finding.blocks_mint for check in CHECKS if (finding := check(it)) is not None)
 
 
-def describe_roles(snapshot: Snapshot) -> tuple[Reason, str]:
-    """Return reason and message of the condition RolesAccepted."""
+def describe_roles(snapshot: Snapshot, *, waits: bool) -> tuple[Reason, str]:
+    """Return reason and message of the condition RolesAccepted. *waits*: nothing is minted without these roles."""
     missing = _ungranted(snapshot)
     if missing:
-        granted_not_found = all(reason is Reason.ROLE_NOT_FOUND for _, reason in missing)
-        return Reason.ROLE_NOT_FOUND if granted_not_found else Reason.ROLE_NOT_GRANTED, _sentence(
-            missing, snapshot
-        )
+        return _reason_of(missing), _sentence(missing, snapshot, waits=waits)
     asked = roles_asked_for(snapshot.token, snapshot.account)
     if not asked:
         return Reason.NO_ROLES, f"The token has no roles. {WITHOUT_ROLES}"
@@ -213,23 +276,33 @@ def _ungranted(snapshot: Snapshot) -> list[tuple[str, Reason]]:
     return found
 
 
-def _sentence(missing: list[tuple[str, Reason]], snapshot: Snapshot) -> str:
+def _reason_of(missing: list[tuple[str, Reason]]) -> Reason:
+    """Return the one reason for all: a role that exists is refused by somebody, one that does not may still come."""
+    is_refused = any(reason is Reason.ROLE_NOT_GRANTED for _, reason in missing)
+    return Reason.ROLE_NOT_GRANTED if is_refused else Reason.ROLE_NOT_FOUND
+
+
+def _sentence(missing: list[tuple[str, Reason]], snapshot: Snapshot, *, waits: bool) -> str:
     parts = []
     for name, reason in missing:
         role = find_role(snapshot.roles, name)
         if reason is Reason.ROLE_NOT_FOUND:
-            parts.append(f"there is no ServiceRole '{name}'")
+            parts.append(f"there is no ServiceRole '{name}' (create it, or correct the name)")
         elif role is not None and not role.grants(snapshot.token.namespace):
-            parts.append(f"the ServiceRole '{name}' does not list the namespace '{snapshot.token.namespace}'")
+            parts.append(
+                f"the ServiceRole '{name}' does not list the namespace '{snapshot.token.namespace}' in "
+                "`allowedNamespaces`"
+            )
         else:
             parts.append(
-                f"the ServiceAccount '{snapshot.token.account_name}' does not have the role '{name}'"
+                f"the ServiceAccount '{snapshot.token.account_name}' does not have the role '{name}' in `spec.roles`"
             )
     text = "; ".join(parts)
     is_without = len(missing) == len(roles_asked_for(snapshot.token, snapshot.account))
-    meanwhile = (
-        f"Until then the token has no roles. {WITHOUT_ROLES}"
-        if is_without
-        else "Until then the token has only its other roles."
-    )
-    return f"{text[0].upper()}{text[1:]}. {meanwhile}"
+    if waits:
+        effect = "No token is minted until then."
+    elif is_without:
+        effect = f"Until then the token has no roles. {WITHOUT_ROLES}"
+    else:
+        effect = "Until then the token has only its other roles."
+    return f"{_sentence_case(text)}. {effect}"

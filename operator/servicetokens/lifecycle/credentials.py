@@ -1,16 +1,18 @@
 """Which credentials live, and whether another one is needed. The arithmetic under `plan`.
 
     serial 3 ├──────────────── expiresAfter ────────────────┤
-             mint            │ rotation                      end
+             mint            │ delivery of serial 4          end
                              ├─ overlap ─┤
-    serial 4                 ├──────────────── expiresAfter ────────────────┤
+    serial 4               · ├──────────────── expiresAfter ────────────────┤
+                   pending
 
-At most two live at once: the current one, and the one before it until its overlap is over.
+At most two are on status: the current one, and either the one before it until its overlap is over, or the next one
+while it is pending. The current one is the one in the Secret: what the Secret does not hold is lost.
 """
 
 from dataclasses import dataclass
 
-from servicetokens.api.service_token import Credential, Rotation, ServiceTokenSpec
+from servicetokens.api.service_token import Credential, Rotation, ServiceTokenSpec, ServiceTokenStatus
 from servicetokens.lifecycle import importing
 from servicetokens.lifecycle.actions import MintCause
 from servicetokens.lifecycle.schedule import end_by_spec
@@ -23,12 +25,14 @@ from servicetokens.tokens.imported import is_handle
 class Living:
     """The credentials that may still be accepted, their ends put right.
 
-    *died_at* is the end of the current one if it has just passed; *lost* says why the current one was dropped
-    although its end has not come.
+    *pending* is the next one, which is not delivered, or was delivered without status saying so. *died_at* is the end
+    of the current one if it has just passed; *lost* says why the current one was dropped although its end has not
+    come.
     """
 
     current: Credential | None = None
     older: Credential | None = None
+    pending: Credential | None = None
     died_at: int | None = None
     lost: MintCause | None = None
 
@@ -40,26 +44,33 @@ def living(snapshot: Snapshot, now: int) -> Living:
     and one that has passed is final (a validator may have refused the credential already).
     """
     token, account = snapshot.token, snapshot.account
-    current = _put_right(snapshot)
-    if current is None or is_handle(current.id):
-        # An imported value is never the current one: somebody took our own token off status.
-        return Living()
-    if account is not None and token.status.account_uid != account.uid:
+    if account is not None and token.status.account_uid != account.uid and token.status.credentials:
         return Living(lost=MintCause.ACCOUNT_REPLACED)
-    older = _older(snapshot, current, now)
-    if current.mint_time > now + lifetime.MAX_CLOCK_SKEW:
-        return Living(lost=MintCause.SECRET_LOST)
-    cut = cut_of(snapshot)
-    if older is not None and lifetime.is_cut(older.mint_time, cut, now):
-        older = None
-    if lifetime.is_cut(current.mint_time, cut, now):
-        return Living(lost=MintCause.NOT_BEFORE)
+    pending = _pending(snapshot, now)
+    current = _put_right(snapshot, now)
+    if current is None:
+        return Living(pending=pending)
+    if is_handle(current.id) or _is_rotated_out(token.status, current):
+        # It is alone: its successor was lost or is not delivered yet.
+        return Living(older=_older(snapshot, current, token.status.mint_time, now), pending=pending)
+    others = (one for one in token.status.credentials if one.serial != current.serial)
+    other = next((one for one in others if not one.is_pending), None)
+    older = _older(snapshot, other, current.mint_time, now) if other is not None else None
+    if lifetime.is_cut(current.mint_time, cut_of(snapshot), now):
+        return Living(lost=MintCause.NOT_BEFORE, pending=pending)
     end = current_end(snapshot, current)
     if (died_at := _first_past(now, current.expiration_time, end)) is not None:
-        return Living(older=None, died_at=died_at)
-    if _is_undeliverable(snapshot, current):
-        return Living(older=older, lost=MintCause.SECRET_LOST)
-    return Living(current=current.model_copy(update={"expiration_time": end}), older=older)
+        return Living(died_at=died_at, pending=pending)
+    if pending is not None and not is_held(snapshot, pending) and overlap_of(snapshot.token.spec) == 0:
+        # It ends without waiting for the delivery: an overlap of nothing is for a leak.
+        return Living(pending=pending)
+    if not _is_where_it_belongs(snapshot, current, pending):
+        return Living(older=older, lost=MintCause.SECRET_LOST, pending=pending)
+    return Living(
+        current=current.model_copy(update={"expiration_time": end, "delivery": None}),
+        older=older,
+        pending=pending,
+    )
 
 
 def mint_cause(snapshot: Snapshot, alive: Living, now: int) -> MintCause | None:
@@ -73,31 +84,22 @@ def mint_cause(snapshot: Snapshot, alive: Living, now: int) -> MintCause | None:
         return MintCause.ROTATION_REQUESTED
     if (due := next_rotation(spec, alive.current.mint_time)) is not None and due <= now:
         return MintCause.ROTATION_DUE
-    if snapshot.memory.undelivered == alive.current.serial:
-        return None
-    if not _is_synced(snapshot, alive.current):
-        return MintCause.SECRET_LOST
     return None
 
 
-def older_after(cause: MintCause, snapshot: Snapshot, alive: Living, now: int) -> Credential | None:
-    """Return the credential that stays beside the one about to be minted at *now*.
+def older_after(snapshot: Snapshot, alive: Living, delivered_at: int, now: int) -> Credential | None:
+    """Return the credential that stays at *now* beside the one that is delivered at *delivered_at*.
 
-    A rotation keeps the current one for its overlap and drops the one before it at once. Whatever was minted
-    because the plaintext is lost has no successor to wait for, and keeps only an overlap that was running.
+    A rotation keeps the current one for its overlap and drops the one before it immediately. Whatever was minted
+    because the plaintext is lost has no predecessor in use, and keeps only an overlap that is running.
     """
-    if cause is MintCause.SECRET_LOST:
-        return alive.older
-    if cause not in {MintCause.ROTATION_DUE, MintCause.ROTATION_REQUESTED} or alive.current is None:
+    if alive.current is None:
+        # An imported value has no overlap that could be running: it ends with any rotation.
+        is_over = alive.older is not None and is_handle(alive.older.id) and rotation_is_requested(snapshot)
+        return None if is_over and snapshot.token.status.mint_time is not None else alive.older
+    end = lifetime.earliest(alive.current.expiration_time, delivered_at + overlap_of(snapshot.token.spec))
+    if end is not None and end <= now:
         return None
-    if not _is_synced(snapshot, alive.current):
-        # Nobody may ever have been given it: a crash between status and Secret looks the same as a lost Secret. An
-        # imported value has no overlap that could be running, and ends with any rotation.
-        return None if alive.older is not None and is_handle(alive.older.id) else alive.older
-    overlap = overlap_of(snapshot.token.spec)
-    if overlap == 0:
-        return None
-    end = lifetime.earliest(alive.current.expiration_time, now + overlap)
     return alive.current.model_copy(update={"expiration_time": end})
 
 
@@ -175,10 +177,8 @@ def current_end(snapshot: Snapshot, current: Credential) -> int | None:
     spec = snapshot.token.spec
     if spec is None:
         return current.expiration_time
-    # One whose successor left status again (it could not be delivered, or somebody removed it) stays rotated out.
-    is_succeeded = current.serial < (snapshot.token.status.serial or 0)
     end = end_by_spec(spec, current.mint_time)
-    if lives_too_long(snapshot, current.mint_time) or is_succeeded:
+    if lives_too_long(snapshot, current.mint_time):
         return lifetime.earliest(end, current.expiration_time)
     return end
 
@@ -189,13 +189,15 @@ def _cause_without_current(
     if alive.lost is not None:
         return alive.lost
     status, account = snapshot.token.status, snapshot.account
-    if status.serial is None and not status.credentials:
+    if status.mint_time is None and not _was_delivered(snapshot):
         return MintCause.FIRST
     died_at = alive.died_at if alive.died_at is not None else status.expiration_time
     if died_at is None or died_at > now:
         # Dropped by an earlier pass that could not mint, or taken off status by hand.
-        replaced = account is not None and status.account_uid not in {None, account.uid}
-        return MintCause.ACCOUNT_REPLACED if replaced else MintCause.SECRET_LOST
+        if account is not None and status.account_uid not in {None, account.uid}:
+            return MintCause.ACCOUNT_REPLACED
+        # Until it is delivered, a rotation without an overlap leaves nothing behind.
+        return _rotation_wanted(snapshot, spec, now) or MintCause.SECRET_LOST
     if rotation_is_requested(snapshot):
         return MintCause.ROTATION_REQUESTED
     mint_time = status.mint_time or 0
@@ -205,49 +207,88 @@ def _cause_without_current(
     return MintCause.RENEWED if end is None or end > now else None
 
 
-def _put_right(snapshot: Snapshot) -> Credential | None:
-    """Return the current credential, its mint moved back to what the Secret witnesses where status is later."""
+def _rotation_wanted(snapshot: Snapshot, spec: ServiceTokenSpec, now: int) -> MintCause | None:
+    """Return why the last credential, which is gone, would have been rotated out by now."""
+    if rotation_is_requested(snapshot):
+        return MintCause.ROTATION_REQUESTED
+    due = next_rotation(spec, snapshot.token.status.mint_time or now)
+    return MintCause.ROTATION_DUE if due is not None and due <= now else None
+
+
+def _was_delivered(snapshot: Snapshot) -> bool:
+    """Say whether status has ever listed a delivered credential of ours, also where it was edited since."""
+    status = snapshot.token.status
+    if status.serial is not None and not status.credentials:
+        return True
+    return any(not one.is_pending and not is_handle(one.id) for one in status.credentials)
+
+
+def is_held(snapshot: Snapshot, credential: Credential) -> bool:
+    """Say whether the Secret of the token holds *credential*."""
+    secret = snapshot.secret
+    return secret is not None and not secret.is_foreign_to(snapshot.token) and secret.holds(credential)
+
+
+def _put_right(snapshot: Snapshot, now: int) -> Credential | None:
+    """Return the current credential with its mint time put right, where the Secret holds it.
+
+    The Secret witnesses an earlier mint than status says. A mint in the future was made by a clock that was ahead:
+    the value is ours all the same, and counts from now on.
+    """
     current, secret = snapshot.token.current, snapshot.secret
-    if current is None or secret is None or secret.mint_time is None:
+    if current is None or secret is None or not is_held(snapshot, current):
         return current
-    if secret.mint_time < current.mint_time and secret.belongs_to(snapshot.token) and secret.holds(current):
-        return current.model_copy(update={"mint_time": secret.mint_time})
-    return current
+    minted = current.mint_time
+    if secret.mint_time is not None:
+        minted = min(minted, secret.mint_time)
+    if minted > now + lifetime.MAX_CLOCK_SKEW:
+        minted = now
+    return current if minted == current.mint_time else current.model_copy(update={"mint_time": minted})
 
 
-def _older(snapshot: Snapshot, current: Credential, now: int) -> Credential | None:
-    spec = snapshot.token.spec
-    older = next((item for item in snapshot.token.status.credentials if item.serial != current.serial), None)
-    if older is None:
+def _pending(snapshot: Snapshot, now: int) -> Credential | None:
+    """Return the next credential if it is in the Secret already, or can still be written there."""
+    newest = max(snapshot.token.status.credentials, key=lambda one: one.serial, default=None)
+    if newest is None or not newest.is_pending:
         return None
-    overlap_end = current.mint_time + overlap_of(spec) if spec else None
-    own_end = end_by_spec(spec, older.mint_time)
-    end = lifetime.earliest(older.expiration_time, overlap_end, own_end)
+    if lifetime.is_cut(newest.mint_time, cut_of(snapshot), now):
+        return None
+    keys, minted = snapshot.keys, snapshot.memory.minted
+    if keys.newest is not None and newest.verifier.key_id not in keys.ids:
+        return None
+    waits = minted is not None and (minted.serial, minted.id) == (newest.serial, newest.id)
+    return newest if waits or is_held(snapshot, newest) else None
+
+
+def _is_where_it_belongs(snapshot: Snapshot, current: Credential, pending: Credential | None) -> bool:
+    """Say whether *current* is in the Secret, or was replaced there by *pending*.
+
+    Without keys nobody can tell; and without keys nothing is accepted, nor minted.
+    """
+    if snapshot.keys.newest is None or is_held(snapshot, current):
+        return True
+    return pending is not None and is_held(snapshot, pending)
+
+
+def _is_rotated_out(status: ServiceTokenStatus, credential: Credential) -> bool:
+    """Say whether another one was delivered after *credential*, which is not on status any more."""
+    serial, token_id = status.serial or 0, status.token_id
+    return token_id is not None and credential.id != token_id and credential.serial < serial
+
+
+def _older(snapshot: Snapshot, older: Credential, succeeded_at: int | None, now: int) -> Credential | None:
+    """Return *older*, its end put right, or None when it is over. Its successor was delivered at *succeeded_at*."""
+    spec = snapshot.token.spec
+    if lifetime.is_cut(older.mint_time, cut_of(snapshot), now):
+        return None
+    overlap_end = succeeded_at + overlap_of(spec) if spec and succeeded_at is not None else None
+    end = lifetime.earliest(older.expiration_time, overlap_end, end_by_spec(spec, older.mint_time))
     if is_handle(older.id):
-        end = lifetime.earliest(importing.end_of(older, spec, now), next_rotation(spec, current.mint_time))
+        rotated_at = next_rotation(spec, succeeded_at) if succeeded_at is not None else None
+        end = lifetime.earliest(importing.end_of(older, spec, now), rotated_at)
     if end is not None and end <= now:
         return None
     return older.model_copy(update={"expiration_time": end})
-
-
-def _is_undeliverable(snapshot: Snapshot, current: Credential) -> bool:
-    """Say whether the plaintext of *current* never left this process and has nowhere to go."""
-    secret = snapshot.secret
-    return (
-        snapshot.memory.undelivered == current.serial
-        and secret is not None
-        and secret.is_foreign_to(snapshot.token)
-    )
-
-
-def _is_synced(snapshot: Snapshot, current: Credential) -> bool:
-    secret = snapshot.secret
-    if secret is None:
-        return False
-    # A foreign Secret is a conflict, which a fresh mint would not solve.
-    return secret.is_foreign_to(snapshot.token) or (
-        secret.belongs_to(snapshot.token) and secret.holds(current)
-    )
 
 
 def _would_live(spec: ServiceTokenSpec, now: int) -> bool:

@@ -76,6 +76,14 @@ def imported_credential(snapshot: Snapshot, facts: Importable, now: int) -> Cred
     )
 
 
+def imported_now(snapshot: Snapshot, now: int, mint_time: int) -> Credential | None:
+    """Return the credential that the value becomes in this very pass, as minted at *mint_time*, or None."""
+    found = snapshot.imported
+    if not isinstance(found, Importable) or not is_waiting(snapshot, now):
+        return None
+    return imported_credential(snapshot, found, mint_time)
+
+
 def end_of(older: Credential, spec: ServiceTokenSpec | None, now: int) -> int:
     """Return the end of an imported credential by the spec as it is now.
 

@@ -14,9 +14,10 @@ between two writes is free. In this order it asks
     1. which credentials live            credentials.living
     2. whether another one is needed     credentials.mint_cause
     3. what stands in the way            checks.CHECKS
-    4. what status and Secret should be  and leaves out what they are already
-    5. whether nobody uses it            unused.judge
-    6. when time alone changes that      requeue_at
+    4. which credential becomes current  arrival.find_arrival
+    5. what status and Secret should be  and leaves out what they are already
+    6. whether nobody uses it            unused.judge
+    7. when time alone changes that      requeue_at
 
 Revocation and suspension are acceptance, not minting: a revoked token, or one that was suspended because nobody
 used it, rotates and is repaired as any other, so that restoring it brings back a token that works.
@@ -26,10 +27,11 @@ import dataclasses
 from typing import Final
 
 from servicetokens.api.conditions import ConditionType
-from servicetokens.api.service_token import Credential, ServiceTokenStatus, Verifier
+from servicetokens.api.service_token import Credential, ServiceTokenStatus
 from servicetokens.lifecycle import conditions, importing, schedule, unused
-from servicetokens.lifecycle.actions import Deliver, Mint, Plan, SecretWrite
-from servicetokens.lifecycle.checks import Situation, first_finding, mint_is_blocked
+from servicetokens.lifecycle.actions import Deliver, MintCause, Plan, SecretWrite
+from servicetokens.lifecycle.arrival import Arrival, answered, find_arrival, status_ahead
+from servicetokens.lifecycle.checks import Situation, first_finding
 from servicetokens.lifecycle.content import Subject, desired_content
 from servicetokens.lifecycle.credentials import (
     cut_of,
@@ -37,44 +39,40 @@ from servicetokens.lifecycle.credentials import (
     living,
     mint_cause,
     next_rotation,
-    next_serial,
     older_after,
 )
 from servicetokens.lifecycle.schedule import next_deadline
-from servicetokens.lifecycle.snapshot import Importable, SecretFacts, Snapshot
+from servicetokens.lifecycle.snapshot import SecretFacts, Snapshot
 from servicetokens.lifecycle.transitions import events_of
-from servicetokens.lifecycle.verdicts import verdicts
-from servicetokens.tokens import lifetime, verifier
+from servicetokens.lifecycle.verdicts import being_delivered, deleting, verdicts
+from servicetokens.tokens import lifetime
 
-# Stand in a plan's status for what only the mint will know; `with_minted` fills them in.
-_BLANK: Final = "blank"
-# A foreign Secret is not watched, so its disappearance is noticed by looking again. Minutes, since a person
-# has to act first.
-_CONFLICT_RECHECK: Final = 60
+# How often a namespace that is being deleted is looked at again: one of that name may be created anew.
+_ENDING_RECHECK: Final = 30
 
 
 def plan(snapshot: Snapshot, now: int) -> Plan:
     """Return what has to be done for the token of *snapshot* at *now* (Unix seconds)."""
+    if snapshot.memory.namespace_ends:
+        return Plan(requeue_at=now + _ENDING_RECHECK)
     if snapshot.token.deleting:
-        return Plan()
+        return _say_that_it_goes(snapshot, now)
     alive = living(snapshot, now)
     it = Situation(snapshot, now, alive, mint_cause(snapshot, alive, now))
-    mint = _mint(it)
-    status, subject = _next_status(it, mint)
-    deliver = _deliver(it, mint, subject)
+    arrival = find_arrival(it)
+    status, current, subject = _next_status(it, arrival)
+    deliver = _deliver(it, arrival, subject, current)
+    # Somebody undoes what surrounds the token again and again. A token that is missing is checked for instead.
+    is_deferred = deliver is not None and deliver.keeps_value and snapshot.memory.not_before > now
     finding = first_finding(it)
-    current = (
-        next((item for item in status.credentials if item.serial == subject.serial), None)
-        if subject
-        else None
-    )
     found = verdicts(
         it,
         finding,
         current,
         status.expiration_time,
         imported=importing.find_imported(status.credentials),
-        delivers=deliver is not None,
+        delivers=arrival is not None,
+        defers=is_deferred,
     )
     usable = any(one.type is ConditionType.ACTIVE and one.status == "True" for one in found)
     idle = unused.judge(snapshot, now, current, usable=usable)
@@ -87,64 +85,57 @@ def plan(snapshot: Snapshot, now: int) -> Plan:
             ),
         }
     )
+    # A rotation that is not asked for any more is carried through once the Secret holds its token.
+    arrives = (it.cause or MintCause.ROTATION_REQUESTED) if arrival is not None else None
     return Plan(
-        status=status if mint is not None or status != snapshot.token.status else None,
-        mint=mint,
-        deliver=deliver,
-        events=events_of(snapshot.token, status, mint),
+        ahead=_ahead(it, arrival),
+        status=status if arrival is not None or status != snapshot.token.status else None,
+        mint=arrival.mint if arrival else None,
+        deliver=None if is_deferred else deliver,
+        arrives=arrives,
+        events=events_of(snapshot, status, arrives, finding),
         requeue_at=_requeue_at(it, status, current, idle.look_at),
     )
 
 
-def with_minted(status: ServiceTokenStatus, mint: Mint, token_id: str, value: str) -> ServiceTokenStatus:
-    """Return the planned *status* with the blank credential filled in: its public id and its verifier's *value*."""
-    filled = tuple(
-        credential
-        if credential.serial != mint.serial
-        else credential.model_copy(
-            update={
-                "id": token_id,
-                "verifier": Verifier(algorithm=verifier.ALGORITHM, key_id=mint.key_id, value=value),
-            }
-        )
-        for credential in status.credentials
-    )
-    return status.model_copy(update={"credentials": filled, "token_id": token_id})
+def _say_that_it_goes(snapshot: Snapshot, now: int) -> Plan:
+    """Return a status that says what validators do: they reject a token that is being deleted."""
+    before = snapshot.token.status
+    found = conditions.merge(before.conditions, deleting(), generation=snapshot.token.generation, now=now)
+    status = before.model_copy(update={"observed_generation": snapshot.token.generation, "conditions": found})
+    return Plan(status=None if status == before else status)
 
 
-def _mint(it: Situation) -> Mint | None:
-    newest = it.snapshot.keys.newest
-    if it.cause is None or newest is None or mint_is_blocked(it):
-        return None
-    serial = next_serial(it.snapshot) + (1 if importing.is_waiting(it.snapshot, it.now) else 0)
-    return Mint(serial=serial, key_id=newest, cause=it.cause)
+def _ahead(it: Situation, arrival: Arrival | None) -> ServiceTokenStatus | None:
+    ahead = status_ahead(it, arrival)
+    if ahead is None or it.alive.current is None or any(not one.is_pending for one in ahead.credentials):
+        return ahead
+    # What the Secret still holds is rejected from now on.
+    generation = it.snapshot.token.generation
+    found = conditions.merge(ahead.conditions, being_delivered(it), generation=generation, now=it.now)
+    return ahead.model_copy(update={"conditions": found})
 
 
-def _next_status(it: Situation, mint: Mint | None) -> tuple[ServiceTokenStatus, Subject | None]:
-    """Return the status without its conditions' new verdicts, and the credential that the Secret is about."""
-    status = it.snapshot.token.status
+def _next_status(
+    it: Situation, arrival: Arrival | None
+) -> tuple[ServiceTokenStatus, Credential | None, Subject | None]:
+    """Return the status without its conditions' new verdicts, its current credential, and what the Secret is about."""
+    snapshot, status = it.snapshot, it.snapshot.token.status
     changes: dict[str, object] = {
-        "observed_generation": it.snapshot.token.generation,
+        "observed_generation": snapshot.token.generation,
         **_revocation_times(it),
     }
     current, older = it.alive.current, it.alive.older
-    if mint is not None:
-        current, older = _blank(it, mint), older_after(mint.cause, it.snapshot, it.alive, it.now)
-        if isinstance(it.snapshot.imported, Importable) and importing.is_waiting(it.snapshot, it.now):
-            older = importing.imported_credential(it.snapshot, it.snapshot.imported, _mint_time(it))
-        changes |= _minted_for(it)
-    changes["credentials"] = tuple(item for item in (older, current) if item is not None)
+    pending = it.alive.pending if it.cause is not None else None
+    if arrival is not None:
+        current, pending = arrival.credential, None
+        older = importing.imported_now(snapshot, it.now, current.mint_time) or older_after(
+            snapshot, it.alive, current.mint_time, it.now
+        )
+        changes |= answered(snapshot)
+    changes["credentials"] = tuple(item for item in (older, current, pending) if item is not None)
     described, subject = _describe_last(it) if current is None else _describe(it, current)
-    return status.model_copy(update=changes | described), subject
-
-
-def _minted_for(it: Situation) -> dict[str, object]:
-    """Return what a mint records: whom it was made for, and which `rotation.id` it has answered."""
-    account, spec = it.snapshot.account, it.snapshot.token.spec
-    recorded: dict[str, object] = {"account_uid": account.uid if account else None}
-    if spec is not None and spec.rotation is not None and spec.rotation.id is not None:
-        recorded["rotation_id"] = spec.rotation.id
-    return recorded
+    return status.model_copy(update=changes | described), current, subject
 
 
 def _describe(it: Situation, current: Credential) -> tuple[dict[str, object], Subject]:
@@ -158,7 +149,9 @@ def _describe(it: Situation, current: Credential) -> tuple[dict[str, object], Su
     )
     return {
         # Never back, not even when the newest could not be delivered: one serial is one credential.
-        "serial": max(current.serial, token.status.serial or 0),
+        "serial": max(
+            current.serial, token.status.serial or 0, *(one.serial for one in token.status.credentials)
+        ),
         "mint_time": current.mint_time,
         "token_id": current.id,
         "secret_name": token.secret_name,
@@ -200,21 +193,6 @@ def _end_that_has_passed(it: Situation) -> int | None:
     return end if end is not None and end <= it.now else None
 
 
-def _blank(it: Situation, mint: Mint) -> Credential:
-    mint_time = _mint_time(it)
-    return Credential(
-        serial=mint.serial,
-        id=_BLANK,
-        mint_time=mint_time,
-        expiration_time=schedule.end_by_spec(it.snapshot.token.spec, mint_time),
-        verifier=Verifier(algorithm=verifier.ALGORITHM, key_id=mint.key_id, value=_BLANK),
-    )
-
-
-def _mint_time(it: Situation) -> int:
-    return lifetime.mint_time_after(cut_of(it.snapshot), it.now)
-
-
 def _revocation_times(it: Situation) -> dict[str, object]:
     """Return the change of the two times, if the token was revoked or restored since the last pass.
 
@@ -231,24 +209,27 @@ def _revocation_times(it: Situation) -> dict[str, object]:
     return {}
 
 
-def _deliver(it: Situation, mint: Mint | None, subject: Subject | None) -> Deliver | None:
-    """Return the write that the Secret needs, or None when it is right, must not be touched, or has to wait."""
-    token, secret, memory = it.snapshot.token, it.snapshot.secret, it.snapshot.memory
+def _deliver(
+    it: Situation, arrival: Arrival | None, subject: Subject | None, current: Credential | None
+) -> Deliver | None:
+    """Return the write that the Secret needs, or None when it is right or must not be touched."""
+    token, secret = it.snapshot.token, it.snapshot.secret
     if subject is None or token.spec is None or (secret is not None and secret.is_foreign_to(token)):
         return None
-    if mint is not None:
+    if arrival is not None and not arrival.is_delivered:
         return _write(secret, subject)
-    if memory.not_before > it.now:
+    if secret is None:
         return None
-    if memory.undelivered == subject.serial:
-        return _write(secret, subject)
-    if secret is None or not secret.belongs_to(token):
-        return None
-    held = it.alive.current if it.alive.current is not None and secret.holds(it.alive.current) else None
-    is_right = secret.fingerprint == desired_content(token, subject).fingerprint and not secret.immutable
-    if is_right or (held is None and not subject.expired):
+    held = current if current is not None and secret.holds(current) else None
+    is_ours = secret.belongs_to(token)
+    is_right = is_ours and not secret.immutable and secret.fingerprint == _fingerprint(it, subject)
+    if is_right or (held is None and not (subject.expired and is_ours)):
         return None
     return dataclasses.replace(_write(secret, subject), keeps_value=True, holds=held)
+
+
+def _fingerprint(it: Situation, subject: Subject) -> str:
+    return desired_content(it.snapshot.token, subject).fingerprint
 
 
 def _write(secret: SecretFacts | None, subject: Subject) -> Deliver:
@@ -277,5 +258,5 @@ def _requeue_at(
     if not status.credentials:
         deadlines.append(importing.recheck_at(snapshot, now))
     if snapshot.secret is not None and snapshot.secret.is_foreign_to(snapshot.token):
-        deadlines.append(now + _CONFLICT_RECHECK)
+        deadlines.append(now + schedule.conflict_recheck(status.conditions, now))
     return next_deadline(now, *deadlines)

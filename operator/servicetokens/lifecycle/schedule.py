@@ -1,17 +1,29 @@
 """When something happens next: an end, thresholds before it, and the back-off of what keeps failing."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from servicetokens.api.conditions import Reason
+from servicetokens.api.conditions import Condition, ConditionType, Reason
 from servicetokens.api.service_token import ServiceTokenSpec
+from servicetokens.lifecycle import conditions
 from servicetokens.tokens import lifetime
 
 _DAY: Final = 86400
 
-# From lifecycle.md: "back off exponentially (10 s … 5 min after the first)".
+# Whoever keeps undoing a Secret must not make two writers busy, nor keep a token from coming back for long.
 _FIRST_DELAY: Final = 10
 _LONGEST_DELAY: Final = 300
+# A refused write is repeated soon, since its cause cannot be watched, and whoever removes it waits for the token: 10 s
+# are promised, of which two are left for the work.
+_LONGEST_DELIVERY_DELAY: Final = 8
+# So many refused writes per second, of all tokens together, are few for an API server. More tokens wait longer.
+_REFUSALS_PER_SECOND: Final = 50
+# A foreign Secret is not watched. Whoever has just met a conflict is at work on it; an old one is looked at more
+# rarely, every 150th of its age.
+_FIRST_CONFLICT_RECHECK: Final = 3
+_LAST_CONFLICT_RECHECK: Final = 60
+_CONFLICT_SHARE: Final = 150
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +67,19 @@ def retry_delay(attempts: int) -> int:
         return 0
     # The exponent is bounded before the power is computed: a counter may run for years.
     return min(_LONGEST_DELAY, _FIRST_DELAY << min(attempts - 1, 10))
+
+
+def delivery_delay(failures: int, waiting: int) -> int:
+    """Return the seconds before the next attempt to write a Secret, after *failures* while *waiting* tokens fail."""
+    delay = min(_LONGEST_DELIVERY_DELAY, 1 << min(max(failures - 1, 0), 10))
+    return min(_LONGEST_DELAY, max(delay, waiting // _REFUSALS_PER_SECOND))
+
+
+def conflict_recheck(said: Iterable[Condition], now: int) -> int:
+    """Return the seconds until a foreign Secret is looked at again, by how long *said* has spoken of it."""
+    synced = conditions.find(said, ConditionType.SECRET_SYNCED)
+    age = now - synced.last_transition_time if synced is not None else 0
+    return min(_LAST_CONFLICT_RECHECK, max(_FIRST_CONFLICT_RECHECK, age // _CONFLICT_SHARE))
 
 
 def next_deadline(now: int, *moments: int | None) -> int | None:

@@ -43,8 +43,9 @@ class TokenFacts(ObjectFacts):
 
     @property
     def current(self) -> Credential | None:
-        """The credential minted last, if it has not been forgotten."""
-        return max(self.status.credentials, key=lambda credential: credential.serial, default=None)
+        """The credential delivered last, if it has not been forgotten."""
+        delivered = (one for one in self.status.credentials if not one.is_pending)
+        return max(delivered, key=lambda credential: credential.serial, default=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,14 +173,17 @@ class Keys:
 class Memory:
     """What only this process knows about one token; losing it costs a fresh mint, never safety.
 
-    `undelivered` is the serial of a credential that is on status while its plaintext is still waiting here to
-    be written to the Secret. `delivery_error` says why the last attempt failed, `not_before` when the next
-    re-mint or attempt is due (Unix seconds).
+    `minted` is a credential that status does not list as delivered yet, while its plaintext is still here;
+    `minted_for` is the uid of its account. `delivery_error` says why the last attempt to write the Secret failed,
+    `not_before` when the next re-mint or attempt is due (Unix seconds). `namespace_ends` says that the API server
+    has refused a creation because the namespace is being deleted.
     """
 
-    undelivered: int | None = None
+    minted: Credential | None = None
+    minted_for: str | None = None
     delivery_error: str = ""
     not_before: int = 0
+    namespace_ends: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,8 +9,9 @@ from typing import Final
 from servicetokens.api.conditions import Condition, ConditionType, Reason
 from servicetokens.api.service_token import ServiceTokenStatus
 from servicetokens.lifecycle import conditions, importing, words
-from servicetokens.lifecycle.actions import Event, Mint, MintCause
-from servicetokens.lifecycle.snapshot import TokenFacts
+from servicetokens.lifecycle.actions import Event, MintCause
+from servicetokens.lifecycle.checks import Finding
+from servicetokens.lifecycle.snapshot import Snapshot, TokenFacts
 
 _MINTED: Final = {
     MintCause.ROTATION_DUE: (
@@ -22,11 +23,6 @@ _MINTED: Final = {
         "Normal",
         "TokenRotated",
         "A new token was minted, since `spec.rotation.id` changed.",
-    ),
-    MintCause.SECRET_LOST: (
-        "Warning",
-        "TokenReminted",
-        "The Secret did not hold the token any more. A fresh one was minted, and the old one is refused.",
     ),
     MintCause.NOT_BEFORE: (
         "Warning",
@@ -55,19 +51,34 @@ _FINDINGS: Final = frozenset(
         Reason.IMPORT_SECRET_MISSING,
         Reason.SECRET_CONFLICT,
         Reason.SECRET_MISSING,
+        Reason.DELIVERY_FAILED,
         Reason.ROLE_NOT_GRANTED,
+        Reason.ROLE_NOT_FOUND,
+        Reason.ALREADY_EXPIRED,
     }
 )
 
 
-def events_of(token: TokenFacts, after: ServiceTokenStatus, mint: Mint | None) -> tuple[Event, ...]:
-    """Return the Events for the step from the status of *token* to *after*."""
+def events_of(
+    snapshot: Snapshot, after: ServiceTokenStatus, arrives: MintCause | None, finding: Finding | None
+) -> tuple[Event, ...]:
+    """Return the Events for the step from the status of *snapshot* to *after*, with a credential that *arrives*."""
+    token = snapshot.token
     before = token.status
     events = []
-    if mint is not None and mint.cause in _MINTED:
-        kind, reason, note = _MINTED[mint.cause]
+    if arrives is MintCause.SECRET_LOST:
+        what = _what_was_lost(snapshot)
+        events.append(
+            Event(
+                "Warning",
+                "TokenReminted",
+                f"{what} A fresh token was minted, and the old one is rejected.",
+            )
+        )
+    elif arrives in _MINTED:
+        kind, reason, note = _MINTED[arrives]
         events.append(Event("Warning" if kind == "Warning" else "Normal", reason, note))
-    events += _import_events(token, after, mint)
+    events += _import_events(token, after, arrives)
     if after.revocation_time != before.revocation_time or (
         before.restoration_time is not None and after.restoration_time is None
     ):
@@ -89,9 +100,21 @@ def events_of(token: TokenFacts, after: ServiceTokenStatus, mint: Mint | None) -
     near = _became_true(before.conditions, after.conditions, ConditionType.IMPORT_ENDING_SOON)
     if near is not None:
         events.append(Event("Warning", "ImportEndingSoon", near.message))
-    if (trouble := _became(before.conditions, after.conditions, ConditionType.READY, _FINDINGS)) is not None:
-        events.append(Event("Warning", trouble.reason, trouble.message))
+    trouble = _became(before.conditions, after.conditions, ConditionType.READY, _FINDINGS)
+    if trouble is not None and finding is not None:
+        events.append(Event("Warning", trouble.reason, finding.event_note))
     return tuple(events)
+
+
+def _what_was_lost(snapshot: Snapshot) -> str:
+    """Return why a token could not stay: its Secret is gone or holds something else, or status has lost it."""
+    name, secret = snapshot.token.secret_name, snapshot.secret
+    if secret is None:
+        return f"The Secret '{name}' was deleted."
+    if snapshot.token.current is None:
+        return "The status did not list the token any more."
+    who = f" (last changed by '{secret.changed_by}')" if secret.changed_by else ""
+    return f"The value in the Secret '{name}' is not the token on status{who}."
 
 
 def _of_being_unused(before: ServiceTokenStatus, after: ServiceTokenStatus) -> Iterator[Event]:
@@ -105,14 +128,14 @@ def _of_being_unused(before: ServiceTokenStatus, after: ServiceTokenStatus) -> I
         yield Event("Normal", "TokenResumed", "The very same token is accepted again.")
 
 
-def _import_events(token: TokenFacts, after: ServiceTokenStatus, mint: Mint | None) -> list[Event]:
+def _import_events(token: TokenFacts, after: ServiceTokenStatus, arrives: MintCause | None) -> list[Event]:
     """Return what is told of an import: that it happened, that it could not any more, that it is over."""
     before = importing.find_imported(token.status.credentials)
     found = importing.find_imported(after.credentials)
     if before is not None and found is None:
         note = f"The imported value ({before.id}) is refused from now on."
         return [Event("Normal", "ImportEnded", note)]
-    if mint is None or mint.cause is not MintCause.FIRST or importing.until_of(token.spec) is None:
+    if arrives is not MintCause.FIRST or importing.until_of(token.spec) is None:
         return []
     if found is None:
         note = (

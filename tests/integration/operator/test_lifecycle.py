@@ -158,8 +158,10 @@ def test_a_token_waits_for_its_account_and_its_role(world: World, namespace: str
     ready = world.until_reason(namespace, "Ready", "AccountNotFound")
     assert "ServiceAccount 'later'" in ready["message"]
     world.account(namespace, "later", roles=[f"role-of-{namespace}"])
-    world.until_reason(namespace, "Ready", "RoleNotGranted")
-    assert world.condition(namespace, "RolesAccepted")["reason"] == "RoleNotFound"
+    ready = world.until_reason(namespace, "Ready", "RoleNotFound")
+    assert "No token is minted until then." in ready["message"]
+    for kind in ("RolesAccepted", "Active"):
+        assert world.condition(namespace, kind)["reason"] == "RoleNotFound"
     world.role(f"role-of-{namespace}", allowedNamespaces=["elsewhere"])
     world.until_reason(namespace, "RolesAccepted", "RoleNotGranted")
     assert world.condition(namespace, "Stalled")["status"] == "True"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from common.world import World, decode, encode
+from common.world import World, decode, encode, in_seconds
 from servicetokens.api import names
 
 pytestmark = pytest.mark.usefixtures("operator")
@@ -42,11 +42,52 @@ LOSSES: Mapping[str, Callable[[World, str], None]] = {
     "deleted": lambda world, namespace: world.delete_secret(namespace),
     "edited": lambda world, namespace: world.edit_secret(namespace, {"data": {"token": encode("svt_mine")}}),
     "emptied": lambda world, namespace: world.edit_secret(namespace, {"data": {"token": None}}),
-    "disowned": clear_owner,
-    "given another serial": lambda world, namespace: world.edit_secret(
-        namespace, {"metadata": {"annotations": {"servicetokens.dev/serial": "7"}}}
-    ),
 }
+
+
+def lose_serial(world: World, namespace: str) -> None:
+    """Take the mark away that says which credential the Secret holds."""
+    world.edit_secret(namespace, {"metadata": {"annotations": {"servicetokens.dev/serial": None}}})
+
+
+def claim_another_serial(world: World, namespace: str) -> None:
+    """Have the mark name another credential, minted in an hour."""
+    annotations = {
+        "servicetokens.dev/serial": "7",
+        "servicetokens.dev/mint-time": in_seconds(3600),
+    }
+    world.edit_secret(namespace, {"metadata": {"annotations": annotations}})
+
+
+MARKS: Mapping[str, Callable[[World, str], None]] = {
+    "no owner": clear_owner,
+    "no serial": lose_serial,
+    "another serial": claim_another_serial,
+}
+
+
+@pytest.mark.parametrize("damage", MARKS.values(), ids=MARKS)
+def test_a_secret_that_holds_the_token_is_healed_whatever_its_marks_say(
+    world: World, namespace: str, damage: Callable[[World, str], None]
+) -> None:
+    """The value decides: it stays, and so does its credential."""
+    world.token(namespace)
+    value = world.until_ready(namespace)
+    before = world.status(namespace)["credentials"]
+    meta = (world.secret(namespace) or {})["metadata"]
+    damage(world, namespace)
+
+    def is_healed() -> bool:
+        found = (world.secret(namespace) or {})["metadata"]
+        return (found["annotations"], found.get("ownerReferences")) == (
+            meta["annotations"],
+            meta["ownerReferences"],
+        )
+
+    world.until(is_healed, "the marks to be put back")
+    assert world.value(namespace) == value
+    assert world.status(namespace)["credentials"] == before
+    assert world.events(namespace) == []
 
 
 @pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
@@ -166,7 +207,6 @@ def test_row_26_a_foreign_secret_is_never_touched(world: World, namespace: str) 
     assert "credentials" not in world.status(namespace)
     assert world.events(namespace) == ["SecretConflict"]
     world.delete_secret(namespace)
-    world.change(namespace, description="look again")
     world.until_ready(namespace)
     assert world.condition(namespace, "Stalled") == {}
 
@@ -244,6 +284,8 @@ def test_row_39_a_rival_that_keeps_undoing_the_secret_is_not_fought_at_full_spee
     assert world.status(namespace)["serial"] == 2
     ready = world.until_reason(namespace, "Ready", "SecretMissing")
     assert "'rival'" in ready["message"]
+    assert "next token is minted at" in ready["message"]
+    assert world.status(namespace).get("credentials") is None
     world.token(namespace, "other")
     world.until_ready(namespace, "other")
     world.until(lambda: world.holds(namespace), "the token to be healed", timeout=20)
@@ -251,7 +293,7 @@ def test_row_39_a_rival_that_keeps_undoing_the_secret_is_not_fought_at_full_spee
 
 
 def test_a_quota_is_told_costs_one_mint_and_ends_when_it_is_lifted(world: World, namespace: str) -> None:
-    """At most one credential is on status whose plaintext was not delivered."""
+    """No credential is on status whose plaintext was not delivered, and it comes within seconds."""
     quota = {"metadata": {"name": "none"}, "spec": {"hard": {"count/secrets": "0"}}}
     path = f"/api/v1/namespaces/{namespace}/resourcequotas"
     world.ok("POST", path, quota)
@@ -259,9 +301,9 @@ def test_a_quota_is_told_costs_one_mint_and_ends_when_it_is_lifted(world: World,
     status = {"status": {"hard": {"count/secrets": "0"}, "used": {"count/secrets": "0"}}}
     world.ok("PATCH", f"{path}/none/status", status)
     world.token(namespace)
-    ready = world.until_reason(namespace, "Ready", "SecretMissing")
+    ready = world.until_reason(namespace, "Ready", "DeliveryFailed")
     assert "exceeded quota" in ready["message"]
-    assert len(world.status(namespace)["credentials"]) == 1
+    assert "credentials" not in world.status(namespace)
     world.ok("DELETE", f"{path}/none")
     world.until(lambda: world.holds(namespace), "the token", timeout=30)
     world.until_ready(namespace)

@@ -219,6 +219,27 @@ def test_only_the_newest_two_credentials_count_by_the_serial_of_status(it: Surro
     assert it.reason() == "Replaced"
 
 
+def test_a_token_is_accepted_until_its_successor_is_in_the_secret(it: Surroundings) -> None:
+    """One that is pending begins no overlap, not even one of nothing; it is accepted itself: it may be there now."""
+    pending, now = it.mint(), it.clock.now()
+    old, new = it.credential(it.token), it.credential(pending, serial=2)
+    last = {"serial": 2, "mintTime": now}
+    for overlap in ("0s", "30s"):
+        it.put_token(
+            credentials=[old, {**new, "delivery": "Pending"}],
+            status=last,
+            rotation={"id": "x", "overlap": overlap},
+        )
+        it.accepted(pending)
+        it.accepted()
+    it.clock.advance(31)
+    it.confirm()
+    it.accepted()
+    it.put_token(credentials=[old, new], status=last, rotation={"id": "x", "overlap": "30s"})
+    it.accepted(pending)
+    assert it.reason() == "Expired"
+
+
 def test_one_whose_successor_could_not_be_delivered_keeps_the_end_on_status(it: Surroundings) -> None:
     """The operator has taken the successor back: of it the serial is left, and the mint time is the older one's."""
     now = it.clock.now()

@@ -3,7 +3,7 @@
 import base64
 from typing import Any
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from common.facts import settled
@@ -106,6 +106,7 @@ def test_a_spec_that_breaks_the_rules_is_a_fact_with_a_sentence() -> None:
     assert (found.name, found.generation, found.account_name) == ("odd", 3, "")
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(st.dictionaries(st.sampled_from(["metadata", "spec", "status", "type", "data", "immutable"]), JSON))
 def test_no_object_is_odd_enough_to_raise(raw: dict[str, Any]) -> None:
     """One tenant's object is one object's problem."""
@@ -115,6 +116,7 @@ def test_no_object_is_odd_enough_to_raise(raw: dict[str, Any]) -> None:
     facts.secret_facts(raw, RING)
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(
     st.fixed_dictionaries(
         {

@@ -24,6 +24,7 @@ from common.facts import (
 from servicetokens.api.service_token import ServiceTokenStatus, Verifier
 from servicetokens.api.values import format_time
 from servicetokens.lifecycle.actions import MintCause
+from servicetokens.lifecycle.arrival import with_minted
 from servicetokens.lifecycle.importing import find_imported
 from servicetokens.lifecycle.plan import plan
 from servicetokens.lifecycle.snapshot import Importable, Memory, NotImportable, Snapshot
@@ -101,16 +102,37 @@ def test_a_lost_status_brings_no_second_import() -> None:
 
 
 def test_a_status_of_which_only_the_imported_value_is_left_is_mended() -> None:
-    """It never becomes the current one: a fresh token is minted, and the value is refused."""
+    """It never becomes the current one: a fresh token is minted beside it, and it lives as long as it was to."""
     snapshot = imported()
     left = tuple(one for one in snapshot.token.status.credentials if one.id == HANDLE)
     mended = settled(with_status(snapshot, credentials=left), NOW + 5)
-    assert ends(mended) == {3: NOW + 5 + 30 * DAY}
+    assert ends(mended) == {1: ends(snapshot)[1], 3: NOW + 5 + 30 * DAY}
     patient = replace(with_status(snapshot, credentials=left), memory=Memory(not_before=NOW + 100))
     waiting = plan(replace(patient, secret=None), NOW + 5)
     assert waiting.mint is None
     assert waiting.status is not None
-    assert waiting.status.credentials == ()
+    assert waiting.status.credentials == left
+    assert says(waiting, "Active") == ("False", "SecretMissing")
+
+
+def test_an_import_is_on_status_before_the_token_is_delivered_and_survives_a_crash_then() -> None:
+    """The value is accepted from the first write on; the token beside it is minted again, and nothing is imported."""
+    snapshot = importing()
+    wanted = plan(snapshot, NOW)
+    assert wanted.ahead is not None
+    assert wanted.mint is not None
+    assert [(one.id == HANDLE, one.is_pending) for one in wanted.ahead.credentials] == [
+        (True, False),
+        (False, True),
+    ]
+    assert wanted.ahead.account_uid == "a-1"
+    status = with_minted(wanted.ahead, wanted.mint, "ID0000000002", "verifier-2")
+    crashed = replace(snapshot, token=replace(snapshot.token, status=status), imported=None)
+    again = plan(crashed, NOW + 1)
+    assert (again.ahead, again.arrives) == (None, MintCause.FIRST)
+    assert again.status is not None
+    assert [(one.serial, one.id == HANDLE) for one in again.status.credentials] == [(1, True), (3, False)]
+    assert [event.reason for event in again.events] == ["TokenImported"]
 
 
 def test_credentials_and_secret_that_are_gone_bring_no_second_import() -> None:

@@ -11,6 +11,7 @@ from common.facts import (
     a_snapshot,
     a_token,
     an_account,
+    carried_out,
     condition,
     edited,
     says,
@@ -18,8 +19,9 @@ from common.facts import (
     with_status,
 )
 from servicetokens.api.values import format_time
-from servicetokens.lifecycle.actions import MintCause, SecretWrite
+from servicetokens.lifecycle.actions import MintCause, Plan, SecretWrite
 from servicetokens.lifecycle.plan import plan
+from servicetokens.lifecycle.snapshot import Memory
 
 
 def test_a_new_token_is_minted_and_delivered() -> None:
@@ -64,10 +66,21 @@ def test_what_is_settled_is_left_alone() -> None:
         assert wanted.requeue_at == NOW + 20 * DAY
 
 
-def test_a_token_that_is_being_deleted_is_left_alone() -> None:
-    """Garbage collection takes the Secret."""
-    wanted = plan(a_snapshot(a_token(deleting=True)), NOW)
-    assert (wanted.status, wanted.mint, wanted.deliver, wanted.requeue_at) == (None, None, None, None)
+def test_a_token_that_is_being_deleted_says_so_and_nothing_else_happens() -> None:
+    """Validators reject it from then on. Garbage collection takes the Secret."""
+    for token in (a_token(deleting=True), replace(settled().token, deleting=True)):
+        wanted = plan(a_snapshot(token), NOW)
+        assert (wanted.mint, wanted.deliver, wanted.requeue_at) == (None, None, None)
+        assert wanted.events == ()
+        for kind in ("Ready", "Active", "SecretSynced"):
+            assert says(wanted, kind) == ("False", "Deleting")
+        assert plan(carried_out(a_snapshot(token), wanted), NOW + 1).status is None
+
+
+def test_in_a_namespace_that_is_being_deleted_nothing_is_written() -> None:
+    """The API server has said so once. It is looked at again, since one of that name may be created anew."""
+    ending = replace(a_snapshot(), memory=Memory(namespace_ends=True))
+    assert plan(ending, NOW) == Plan(requeue_at=NOW + 30)
 
 
 def test_a_token_that_never_expires_has_no_end_and_no_deadline() -> None:
@@ -171,14 +184,31 @@ def test_a_credential_whose_stored_end_has_passed_is_never_revived() -> None:
     assert [credential.serial for credential in wanted.status.credentials] == [2]
 
 
-def test_an_end_in_the_past_at_creation_mints_nothing_and_says_expired() -> None:
-    """There is no Secret, and nothing to wait for."""
+def test_an_end_in_the_past_at_creation_is_called_a_mistake() -> None:
+    """Most likely a wrong year: the token never lived, so it is not ready, and the message says what to change."""
     wanted = plan(a_snapshot(a_token(expirationTime=format_time(NOW - 1))), NOW)
     assert (wanted.mint, wanted.deliver, wanted.requeue_at) == (None, None, None)
-    assert says(wanted, "Active") == ("False", "Expired")
-    assert says(wanted, "Ready") == ("True", "Expired")
+    for kind in ("Active", "Ready"):
+        assert says(wanted, kind) == ("False", "AlreadyExpired")
+    assert says(wanted, "Stalled") == ("True", "AlreadyExpired")
     assert says(wanted, "SecretSynced") == ("False", "SecretMissing")
-    assert wanted.events[0].reason == "TokenExpired"
+    assert "Set a time in the future" in condition(wanted, "Ready").message
+    assert "rotation" not in condition(wanted, "Ready").message
+    assert [event.reason for event in wanted.events] == ["AlreadyExpired"]
+    stalled = carried_out(a_snapshot(a_token(expirationTime=format_time(NOW - 1))), wanted)
+    assert plan(edited(stalled, expirationTime=format_time(NOW + DAY)), NOW).mint is not None
+
+
+def test_an_expired_token_says_what_would_mint_a_fresh_one() -> None:
+    """With a fixed end that has passed, another `rotation.id` would not."""
+    fixed, counted = a_token(expirationTime=format_time(NOW + DAY)), a_token(expiresAfter="1d")
+    for token, remedy in (
+        (fixed, "A later `spec.expirationTime`"),
+        (counted, "A new `spec.rotation.id`, or a longer `spec.expiresAfter`"),
+    ):
+        expired = settled(settled(a_snapshot(token)), NOW + DAY)
+        assert says(expired, "Ready") == ("True", "Expired")
+        assert remedy in condition(expired, "Ready").message
 
 
 def test_a_changed_lifetime_moves_the_end_of_the_live_credential() -> None:

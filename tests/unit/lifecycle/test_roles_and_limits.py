@@ -69,11 +69,14 @@ def test_the_first_mint_waits_for_a_role(snapshot: Snapshot, reason: str, words:
     wanted = plan(snapshot, NOW)
     assert wanted.mint is None
     assert says(wanted, "RolesAccepted") == ("False", reason)
-    assert says(wanted, "Ready") == ("False", "RoleNotGranted")
+    for kind in ("Ready", "Active"):
+        assert says(wanted, kind) == ("False", reason)
+    assert "No token is minted until then." in condition(wanted, "Ready").message
     assert words in condition(wanted, "Ready").message.replace("There", "there").replace("The S", "the S")
     assert has_condition(wanted, "Stalled") is stalled
     assert has_condition(wanted, "Reconciling") is not stalled
-    assert says(wanted, "Active") == ("False", "NotMinted")
+    assert condition(wanted, "RolesAccepted").message == condition(wanted, "Ready").message
+    assert [event.reason for event in wanted.events] == [reason]
 
 
 def test_a_granted_role_is_named() -> None:
@@ -90,10 +93,11 @@ def test_a_live_token_goes_on_without_a_role_that_was_taken_away() -> None:
     """It rotates, too: an outage would be worse than what the withdrawal is for."""
     live = replace(settled(asking(READER)), roles={"reader": None})
     wanted = plan(live, NOW + 1)
-    assert says(wanted, "Ready") == ("False", "RoleNotGranted")
+    assert says(wanted, "Ready") == ("False", "RoleNotFound")
+    assert "Until then the token has no roles." in condition(wanted, "Ready").message
     assert says(wanted, "Active") == ("True", "Valid")
     assert plan(edited(live, rotation={"id": "x"}), NOW + 1).mint is not None
-    assert [event.reason for event in wanted.events] == ["RoleNotGranted"]
+    assert [event.reason for event in wanted.events] == ["RoleNotFound"]
 
 
 def test_a_token_without_roles_says_what_that_means() -> None:
@@ -128,7 +132,7 @@ def test_the_limit_of_a_role_that_is_being_deleted_is_gone() -> None:
     strict = a_snapshot(a_token(roles=["writer", "reader"]), account, roles=roles)
     assert says(plan(strict, NOW), "Ready") == ("False", "LifetimeTooLong")
     going = replace(strict, roles=roles | {"reader": a_role("reader", maxLifetime="5d", deleting=True)})
-    assert says(plan(going, NOW), "Ready") == ("False", "RoleNotGranted")
+    assert says(plan(going, NOW), "Ready") == ("False", "RoleNotFound")
 
 
 def test_several_roles_are_judged_together() -> None:
@@ -139,7 +143,7 @@ def test_several_roles_are_judged_together() -> None:
     )
     wanted = plan(snapshot, NOW)
     assert says(wanted, "RolesAccepted") == ("False", "RoleNotGranted")
-    assert "'reader'; the ServiceRole 'writer'" in condition(wanted, "RolesAccepted").message
+    assert "correct the name); the ServiceRole 'writer'" in condition(wanted, "RolesAccepted").message
 
 
 # ----------------------------------------------------------------------------------- the longest life

@@ -15,6 +15,7 @@ from common.facts import (
     edited,
     says,
     settled,
+    with_status,
 )
 from servicetokens.lifecycle.actions import MintCause, SecretWrite
 from servicetokens.lifecycle.plan import plan
@@ -41,8 +42,8 @@ LOST = {
     "another value": (ours(verifiers={"k1": "something else"}), SecretWrite.REPLACE),
     "no value": (ours(verifiers={}), SecretWrite.REPLACE),
     "another serial": (ours(serial=7), SecretWrite.REPLACE),
-    "no owner": (ours(controller=None), SecretWrite.REPLACE),
-    "a dead owner of this name": (a_secret(settled().token.current, uid="u-0"), SecretWrite.REPLACE),
+    "no owner, another value": (ours(controller=None, verifiers={}), SecretWrite.REPLACE),
+    "a dead owner of this name": (a_secret(None, uid="u-0"), SecretWrite.REPLACE),
     "another value, immutable": (ours(verifiers={}, immutable=True), SecretWrite.RECREATE),
 }
 
@@ -129,36 +130,31 @@ def test_a_secret_that_is_ours_stays_ours_with_another_owner_beside() -> None:
 
 @pytest.mark.parametrize("secret", FOREIGN.values(), ids=FOREIGN)
 def test_a_foreign_secret_is_left_alone(secret: SecretFacts) -> None:
-    """Nothing is minted for a new token, and a person has to act; somebody looks again in a minute."""
+    """Nothing is minted for a new token, and a person has to act; it is looked at again within seconds."""
     wanted = plan(a_snapshot(secret=secret), NOW)
     assert (wanted.mint, wanted.deliver) == (None, None)
     assert says(wanted, "Ready") == ("False", "SecretConflict")
     assert says(wanted, "Stalled") == ("True", "SecretConflict")
     assert says(wanted, "SecretSynced") == ("False", "SecretConflict")
     assert f"'{secret.type}'" in condition(wanted, "Ready").message
-    assert wanted.requeue_at == NOW + 60
+    assert wanted.requeue_at == NOW + 3
+    stalled = carried_out(a_snapshot(secret=secret), wanted)
+    for age, wait in ((450, 3), (3000, 20), (100_000, 60)):
+        assert plan(stalled, NOW + age).requeue_at == NOW + age + wait
     assert [event.reason for event in wanted.events] == ["SecretConflict"]
 
 
-def test_a_live_token_whose_secret_was_replaced_by_a_foreign_one_goes_on() -> None:
-    """Whoever has it may use it; it is neither minted anew nor delivered."""
+def test_a_token_whose_secret_was_replaced_by_a_foreign_one_is_over() -> None:
+    """As if its Secret had been deleted; there is only nowhere to deliver the next one to."""
     wanted = plan(now_with(OPAQUE), NOW + 1)
     assert (wanted.mint, wanted.deliver) == (None, None)
-    assert says(wanted, "Active") == ("True", "Valid")
+    assert says(wanted, "Active") == ("False", "SecretConflict")
     assert wanted.status is not None
-    assert len(wanted.status.credentials) == 1
-
-
-def test_a_conflict_ends_when_the_foreign_secret_goes() -> None:
-    """A never delivered credential was dropped meanwhile; the next one has its own serial."""
-    minted = plan(a_snapshot(), NOW)
-    blocked = replace(carried_out(a_snapshot(), minted), secret=OPAQUE, memory=Memory(undelivered=1))
-    stalled = settled(blocked, NOW)
-    assert stalled.token.status.credentials == ()
-    assert says(stalled, "Active") == ("False", "NotMinted")
-    wanted = plan(replace(stalled, secret=None), NOW + 60)
-    assert wanted.mint is not None
-    assert wanted.mint.serial == 2
+    assert wanted.status.credentials == ()
+    after = replace(carried_out(now_with(OPAQUE), wanted), secret=None)
+    again = plan(after, NOW + 60)
+    assert again.mint is not None
+    assert (again.mint.serial, again.mint.cause) == (2, MintCause.SECRET_LOST)
 
 
 def test_a_conflict_is_named_first_even_beside_another_problem() -> None:
@@ -208,51 +204,106 @@ def test_drift_beside_a_token_that_cannot_be_verified_is_left_until_it_can() -> 
 # ------------------------------------------------------------------------------------------ memory
 
 
-def test_a_token_that_waits_to_be_delivered_is_not_minted_again() -> None:
-    """Its status is written already."""
-    waiting = now_with(None, Memory(undelivered=1))
-    wanted = plan(waiting, NOW + 1)
-    assert wanted.mint is None
-    assert wanted.deliver is not None
-    assert (wanted.deliver.write, wanted.deliver.keeps_value) == (SecretWrite.CREATE, False)
-    assert wanted.deliver.subject.serial == 1
-
-
 def test_a_refused_secret_is_told_and_tried_again_later() -> None:
-    """The sentence is the API server's, with the moment of the next try."""
-    waiting = now_with(None, Memory(undelivered=1, delivery_error="exceeded quota", not_before=NOW + 10))
+    """The sentence is the API server's. It changes nothing while it stays the same, and nothing looks ready before."""
+    waiting = a_snapshot(memory=Memory(delivery_error="exceeded quota", not_before=NOW + 8))
     wanted = plan(waiting, NOW + 1)
     assert (wanted.mint, wanted.deliver) == (None, None)
-    assert says(wanted, "Ready") == ("False", "SecretMissing")
-    assert says(wanted, "SecretSynced") == ("False", "SecretMissing")
-    assert "exceeded quota. Trying again at 2027-01-15T08:00:10Z." in condition(wanted, "Ready").message
-    assert wanted.requeue_at == NOW + 10
-    later = plan(waiting, NOW + 10)
-    assert later.deliver is not None
+    for kind in ("Ready", "SecretSynced", "Active"):
+        assert says(wanted, kind) == ("False", "DeliveryFailed")
+    assert "exceeded quota. The operator retries" in condition(wanted, "Ready").message
+    assert wanted.requeue_at == NOW + 8
+    assert [event.reason for event in wanted.events] == ["DeliveryFailed"]
     told = replace(carried_out(waiting, wanted), memory=waiting.memory)
-    assert says(plan(told, NOW + 10), "SecretSynced") == ("True", "Synced")
+    later = plan(told, NOW + 8)
+    assert later.deliver is not None
+    assert later.ahead is None
+    assert says(later, "SecretSynced") == ("True", "Synced")
+    again = replace(told, memory=replace(waiting.memory, not_before=NOW + 16))
+    assert plan(again, NOW + 9).status is None
 
 
 def test_a_secret_that_is_undone_again_waits_and_names_who_did_it() -> None:
-    """Or says that it was deleted, which leaves no name."""
+    """Or says that it was deleted, which leaves no name. What the Secret does not hold is dropped meanwhile."""
     impatient = Memory(not_before=NOW + 10)
     changed = plan(now_with(ours(verifiers={}, changed_by="rival"), impatient), NOW + 1)
     assert (changed.mint, changed.deliver) == (None, None)
     assert says(changed, "Ready") == ("False", "SecretMissing")
-    assert "was changed again by 'rival'" in condition(changed, "Ready").message
+    assert says(changed, "Active") == ("False", "SecretMissing")
+    message = condition(changed, "Ready").message
+    assert "was changed again by 'rival'" in message
+    assert "waits, from 10 s doubling to 5 min" in message
+    assert "The next token is minted at 2027-01-15T08:00:10Z." in message
+    assert changed.status is not None
+    assert changed.status.credentials == ()
     assert changed.requeue_at == NOW + 10
     deleted = plan(now_with(None, impatient), NOW + 1)
     assert "was deleted again soon" in condition(deleted, "Ready").message
+    assert (
+        "changed again soon" in condition(plan(now_with(ours(verifiers={}), impatient), NOW), "Ready").message
+    )
     assert plan(now_with(None, impatient), NOW + 10).mint is not None
 
 
-def test_drift_that_is_undone_again_waits_too() -> None:
-    """The token itself is fine, so nothing is said."""
+def test_an_event_about_a_fight_names_no_time() -> None:
+    """Or each would be another Event, instead of one that is counted."""
+    notes = set()
+    for moment in (10, 20):
+        wanted = plan(now_with(None, Memory(not_before=NOW + moment)), NOW + 1)
+        notes |= {event.note for event in wanted.events if event.reason == "SecretMissing"}
+    assert len(notes) == 1
+    assert "2027" not in notes.pop()
+
+
+def test_a_dead_credential_that_is_written_back_is_dropped_although_nothing_can_be_minted() -> None:
+    """Back-off or not: the Secret does not hold it, and no overlap is running."""
+    rotated = settled(edited(settled(), rotation={"id": "a", "overlap": "0s"}), NOW)
+    dead = settled().token.current
+    assert dead is not None
     impatient = Memory(not_before=NOW + 10)
-    wanted = plan(now_with(ours(fingerprint="x"), impatient), NOW + 1)
+    for credentials in ((dead,), (dead, *rotated.token.status.credentials)):
+        revived = replace(with_status(rotated, credentials=credentials), memory=impatient)
+        wanted = plan(revived, NOW + 1)
+        assert wanted.status is not None
+        assert dead.id not in {one.id for one in wanted.status.credentials}
+
+
+def test_a_fresh_token_beside_a_running_overlap_says_that_the_older_one_is_valid() -> None:
+    """While a rival undoes the Secret, and none is minted."""
+    rotated = settled(edited(settled(), rotation={"id": "a"}), NOW)
+    waiting = replace(rotated, secret=None, memory=Memory(not_before=NOW + 10))
+    wanted = plan(waiting, NOW + 1)
+    assert (
+        "only the token before it is valid, at most until 2027-01-15t09:00:00z"
+        in condition(wanted, "Ready").message.lower()
+    )
+    alone = carried_out(waiting, wanted)
+    assert [one.serial for one in alone.token.status.credentials] == [1]
+    assert [one.serial for one in settled(alone, NOW + 20).token.status.credentials] == [1, 3]
+    assert settled(alone, NOW + 3600).token.status.credentials[0].serial == 3
+
+
+def test_drift_that_is_undone_again_waits_and_is_told() -> None:
+    """The token itself is fine, so it stays ready; the condition about the Secret says who and when."""
+    impatient = Memory(not_before=NOW + 10)
+    drifting = now_with(ours(fingerprint="x", changed_by="rival"), impatient)
+    wanted = plan(drifting, NOW + 1)
     assert wanted.deliver is None
-    assert wanted.status is None
-    assert plan(now_with(ours(fingerprint="x"), impatient), NOW + 10).deliver is not None
+    assert says(wanted, "Ready") == ("True", "Minted")
+    assert says(wanted, "SecretSynced") == ("True", "Synced")
+    message = condition(wanted, "SecretSynced").message
+    assert "changed again by 'rival'" in message
+    assert "The next repair is at 2027-01-15T08:00:10Z." in message
+    assert plan(drifting, NOW + 10).deliver is not None
+
+
+def test_a_refused_repair_of_what_surrounds_the_token_leaves_the_secret_in_sync() -> None:
+    """It holds the token; but what the template asks for is not there."""
+    memory = Memory(delivery_error="denied", not_before=NOW + 10)
+    wanted = plan(now_with(ours(fingerprint="x"), memory), NOW + 1)
+    assert says(wanted, "Ready") == ("False", "DeliveryFailed")
+    assert says(wanted, "SecretSynced") == ("True", "Synced")
+    assert "denied" in condition(wanted, "SecretSynced").message
 
 
 def test_patience_does_not_hold_back_what_nobody_undid() -> None:
@@ -317,14 +368,35 @@ def test_a_mint_time_moved_back_to_now_is_put_right_by_the_secret() -> None:
     assert plan(unknown, NOW + 10 * DAY).status is not None
 
 
-def test_a_mint_in_the_future_was_planted() -> None:
-    """More than a minute ahead, and the credential is replaced."""
+def test_a_mint_in_the_future_counts_from_now_if_the_secret_holds_its_token() -> None:
+    """A clock was ahead by more than a minute; the value is ours all the same. What is in no Secret was planted."""
     token = settled().token
     current = token.current
     assert current is not None
-    future = current.model_copy(update={"mint_time": NOW + 61})
-    status = token.status.model_copy(update={"credentials": (future,)})
-    snapshot = replace(settled(), token=replace(token, status=status), secret=ours(mint_time=None))
-    wanted = plan(snapshot, NOW)
+    future = current.model_copy(update={"mint_time": NOW + 3600})
+    snapshot = replace(
+        with_status(settled(), credentials=(future,)), secret=ours(mint_time=NOW + 3600, fingerprint="x")
+    )
+    healed = settled(snapshot, NOW)
+    (credential,) = healed.token.status.credentials
+    assert (credential.id, credential.mint_time) == (current.id, NOW)
+    assert healed.secret is not None
+    assert healed.secret.mint_time == NOW
+    wanted = plan(replace(snapshot, secret=ours(verifiers={})), NOW)
     assert wanted.mint is not None
-    assert plan(snapshot, NOW + 1).mint is None
+
+
+MARKS = {
+    "another serial": ours(fingerprint="x"),
+    "no owner": ours(controller=None),
+    "a dead owner of this name": a_secret(settled().token.current, uid="u-0"),
+}
+
+
+@pytest.mark.parametrize("secret", MARKS.values(), ids=MARKS)
+def test_a_secret_that_holds_the_token_is_healed_in_place(secret: SecretFacts) -> None:
+    """The value decides, not the marks around it."""
+    wanted = plan(now_with(secret), NOW + 1)
+    assert (wanted.mint, wanted.status) == (None, None)
+    assert wanted.deliver is not None
+    assert wanted.deliver.keeps_value
