@@ -36,7 +36,7 @@ MUTANTS: Final = (
     Mutant(
         "grants what can be decoded twice",
         RULES,
-        "|%25[0-9a-f]{2}",
+        "|%25(?:[0-9a-f]|%3[0-9]|%[46][1-6]){2}",
         "",
         _TARGETS,
     ),

@@ -16,8 +16,9 @@ TARGET_TABLE: Final = bytes(0 if byte in _TARGET_BYTES else 0x80 for byte in ran
 _AMBIGUOUS: Final = re.compile(
     # dot segments and empty segments, also before the parameters of a segment, which Java servers cut off;
     r"\.\.|//|/\.?(?:;|(?<=\.)(?:/|$))"
-    # a percent sign that encodes nothing, and one that is itself encoded before two digits: decoded once or twice?
-    r"|%(?![0-9a-f]{2})|%25[0-9a-f]{2}"
+    # a percent sign that encodes nothing, and one that is itself encoded before two digits, which may be encoded as
+    # well (`%25%32%65`): decoded once or twice?
+    r"|%(?![0-9a-f]{2})|%25(?:[0-9a-f]|%3[0-9]|%[46][1-6]){2}"
     # encoded controls, dots, slashes, backslashes, and sequences that some decoders take for those (overlong UTF-8);
     r"|%(?:[01][0-9a-f]|7f|2e|2f|5c|c[01]|e0%[89]|f0%8)"
     # and whatever a path must not contain as it is.

@@ -186,6 +186,7 @@ TARGETS: Final = st.lists(PIECES, max_size=10).map(lambda parts: ("/" + "".join(
 @example(target=b"/public/..;/admin", pattern="/public/**")
 @example(target=b"/public/.;/x", pattern="/public/**")
 @example(target=b"/public/%252e%252e/admin", pattern="/public/**")
+@example(target=b"/public/%25%32%65%25%32%65/admin", pattern="/public/**")
 @example(target=b"/public/x\\..\\..\\admin", pattern="/public/**")
 @example(target=b"/x#/files/y", pattern="/*/files/**")
 @example(target=b"/x%2ffiles/files/y", pattern="/*/files/**")
