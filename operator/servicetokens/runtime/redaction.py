@@ -41,6 +41,11 @@ def _forms(secret: bytes) -> Iterator[str]:
     """Yield every form of *secret* that is looked for."""
     for plain in (secret.decode("utf-8", "replace"), secret.hex(), secret.hex().upper()):
         yield from _escaped(plain)
+    # A list of bytes, as programs print what they take for data: Go's `%v`, and what looks like source text.
+    for separator in (" ", ", ", ","):
+        yield separator.join(map(str, secret))
+        yield separator.join(f"{byte:02x}" for byte in secret)
+        yield separator.join(f"0x{byte:02x}" for byte in secret)
     for once in _in_base64(secret):
         yield from _escaped(once)
         for twice in _in_base64(once.encode()):

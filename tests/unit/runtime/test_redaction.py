@@ -3,6 +3,7 @@
 import base64
 import json
 import urllib.parse
+from collections.abc import Callable
 
 import pytest
 
@@ -33,6 +34,24 @@ def test_no_form_of_a_value_leaves_a_piece_of_it(text: str) -> None:
             left = hidden.removeprefix("denied by policy: ").replace(REDACTED, " ")
             # The neighbours of the value, and the characters of base64 that they share with it.
             assert all(len(piece) < 16 for piece in left.split()), hidden
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        lambda value: str(list(value)),
+        lambda value: f"map[token:{str(list(value)).replace(',', '')}]",
+        lambda value: value.hex(" "),
+        lambda value: ", ".join(f"0x{byte:02x}" for byte in value),
+    ],
+    ids=["Python", "Go", "hexadecimal", "source"],
+)
+def test_a_list_of_the_bytes_is_found_too(written: Callable[[bytes], str]) -> None:
+    """As a webhook prints data that it takes for bytes. Three bytes in a row are not left."""
+    value = TOKEN.encode()
+    hidden = redact(f"denied: {written(b'Bearer ' + value)}", [value])
+    assert REDACTED in hidden
+    assert not any(written(value[at : at + 3]).strip("[]map:token") in hidden for at in range(len(value) - 2))
 
 
 def test_a_key_of_bytes_is_found_too() -> None:

@@ -152,13 +152,14 @@ def unescaped(run: Run) -> Iterator[Decoded]:
 
     A terminal may break an escape in two.
     """
+    origin = run.origin
     for sign, pattern, value in _ESCAPES:
         if sign not in run.text:
             continue
         yield _replaced(pattern, value, run.text), _shifted(_Edits(pattern, value, run.text), run.start)
         if run.joined != run.text:
             inner = _Edits(pattern, value, run.joined)
-            yield _replaced(pattern, value, run.joined), _chained(inner, run.origin)
+            yield _replaced(pattern, value, run.joined), _chained(inner, origin)
 
 
 def base64_decoded(run: Run) -> Iterator[Decoded]:
@@ -167,6 +168,7 @@ def base64_decoded(run: Run) -> Iterator[Decoded]:
     Where a run begins says nothing of where base64 begins: `path/to/dG9r…`. At a wrong alignment nothing sensible
     comes out, so only text and archives are yielded.
     """
+    origin = run.origin
     for match in _BASE64.finditer(run.joined):
         text = match[0].translate(_STANDARD)
         for shift in range(4):
@@ -176,9 +178,9 @@ def base64_decoded(run: Run) -> Iterator[Decoded]:
             decoded = binascii.a2b_base64(part + b"=" * (-len(part) % 4))
             begin = match.start() + shift
             for found in _PRINTABLE.finditer(decoded):
-                yield found[0], _chained(_Scaled(begin, found.start(), 4 / 3), run.origin)
+                yield found[0], _chained(_Scaled(begin, found.start(), 4 / 3), origin)
             if _PACKED.search(decoded):
-                yield decoded, _chained(_Scaled(begin, 0, 4 / 3), run.origin)
+                yield decoded, _chained(_Scaled(begin, 0, 4 / 3), origin)
 
 
 def hexadecimal(data: bytes) -> Iterator[Decoded]:

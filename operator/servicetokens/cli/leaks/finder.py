@@ -28,8 +28,11 @@ LAYERS: Final = 3
 INPUT_BYTES: Final = 128 * 1024 * 1024
 """How much is read: it is held in memory up to three times, and a few hundred megabytes fit everywhere."""
 
-DECODED_BYTES: Final = 2 * INPUT_BYTES
-"""How much all decoding together may produce. What a small file can be blown up to (a "zip bomb") has no bound."""
+DECODED_BYTES: Final = 3 * INPUT_BYTES
+"""How much all decoding together may read from archives and produce.
+
+What a small file can be blown up to (a "zip bomb") has no bound, nor how often something in it looks like an archive.
+"""
 
 # From PREFIX_PATTERN. Where a prefix begins cannot be seen: in a URL it follows `%20`, in an escaped text `\\n`.
 _PREFIX_LENGTHS: Final = range(2, 11)

@@ -43,13 +43,14 @@ _UNREADABLE: Final = {
 
 @dataclass(slots=True)
 class Budget:
-    """How many bytes decoding may still produce."""
+    """How many bytes decoding may still read from archives and produce, all attempts together."""
 
     left: int
 
     def spend(self, size: int) -> bool:
-        """Take *size* bytes; False, and nothing taken, when there are not as many left."""
+        """Take *size* bytes; False, and nothing left, when there are not as many."""
         if size > self.left:
+            self.left = 0
             return False
         self.left -= size
         return True
@@ -99,18 +100,20 @@ def unpack(data: bytes, budget: Budget) -> list[Part]:
 
 def _inner(data: bytes, budget: Budget) -> Iterator[Part]:
     """Yield what begins inside *data*. By chance such bytes are anywhere, so what gives nothing was never packed."""
-    end, zipped = 0, False
+    end, saw_zip = 0, False
     for match in _INNER.finditer(data, 1):
         start = match.start()
         is_zip = match[0] == _ZIP
-        # The first header of a zip archive leads to its directory, and so to all the other headers.
-        if start < end or (is_zip and zipped):
+        # A zip archive is found from its end, so one look finds it, wherever its first header is.
+        if start < end or (is_zip and saw_zip):
             continue
+        saw_zip |= is_zip
         for part in _unpack_at(memoryview(data)[start:], start, budget):
-            if part.data:
+            if part.data or part.problem == TOO_MUCH:
                 yield part
-                zipped |= is_zip
                 end = max(end, start + part.size)
+        if not budget.left:
+            return
 
 
 def _unpack_at(data: memoryview, start: int, budget: Budget) -> Iterator[Part]:
@@ -171,6 +174,8 @@ def _stream(data: memoryview, start: int, budget: Budget, kind: str) -> Part:
                 if not fed and decompressor.needs_input:
                     return Part("", start, out.getvalue(), f"{kind} data that ends too early", position)
                 position += len(fed)
+                if not budget.spend(len(fed)):
+                    return Part("", start, out.getvalue(), TOO_MUCH, position)
                 piece = decompressor.decompress(fed, _CHUNK)
                 if not budget.spend(len(piece)):
                     return Part("", start, out.getvalue(), TOO_MUCH, position)
@@ -182,6 +187,9 @@ def _stream(data: memoryview, start: int, budget: Budget, kind: str) -> Part:
 
 
 def _zip(data: bytes, start: int, budget: Budget) -> Iterator[Part]:
+    if not budget.spend(len(data)):
+        yield Part("", start, b"", TOO_MUCH)
+        return
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
     except (zipfile.BadZipFile, OSError, ValueError):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.encoded import PACKED, TEXTUAL, WIDE, WRITTEN, Encoder
-from servicetokens.cli.leaks import finder
+from servicetokens.cli.leaks import encodings, finder
 from servicetokens.cli.leaks.finder import Place, Report, Sighting
 from servicetokens.tokens.format import Token, assemble
 
@@ -146,6 +146,14 @@ def test_a_token_in_long_base64_is_reported_near_its_line() -> None:
 def test_text_that_looks_like_a_token_is_not_reported(text: str) -> None:
     """The checksum decides."""
     assert finder.find(text.encode()) == Report((), ())
+
+
+def test_many_pieces_of_text_in_base64_are_placed_by_one_look_at_the_lines() -> None:
+    """All sightings of a run share what tells where its lines break, which is worked out once."""
+    (run,) = encodings.runs(base64.encodebytes((TOKEN.reveal().encode() + b"\1") * 3))
+    origins = [origin for _, origin in encodings.base64_decoded(run)]
+    assert len(origins) == 3
+    assert len({id(origin.__closure__[1].cell_contents) for origin in origins}) == 1  # type: ignore[attr-defined]
 
 
 @given(st.binary(max_size=2000))

@@ -57,6 +57,16 @@ def test_a_bomb_is_not_unpacked_to_its_end(kind: str) -> None:
     assert sum(len(part.data) for part in parts) <= 3 * MEBIBYTE
 
 
+@pytest.mark.parametrize("sign", [b"PK\x03\x04", b"\x1f\x8b\x08\x08"])
+def test_what_looks_like_many_archives_costs_no_more_than_the_budget(sign: bytes) -> None:
+    """Each beginning would otherwise be followed to the end of the data: minutes for a megabyte."""
+    budget = Budget(4 * MEBIBYTE)
+    parts = packing.unpack(b"x" + sign * (MEBIBYTE // 4), budget)
+    assert [part.data for part in parts] in ([], [b""])
+    assert budget.left >= 0
+    assert not parts or parts[0].problem == packing.TOO_MUCH
+
+
 def test_four_layers_of_archives_are_reported() -> None:
     """Three are searched."""
     packed = TEXT
