@@ -127,7 +127,9 @@ class Life(RuleBasedStateMachine):
             assert older == [], "not at all, for a leak"
             self.old = None
             return
-        until = min(end for end in (before.end, self.world.now + overlap) if end is not None)
+        # In the very second of a cut, what is minted is dated one second later, and the overlap with it.
+        begins = max(self.world.now, self.world.status.mint_time or 0)
+        until = min(end for end in (before.end, begins + overlap) if end is not None)
         assert [one.expiration_time for one in older] == [until]
         self.old = (before.value, until)
         self.note("an overlap began")
