@@ -76,7 +76,7 @@ MUTANTS: Final = (
         "mints again although the plaintext waits to be delivered",
         ARRIVAL,
         "    if pending is not None and not is_held(snapshot, pending):\n"
-        "        return Arrival(_at(it, pending, _moment(it)))\n",
+        "        return Arrival(_at(it, pending, delivered_now(it.snapshot, it.now)))\n",
         "",
     ),
     Mutant(

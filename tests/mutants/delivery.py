@@ -23,7 +23,7 @@ MUTANTS: Final = (
     Mutant(
         "begins the overlap at the mint",
         ARRIVAL,
-        "        return Arrival(_at(it, pending, _moment(it)))\n",
+        "        return Arrival(_at(it, pending, delivered_now(it.snapshot, it.now)))\n",
         "        return Arrival(_at(it, pending, pending.mint_time))\n",
     ),
     Mutant(
@@ -53,14 +53,28 @@ MUTANTS: Final = (
     Mutant(
         "keeps a pending credential whose plaintext is gone",
         CREDENTIALS,
-        "return newest if waits or is_held(snapshot, newest) else None",
-        "return newest",
+        "    return newest if waits else None\n",
+        "    return newest\n",
     ),
     Mutant(
         "does not see that a pending credential has arrived",
         CREDENTIALS,
-        "return newest if waits or is_held(snapshot, newest) else None",
-        "return newest if waits else None",
+        "    if is_held(snapshot, newest):\n        end =",
+        "    if False:\n        end =",
+    ),
+    Mutant(
+        "believes the mint time of one that is marked as pending",
+        CREDENTIALS,
+        "    newest = _put_right(snapshot, newest, now)\n",
+        "",
+        ("tests/unit/lifecycle/test_edited_delivery.py",),
+    ),
+    Mutant(
+        "takes one that is over and marked as pending for one that is on its way",
+        CREDENTIALS,
+        "        return newest if end is None or end > now else None\n",
+        "        return newest\n",
+        ("tests/unit/lifecycle/test_edited_delivery.py",),
     ),
     Mutant(
         "adopts what was minted for another account",

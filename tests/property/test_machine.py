@@ -335,6 +335,8 @@ class TokenLife(IdleLife):
                 changes["mint_time"] = world.now + seconds
             if how == "flagged as pending":
                 changes = {"delivery": "Pending"}
+                if world.secret_is_in_order:
+                    changes["mint_time"] = world.now + seconds
             if how != "newest removed":
                 credentials.append(last.model_copy(update=changes))
             world.status = status.model_copy(update={"credentials": tuple(credentials)})

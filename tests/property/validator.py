@@ -27,7 +27,8 @@ def accepts(world: World, value: str) -> bool:
     newest = sorted(status.credentials, key=lambda one: -one.serial)[:2]
     for credential in newest:
         ends = [credential.expiration_time, end_by(world.spec, credential.mint_time)]
-        if credential is not newest[0] and not newest[0].is_pending:
+        waits = newest[0].is_pending and credential.id == status.token_id and overlap_of(world.spec) > 0
+        if credential is not newest[0] and not waits:
             ends.append(newest[0].mint_time + overlap_of(world.spec))
         cut = account.tokens_not_before_time
         verifier = credential.verifier

@@ -2,7 +2,8 @@
 
 Ids are random, so a second object that claims one is a copy, made by somebody who may write `status`. No claimant is
 ever dropped for the sake of another: the keyed hash, which is bound to the object's uid, tells whose token it is. Once
-it has told, that object is tried first, and alone.
+it has told, that object is tried first, and alone. Of an id that has ended no hash tells: it stays with the object that
+had it.
 """
 
 from collections import OrderedDict
@@ -26,6 +27,7 @@ class Ended(msgspec.Struct, frozen=True, gc=False):
     Attributes:
         end: Unix second in which it was to end; None is never.
         is_deleted: its object was deleted.
+        is_named_only: no credential of that id was seen there; the object only names it as its last.
     """
 
     namespace: str
@@ -33,6 +35,11 @@ class Ended(msgspec.Struct, frozen=True, gc=False):
     account: str
     end: int | None
     is_deleted: bool = False
+    is_named_only: bool = False
+
+    def is_of(self, namespace: str, name: str) -> bool:
+        """Say whether it is about the ServiceToken of that name."""
+        return (self.namespace, self.name) == (namespace, name)
 
 
 class Claims:
@@ -62,7 +69,10 @@ class Claims:
 
     def add(self, token_id: str, record: TokenRecord) -> None:
         """Let *record* claim *token_id*."""
-        self._ended.pop(token_id, None)
+        ended = self._ended.get(token_id)
+        if ended is not None and (ended.is_named_only or ended.is_of(record.account.namespace, record.name)):
+            # It lives. What another object had and lost stays known as that one's: this is a copy.
+            del self._ended[token_id]
         if self.first.setdefault(token_id, record) is record:
             return
         self._others.setdefault(token_id, {})[record.compact_uid] = record
@@ -83,7 +93,13 @@ class Claims:
             self._others.pop(token_id, None)
 
     def end(self, token_id: str, ended: Ended) -> None:
-        """Remember that the credential of that id has ended, unless another object claims it."""
+        """Remember that the credential of that id has ended, unless an object claims it, or it was another one's."""
+        known = self._ended.get(token_id)
+        if known is not None and known.is_of(ended.namespace, ended.name):
+            is_named_only = known.is_named_only and ended.is_named_only
+            ended = msgspec.structs.replace(ended, is_named_only=is_named_only)
+        elif known is not None and (ended.is_named_only or not known.is_named_only):
+            return
         if token_id not in self.first:
             self._ended[token_id] = ended
             self._ended.move_to_end(token_id)

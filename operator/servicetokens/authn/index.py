@@ -133,7 +133,7 @@ class Index:
 
     def remember_last(self, record: TokenRecord, token_id: str, end: int | None) -> None:
         """Remember *token_id*, which status names although its credential is gone, as ended; *end* is when it did."""
-        self.claims.end(token_id, _ended(record, end))
+        self.claims.end(token_id, _ended(record, end, is_named_only=True))
 
     def _count(self, credential: Credential, by: int) -> None:
         for table in (self.by_key, self.imports_by_key) if is_handle(credential.id) else (self.by_key,):
@@ -159,6 +159,8 @@ class Index:
         return self._terms.setdefault((terms.roles, terms.audiences, terms.networks), terms)
 
 
-def _ended(record: TokenRecord, end: int | None, *, is_deleted: bool = False) -> Ended:
+def _ended(
+    record: TokenRecord, end: int | None, *, is_deleted: bool = False, is_named_only: bool = False
+) -> Ended:
     account = record.account
-    return Ended(account.namespace, record.name, account.name, end, is_deleted)
+    return Ended(account.namespace, record.name, account.name, end, is_deleted, is_named_only)

@@ -183,14 +183,26 @@ def _read_credentials(item: TokenObject) -> list[Credential]:
         # Of one that could not be delivered nothing is left but the serial, and the other's end is that of its overlap.
         succeeded = credentials if succeeded_at > credentials[0].mint_time else succeeded
     for older in succeeded:
-        if is_handle(older.id):
-            continue
-        if item.status is not None and _newest(item)[0].delivery == _PENDING:
-            # The newest is not in the Secret yet, so whoever reads that needs this one. The overlap has not begun.
+        if is_handle(older.id) or _waits_for(older, item, spec):
             continue
         # Whatever status says, it does not outlive the rotation by more than the overlap of the spec.
         older.life = earliest(older.life, succeeded_at + spec.overlap - older.mint_time)
     return credentials
+
+
+def _waits_for(older: Credential, item: TokenObject, spec: _Spec) -> bool:
+    """Say whether the overlap of *older* has not begun: it is in the Secret until the newest one is delivered.
+
+    With an overlap of nothing the operator never lists both. What it delivered last is `status.tokenID`.
+    """
+    newest = _newest(item)[0]
+    return (
+        newest.delivery == _PENDING
+        and older.serial != newest.serial
+        and item.status is not None
+        and item.status.token_id == older.id
+        and spec.overlap > 0
+    )
 
 
 def _read_last_mint(status: TokenStatus) -> int:

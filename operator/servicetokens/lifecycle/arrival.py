@@ -15,7 +15,14 @@ from servicetokens.api.service_token import Credential, ServiceTokenStatus, Veri
 from servicetokens.lifecycle import importing, schedule
 from servicetokens.lifecycle.actions import Mint
 from servicetokens.lifecycle.checks import Situation, mint_is_blocked
-from servicetokens.lifecycle.credentials import cut_of, is_held, next_serial, overlap_of
+from servicetokens.lifecycle.credentials import (
+    cut_of,
+    delivered_now,
+    delivery_time,
+    is_held,
+    next_serial,
+    overlap_of,
+)
 from servicetokens.lifecycle.snapshot import Snapshot
 from servicetokens.tokens import lifetime, verifier
 
@@ -41,16 +48,18 @@ def find_arrival(it: Situation) -> Arrival | None:
     pending, minted, newest = it.alive.pending, snapshot.memory.minted, snapshot.keys.newest
     for candidate in (pending, minted):
         if candidate is not None and _was_delivered(it, candidate):
-            return Arrival(_at(it, candidate, _delivery_time(it, candidate)), is_delivered=True)
+            return Arrival(
+                _at(it, candidate, delivery_time(it.snapshot, candidate, it.now)), is_delivered=True
+            )
     if it.cause is None or newest is None or mint_is_blocked(it):
         return None
     if pending is not None and not is_held(snapshot, pending):
-        return Arrival(_at(it, pending, _moment(it)))
+        return Arrival(_at(it, pending, delivered_now(it.snapshot, it.now)))
     serial = next_serial(snapshot) + (1 if importing.is_waiting(snapshot, it.now) else 0)
     mint = Mint(serial=serial, key_id=newest, cause=it.cause)
     blank = Verifier(algorithm=verifier.ALGORITHM, key_id=newest, value=_BLANK)
     credential = Credential(serial=serial, id=_BLANK, mint_time=it.now, verifier=blank)
-    return Arrival(_at(it, credential, _moment(it)), mint)
+    return Arrival(_at(it, credential, delivered_now(it.snapshot, it.now)), mint)
 
 
 def status_ahead(it: Situation, arrival: Arrival | None) -> ServiceTokenStatus | None:
@@ -100,7 +109,7 @@ def _was_delivered(it: Situation, candidate: Credential) -> bool:
         return False
     if candidate is not it.alive.pending and not _was_minted_for_this(it, candidate):
         return False
-    end = schedule.end_by_spec(snapshot.token.spec, _delivery_time(it, candidate))
+    end = schedule.end_by_spec(snapshot.token.spec, delivery_time(it.snapshot, candidate, it.now))
     return snapshot.token.spec is not None and (end is None or end > it.now)
 
 
@@ -114,20 +123,6 @@ def _was_minted_for_this(it: Situation, candidate: Credential) -> bool:
         and snapshot.memory.minted_for == account.uid
         and not lifetime.is_cut(candidate.mint_time, cut_of(snapshot), it.now)
     )
-
-
-def _delivery_time(it: Situation, candidate: Credential) -> int:
-    """Return when *candidate* was written to the Secret, by the Secret's own witness where that can be."""
-    secret = it.snapshot.secret
-    witnessed = secret.mint_time if secret is not None else None
-    if witnessed is None or not candidate.mint_time <= witnessed <= _moment(it):
-        return candidate.mint_time
-    return witnessed
-
-
-def _moment(it: Situation) -> int:
-    """Return the time that counts for what is delivered in this pass."""
-    return lifetime.mint_time_after(cut_of(it.snapshot), it.now)
 
 
 def _at(it: Situation, credential: Credential, moment: int) -> Credential:

@@ -47,9 +47,9 @@ def living(snapshot: Snapshot, now: int) -> Living:
     if account is not None and token.status.account_uid != account.uid and token.status.credentials:
         return Living(lost=MintCause.ACCOUNT_REPLACED)
     pending = _pending(snapshot, now)
-    current = _put_right(snapshot, now)
-    if current is None:
+    if token.current is None:
         return Living(pending=pending)
+    current = _put_right(snapshot, token.current, now)
     if is_handle(current.id) or _is_rotated_out(token.status, current):
         # It is alone: its successor was lost or is not delivered yet.
         return Living(older=_older(snapshot, current, token.status.mint_time, now), pending=pending)
@@ -229,35 +229,59 @@ def is_held(snapshot: Snapshot, credential: Credential) -> bool:
     return secret is not None and not secret.is_foreign_to(snapshot.token) and secret.holds(credential)
 
 
-def _put_right(snapshot: Snapshot, now: int) -> Credential | None:
-    """Return the current credential with its mint time put right, where the Secret holds it.
+def delivery_time(snapshot: Snapshot, credential: Credential, now: int) -> int:
+    """Return when *credential*, which is not listed as delivered, was written to the Secret that holds it.
+
+    The Secret is the witness, unless it names a time that has not come. A `mintTime` on status that is later than the
+    delivery was moved by hand, or made by a clock that was ahead; it prolongs nothing.
+    """
+    secret = snapshot.secret
+    witnessed = secret.mint_time if secret is not None else None
+    if witnessed is None or witnessed > delivered_now(snapshot, now):
+        return credential.mint_time
+    return witnessed
+
+
+def delivered_now(snapshot: Snapshot, now: int) -> int:
+    """Return the time that counts for what is delivered in the pass at *now*."""
+    return lifetime.mint_time_after(cut_of(snapshot), now)
+
+
+def _put_right(snapshot: Snapshot, credential: Credential, now: int) -> Credential:
+    """Return *credential* with its mint time put right, where the Secret holds it.
 
     The Secret witnesses an earlier mint than status says. A mint in the future was made by a clock that was ahead:
     the value is ours all the same, and counts from now on.
     """
-    current, secret = snapshot.token.current, snapshot.secret
-    if current is None or secret is None or not is_held(snapshot, current):
-        return current
-    minted = current.mint_time
+    secret = snapshot.secret
+    if secret is None or not is_held(snapshot, credential):
+        return credential
+    minted = credential.mint_time
     if secret.mint_time is not None:
         minted = min(minted, secret.mint_time)
     if minted > now + lifetime.MAX_CLOCK_SKEW:
         minted = now
-    return current if minted == current.mint_time else current.model_copy(update={"mint_time": minted})
+    return (
+        credential if minted == credential.mint_time else credential.model_copy(update={"mint_time": minted})
+    )
 
 
 def _pending(snapshot: Snapshot, now: int) -> Credential | None:
-    """Return the next credential if it is in the Secret already, or can still be written there."""
+    """Return the next credential if it is in the Secret already and still good, or can still be written there."""
     newest = max(snapshot.token.status.credentials, key=lambda one: one.serial, default=None)
     if newest is None or not newest.is_pending:
         return None
+    newest = _put_right(snapshot, newest, now)
     if lifetime.is_cut(newest.mint_time, cut_of(snapshot), now):
         return None
     keys, minted = snapshot.keys, snapshot.memory.minted
     if keys.newest is not None and newest.verifier.key_id not in keys.ids:
         return None
+    if is_held(snapshot, newest):
+        end = end_by_spec(snapshot.token.spec, delivery_time(snapshot, newest, now))
+        return newest if end is None or end > now else None
     waits = minted is not None and (minted.serial, minted.id) == (newest.serial, newest.id)
-    return newest if waits or is_held(snapshot, newest) else None
+    return newest if waits else None
 
 
 def _is_where_it_belongs(snapshot: Snapshot, current: Credential, pending: Credential | None) -> bool:

@@ -173,6 +173,32 @@ def test_an_id_that_is_claimed_again_has_not_ended(it: Surroundings) -> None:
     it.accepted()
 
 
+def test_an_ended_id_stays_with_the_object_that_had_it(it: Surroundings) -> None:
+    """Whoever names it as his last one, or claims it and goes, does not get into the log in its place."""
+    newer, end = it.mint(), it.clock.now() + 5
+    it.put_token(credentials=[it.credential(newer, serial=2)])
+    planted = [it.credential(it.token, uid="u-other")]
+    for status, credentials in (({"tokenID": it.token.id, "expirationTime": end}, []), ({}, planted)):
+        it.put_token(uid="u-9", name="planted", credentials=credentials, status=status)
+    it.tokens.remove(Identity("u-9", "planted", "team-a"))
+    it.put_token(uid="u-9", name="planted", credentials=[], status={"tokenID": it.token.id})
+    found = rejected(it)
+    assert found.ended is not None
+    assert (found.reason, found.ended.name) == ("Replaced", "ci-prod")
+
+
+def test_an_id_that_another_object_named_first_is_its_owners_once_it_ends(it: Surroundings) -> None:
+    """A validator that lists the copy before the owner believes it no longer than that."""
+    late = it.mint()
+    it.put_token(uid="u-9", name="planted", credentials=[], status={"tokenID": late.id})
+    it.put_token(uid="u-2", name="owner", credentials=[it.credential(late, uid="u-2")])
+    it.put_token(uid="u-2", name="owner", credentials=[])
+    it.put_token(uid="u-9", name="planted", credentials=[], status={"tokenID": late.id})
+    found = rejected(it, late)
+    assert found.ended is not None
+    assert found.ended.name == "owner"
+
+
 def test_an_object_that_cannot_be_read_has_not_ended(it: Surroundings) -> None:
     """It may be readable in a moment, so the answer is not final."""
     it.tokens.put_unreadable(Identity("u-1", "ci-prod", "team-a"))
@@ -220,24 +246,40 @@ def test_only_the_newest_two_credentials_count_by_the_serial_of_status(it: Surro
 
 
 def test_a_token_is_accepted_until_its_successor_is_in_the_secret(it: Surroundings) -> None:
-    """One that is pending begins no overlap, not even one of nothing; it is accepted itself: it may be there now."""
+    """One that is pending begins no overlap; it is accepted itself: it may be there now."""
     pending, now = it.mint(), it.clock.now()
     old, new = it.credential(it.token), it.credential(pending, serial=2)
-    last = {"serial": 2, "mintTime": now}
-    for overlap in ("0s", "30s"):
-        it.put_token(
-            credentials=[old, {**new, "delivery": "Pending"}],
-            status=last,
-            rotation={"id": "x", "overlap": overlap},
-        )
-        it.accepted(pending)
-        it.accepted()
+    last = {"serial": 2, "mintTime": now, "tokenID": it.token.id}
+    rotation = {"id": "x", "overlap": "30s"}
+    it.put_token(credentials=[old, {**new, "delivery": "Pending"}], status=last, rotation=rotation)
+    it.accepted(pending)
+    it.accepted()
     it.clock.advance(31)
     it.confirm()
     it.accepted()
-    it.put_token(credentials=[old, new], status=last, rotation={"id": "x", "overlap": "30s"})
+    it.put_token(credentials=[old, new], status=last, rotation=rotation)
     it.accepted(pending)
     assert it.reason() == "Expired"
+
+
+@pytest.mark.parametrize("token_id", ["old", "new", None])
+@pytest.mark.parametrize("overlap", ["0s", "30s"])
+def test_marking_the_newest_as_pending_does_not_lift_the_overlap(
+    it: Surroundings, token_id: str | None, overlap: str
+) -> None:
+    """Only what was delivered last waits for its successor, and with an overlap of nothing it does not wait."""
+    newest, now = it.mint(), it.clock.now()
+    new = it.credential(newest, serial=2) | {"delivery": "Pending"}
+    last = {"old": it.token.id, "new": newest.id}.get(token_id or "")
+    it.put_token(
+        credentials=[it.credential(it.token), new],
+        status={"serial": 2, "mintTime": now} | ({} if last is None else {"tokenID": last}),
+        rotation={"id": "x", "overlap": overlap},
+    )
+    it.clock.advance(30)
+    waits = overlap != "0s" and token_id == "old"
+    assert isinstance(it.present(), Accepted) if waits else it.reason() == "Expired"
+    it.accepted(newest)
 
 
 def test_one_whose_successor_could_not_be_delivered_keeps_the_end_on_status(it: Surroundings) -> None:

@@ -1,0 +1,104 @@
+"""A status whose `delivery` and `mintTime` somebody has edited, while the Secret is as it was: the Secret witnesses."""
+
+from dataclasses import replace
+
+import pytest
+
+from common.facts import (
+    DAY,
+    NOW,
+    a_snapshot,
+    a_token,
+    an_account,
+    carried_out,
+    edited,
+    says,
+    settled,
+    with_status,
+)
+from servicetokens.api.service_token import Credential
+from servicetokens.lifecycle.plan import plan
+from servicetokens.lifecycle.snapshot import Snapshot
+
+HOUR = 3600
+
+
+def marked_pending(snapshot: Snapshot, now: int, *before: Credential) -> Snapshot:
+    """Return *snapshot* after its newest credential was made one that is pending and was minted at *now*."""
+    newest = snapshot.token.status.credentials[-1]
+    forged = newest.model_copy(update={"delivery": "Pending", "mint_time": now, "expiration_time": None})
+    edit = with_status(
+        snapshot,
+        credentials=(*before, forged),
+        mint_time=now,
+        expiration_time=None,
+        **({"token_id": before[0].id} if before else {}),
+    )
+    assert edit.secret == snapshot.secret
+    return edit
+
+
+def test_a_live_token_gets_no_longer_life_by_being_marked_as_pending() -> None:
+    """On day 29 of 30 it has one more day; the Secret's mark stays as it is."""
+    now = NOW + 29 * DAY
+    wanted = plan(marked_pending(settled(), now), now)
+    assert wanted.mint is None
+    assert wanted.deliver is None
+    assert wanted.status is not None
+    (current,) = wanted.status.credentials
+    assert (current.mint_time, current.expiration_time, current.is_pending) == (NOW, NOW + 30 * DAY, False)
+    assert (wanted.status.mint_time, wanted.status.expiration_time) == (NOW, NOW + 30 * DAY)
+
+
+@pytest.mark.parametrize("is_blocked", [False, True])
+def test_an_expired_token_does_not_come_back_by_being_marked_as_pending(is_blocked: bool) -> None:
+    """Its value is over, and it leaves status, also where another one cannot be minted at the moment."""
+    now = NOW + 40 * DAY
+    expired = marked_pending(settled(), now)
+    if is_blocked:
+        expired = replace(expired, account=an_account(tokenPolicy={"maxLifetime": "1d"}))
+    wanted = plan(expired, now)
+    assert (wanted.mint is None) is is_blocked
+    assert wanted.status is not None
+    assert [one.serial for one in wanted.status.credentials] == ([] if is_blocked else [2])
+    assert says(wanted, "Active")[0] == ("False" if is_blocked else "True")
+
+
+def test_a_token_that_was_cut_does_not_come_back_by_being_marked_as_pending() -> None:
+    """It was minted before `tokensNotBeforeTime`, whatever status says now."""
+    cut = replace(settled(), account=an_account(tokensNotBeforeTime="2027-01-15T08:00:05Z"))
+    wanted = plan(marked_pending(cut, NOW + 10), NOW + 10)
+    assert wanted.mint is not None
+    assert wanted.status is not None
+    assert [one.serial for one in wanted.status.credentials] == [2]
+
+
+def rotated() -> Snapshot:
+    """Return a token that was rotated at NOW, with an overlap of an hour."""
+    first = settled(a_snapshot(a_token(rotation={"id": "a", "overlap": "1h"})))
+    return settled(edited(first, rotation={"id": "b", "overlap": "1h"}), NOW)
+
+
+@pytest.mark.parametrize("after", [HOUR // 2, 2 * HOUR, 40 * DAY])
+def test_the_old_token_gets_no_other_overlap_by_marking_the_new_one_as_pending(after: int) -> None:
+    """It ends with the overlap after the delivery that the Secret witnesses, and with its successor at the latest."""
+    there, now = rotated(), NOW + after
+    old = there.token.status.credentials[0].model_copy(update={"expiration_time": None, "mint_time": now})
+    wanted = plan(marked_pending(there, now, old), now)
+    assert wanted.status is not None
+    ends = {one.serial: one.expiration_time for one in wanted.status.credentials}
+    if after < HOUR:
+        assert ends == {1: NOW + HOUR, 2: NOW + 30 * DAY}
+    elif after < 30 * DAY:
+        assert ends == {2: NOW + 30 * DAY}
+    else:
+        assert ends == {3: now + 30 * DAY}
+
+
+def test_what_was_put_right_stays_so() -> None:
+    """The next pass finds nothing to do."""
+    now = NOW + 29 * DAY
+    forged = marked_pending(settled(), now)
+    wanted = plan(forged, now)
+    again = plan(carried_out(forged, wanted), now)
+    assert (again.status, again.mint, again.deliver) == (None, None, None)
