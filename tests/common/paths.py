@@ -59,6 +59,19 @@ def _decodes_twice(target: bytes) -> bytes:
     return _resolved(_decoded(_decoded(_without_query(target))))
 
 
+def _reads_overlong(target: bytes) -> bytes:
+    """A decoder of UTF-8 that does not mind more bytes than a character needs: `C0 AE` is a dot."""
+    decoded = _decoded(_without_query(target))
+    for form in (rb"[\xc0\xc1][\x80-\xbf]", rb"\xe0[\x80\x81][\x80-\xbf]", rb"\xf0\x80[\x80\x81][\x80-\xbf]"):
+        decoded = re.sub(form, _in_one_byte, decoded)
+    return _resolved(decoded)
+
+
+def _in_one_byte(overlong: re.Match[bytes]) -> bytes:
+    *_, high, low = overlong[0]
+    return bytes([(high & 1) << 6 | low & 0x3F])
+
+
 def _java(target: bytes) -> bytes:
     """Servlet containers cut the parameters of each segment off before they resolve."""
     path = b"/".join(segment.partition(b";")[0] for segment in _without_query(target).split(b"/"))
@@ -72,6 +85,7 @@ INTERPRETATIONS: Final[Mapping[str, Callable[[bytes], bytes]]] = {
     "Envoy": _envoy,
     "a file server": _file_server,
     "one that decodes twice": _decodes_twice,
+    "one that reads overlong UTF-8": _reads_overlong,
 }
 
 

@@ -39,6 +39,20 @@ DETOURS: Final = (
         b"/deplo%79/go",
     ),
     *(b"http://example.com/deploy/go", b"http://example.com/x/../deploy/go", b"/x/.%2e/deploy/go"),
+    # Encoded twice, the digits as well or alone; and dots and slashes in more bytes than they need.
+    *(
+        b"/x/%25%32%65%25%32%65/deploy/go",
+        b"/x/%25%32e%25%32E/deploy/go",
+        b"/x/%252%65%252%65/deploy/go",
+        b"/x/%%32%65%%32%65/deploy/go",
+    ),
+    *(
+        b"/x/%c0%ae%c0%ae/deploy/go",
+        b"/x/%C0%2e%C0%2e/deploy/go",
+        b"/x%c0%af..%c1%9cdeploy/go",
+        b"/x/%e0%80%ae%E0%80%AE/deploy/go",
+        b"/x/%f0%80%80%ae%F0%80%80%AE/deploy/go",
+    ),
 )
 
 
@@ -75,8 +89,8 @@ def test_no_detour_leads_to_a_route_that_requires_a_role(
 def _understood(name: str, path: str) -> set[bytes]:
     found = understand(path.encode("latin-1"))
     if name == "ingress-nginx":
-        # No annotation refuses what is encoded twice, as its page says.
-        del found["one that decodes twice"]
+        # No annotation refuses what is encoded twice or overlong, as its page says.
+        del found["one that decodes twice"], found["one that reads overlong UTF-8"]
     return set(found.values())
 
 
