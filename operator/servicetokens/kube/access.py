@@ -206,8 +206,10 @@ class KubeconfigSource:
             # The same object as long as nothing changes: open connections stay in use.
             self._tls, self._trust = credentials.tls_for(chosen.cluster, authority, login), trust
         self.max_age = login.max_age
-        authorization = (("Authorization", login.authorization),) if login.authorization else ()
-        return Access(server, self._tls, (*authorization, *impersonated), proxy)
+        header = login.authorization or credentials.of_address(server)
+        authorization = (("Authorization", header),) if header else ()
+        # Without the password, which nobody has to see in what is said about the server.
+        return Access(server.with_user(None), self._tls, (*authorization, *impersonated), proxy)
 
 
 def _server(text: str) -> URL:

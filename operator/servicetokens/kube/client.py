@@ -90,8 +90,8 @@ class Api:
 
     @property
     def server(self) -> str:
-        """The address of the API server, for messages."""
-        return str(self._access.server)
+        """The address of the API server for messages, without user and password."""
+        return str(self._access.server.with_user(None))
 
     async def __aenter__(self) -> Self:
         return self

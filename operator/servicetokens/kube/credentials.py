@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
+from yarl import URL
 
 from servicetokens.kube import execplugin
 from servicetokens.kube.kubeconfig import AuthProvider, ClusterEntry, UserEntry, decode_data
@@ -207,6 +208,13 @@ def _text(path: str) -> str:
         message = f"{path} is empty"
         raise ValueError(message)
     return found
+
+
+def of_address(server: URL) -> str:
+    """Return the header for the user in *server*, empty for none; as in Go, other credentials win over it."""
+    if not server.user and not server.password:
+        return ""
+    return _basic(server.user or "", server.password or "")
 
 
 def _basic(username: str, password: str) -> str:

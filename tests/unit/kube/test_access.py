@@ -1,5 +1,6 @@
 """Where the API server is and who we are to it: files as they are found in pods and on laptops."""
 
+import base64
 import ssl
 from pathlib import Path
 
@@ -116,3 +117,27 @@ users: [{{name: me, user: {{tokenFile: {mounted / "token"}}}}}]
     assert str(access.server) == "https://127.0.0.1:6443/prefix"
     assert access.headers == (("Authorization", "Bearer first"),)
     assert str(access.proxy) == "http://127.0.0.1:3128"
+
+
+@pytest.mark.parametrize(
+    ("user", "header"),
+    [
+        ("{}", f"Basic {base64.b64encode(b'ci:s3/cret').decode()}"),
+        ("{token: mine}", "Bearer mine"),
+    ],
+)
+async def test_a_password_in_the_address_becomes_a_header(tmp_path: Path, user: str, header: str) -> None:
+    """Unless the user has other credentials, as in Go; the address is without it from then on."""
+    file = tmp_path / "config"
+    file.write_text(f"""
+apiVersion: v1
+kind: Config
+current-context: it
+contexts: [{{name: it, context: {{cluster: it, user: me}}}}]
+clusters: [{{name: it, cluster: {{server: "https://ci:s3%2Fcret@127.0.0.1:6443/prefix/"}}}}]
+users: [{{name: me, user: {user}}}]
+""")
+    access = await KubeconfigSource([file]).load()
+    assert str(access.server) == "https://127.0.0.1:6443/prefix"
+    assert access.headers == (("Authorization", header),)
+    assert "s3" not in repr(access)

@@ -75,3 +75,17 @@ def test_no_error_is_told_by_its_class_or_its_number() -> None:
         told = failures.in_words(socket.gaierror(number, "Name or service not known"))
         assert "Unknown error" not in told
         assert "Unknown error" not in failures.in_words(OSError(number, "x"))
+
+
+@pytest.mark.parametrize("login", ["ci:s3cret@", "ci@", ":s3cret@"])
+async def test_a_password_in_the_address_of_the_server_is_not_quoted(login: str) -> None:
+    """A kubeconfig may hold one there; the address itself is told, with its path."""
+    (port,) = free_ports(1)
+    address = f"https://{login}{LOOPBACK}:{port}/clusters/one"
+    sentence = await said(address)
+    assert f"https://{LOOPBACK}:{port}/clusters/one" in sentence
+    assert "s3cret" not in sentence
+    assert "@" not in sentence
+    source = Fixed(address)
+    async with Api(source, await source.load()) as api:
+        assert api.server == f"https://{LOOPBACK}:{port}/clusters/one"
