@@ -153,10 +153,15 @@ def test_the_platform_names_the_domains_that_templates_may_use(helm: Helm) -> No
 
 
 def test_a_namespaced_release_judges_its_own_namespaces_only(helm: Helm) -> None:
-    """Another installation's operator writes the status in the others."""
+    """Another installation's operator writes the status in the others, and that of roles, which are in none."""
     for name in ("servicetokens-status", "servicetokens-secret-template"):
         served = policy_of(helm.template("--values", values("namespaced")), name)["matchConditions"][0]
-        assert served["expression"] == 'request.?namespace.orValue(\'\') in ["team-a","team-b"]'
+        ours = 'request.?namespace.orValue(\'\') in ["team-a","team-b"]'
+        roles = (
+            " || (request.resource.resource == 'serviceroles' && !request.userInfo.username.matches("
+            "'^system:serviceaccount:[^:]+:servicetokens-operator$'))"
+        )
+        assert served["expression"] == ours + (roles if name == "servicetokens-status" else "")
         everywhere = policy_of(helm.template(), name)["matchConditions"][0]
         assert everywhere == {"name": "is-served", "expression": "true"}
 

@@ -257,3 +257,22 @@ def test_a_parent_chart_switches_it_off(helm: Helm, tmp_path: Path) -> None:
     )
     assert "kind: Deployment" in helm("template", parent, "--set", "servicetokens.enabled=true").stdout
     assert "kind:" not in helm("template", parent, "--set", "servicetokens.enabled=false").stdout
+
+
+@pytest.mark.parametrize("component", ["operator", "validator"])
+def test_the_processes_know_their_pod_beside_variables_from_values(
+    helm: Helm, tmp_path: Path, component: str
+) -> None:
+    """Also on the network of the node, where the host is not called like the pod; nothing is set twice."""
+    own = {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}
+    zone, named = {"name": "TZ", "value": "UTC"}, {"name": "POD_NAME", "value": "mine"}
+    for more, expected in (
+        ("[]", [own]),
+        ("null", [own]),
+        ([zone], [own, zone]),
+        ([named, zone], [named, zone]),
+    ):
+        text = more if isinstance(more, str) else yaml.safe_dump(more, default_flow_style=True).strip()
+        objects = render(helm, tmp_path, f"{component}: {{hostNetwork: true, extraEnv: {text}}}")
+        (container,) = pod(objects, component)["spec"]["containers"]
+        assert container["env"] == expected

@@ -45,5 +45,6 @@ def test_the_processes_have_the_rights_of_config_and_the_namespaces_of_olm() -> 
         assert "--namespace=$(POD_NAMESPACE)" in container["args"]
         assert {one["name"] for one in container["env"]} == {
             "POD_NAMESPACE",
+            "POD_NAME",
             "SERVICETOKENS_WATCH_NAMESPACE",
         }

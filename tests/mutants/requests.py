@@ -13,6 +13,20 @@ _CONNECTIONS: Final = ("tests/unit/validator/test_http.py",)
 
 MUTANTS: Final = (
     Mutant(
+        "quotes a password in the address of the API server",
+        "kube/access.py",
+        "Access(server.with_user(None), ",
+        "Access(server, ",
+        ("tests/unit/kube/test_access.py",),
+    ),
+    Mutant(
+        "calls a pod on the network of its node like the node",
+        "runtime/identity.py",
+        "environment.get(POD_NAME) or os.uname().nodename",
+        "os.uname().nodename",
+        ("tests/unit/runtime/test_identity.py",),
+    ),
+    Mutant(
         "cuts a fragment off before it looks",
         ORIGINAL,
         'return target.partition("?")[0]',

@@ -131,6 +131,7 @@ def _deployment(item: dict[str, Any]) -> dict[str, Any]:
         {"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}}
         for name, path in (
             ("POD_NAMESPACE", "metadata.namespace"),
+            ("POD_NAME", "metadata.name"),
             ("SERVICETOKENS_WATCH_NAMESPACE", "metadata.annotations['olm.targetNamespaces']"),
         )
     ]

@@ -103,7 +103,12 @@ the names of bindings to leave out).
 {{- end }}
 {{- range $object.spec.matchConditions }}
 {{- if and (eq .name "is-served") $root.Values.watchNamespaces }}
-{{- $_ := set . "expression" (printf "request.?namespace.orValue('') in %s" (toJson $root.Values.watchNamespaces)) }}
+{{- $isServed := printf "request.?namespace.orValue('') in %s" (toJson $root.Values.watchNamespaces) }}
+{{- if hasSuffix "-status" $metadata.name }}
+{{- /* Roles are in no namespace; each installation's operator writes their status. */}}
+{{- $isServed = printf "%s || (request.resource.resource == 'serviceroles' && !request.userInfo.username.matches('^system:serviceaccount:[^:]+:servicetokens-operator$'))" $isServed }}
+{{- end }}
+{{- $_ := set . "expression" $isServed }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -162,8 +167,19 @@ imagePullPolicy: {{ .root.Values.image.pullPolicy }}
 {{- with $values.securityContext }}
 securityContext: {{ toJson . }}
 {{- end }}
-{{- with $values.extraEnv }}
-env: {{ toJson . }}
+env:
+{{- $own := true }}
+{{- range $values.extraEnv }}
+{{- if eq .name "POD_NAME" }}
+{{- $own = false }}
+{{- end }}
+{{- end }}
+{{- if $own }}
+# On the network of the node the host is called like the node, and the policy on Leases asks for the pod.
+- {name: POD_NAME, valueFrom: {fieldRef: {fieldPath: metadata.name}}}
+{{- end }}
+{{- range $values.extraEnv }}
+- {{ toJson . }}
 {{- end }}
 livenessProbe:
   httpGet: {path: /livez, port: health}

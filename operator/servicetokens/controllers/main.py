@@ -5,7 +5,6 @@ health page up  →  CRDs fit  →  tokens listed  →  keys  →  the rest list
 """
 
 import asyncio
-import os
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from functools import partial
@@ -43,6 +42,7 @@ from servicetokens.runtime import logs
 from servicetokens.runtime.clock import Clock, SystemClock
 from servicetokens.runtime.entropy import Entropy, os_entropy
 from servicetokens.runtime.health import AddressInUse, HealthServer
+from servicetokens.runtime.identity import pod_name
 from servicetokens.runtime.metrics import make_registry
 from servicetokens.runtime.readiness import Readiness
 from servicetokens.runtime.settings import InvalidSettings, OperatorSettings, build
@@ -76,7 +76,7 @@ class Operator:
         # Through these goes what a leader writes, and nobody else.
         fenced = api.fenced(self._leads)
         objects, tokens_secrets = ObjectStore(fenced), SecretStore(fenced)
-        host = os.uname().nodename
+        host = pod_name()
         self._caches = Caches()
         self._went_back = asyncio.Event()
         self._queue = WorkQueue()

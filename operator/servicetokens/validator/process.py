@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import ctypes
 import gc
-import os
 from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any, Final
@@ -29,6 +28,7 @@ from servicetokens.kube.watch import Surroundings
 from servicetokens.runtime import logs
 from servicetokens.runtime.clock import SystemClock
 from servicetokens.runtime.entropy import os_entropy
+from servicetokens.runtime.identity import pod_name
 from servicetokens.runtime.metrics import make_registry
 from servicetokens.runtime.readiness import Readiness
 from servicetokens.runtime.settings import ValidatorSettings
@@ -87,7 +87,7 @@ class Validator:
             first_lease(
                 settings.namespace,
                 f"servicetokens-validator-{instance}",
-                holder=f"{os.uname().nodename}_{instance}",
+                holder=f"{pod_name()}_{instance}",
                 seconds=settings.max_staleness,
             ),
             positions=self._followers.positions,

@@ -1,12 +1,19 @@
 """The Lease of a validator belongs to the pod that renews it, as the API server knows from the pod's own token."""
 
+import os
+import sys
 from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from common.validating import Ports
 from common.world import GROUPS, HOME, OPERATOR, World
 from controlplane.client import Answer
+from controlplane.ports import free_ports
+from controlplane.processes import Process
 from servicetokens.api import names
 
 LEASES = f"/apis/coordination.k8s.io/v1/namespaces/{HOME}/leases"
@@ -15,8 +22,8 @@ ACCOUNT = "servicetokens-validator"
 Send = Callable[..., Answer]
 
 
-def pod(world: World, name: str) -> Send:
-    """Return requests of a validator's pod: with a token that the API server made for this pod, as the kubelet asks."""
+def token_of_pod(world: World, name: str) -> str:
+    """Return a token that the API server made for this pod of a validator, as the kubelet asks."""
     accounts = f"/api/v1/namespaces/{HOME}/serviceaccounts"
     if not world.client.request("GET", f"{accounts}/{ACCOUNT}").ok:
         world.ok("POST", accounts, {"metadata": {"name": ACCOUNT}})
@@ -24,8 +31,12 @@ def pod(world: World, name: str) -> Send:
     made = world.ok("POST", f"/api/v1/namespaces/{HOME}/pods", {"metadata": {"name": name}, "spec": spec})
     bound = {"kind": "Pod", "apiVersion": "v1", "name": name, "uid": made.body["metadata"]["uid"]}
     request = {"spec": {"boundObjectRef": bound, "expirationSeconds": 3600}}
-    token = world.ok("POST", f"{accounts}/{ACCOUNT}/token", request).body["status"]["token"]
-    return world.cluster.client(token=token).request
+    return str(world.ok("POST", f"{accounts}/{ACCOUNT}/token", request).body["status"]["token"])
+
+
+def pod(world: World, name: str) -> Send:
+    """Return requests of a validator's pod."""
+    return world.cluster.client(token=token_of_pod(world, name)).request
 
 
 def lease(name: str, holder: str, **spec: Any) -> dict[str, Any]:
@@ -91,3 +102,28 @@ def test_no_operator_leads_for_longer_either(world: World) -> None:
     for seconds, status in ((15, 200), (2**31 - 1, 403)):
         body = {**found, "spec": {"holderIdentity": "me", "leaseDurationSeconds": seconds}}
         assert send("PUT", f"{path}?dryRun=All", body).status == status
+
+
+def test_a_validator_on_the_network_of_its_node_keeps_its_lease(world: World, tmp_path: Path) -> None:
+    """The host is called like the node there; the manifests tell the pod's name."""
+    ports = Ports(*free_ports(len(fields(Ports))))
+    certificate = world.cluster.files.authority.server(f"validator-{ports.health}")
+    command = [
+        *(sys.executable, "-m", "servicetokens", "validator"),
+        f"--kubeconfig={world.cluster.bearer(token_of_pod(world, 'on-a-node'))}",
+        *ports.flags(),
+        f"--tls-cert-file={certificate.certificate}",
+        f"--tls-key-file={certificate.key}",
+    ]
+    environment = {**os.environ, "POD_NAME": "on-a-node"}
+
+    def holders() -> list[str]:
+        found = world.ok("GET", LEASES).body["items"]
+        return [one["spec"].get("holderIdentity") or "" for one in found]
+
+    with Process("validator", command, log=tmp_path / "log", environment=environment):
+        world.until(
+            lambda: any(holder.startswith("on-a-node_") for holder in holders()),
+            "the Lease to be held by the pod",
+            timeout=60,
+        )
