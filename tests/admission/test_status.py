@@ -12,6 +12,7 @@ from servicetokens.api.meta import StatusModel
 from servicetokens.api.service_account import ServiceAccountStatus
 from servicetokens.api.service_role import ServiceRoleStatus
 from servicetokens.api.service_token import Credential, ServiceTokenStatus, Verifier
+from servicetokens.api.token_status import MAX_SERIAL
 
 READY = Condition(
     type=ConditionType.READY,
@@ -47,7 +48,7 @@ FULL = [
             restoration_time=1_795_579_200,
             unused_since_time=1_795_579_200,
             suspension_time=1_795_579_200,
-            credentials=(CREDENTIAL, CREDENTIAL.model_copy(update={"serial": 2**53 - 1})),
+            credentials=(CREDENTIAL, CREDENTIAL.model_copy(update={"serial": MAX_SERIAL})),
             conditions=(READY,),
         ),
     ),

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from controlplane.waiting import patient
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -18,7 +20,7 @@ def measured(binaries: Path, module: str, *sizes: str) -> str:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=patient(240),
         check=False,
     )
     assert finished.returncode == 0, finished.stderr

@@ -141,7 +141,7 @@ def answers(binaries: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 def _choices(running: Prometheus) -> list[str]:
     """Return what the dashboard's variable `namespace` offers."""
     (variable,) = [one for one in DASHBOARD["templating"]["list"] if one["name"] == "namespace"]
-    match = re.fullmatch(r"label_values\((\w+), (\w+)\)", variable["query"])
+    match = re.fullmatch(r"label_values\((\w+)(?:\{[^}]*\})?, (\w+)\)", variable["query"])
     assert match
     assert (variable["includeAll"], variable["allValue"]) == (True, ".*")
     return running.label_values(match[1], match[2])

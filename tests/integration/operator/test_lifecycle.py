@@ -131,7 +131,7 @@ def test_a_later_expiry_mints_afresh_and_a_description_does_not(world: World, na
 def test_row_23_an_end_that_has_passed_already_mints_nothing(world: World, namespace: str) -> None:
     """There is no Secret, and the conditions say why."""
     world.token(namespace, expirationTime=in_seconds(-60))
-    world.until_reason(namespace, "Active", "Expired")
+    world.until_reason(namespace, "Active", "AlreadyExpired")
     assert world.secret(namespace) is None
 
 

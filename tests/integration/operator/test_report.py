@@ -53,7 +53,8 @@ def test_it_shows_what_is_there_and_no_secret(
     world.until_reason(namespace, "Ready", "Revoked", "gone")
     target = tmp_path / "report.html"
     done = report(kubeconfig, f"--html={target}")
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr.startswith(f"wrote {target}: ")
     page = target.read_text()
     for words in (f"{namespace}/other", f"{namespace}/gone", "Superseded", "&lt;b&gt;bold&lt;/b&gt;"):
         assert words in page
