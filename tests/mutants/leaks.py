@@ -28,8 +28,8 @@ MUTANTS: Final = (
     Mutant(
         "passes over data that unpacks to too much",
         _PACKING,
-        "out.getvalue(), TOO_MUCH, position",
-        'out.getvalue(), "", position',
+        "out.getvalue(), TOO_MUCH)",
+        'out.getvalue(), "")',
         _TESTS,
     ),
     Mutant(
