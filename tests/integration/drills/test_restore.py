@@ -138,8 +138,15 @@ def test_the_crds_are_deleted_and_come_back(world: World, tmp_path: Path) -> Non
     """Everything goes on without a restart; the values are new ones."""
     namespace = world.cluster.create_namespace()
     spec = {"accountRef": {"name": "ci"}, "expiresAfter": "30d"}
+    role = {"allowedNamespaces": ["*"]}
     manifests = [
-        {"apiVersion": API_VERSION, "kind": "ServiceAccount", "metadata": {"name": "ci"}, "spec": {}},
+        {"apiVersion": API_VERSION, "kind": "ServiceRole", "metadata": {"name": "deployer"}, "spec": role},
+        {
+            "apiVersion": API_VERSION,
+            "kind": "ServiceAccount",
+            "metadata": {"name": "ci"},
+            "spec": {"roles": ["deployer"]},
+        },
         {"apiVersion": API_VERSION, "kind": "ServiceToken", "metadata": {"name": "ci-prod"}, "spec": spec},
     ]
     file = tmp_path / "manifests.yaml"
