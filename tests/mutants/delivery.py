@@ -6,6 +6,8 @@ from mutants.mutant import ARRIVAL, CHECKS, CREDENTIALS, PLAN, Mutant
 
 VERDICTS: Final = "lifecycle/verdicts.py"
 SCHEDULE: Final = "lifecycle/schedule.py"
+GATHER: Final = "controllers/gather.py"
+HANDOVER: Final = ("tests/unit/controllers/test_handover.py",)
 
 MUTANTS: Final = (
     Mutant(
@@ -111,5 +113,26 @@ MUTANTS: Final = (
         PLAN,
         "        return _say_that_it_goes(snapshot, now)\n",
         "        return Plan()\n",
+    ),
+    Mutant(
+        "takes a Secret for lost that its watch has not told of yet",
+        GATHER,
+        "            or self._is_behind(known, token, memory)\n",
+        "",
+        HANDOVER,
+    ),
+    Mutant(
+        "mints over a Secret that is newer than the status it knows",
+        GATHER,
+        "    return secret.serial > max(listed)\n",
+        "    return False\n",
+        HANDOVER,
+    ),
+    Mutant(
+        "believes its own credential where another operator has written one of that serial",
+        GATHER,
+        "if memory.minted is not None and secret.holds(memory.minted):",
+        "if memory.minted is not None and secret.serial == memory.minted.serial:",
+        HANDOVER,
     ),
 )

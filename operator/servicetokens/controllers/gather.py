@@ -25,6 +25,7 @@ from servicetokens.lifecycle.snapshot import (
     TokenFacts,
     roles_asked_for,
 )
+from servicetokens.tokens.imported import is_handle
 from servicetokens.tokens.verifier import KeyRing
 
 
@@ -96,14 +97,12 @@ class Gatherer:
 
     async def token(self, key: Key, now: int) -> Snapshot | None:
         """Return everything about one ServiceToken, or None when it is gone. Raises `KubeError`."""
-        token = await self._token((key.namespace, key.name))
+        token, memory, secret = await self._token_and_secret(key, now)
         if token is None:
             self._memories.forget(key)
             self._enforcements.forget(key)
             return None
-        account = await self._account_of(token)
-        memory = self._memories.recall(key, token, now)
-        ring, secret = self._keys.ring, await self._secret(token, memory)
+        account, ring = await self._account_of(token), self._keys.ring
         return Snapshot(
             token=token,
             account=account,
@@ -162,6 +161,30 @@ class Gatherer:
         except NotFound:
             return None
 
+    async def _token_and_secret(
+        self, key: Key, now: int
+    ) -> tuple[TokenFacts | None, Memory, SecretFacts | None]:
+        """Return the token, what was tried for it, and its Secret, none of them older than the others say.
+
+        The watches of tokens and Secrets run side by side, and one of them may be seconds behind. What another operator
+        did just before it handed over is therefore seen in any order.
+        """
+        place = (key.namespace, key.name)
+        token = await self._token(place)
+        if token is None:
+            return None, Memory(), None
+        memory = self._memories.recall(key, token, now)
+        secret = await self._secret(token, memory)
+        if not _is_ahead(secret, token, memory):
+            return token, memory, secret
+        # Either status is older than the Secret, or whoever wrote the Secret ended before it wrote status.
+        self._caches.tokens.doubt(place)
+        token = await self._token(place)
+        if token is None:
+            return None, Memory(), None
+        memory = self._memories.recall(key, token, now)
+        return token, memory, await self._secret(token, memory)
+
     async def _token(self, place: Place) -> TokenFacts | None:
         if not self._caches.tokens.is_doubted(place):
             return self._caches.tokens.get(place)
@@ -178,7 +201,11 @@ class Gatherer:
     async def _secret(self, token: TokenFacts, memory: Memory) -> SecretFacts | None:
         place = (token.namespace, token.secret_name)
         known = self._with_source(token, self._caches.secrets.get(place))
-        if not self._must_be_read(token, place) and not self._must_be_proven(token, memory, known):
+        if not (
+            self._must_be_read(token, place)
+            or self._must_be_proven(token, memory, known)
+            or self._is_behind(known, token, memory)
+        ):
             return known
         try:
             raw = await self._secrets.get(*place)
@@ -213,6 +240,18 @@ class Gatherer:
             return False
         return not known.belongs_to(token) or known.serial not in {one.serial for one in expected}
 
+    def _is_behind(self, known: SecretFacts | None, token: TokenFacts, memory: Memory) -> bool:
+        """Say whether status lists a credential as written that is not in *known*.
+
+        Only the API server can tell whether the Secret was lost, or whether its watch is behind that of the tokens.
+        """
+        waiting = memory.minted.id if memory.minted is not None else None
+        written = (one for one in token.status.credentials if one.id != waiting)
+        newest = max(written, key=lambda one: one.serial, default=None)
+        if newest is None or is_handle(newest.id) or self._keys.ring is None:
+            return False
+        return known is None or not known.holds(newest)
+
     def _must_be_read(self, token: TokenFacts, place: Place) -> bool:
         """Say whether the cache cannot answer for the Secret at *place*.
 
@@ -231,6 +270,16 @@ def _expected(token: TokenFacts, memory: Memory) -> tuple[Credential, ...]:
     """Return the credentials of which one should be in the Secret, the newest first."""
     listed = sorted(token.status.credentials, key=lambda one: -one.serial)
     return (memory.minted, *listed) if memory.minted is not None else tuple(listed)
+
+
+def _is_ahead(secret: SecretFacts | None, token: TokenFacts, memory: Memory) -> bool:
+    """Say whether the token's own *secret* holds a later credential than status lists, and not one of this process."""
+    if secret is None or not secret.belongs_to(token):
+        return False
+    if memory.minted is not None and secret.holds(memory.minted):
+        return False
+    listed = (token.status.serial or 0, *(one.serial for one in token.status.credentials))
+    return secret.serial > max(listed)
 
 
 def _may_import(token: TokenFacts) -> bool:

@@ -77,14 +77,18 @@ class Memories:
         self._failing.clear()
 
     def recall(self, key: Key, facts: TokenFacts, now: int) -> Memory:
-        """Return what `plan` should know. A plaintext that status lists as delivered is dropped on the way."""
+        """Return what `plan` should know.
+
+        A plaintext that status lists as delivered is dropped on the way, and so is one whose serial another has there:
+        another operator minted first.
+        """
         ends = self._ending.get(facts.namespace, 0) > now
         entry = self._entries.get(key)
         if entry is None:
             return Memory(namespace_ends=ends)
         minted = entry.credential
         is_known = minted is not None and any(
-            (known.serial, known.id, known.is_pending) == (minted.serial, minted.id, False)
+            known.serial == minted.serial and (known.id != minted.id or not known.is_pending)
             for known in facts.status.credentials
         )
         if is_known:

@@ -61,6 +61,15 @@ def test_a_minted_token_waits_until_status_lists_it_as_delivered(memories: Memor
     assert plaintext(memories, 4) is None
 
 
+@pytest.mark.parametrize("pending", [False, True])
+def test_a_token_of_a_serial_that_another_operator_used_is_dropped(memories: Memories, pending: bool) -> None:
+    """It was minted at the same time, and is not the one that status lists."""
+    memories.hold(KEY, credential(4), TOKEN, "a-1")
+    other = credential(4, pending=pending, token_id="BA9876543210")
+    assert memories.recall(KEY, facts(other), NOW).minted is None
+    assert plaintext(memories, 4) is None
+
+
 def test_what_is_settled_is_forgotten(memories: Memories) -> None:
     """A token that was delivered leaves nothing behind."""
     memories.hold(KEY, credential(4), TOKEN, "a-1")
