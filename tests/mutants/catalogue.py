@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from mutants import authentication, delivery, imports, leaks, requests, unused
+from mutants import authentication, certificates, delivery, imports, leaks, requests, unused
 from mutants.mutant import ARRIVAL, CHECKS, CREDENTIALS, LIFETIME, PLAN, SCHEDULE, SNAPSHOT, VERIFIER, Mutant
 
 MUTANTS: Final = (
@@ -316,6 +316,7 @@ MUTANTS: Final = (
         "return self._text",
     ),
     *authentication.MUTANTS,
+    *certificates.MUTANTS,
     *imports.MUTANTS,
     *delivery.MUTANTS,
     *leaks.MUTANTS,

@@ -66,6 +66,10 @@ class Issued:
             _names_of(found),
         )
 
+    def has_begun(self, now: int) -> bool:
+        """Say whether clients whose clock shows *now* (Unix seconds) take it; they do from somewhat before `begins`."""
+        return self.begins - int(_BACKDATED.total_seconds()) <= now
+
     def is_signed_by(self, authority: "Issued") -> bool:
         """Say whether *authority* has issued it."""
         mine = x509.load_pem_x509_certificate(self.certificate)

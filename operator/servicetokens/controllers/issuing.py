@@ -8,6 +8,9 @@ A client that keeps a copy of the bundle `ca.crt` has from the making of CA 2 un
 year, in which an Event, a metric and `kubectl servicetoken doctor` name the deadline. A new CA is in the bundle for a
 leaf's life at least before it signs, and an old one stays until its end.
 
+What was made while the clock ran ahead is refused by clients until its time has come: another CA and another leaf are
+made at once, and that CA stays in the bundle.
+
 The keys of the CAs are in a Secret of their own, so that a validator, which mounts the other one, holds none.
 """
 
@@ -72,20 +75,25 @@ def living(authorities: Iterable[Issued], now: int) -> tuple[Issued, ...]:
     return tuple(sorted((one for one in authorities if one.ends > now), key=lambda one: one.begins))
 
 
-def needs_authority(alive: Sequence[Issued], now: int) -> bool:
-    """Say whether it is time for another CA."""
-    return not alive or now >= _two_thirds(alive[-1])
+def begun(authorities: Iterable[Issued], now: int) -> tuple[Issued, ...]:
+    """Return the CAs that clients accept at *now* (Unix seconds); a clock that ran ahead made the others."""
+    return tuple(one for one in authorities if one.has_begun(now))
 
 
-def signer_of(alive: Sequence[Issued], now: int) -> Issued:
+def needs_authority(usable: Sequence[Issued], now: int) -> bool:
+    """Say whether it is time for another CA, beside those that clients accept."""
+    return not usable or now >= _two_thirds(usable[-1])
+
+
+def signer_of(usable: Sequence[Issued], now: int) -> Issued:
     """Return the CA that signs: the oldest one, as long as it may; then the newest that was published for long enough.
 
     A CA that nobody had the time to learn signs only when there is no other.
     """
-    if now < signs_until(alive[0]):
-        return alive[0]
-    published = [one for one in alive if one.begins + LEAF_DAYS * _DAY <= now]
-    return published[-1] if published else alive[0]
+    if now < signs_until(usable[0]):
+        return usable[0]
+    published = [one for one in usable if one.begins + LEAF_DAYS * _DAY <= now]
+    return published[-1] if published else usable[0]
 
 
 def signs_until(authority: Issued) -> int:
@@ -103,7 +111,8 @@ def bundle_deadline(alive: Sequence[Issued], now: int) -> int | None:
 
 def fits(leaf: Issued, signer: Issued, names: Sequence[str], now: int) -> bool:
     """Say whether *leaf* may stay."""
-    return now < _two_thirds(leaf) and set(leaf.names) == set(names) and leaf.is_signed_by(signer)
+    in_time = leaf.has_begun(now) and now < _two_thirds(leaf)
+    return in_time and set(leaf.names) == set(names) and leaf.is_signed_by(signer)
 
 
 def _two_thirds(issued: Issued) -> int:
@@ -169,12 +178,12 @@ class Issuer:
         served = await self._read(VALIDATOR_TLS_SECRET)
         now = self._clock.now()
         alive = living(_authorities_of(stored), now)
-        if needs_authority(alive, now):
-            alive = (*alive, new_authority(now, AUTHORITY_DAYS))
+        if needs_authority(begun(alive, now), now):
+            alive = living((*alive, new_authority(now, AUTHORITY_DAYS)), now)
             # First of all: a leaf whose CA is lost would have to be made again.
             await self._write(AUTHORITY_SECRET, "Opaque", stored, _authority_data(alive))
             _log.info("made a CA for the validators", authorities=len(alive))
-        signer = signer_of(alive, now)
+        signer = signer_of(begun(alive, now), now)
         bundle = b"".join(one.certificate for one in reversed(alive))
         leaf = _leaf_of(served)
         if leaf is None or not fits(leaf, signer, self._names, now):

@@ -288,3 +288,42 @@ async def test_a_certificate_that_is_made_during_the_overlap_is_signed_by_the_ol
         del world.secrets.stored[VALIDATOR_TLS_SECRET]
     assert await world.another(*words).refresh()
     assert world.is_trusted(old)
+
+
+async def test_what_was_made_while_the_clock_ran_ahead_is_replaced_once_the_clock_is_right() -> None:
+    """Clients would refuse it until its time comes; whoever trusts the CA of then goes on trusting it."""
+    world = World()
+    world.clock.advance(400 * DAY)
+    await world.issuer.refresh()
+    ahead = world.bundle
+    world.clock.advance(-400 * DAY)
+    assert await world.issuer.refresh()
+    assert world.is_trusted(world.bundle)
+    assert ahead in world.bundle
+    writes = world.secrets.writes
+    assert await world.another().refresh()
+    assert world.secrets.writes == writes
+    for _ in range(AUTHORITY_DAYS // 5):
+        before = world.bundle
+        world.clock.advance(10 * DAY)
+        assert await world.issuer.refresh()
+        assert world.is_trusted(before)
+        assert len(split_pem(world.bundle)) <= 3
+
+
+async def test_a_leaf_that_was_made_while_the_clock_ran_ahead_is_replaced_under_the_same_ca() -> None:
+    """Clients keep what they trust. A clock that is late by less than an hour changes nothing."""
+    world = World()
+    await world.issuer.refresh()
+    bundle = world.bundle
+    world.clock.advance(25 * DAY)
+    await world.issuer.refresh()
+    ahead = world.secrets.data(VALIDATOR_TLS_SECRET, "tls.crt")
+    world.clock.advance(-3600)
+    await world.issuer.refresh()
+    assert world.secrets.data(VALIDATOR_TLS_SECRET, "tls.crt") == ahead
+    world.clock.advance(-1)
+    await world.issuer.refresh()
+    assert world.secrets.data(VALIDATOR_TLS_SECRET, "tls.crt") != ahead
+    assert world.bundle == bundle
+    assert world.is_trusted(bundle)

@@ -1,0 +1,25 @@
+"""Mistakes about the validators' certificate after a clock that ran ahead."""
+
+from typing import Final
+
+from mutants.mutant import Mutant
+
+_ISSUING: Final = "controllers/issuing.py"
+_TESTS: Final = ("tests/unit/controllers/test_issuing.py",)
+
+MUTANTS: Final = (
+    Mutant(
+        "keeps a certificate that clients do not take yet",
+        _ISSUING,
+        "leaf.has_begun(now) and ",
+        "",
+        _TESTS,
+    ),
+    Mutant(
+        "signs with a CA that clients do not take yet",
+        _ISSUING,
+        "tuple(one for one in authorities if one.has_begun(now))",
+        "tuple(authorities)",
+        _TESTS,
+    ),
+)
