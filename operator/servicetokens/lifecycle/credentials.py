@@ -97,8 +97,10 @@ def older_after(snapshot: Snapshot, alive: Living, delivered_at: int, now: int) 
         # An imported value has no overlap that could be running: it ends with any rotation.
         is_over = alive.older is not None and is_handle(alive.older.id) and rotation_is_requested(snapshot)
         return None if is_over and snapshot.token.status.mint_time is not None else alive.older
-    end = lifetime.earliest(alive.current.expiration_time, delivered_at + overlap_of(snapshot.token.spec))
-    if end is not None and end <= now:
+    overlap = overlap_of(snapshot.token.spec)
+    end = lifetime.earliest(alive.current.expiration_time, delivered_at + overlap)
+    # Without an overlap it ends now, also where the delivery is dated a second later, as in the second of a cut.
+    if overlap == 0 or (end is not None and end <= now):
         return None
     return alive.current.model_copy(update={"expiration_time": end})
 

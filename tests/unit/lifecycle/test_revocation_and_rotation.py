@@ -459,6 +459,13 @@ def test_a_token_that_is_first_minted_in_the_second_of_the_cut_is_accepted() -> 
     assert [(one.serial, one.mint_time) for one in fresh.token.status.credentials] == [(1, NOW + 1)]
 
 
+def test_no_overlap_drops_the_old_one_also_in_the_second_of_a_cut() -> None:
+    """What is minted then is dated a second later; the old one does not live until that date."""
+    fresh = settled(a_snapshot(account=an_account(tokensNotBeforeTime="2027-01-15T08:00:00Z")))
+    rotated = settled(edited(fresh, rotation={"id": "b", "overlap": "0s"}))
+    assert [one.serial for one in rotated.token.status.credentials] == [2]
+
+
 def test_a_cut_to_come_is_waited_for() -> None:
     """Admission has no clock: a future moment is a scheduled cut."""
     snapshot = replace(settled(), account=an_account(tokensNotBeforeTime="2027-01-15T09:00:00Z"))
