@@ -82,14 +82,14 @@ MUTANTS: Final = (
     Mutant(
         "drops the overlap",
         CREDENTIALS,
-        "    if end is not None and end <= now:\n        return None\n    return alive.current.model_copy",
+        "    if overlap == 0 or (end is not None and end <= now):\n        return None\n    return alive.current.model_copy",
         "    return None\n    return alive.current.model_copy",
     ),
     Mutant(
         "keeps the old one after a leak",
         CREDENTIALS,
-        "delivered_at + overlap_of(snapshot.token.spec))",
-        "delivered_at + (overlap_of(snapshot.token.spec) or 3600))",
+        "    overlap = overlap_of(snapshot.token.spec)\n    end = ",
+        "    overlap = overlap_of(snapshot.token.spec) or 3600\n    end = ",
     ),
     Mutant(
         "lets the old one outlive its overlap",
