@@ -82,8 +82,8 @@ MUTANTS: Final = (
     Mutant(
         "drops the overlap",
         CREDENTIALS,
-        "    if overlap == 0 or (end is not None and end <= now):\n        return None\n    return alive.current.model_copy",
-        "    return None\n    return alive.current.model_copy",
+        "if overlap == 0 or (end is not None and end <= now):",
+        "if end != now:",
     ),
     Mutant(
         "keeps the old one after a leak",
