@@ -150,9 +150,9 @@ def _not_minted(it: Situation, finding: Finding | None) -> Verdict:
     if account is not None and it.snapshot.token.status.account_uid not in {None, account.uid}:
         message = "The account was deleted and created anew; the token belonged to the old one."
         return Verdict(active, "False", Reason.ACCOUNT_REPLACED, message)
-    if finding is not None:
-        return Verdict(active, "False", finding.reason, finding.message)
-    return Verdict(active, "False", Reason.NOT_MINTED, "There is no token yet; the condition Ready says why.")
+    waits = (Reason.NOT_MINTED, "There is no token yet; the condition Ready says why.")
+    reason, message = (finding.reason, finding.message) if finding is not None else waits
+    return Verdict(active, "False", reason, message)
 
 
 def _secret_synced(

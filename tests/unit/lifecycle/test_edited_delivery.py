@@ -102,3 +102,30 @@ def test_what_was_put_right_stays_so() -> None:
     wanted = plan(forged, now)
     again = plan(carried_out(forged, wanted), now)
     assert (again.status, again.mint, again.deliver) == (None, None, None)
+
+
+def test_a_pending_successor_ends_the_old_one_once_the_overlap_is_nothing() -> None:
+    """Shortened while the delivery waits: the old one ends without it."""
+    snapshot = edited(settled(), rotation={"id": "b", "overlap": "0s"})
+    (old,) = snapshot.token.status.credentials
+    pending = old.model_copy(update={"serial": 2, "id": "AAAAAAAAAAAA", "delivery": "Pending"})
+    wanted = plan(with_status(snapshot, credentials=(old, pending), serial=2), NOW + 10)
+    assert wanted.status is not None
+    assert old.serial not in [one.serial for one in wanted.status.credentials]
+
+
+def test_a_status_without_its_credentials_is_minted_anew() -> None:
+    """The serial tells that there was one."""
+    wanted = plan(with_status(settled(), credentials=()), NOW + 10)
+    assert wanted.mint is not None
+
+
+def test_an_account_that_was_made_anew_is_named_while_nothing_can_be_minted() -> None:
+    """Active says that the token was the old account's."""
+    snapshot = settled()
+    assert snapshot.account is not None
+    other = replace(an_account(tokenPolicy={"maxLifetime": "1d"}), uid="0f0f0f0f-0000-0000-0000-000000000000")
+    wanted = plan(replace(snapshot, account=other), NOW + 10)
+    assert wanted.status is not None
+    (active,) = [one for one in wanted.status.conditions if one.type == "Active"]
+    assert active.reason == "AccountReplaced"
