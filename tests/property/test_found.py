@@ -4,8 +4,8 @@ from property.validator import accepts
 from property.world import Stored, World, rotation_of, spec_of
 
 
-def test_the_old_token_lives_until_the_new_one_is_delivered_and_its_overlap_begins_then() -> None:
-    """However long the Secret cannot be written: one credential waits, and no second one is minted."""
+def rotating_while_secrets_are_refused() -> tuple[World, str]:
+    """Return a world in which a rotation was asked for and no Secret can be written, and the value in use."""
     world = World()
     world.spec = spec_of(expires_after="never")
     world.edit(rotation=rotation_of(every=None, overlap=6, number="a"))
@@ -14,6 +14,12 @@ def test_the_old_token_lives_until_the_new_one_is_delivered_and_its_overlap_begi
     old = world.secret.value
     world.refuses_secrets = True
     world.edit(rotation=rotation_of(every=None, overlap=6, number="b"))
+    return world, old
+
+
+def test_the_old_token_lives_until_the_new_one_is_delivered_and_its_overlap_begins_then() -> None:
+    """However long the Secret cannot be written: one credential waits, and no second one is minted."""
+    world, old = rotating_while_secrets_are_refused()
     for _ in range(10):
         world.converge()
         world.now += 10
@@ -21,6 +27,7 @@ def test_the_old_token_lives_until_the_new_one_is_delivered_and_its_overlap_begi
         assert [one.serial for one in world.status.credentials] == [1, 2]
     world.refuses_secrets = False
     world.converge()
+    assert world.secret is not None
     assert world.secret.value != old
     assert world.status.rotation_id == "b"
     world.now += 5
@@ -33,14 +40,7 @@ def test_the_old_token_lives_until_the_new_one_is_delivered_and_its_overlap_begi
 
 def test_an_undeliverable_successor_does_not_bring_the_old_one_back() -> None:
     """A Secret that is not ours any more holds nothing: the old one is over, and the new one waits on."""
-    world = World()
-    world.spec = spec_of(expires_after="never")
-    world.edit(rotation=rotation_of(every=None, overlap=6, number="a"))
-    world.converge()
-    assert world.secret is not None
-    old = world.secret.value
-    world.refuses_secrets = True
-    world.edit(rotation=rotation_of(every=None, overlap=6, number="b"))
+    world, old = rotating_while_secrets_are_refused()
     world.converge()
     world.secret = Stored("theirs", 0, 0, "theirs", 1, owner=None, type="Opaque")
     world.converge()
