@@ -198,7 +198,7 @@ e2e-binaries: $(INSTALLED) ## Make what `make e2e NODE_IMAGE=local` needs beside
 	@$(PROVISION) control-plane tools peers node node-root python-root
 
 .PHONY: matrix
-matrix: $(INSTALLED) ## Write docs/proxies/matrix.md from what clients of the proxies see
+matrix: $(INSTALLED) ## Write docs/guides/proxies/matrix.md from what clients of the proxies see
 	@$(PROVISION) control-plane peers
 	@SERVICETOKENS_WRITE_MATRIX=1 $(BIN)/pytest --quiet tests/proxies -k matrix
 
@@ -218,12 +218,12 @@ demo: $(INSTALLED) ## The whole story on a real API server; waits for Ctrl-C (AR
 	@$(RUN) -m demo $(ARGS)
 
 .PHONY: bench
-bench: $(INSTALLED) ## Measure against Go and a bare writer (ARGS=--write: into docs/benchmarks.md)
+bench: $(INSTALLED) ## Measure against Go and a bare writer (ARGS=--write: into docs/concepts/benchmarks.md)
 	@$(PROVISION) control-plane peers
 	@$(RUN) -m bench $(ARGS)
 
 .PHONY: bench-scale
-bench-scale: $(INSTALLED) ## Measure 10,000 and 50,000 tokens, for minutes (ARGS=--write: into docs/scale.md)
+bench-scale: $(INSTALLED) ## Measure 10,000 and 50,000 tokens, for minutes (ARGS=--write: into docs/concepts/scale.md)
 	@$(CONTROL_PLANE) >/dev/null
 	@$(RUN) -m bench.scale $(ARGS)
 

@@ -1,4 +1,4 @@
-"""Written by `make generate`: has detect-secrets find the tokens of servicetokens. See docs/scanners.md.
+"""Written by `make generate`: has detect-secrets find the tokens of servicetokens. See docs/guides/scanners.md.
 
 Another --token-prefix: replace every `svt_` in this file by yours with its underscore.
 """

@@ -38,7 +38,7 @@ from servicetokens.kube.client import Api
 from servicetokens.kube.errors import KubeError
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-PAGE: Final = ROOT / "docs" / "benchmarks.md"
+PAGE: Final = ROOT / "docs" / "concepts" / "benchmarks.md"
 SOME_NAMESPACE: Final = "bench-some"
 REVOCATIONS: Final = 200
 MINTING_ROUNDS: Final = 3

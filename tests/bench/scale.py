@@ -1,4 +1,4 @@
-"""Ten and fifty thousand tokens: `make bench-scale`. Minutes; its page is docs/scale.md."""
+"""Ten and fifty thousand tokens: `make bench-scale`. Minutes; its page is docs/concepts/scale.md."""
 
 import argparse
 import asyncio
@@ -41,7 +41,7 @@ from servicetokens.api.values import format_time
 from servicetokens.kube.client import Api
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-PAGE: Final = ROOT / "docs" / "scale.md"
+PAGE: Final = ROOT / "docs" / "concepts" / "scale.md"
 FIRST, MORE, CUT, ENDING, BARE = (f"scale-{word}" for word in ("first", "more", "cut", "ending", "bare"))
 WATCHED: Final = [FIRST, MORE, CUT, ENDING]
 REST_SECONDS: Final = 60
@@ -130,7 +130,7 @@ def main() -> int:
     parser.add_argument("--all", type=int, default=50_000, help="tokens in the end")
     parser.add_argument("--some", type=int, default=1000, help="tokens of one account, and of one second")
     parser.add_argument("--rest", type=int, default=REST_SECONDS, help="seconds of rest")
-    parser.add_argument("--write", action="store_true", help="write docs/scale.md")
+    parser.add_argument("--write", action="store_true", help="write docs/concepts/scale.md")
     options = parser.parse_args()
     with Cluster(binaries=build.find()) as cluster:
         install_crds(cluster, ROOT / "crds")

@@ -17,10 +17,10 @@ _SECONDS: Final = 90
 
 
 class Runbook:
-    """One page: what its sections tell people to type. *folder* is where in `docs/` it is."""
+    """One page: what its sections tell people to type. *folder* is where in `docs/guides/` it is."""
 
     def __init__(self, name: str, folder: str = "runbooks") -> None:
-        parts = _SECTION.split((ROOT / "docs" / folder / f"{name}.md").read_text())
+        parts = _SECTION.split((ROOT / "docs" / "guides" / folder / f"{name}.md").read_text())
         self._blocks = {
             title: [block.typed for block in blocks(text)]
             for title, text in zip(parts[1::2], parts[2::2], strict=True)

@@ -26,14 +26,14 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 def test_every_condition_and_reason_is_explained() -> None:
-    """docs/conditions.md names every condition type and every reason that the code knows."""
-    page = (ROOT / "docs" / "conditions.md").read_text()
+    """docs/reference/conditions.md names every condition type and every reason that the code knows."""
+    page = (ROOT / "docs" / "reference" / "conditions.md").read_text()
     unexplained = [word for word in [*ConditionType, *Reason] if f"`{word}`" not in page]
     assert unexplained == []
 
 
 def test_the_pages_speak_of_metrics_that_are_served() -> None:
-    """Each name on any page is that of a metric; docs/metrics.md is generated and compared by `make drift`."""
+    """Each name on any page is that of a metric; the page of metrics is generated."""
     served = {one.name for one in (*metrics.of_operator(), *metrics.of_validator())}
     named = {name for page in PAGES for name in METRIC.findall(page.read_text())}
     assert named - served == set()
@@ -43,15 +43,15 @@ def test_a_test_that_a_page_names_is_there() -> None:
     """What a page says to be shown by a test is: security.md has one or more for each threat."""
     named = {match[0] for page in PAGES for match in TEST.finditer(page.read_text())}
     assert [name for name in sorted(named) if not is_written(name)] == []
-    rows = re.findall(r"^\| T\d+ .*$", (ROOT / "docs" / "security.md").read_text(), re.MULTILINE)
+    rows = re.findall(r"^\| T\d+ .*$", (ROOT / "docs" / "concepts" / "security.md").read_text(), re.MULTILINE)
     assert rows
     assert [row for row in rows if not TEST.search(row)] == []
 
 
 def test_every_alert_has_its_line_and_its_page() -> None:
-    """docs/how-to/monitoring.md says of each what to do; the pages that alerts name exist."""
+    """docs/guides/monitoring.md says of each what to do; the pages that alerts name exist."""
     alerts = (ROOT / "charts" / "servicetokens" / "files" / "alerts.yaml").read_text()
-    page = (ROOT / "docs" / "how-to" / "monitoring.md").read_text()
+    page = (ROOT / "docs" / "guides" / "monitoring.md").read_text()
     names = re.findall(r"^ *- alert: (\w+)$", alerts, re.MULTILINE)
     assert names
     assert [name for name in names if f"`{name}`" not in page] == []
@@ -87,7 +87,7 @@ def test_ready_made_manifests_leave_state_out() -> None:
 def test_every_step_of_a_runbook_is_taken_by_a_test() -> None:
     """What is to be typed in an incident has been typed before, word for word."""
     tests = "".join(path.read_text() for path in (ROOT / "tests" / "integration").glob("**/test_*.py"))
-    pages = sorted((ROOT / "docs" / "runbooks").glob("*.md"))
+    pages = sorted((ROOT / "docs" / "guides" / "runbooks").glob("*.md"))
     assert pages
     untried = [
         (page.stem, section)

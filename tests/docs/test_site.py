@@ -108,8 +108,15 @@ def test_a_link_to_a_file_that_is_not_there_is_told(caplog: pytest.LogCaptureFix
 
 def test_a_folder_stands_for_its_pages() -> None:
     """All that are not listed elsewhere, in the order of their names."""
-    nav = [{"A": ["runbooks/keys.md"]}, {"B": ["index.md", "runbooks/*"]}]
+    nav = [{"A": ["guides/runbooks/keys.md"]}, {"B": ["index.md", "guides/runbooks/*"]}]
     assert site.expanded(nav, DOCS) == [
-        {"A": ["runbooks/keys.md"]},
-        {"B": ["index.md", "runbooks/certificates.md", "runbooks/leak.md", "runbooks/restore.md"]},
+        {"A": ["guides/runbooks/keys.md"]},
+        {
+            "B": [
+                "index.md",
+                "guides/runbooks/certificates.md",
+                "guides/runbooks/leak.md",
+                "guides/runbooks/restore.md",
+            ]
+        },
     ]

@@ -71,7 +71,7 @@ def released(node: Node) -> Node:
 
 @pytest.fixture(scope="session")
 def proxy(released: Node) -> Iterator[Process]:
-    """The nginx of docs/proxies on the node's address; behind it a service that answers yes."""
+    """The nginx of docs/guides/proxies on the node's address; behind it a service that answers yes."""
     home = released.work / "nginx"
     home.mkdir()
     for file in (DOCS / "nginx").iterdir():

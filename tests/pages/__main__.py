@@ -22,7 +22,7 @@ COPIED: Final = {
 def wanted() -> Mapping[Path, str]:
     """Return every generated file with what has to be in it."""
     pages = {
-        ROOT / "docs" / "metrics.md": metrics.render(),
+        ROOT / "docs" / "reference" / "metrics.md": metrics.render(),
         events.PAGE: events.render(),
         licences.PAGE: licences.render(),
         chart.README: chart.render(),

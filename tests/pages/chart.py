@@ -13,7 +13,7 @@ from common.world import ROOT
 
 FILES: Final = CHART / "files"
 README: Final = CHART / "README.md"
-PAGE: Final = ROOT / "docs" / "helm.md"
+PAGE: Final = ROOT / "docs" / "reference" / "chart.md"
 BEGIN: Final = "<!-- Values, written by `make generate`. -->\n"
 END: Final = "<!-- The end of the values. -->\n"
 
@@ -49,8 +49,8 @@ def render() -> str:
 
 
 def page() -> str:
-    """Return the README as a page of the site, which is in another folder."""
-    return render().replace("# servicetokens\n", "# Helm chart\n", 1).replace("](../../", "](../")
+    """Return the README as a page of the site, whose folder is as deep."""
+    return render().replace("# servicetokens\n", "# Helm chart\n", 1)
 
 
 def _described(text: str) -> Iterator[tuple[str, str]]:

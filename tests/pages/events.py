@@ -1,4 +1,4 @@
-"""docs/events.md: every Event that the operator sends, as the code that sends it says, and what a reader does then.
+"""docs/reference/events.md: every Event that the operator sends, as the code has it, and what a reader does then.
 
 A reason that the code has and `_ADVICE` has not ends `make generate`: nobody is told of something without being told
 what to do.
@@ -13,7 +13,7 @@ from typing import Final
 from common.world import ROOT
 from servicetokens.lifecycle import transitions
 
-PAGE: Final = ROOT / "docs" / "events.md"
+PAGE: Final = ROOT / "docs" / "reference" / "events.md"
 _SOURCES: Final = ROOT / "operator" / "servicetokens" / "lifecycle"
 _HEAD: Final = """# Events
 
@@ -23,14 +23,14 @@ _HEAD: Final = """# Events
 
 An Event is written after the change that it tells of, and only when something changed. None holds a token. The very
 first mint of a token sends none, since the condition `Ready` says it already
-([why](decisions/0005-first-mint-sends-no-event.md)).
+([why](../decisions/0005-first-mint-sends-no-event.md)).
 
-Events are for people who look now: Kubernetes deletes them after an hour or so, and the operator sends few of what
-repeats ([limits](operations.md#what-they-measure)). What a program needs is in the [conditions](conditions.md), which
-stay, and in the [metrics](metrics.md).
+Events are for people who look now: Kubernetes deletes them after about an hour, and the operator limits
+repetitions ([limits](../guides/operations.md#what-they-measure)). Programs should use the [conditions](conditions.md),
+which stay, and the [metrics](metrics.md).
 
 One Event is about the Secret `servicetokens-validator-tls`: `RenewBundle`, once a day while its `ca.crt` holds two CAs.
-It says by when clients must have the new one ([more](tls.md#the-certificate)).
+It says by when clients must have the new one ([more](../guides/tls.md#the-certificate)).
 
 | type | reason | says | what to do |
 |---|---|---|---|
@@ -48,13 +48,13 @@ _ADVICE: Final = {
     "ImportSecretMissing": "Create the Secret that `spec.import` names, or take `spec.import` away.",
     "ImportSkipped": "Take `spec.import` away; to import all the same, make another ServiceToken.",
     "InvalidSpec": "Correct the spec as the message says and apply it again.",
-    "KeyMissing": "Restore the Secret with the keys ([runbook](runbooks/keys.md)).",
+    "KeyMissing": "Restore the Secret with the keys ([runbook](../guides/runbooks/keys.md)).",
     "LifetimeTooLong": "Ask for a shorter life, or have the limit of the account or role raised.",
     "RoleNotGranted": "Have the namespace added to the role, or the role to the account, or take it out of the token.",
     "RoleNotFound": "Create the role, or correct its name in the token or the account.",
     "SecretConflict": "Delete or rename the Secret in the way, or make a new ServiceToken with another `secret.name`.",
     "SecretMissing": "Stop what keeps changing or deleting the Secret; the message names it where that is known.",
-    "TokenImported": "Move what uses the old value to the new token before the cut-over ([how](moving/index.md)).",
+    "TokenImported": "Move clients to the new token before the cut-over ([how](../guides/moving/index.md)).",
     "TokenExpired": "Nothing, if its time was over. A later end, or a changed `rotation.id`, mints a fresh token.",
     "TokenExpiringSoon": "Declare `spec.rotation`, give it a later end, or let it end.",
     "TokenMinted": "Have workloads read the Secret again.",
@@ -62,9 +62,9 @@ _ADVICE: Final = {
     "TokenRestored": "Nothing.",
     "TokenRevoked": "Nothing. `kubectl wait --for=condition=Enforced` says when it is in force everywhere.",
     "TokenResumed": "Nothing.",
-    "TokenSuspended": "If it is needed, say so in `spec.inUseTime`; else revoke or delete it ([more](unused.md)).",
-    "TokenUnused": "The same, before it is refused ([more](unused.md)).",
-    "TokenRotated": "Nothing, if workloads read the Secret before the overlap ends ([how](how-to/rotation.md)).",
+    "TokenSuspended": "If it is needed, set `spec.inUseTime`; else revoke or delete it ([more](../guides/unused.md)).",
+    "TokenUnused": "The same, before it is refused ([more](../guides/unused.md)).",
+    "TokenRotated": "Nothing, if workloads read the Secret before the overlap ends ([how](../guides/rotation.md)).",
 }
 
 

@@ -1,4 +1,4 @@
-"""The tables of fields on the pages of `docs/kinds/`, from the descriptions of the models."""
+"""The tables of fields on the pages of `docs/reference/kinds/`, from the descriptions of the models."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -9,11 +9,11 @@ from common.world import ROOT
 from servicetokens.crdgen.build import custom_resource_definition
 from servicetokens.crdgen.kinds import KINDS, Kind
 
-FOLDER: Final = ROOT / "docs" / "kinds"
+FOLDER: Final = ROOT / "docs" / "reference" / "kinds"
 _BEGIN: Final = "<!-- Fields of {part}, written by `make generate`. -->\n"
 _END: Final = "<!-- The end of the fields of {part}. -->\n"
 _PARTS: Final = ("spec", "status")
-# Every kind has the same, and docs/conditions.md explains them.
+# Every kind has the same, and docs/reference/conditions.md explains them.
 _OPAQUE: Final = "status.conditions"
 
 

@@ -1,4 +1,4 @@
-"""docs/licences.md: what the libraries that are installed with servicetokens allow, as their own metadata say."""
+"""docs/reference/licences.md: the licence of each library that is installed with servicetokens, from its metadata."""
 
 import json
 import re
@@ -9,14 +9,14 @@ from typing import Final
 from common.world import ROOT
 
 PINS: Final = ROOT / "requirements" / "runtime.txt"
-PAGE: Final = ROOT / "docs" / "licences.md"
+PAGE: Final = ROOT / "docs" / "reference" / "licences.md"
 
 _HEAD: Final = """# Licences
 
 <!-- Written by `make generate`. -->
 
-servicetokens is under the Apache License 2.0. An image or an install has these libraries beside it, in the versions of
-[requirements/runtime.txt](../requirements/runtime.txt); `make sbom` writes the same as a CycloneDX bill of materials.
+servicetokens is under the Apache License 2.0. An image or an installation includes these libraries, in the versions of
+[requirements/runtime.txt](../../requirements/runtime.txt); `make sbom` writes them as a CycloneDX bill of materials.
 
 | library | licence |
 |---|---|

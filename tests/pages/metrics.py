@@ -1,4 +1,4 @@
-"""docs/metrics.md: every metric of operator and validator, as the collectors describe it."""
+"""docs/reference/metrics.md: every metric of operator and validator, as the collectors describe it."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

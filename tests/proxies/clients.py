@@ -12,7 +12,7 @@ from controlplane.ports import free_ports
 from controlplane.processes import Process
 from proxies.ingress_nginx import write_configuration
 
-DOCS: Final = ROOT / "docs" / "proxies"
+DOCS: Final = ROOT / "docs" / "guides" / "proxies"
 
 # The addresses that the files are written with.
 PROXY, SERVICE = "127.0.0.1:8000", "127.0.0.1:9000"
@@ -37,7 +37,7 @@ class Client:
 
     Attributes:
         name: as people call it.
-        folder: of its files, below docs/proxies.
+        folder: of its files, below docs/guides/proxies.
         prepare: writes files that are made of those in the directory, before addresses are replaced.
     """
 
@@ -78,7 +78,7 @@ def _replaced(text: str, addresses: Addresses) -> str:
 
 
 def nginx(home: Path, servers: str = "") -> list[str | Path]:
-    """Write what surrounds docs/proxies/nginx, with other *servers* in it; return the command."""
+    """Write what surrounds docs/guides/proxies/nginx, with other *servers* in it; return the command."""
     temporary = "".join(
         f"{kind}_temp_path {home}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )

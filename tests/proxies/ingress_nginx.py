@@ -1,7 +1,7 @@
 """The nginx configuration that ingress-nginx writes for the annotations about authentication of an Ingress.
 
 The directives are those of its template (rootfs/etc/nginx/template/nginx.tmpl) without Lua, TLS, and what has nothing
-to do with authentication. The addresses are the well-known ones of docs/proxies.
+to do with authentication. The addresses are the well-known ones of docs/guides/proxies.
 """
 
 from collections.abc import Iterator, Mapping

@@ -11,7 +11,7 @@ from proxies.conftest import Front, Tokens
 from proxies.matrix import render
 from proxies.observing import Seen, send
 
-PAGE = ROOT / "docs" / "proxies" / "matrix.md"
+PAGE = ROOT / "docs" / "guides" / "proxies" / "matrix.md"
 WRITE = "SERVICETOKENS_WRITE_MATRIX"
 NAMES = [client.name for client in CLIENTS]
 
@@ -54,7 +54,7 @@ def test_a_proxy_does_what_its_page_says(
 
 
 def test_the_matrix_shows_what_clients_see(fronts: dict[str, Front], tokens: Tokens) -> None:
-    """docs/proxies/matrix.md is what is seen here; `make matrix` writes it anew."""
+    """docs/guides/proxies/matrix.md is what is seen here; `make matrix` writes it anew."""
     rows = [(case.title, [str(observe(case, fronts[name], tokens)) for name in NAMES]) for case in CASES]
     page = render(NAMES, rows)
     if os.environ.get(WRITE):

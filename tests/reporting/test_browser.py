@@ -155,11 +155,11 @@ def test_the_policy_would_stop_a_script(browser: Browser, tmp_path: Path) -> Non
 
 
 def test_the_pictures_in_the_docs_are_there() -> None:
-    """`make screenshots` makes them; docs/report.md shows them."""
-    text = (ROOT / "docs" / "report.md").read_text()
+    """`make screenshots` makes them; docs/guides/report.md shows them."""
+    text = (ROOT / "docs" / "guides" / "report.md").read_text()
     for name in PICTURES:
         assert (FOLDER / name).read_bytes().startswith(b"\x89PNG")
-        assert f"](images/{name})" in text
+        assert f"](../images/{name})" in text
 
 
 def test_without_chromium_the_test_says_what_to_install(

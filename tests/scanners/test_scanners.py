@@ -79,10 +79,10 @@ def test_detect_secrets_knows_the_checksum(tokens: list[str], tmp_path: Path) ->
 
 
 def test_another_prefix_is_one_replacement_away(scanner: Scanner, tokens: list[str], tmp_path: Path) -> None:
-    """As docs/scanners.md says; the default prefix is not found any more."""
+    """As docs/guides/scanners.md says; the default prefix is not found any more."""
     rules = tmp_path / "rules"
     shutil.copytree(FOLDER, rules, ignore=shutil.ignore_patterns("__pycache__"))
-    page = (ROOT / "docs" / "scanners.md").read_text()
+    page = (ROOT / "docs" / "guides" / "scanners.md").read_text()
     (command,) = re.findall(r"^    (sed .*)$", page, re.MULTILINE)
     subprocess.run(
         ["bash", "-c", command.replace("config/scanners", str(rules))], check=True, timeout=patient(10)
@@ -148,8 +148,8 @@ def test_no_output_of_ours_has_a_token(binaries: Path, tmp_path: Path) -> None:
 
 
 def test_a_filter_of_detect_secrets_has_to_be_off(tokens: list[str], tmp_path: Path) -> None:
-    """Without the flag that docs/scanners.md names, a token in a call is passed over."""
-    assert f"--disable-filter {INDIRECT}" in (ROOT / "docs" / "scanners.md").read_text()
+    """Without the flag that docs/guides/scanners.md names, a token in a call is passed over."""
+    assert f"--disable-filter {INDIRECT}" in (ROOT / "docs" / "guides" / "scanners.md").read_text()
     write(tmp_path / "tree", {"client.py": PLACES["client.py"].format(token=tokens[0])})
     plugin = FOLDER / "detect_secrets_plugin.py"
     command: list[str | Path] = [
@@ -167,7 +167,7 @@ def test_a_filter_of_detect_secrets_has_to_be_off(tokens: list[str], tmp_path: P
     assert "Service Token" not in done.stdout
 
 
-@pytest.mark.parametrize("name", ["SECURITY.md", "docs/scanners.md"])
+@pytest.mark.parametrize("name", ["SECURITY.md", "docs/guides/scanners.md"])
 def test_the_page_has_the_format(name: str) -> None:
     """Whoever writes a rule for another scanner copies the expression that ours have."""
     assert pattern_of("svt") in (ROOT / name).read_text()

@@ -16,7 +16,7 @@ from servicetokens.kube.errors import KubeError
 
 Patch = Mapping[str, Any]
 
-# A validator that hangs is waited for until its Lease has ended, which takes 60 s (docs/enforced.md).
+# A validator that hangs is waited for until its Lease has ended, which takes 60 s (docs/guides/enforced.md).
 PROOF_SECONDS: Final = 90.0
 
 

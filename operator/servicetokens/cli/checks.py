@@ -25,14 +25,14 @@ Check = Callable[["Sight"], Awaitable[Said]]
 
 OK, WARNING, BAD, UNKNOWN = Level.OK, Level.WARNING, Level.BAD, Level.UNKNOWN
 
-# kopf's initial listing by a watch is on by default from there on (docs/architecture.md).
+# kopf's initial listing by a watch is on by default from there on (docs/concepts/architecture.md).
 _OLDEST_MINOR: Final = 34
 # Half of what the operator takes for a broken clock (tokens.lifetime.MAX_CLOCK_SKEW is a minute).
 _SKEW: Final = 30
 # The operator renews at two thirds of the life, so a week is long after it should have.
 _CERTIFICATE_DAYS: Final = 7
 _MOST_NAMED: Final = 5
-# A token is answered within a second (docs/scale.md); a start with many takes longer.
+# A token is answered within a second (docs/concepts/scale.md); a start with many takes longer.
 _PATIENCE: Final = 60
 _RIGHTS: Final = (
     ("list", names.PLURAL_TOKENS, names.GROUP, "get, describe and tree"),

@@ -1,4 +1,4 @@
-"""How the plugin ends. Scripts compare these numbers, so none ever gets another meaning (docs/kubectl.md)."""
+"""How the plugin ends. Scripts compare these numbers, so none ever gets another meaning (docs/guides/kubectl.md)."""
 
 from enum import IntEnum
 from typing import IO, Any

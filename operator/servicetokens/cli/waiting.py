@@ -10,7 +10,7 @@ from servicetokens.cli.screen import Progress
 from servicetokens.cli.session import Session
 from servicetokens.cli.views import TokenView
 
-# A revocation takes a few tenths of a second (docs/benchmarks.md): more often would be seen by nobody.
+# A revocation takes a few tenths of a second (docs/concepts/benchmarks.md): more often would be seen by nobody.
 _POLL: Final = 0.2
 
 Verdict = str | None

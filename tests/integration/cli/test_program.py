@@ -62,8 +62,8 @@ def test_every_command_is_explained(plugin: Plugin, command: str) -> None:
 
 
 def test_every_command_and_exit_code_is_in_the_documentation() -> None:
-    """docs/kubectl.md names them all."""
-    page = (ROOT / "docs" / "kubectl.md").read_text()
+    """docs/guides/kubectl.md names them all."""
+    page = (ROOT / "docs" / "guides" / "kubectl.md").read_text()
     assert [one for one in COMMANDS if f"`{one}" not in page] == []
     assert [code for code in range(5) if f"| {code} |" not in page] == []
 

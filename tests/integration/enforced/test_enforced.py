@@ -27,7 +27,7 @@ async def test_after_enforced_nobody_says_otherwise(
     assert found.contradictions == []
     assert len(found.revoked) == len(found.restored) == ROUNDS
     assert found.asked > 10 * ROUNDS
-    # A promise is made in seconds (docs/enforced.md); how few they are, `make bench` says.
+    # A promise is made in seconds (docs/guides/enforced.md); how few they are, `make bench` says.
     assert found.percentile(50) < 2
 
 

@@ -1,4 +1,4 @@
-"""What `docs/moving/` tells people to type, word for word and in its order; each page ends with what it promises."""
+"""The commands of `docs/guides/moving/`, in their order; each page ends with what it promises."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from servicetokens.api.names import KEYS_SECRET
 
 # It takes everything away, and has a test of its own.
 OUT = "out"
-PAGES = sorted(page.stem for page in (ROOT / "docs" / "moving").glob("*.md") if page.stem != OUT)
+PAGES = sorted(page.stem for page in (ROOT / "docs" / "guides" / "moving").glob("*.md") if page.stem != OUT)
 
 
 @pytest.mark.timeout(240)

@@ -12,7 +12,7 @@ from controlplane.waiting import patient
 
 READER = "system:serviceaccount:reports:reader"
 # The rights that the page for people says are enough.
-PAGE = (ROOT / "docs" / "report.md").read_text()
+PAGE = (ROOT / "docs" / "guides" / "report.md").read_text()
 RIGHTS = yaml.safe_load(PAGE.split("```yaml\n")[1].split("```")[0])
 SUBJECT = {"kind": "ServiceAccount", "name": "reader", "namespace": "reports"}
 ROLE = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": RIGHTS["metadata"]["name"]}

@@ -201,7 +201,7 @@ def test_an_undo_works_while_the_operator_is_down(
 
 
 def test_the_page_says_what_to_type(world: World, clock: FakeClock, tmp_path: Path) -> None:
-    """`docs/unused.md`, word for word: look at what is flagged, and bring back what is suspended."""
+    """`docs/guides/unused.md`, word for word: look at what is flagged, and bring back what is suspended."""
     page, namespace = Runbook("unused", folder=""), world.cluster.create_namespace("team-a")
     assert page.sections == ["First a dry run", "Keeping a token, and bringing one back"]
     world.account(namespace)
