@@ -117,7 +117,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
     "a reason with a space": (
         {"conditions": [{**READY_ON_THE_WIRE, "reason": "not ready"}]},
         "status.conditions[0].reason",
-        "should match",
+        "must be one word of letters",
     ),
     "a condition that is a boolean": (
         {"conditions": [{**READY_ON_THE_WIRE, "status": True}]},

@@ -27,6 +27,20 @@ MUTANTS: Final = (
         ("tests/unit/runtime/test_identity.py",),
     ),
     Mutant(
+        "calls a time with a line break behind it one that is out of range",
+        "api/values.py",
+        r're.search(pattern.replace("$", r"\Z"), text)',
+        "re.search(pattern, text)",
+        ("tests/unit/api/test_times.py",),
+    ),
+    Mutant(
+        "shows people the regular expression of a field",
+        "api/rules.py",
+        "            raise sentence_error(kind, sentence) from None",
+        "            raise",
+        ("tests/unit/api/test_errors.py",),
+    ),
+    Mutant(
         "cuts a fragment off before it looks",
         ORIGINAL,
         'return target.partition("?")[0]',

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from common.world import ROOT
+from servicetokens.api.fields import TIME_SHAPE
 from servicetokens.crdgen.build import custom_resource_definition
 from servicetokens.crdgen.kinds import KINDS, Kind
 
@@ -95,6 +96,8 @@ def _type(schema: Mapping[str, Any]) -> str:
         case {"type": "object", "additionalProperties": _}:
             return "texts by key"
         case {"format": "date-time"}:
+            return "time"
+        case {"x-kubernetes-validations": [first, *_]} if first == TIME_SHAPE.to_schema():
             return "time"
         case _:
             return _WORDS[schema["type"]]

@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field
 
 from servicetokens.api.fields import Generation, ListType, RecordedTime, Text
 from servicetokens.api.meta import Model
+from servicetokens.api.rules import Shape
 
 # The greatest that the Kubernetes API conventions allow; the CRD refuses the whole status write beyond it.
 MAX_MESSAGE_LENGTH: Final = 32768
@@ -145,10 +146,12 @@ class Condition(Model):
     reason: Annotated[
         Text,
         Field(
-            min_length=1,
             max_length=1024,
-            pattern="^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$",
             description="The cause, as one word that programs can compare.",
+        ),
+        Shape(
+            "^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$",
+            "must be one word of letters, digits, '_', ',' and ':' that starts with a letter, as in 'Minted'",
         ),
     ]
     message: Annotated[

@@ -21,7 +21,15 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, InitErrorDetails, core_schema
 
 from servicetokens.api import texts, values
-from servicetokens.api.rules import Rule, cel_matches, cel_seconds, cel_text, sentence_error
+from servicetokens.api.rules import (
+    RULES_KEYWORD,
+    Rule,
+    Shape,
+    cel_matches,
+    cel_seconds,
+    cel_text,
+    sentence_error,
+)
 
 # The name of every error here, for readers of `ValidationError.errors()`; the sentence tells them apart.
 _BAD_VALUE: Final = "value"
@@ -100,15 +108,30 @@ def _duration_rule(pattern: str, condition: str, message: str, alternative: str 
     )
 
 
-def _duration_schema(pattern: str) -> WithJsonSchema:
-    return WithJsonSchema(
-        {"type": "string", "minLength": 2, "maxLength": values.MAX_DURATION_LENGTH, "pattern": pattern},
-    )
-
+_DURATION_SCHEMA: Final = WithJsonSchema({"type": "string", "maxLength": values.MAX_DURATION_LENGTH})
 
 Text = Annotated[str, Strict()]
-DnsLabel = Annotated[Text, Field(min_length=1, max_length=63, pattern=texts.DNS_LABEL)]
-DnsSubdomain = Annotated[Text, Field(min_length=1, max_length=253, pattern=texts.DNS_SUBDOMAIN)]
+NOT_EMPTY: Final = Rule(
+    "self != ''", "must not be empty: leave the field out if there is nothing to say", bool
+)
+DnsLabel = Annotated[
+    Text,
+    Field(max_length=63),
+    Shape(
+        texts.DNS_LABEL,
+        "must consist of lowercase letters, digits and '-', and start and end with a letter or a digit, as in "
+        "'ci-prod'",
+    ),
+]
+DnsSubdomain = Annotated[
+    Text,
+    Field(max_length=253),
+    Shape(
+        texts.DNS_SUBDOMAIN,
+        "must consist of lowercase letters, digits, '-' and '.', and start and end each part with a letter or a "
+        "digit, as in 'ci-prod' or 'ci.prod'",
+    ),
+]
 
 # Beyond it JSON readers that keep numbers as doubles (jq, JavaScript) would round.
 MAX_INTEGER: Final = 2**53 - 1
@@ -126,7 +149,7 @@ _BETWEEN: Final = f"v[0] >= {values.MIN_DURATION} && v[0] <= {values.MAX_DURATIO
 Duration = Annotated[
     int,
     _parsed(values.parse_duration),
-    _duration_schema(values.DURATION_PATTERN),
+    _DURATION_SCHEMA,
     _duration_rule(values.DURATION_PATTERN, _BETWEEN, values.DURATION_ADVICE),
 ]
 # Whole seconds, from one day on.
@@ -143,7 +166,7 @@ UnusedPeriod = Annotated[
 Overlap = Annotated[
     int,
     _parsed(values.parse_overlap),
-    _duration_schema(values.OVERLAP_PATTERN),
+    _DURATION_SCHEMA,
     _duration_rule(values.OVERLAP_PATTERN, f"v[0] <= {values.MAX_DURATION}", values.OVERLAP_ADVICE),
 ]
 
@@ -157,7 +180,7 @@ def _lifetime(text: str) -> int | str:
 Lifetime = Annotated[
     int | Literal["never"],
     _parsed(_lifetime),
-    _duration_schema(values.LIFETIME_PATTERN),
+    _DURATION_SCHEMA,
     _duration_rule(
         values.DURATION_PATTERN,
         _BETWEEN,
@@ -167,7 +190,10 @@ Lifetime = Annotated[
 ]
 
 _TIME_SCHEMA: Final = {"type": "string", "format": "date-time", "maxLength": values.MAX_TIME_LENGTH}
-_SPEC_TIME: Final = WithJsonSchema({**_TIME_SCHEMA, "pattern": values.TIME_PATTERN})
+TIME_SHAPE: Final = Shape(values.TIME_PATTERN, values.TIME_ADVICE, values.TIME_MISTAKES)
+_SPEC_TIME: Final = WithJsonSchema(
+    {"type": "string", "maxLength": values.MAX_TIME_LENGTH, RULES_KEYWORD: [TIME_SHAPE.to_schema()]}
+)
 _WRITTEN_TIME: Final = PlainSerializer(values.format_time, return_type=str, when_used="json")
 
 # A Unix second that a person wrote; a fraction is cut off.

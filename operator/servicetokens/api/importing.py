@@ -7,11 +7,18 @@ from pydantic import Field
 from servicetokens.api import texts
 from servicetokens.api.fields import DnsSubdomain, Text, Time
 from servicetokens.api.meta import Model
-from servicetokens.api.rules import Rule
+from servicetokens.api.rules import Rule, Shape
 
 DEFAULT_KEY: Final = "token"
 
-DataKey = Annotated[Text, Field(min_length=1, max_length=253, pattern=texts.SECRET_DATA_KEY)]
+DataKey = Annotated[
+    Text,
+    Field(max_length=253),
+    Shape(
+        texts.SECRET_DATA_KEY,
+        "must be a key that a Secret can have: letters, digits, '-', '_' and '.', as in 'token'",
+    ),
+]
 
 
 class ImportSource(Model):

@@ -7,7 +7,7 @@ from pydantic import Field
 from servicetokens.api import values
 from servicetokens.api.fields import Duration, Overlap, Text
 from servicetokens.api.meta import RuledModel
-from servicetokens.api.rules import Rule, cel_matches, cel_seconds
+from servicetokens.api.rules import Rule, Shape, cel_matches, cel_seconds
 
 
 class Rotation(RuledModel):
@@ -28,7 +28,14 @@ class Rotation(RuledModel):
             "or a tenth of `every` where that is less."
         ),
     )
-    id: Annotated[Text, Field(min_length=1, max_length=64, pattern="^[ -~]+$")] | None = Field(
+    id: (
+        Annotated[
+            Text,
+            Field(max_length=64),
+            Shape("^[ -~]+$", "must be one line of printable ASCII characters, as in '2026-11-incident'"),
+        ]
+        | None
+    ) = Field(
         default=None,
         description='Any text, as in "2026-11-incident". A change rotates now; taking it away does nothing.',
     )

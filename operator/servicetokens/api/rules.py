@@ -14,7 +14,7 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
-from servicetokens.api.values import UNIT_SECONDS
+from servicetokens.api.values import UNIT_SECONDS, explain
 
 RULES_KEYWORD: Final = "x-kubernetes-validations"
 
@@ -73,6 +73,56 @@ class Rule:
         if self.holds is not None and not self.holds(value):
             raise self.error()
         return value
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Annotation: the pattern of a text, and the sentence for a text that does not match it.
+
+    A CEL rule and not the keyword `pattern`, for which the API server would show people the regular expression.
+    `mistakes` are pairs of a pattern that finds a common one and what to say of it; the first that fits is said.
+    """
+
+    pattern: str
+    message: str
+    mistakes: tuple[tuple[str, str], ...] = ()
+
+    def to_schema(self) -> dict[str, str]:
+        """Return the entry for `x-kubernetes-validations`."""
+        entry = {"rule": cel_matches("self", self.pattern), "message": self.message}
+        if self.mistakes:
+            choices = [
+                f"{cel_matches('self', pattern)} ? {cel_text(message)} : "
+                for pattern, message in self.mistakes
+            ]
+            entry["messageExpression"] = "".join(choices) + cel_text(self.message)
+        return entry
+
+    def explain(self, text: str) -> str:
+        """Return what is wrong with *text*, which does not match."""
+        return explain(text, self.mistakes, self.message)
+
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Check the value after everything written before this annotation."""
+        # By the engine in Rust, whose time is linear in the text, and whose `$` is the very end, as the API server's.
+        matching = core_schema.str_schema(pattern=self.pattern)
+        return core_schema.chain_schema(
+            [handler(source), core_schema.no_info_wrap_validator_function(self._checked, matching)]
+        )
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Add the CEL form to the field's schema."""
+        json_schema = handler(schema)
+        return {**json_schema, RULES_KEYWORD: [*json_schema.get(RULES_KEYWORD, []), self.to_schema()]}
+
+    def _checked(self, value: str, matching: Callable[[str], str]) -> str:
+        try:
+            return matching(value)
+        except ValueError:
+            kind, sentence = "shape", self.explain(value)
+            raise sentence_error(kind, sentence) from None
 
 
 def sentence_error(kind: str, sentence: str) -> PydanticCustomError:

@@ -14,7 +14,7 @@ from pydantic import Field
 from servicetokens.api import names, texts
 from servicetokens.api.fields import Text
 from servicetokens.api.meta import Model
-from servicetokens.api.rules import Rule, cel_matches, cel_text
+from servicetokens.api.rules import Rule, Shape, cel_matches, cel_text
 
 # Bounds are needed for the cost estimate of the rules below; a Secret may hold 1 MiB, these use 64 KiB of it.
 _MAX_ENTRIES: Final = 16
@@ -85,7 +85,15 @@ RESERVED_NAME_RULE: Final = Rule(
 )
 
 
-LabelValue = Annotated[Text, Field(max_length=63, pattern=texts.LABEL_VALUE)]
+LabelValue = Annotated[
+    Text,
+    Field(max_length=63),
+    Shape(
+        texts.LABEL_VALUE,
+        "must be empty, or consist of letters, digits, '-', '_' and '.', and start and end with a letter or a digit, "
+        "as in 'orders'",
+    ),
+]
 AnnotationValue = Annotated[Text, Field(max_length=1024)]
 DataValue = Annotated[
     Text,

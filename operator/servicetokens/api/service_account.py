@@ -5,7 +5,16 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from servicetokens.api.conditions import Conditions
-from servicetokens.api.fields import Count, DnsLabel, Duration, ListType, Text, TimeCeil, UnusedPeriod
+from servicetokens.api.fields import (
+    NOT_EMPTY,
+    Count,
+    DnsLabel,
+    Duration,
+    ListType,
+    Text,
+    TimeCeil,
+    UnusedPeriod,
+)
 from servicetokens.api.meta import Model, ObjectMeta, RuledModel, StatusModel
 from servicetokens.api.rules import Rule
 
@@ -56,11 +65,11 @@ class TokenPolicy(RuledModel):
 class ServiceAccountSpec(Model):
     """What a person writes."""
 
-    display_name: Annotated[Text, Field(min_length=1, max_length=128)] | None = Field(
+    display_name: Annotated[Text, Field(max_length=128), NOT_EMPTY] | None = Field(
         default=None,
         description="What people call it, as in CI pipelines.",
     )
-    description: Annotated[Text, Field(min_length=1, max_length=1024)] | None = Field(
+    description: Annotated[Text, Field(max_length=1024), NOT_EMPTY] | None = Field(
         default=None,
         description="For people: what uses this account, and whom to ask about it.",
     )

@@ -6,25 +6,69 @@ from pydantic import Field
 
 from servicetokens.api import texts
 from servicetokens.api.conditions import Conditions
-from servicetokens.api.fields import DnsSubdomain, Duration, ListType, Text
+from servicetokens.api.fields import NOT_EMPTY, Duration, ListType, Text
 from servicetokens.api.meta import Model, ObjectMeta, RuledModel, StatusModel
-from servicetokens.api.rules import Rule
+from servicetokens.api.rules import Rule, Shape
 
 EVERY_NAMESPACE = "*"
 
-Permission = Annotated[Text, Field(min_length=1, max_length=128, pattern="^[A-Za-z0-9][A-Za-z0-9:._/*+@-]*$")]
+Permission = Annotated[
+    Text,
+    Field(max_length=128),
+    Shape(
+        "^[A-Za-z0-9][A-Za-z0-9:._/*+@-]*$",
+        "must start with a letter or a digit and consist of letters, digits and : . _ / * + @ -, as in 'orders:read'; "
+        "write each permission as an entry of its own",
+    ),
+]
 NamespaceName = Annotated[
     Text,
-    Field(min_length=1, max_length=63, pattern="^([a-z0-9]([-a-z0-9]*[a-z0-9])?|[*])$"),
+    Field(max_length=63),
+    Shape(
+        "^([a-z0-9]([-a-z0-9]*[a-z0-9])?|[*])$",
+        "must be the name of a namespace (lowercase letters, digits and '-'), or '*' alone for all of them; patterns "
+        "such as 'team-*' are not supported",
+    ),
+]
+HostName = Annotated[
+    Text,
+    Field(max_length=253),
+    Shape(
+        texts.DNS_SUBDOMAIN,
+        "must be a host name in lowercase letters, digits, '-' and '.', as in orders.example.com",
+        mistakes=(
+            ("://", "must be a host name alone, without a scheme, as in orders.example.com"),
+            ("[*]", "must be a host name in full: wildcards are not supported; list each host"),
+            ("/", "must be a host name alone, without a path, as in orders.example.com; `paths` is for that"),
+            (":[0-9]*$", "must be a host name alone, without a port, as in orders.example.com"),
+            ("[A-Z]", "must be in lowercase, as in orders.example.com"),
+            ("[.]$", "must have no dot at its end, as in orders.example.com"),
+        ),
+    ),
 ]
 Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 # White space is spelled out: `\s` is ASCII for the API server and Unicode for pydantic.
 PathPattern = Annotated[
     Text,
-    Field(
-        min_length=1,
-        max_length=256,
-        pattern=r"^/$|^(/(\*|[^/*?#\t\n\f\r ]+))+(/\*\*|/)?$|^/\*\*$",
+    Field(max_length=256),
+    Shape(
+        r"^/$|^(/(\*|[^/*?#\t\n\f\r ]+))+(/\*\*|/)?$|^/\*\*$",
+        "must be a path, as in /orders/*: it starts with a slash, one * stands for one segment, and ** at the end for "
+        "everything below; it has no white space, '?' and '#'",
+        mistakes=(
+            ("^[^/]", "must start with a slash, as in /orders/*; no regular expression, scheme or host"),
+            ("[?#]", "must be a path alone, without '?' and '#': queries are not compared"),
+            (
+                r"[\t\n\f\r ]",
+                "must have no white space: the path is compared as the client sends it, as in /my%20orders",
+            ),
+            ("//", "must have no empty segment, which is '//'"),
+            (
+                r"[*]{2}.",
+                "may have ** only at the end, for everything below, as in /orders/**; use * for one segment",
+            ),
+            (r"[*]", "must have * as a whole segment, as in /orders/*/items, or ** at the end"),
+        ),
     ),
     Rule(
         "!self.split('/').exists(s, s == '.' || s == '..')",
@@ -39,7 +83,7 @@ class HttpRule(RuledModel):
 
     hosts: (
         Annotated[
-            tuple[DnsSubdomain, ...],
+            tuple[HostName, ...],
             Field(min_length=1, max_length=16),
             ListType("set"),
         ]
@@ -78,7 +122,7 @@ class HttpRule(RuledModel):
 class ServiceRoleSpec(Model):
     """What a person writes."""
 
-    description: Annotated[Text, Field(min_length=1, max_length=256)] | None = Field(
+    description: Annotated[Text, Field(max_length=256), NOT_EMPTY] | None = Field(
         default=None,
         description="For people: what a caller with this role may do.",
     )

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from servicetokens.api import texts, values
 from servicetokens.api.fields import (
+    NOT_EMPTY,
     DnsLabel,
     DnsSubdomain,
     Lifetime,
@@ -16,7 +17,7 @@ from servicetokens.api.fields import (
 from servicetokens.api.importing import ONE_ACT, ImportSpec
 from servicetokens.api.meta import Model, ObjectMeta, RuledModel
 from servicetokens.api.rotation import Rotation
-from servicetokens.api.rules import Rule, cel_matches, cel_seconds
+from servicetokens.api.rules import Rule, Shape, cel_matches, cel_seconds
 from servicetokens.api.secret_template import RESERVED_NAME_RULE, SecretTemplate
 from servicetokens.api.token_status import Credential, ServiceTokenStatus, Verifier
 
@@ -41,7 +42,12 @@ Audience = Annotated[
     Text,
     # Printable ASCII without space, quotation mark and backslash: it is a member of JSON lists and of
     # headers.
-    Field(min_length=1, max_length=256, pattern=r"^[!#-\[\]-~]+$"),
+    Field(max_length=256),
+    Shape(
+        r"^[!#-\[\]-~]+$",
+        "must consist of printable ASCII characters without spaces, quotation marks and backslashes, as in "
+        "https://orders.example.com or orders",
+    ),
     Rule(
         "!self.contains('://') || " + cel_matches("self", texts.URL),
         "must be one plain word, or a URL in full as in https://orders.example.com",
@@ -132,7 +138,7 @@ class ServiceTokenSpec(RuledModel):
             "speaks for. It may be created later. Cannot be changed."
         ),
     )
-    description: Annotated[Text, Field(min_length=1, max_length=1024)] | None = Field(
+    description: Annotated[Text, Field(max_length=1024), NOT_EMPTY] | None = Field(
         default=None,
         description="For people: what holds this token, and whom to ask before it is revoked.",
     )

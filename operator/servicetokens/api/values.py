@@ -12,7 +12,7 @@ today's rules, and one tenant's odd object must never stop a loop that serves th
 import calendar
 import datetime as dt
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Final, Literal
 
@@ -31,7 +31,6 @@ MAX_DURATION_LENGTH: Final = 11
 _UNITS: Final = "".join(UNIT_SECONDS)
 DURATION_PATTERN: Final = f"^[1-9][0-9]{{0,9}}[{_UNITS}]$"
 OVERLAP_PATTERN: Final = f"^(0|[1-9][0-9]{{0,9}})[{_UNITS}]$"
-LIFETIME_PATTERN: Final = f"^([1-9][0-9]{{0,9}}[{_UNITS}]|{NEVER})$"
 
 # Shorter than a minute, and a rotation overtakes the kubelet that has to deliver the new Secret.
 MIN_DURATION: Final = 60
@@ -40,12 +39,15 @@ MIN_UNUSED: Final = UNIT_SECONDS["d"]
 # Added to any present day it stays far from the year 9999, where Python's `datetime` ends.
 MAX_DURATION: Final = 100 * UNIT_SECONDS["y"]
 
-# `format: date-time` alone lets through what Python cannot read or cannot convert to UTC: a small `t` or `z`,
-# the year 0000, an offset of +24:00, 9999-12-31T23:59:59-14:00.
-TIME_PATTERN: Final = (
-    "^2[0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}"
-    "([.][0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$"
-)
+# The calendar is in the pattern, since `timestamp()` of CEL cannot say that a text is none. `format: date-time` lets
+# through what Python cannot read or cannot convert to UTC (a small `t` or `z`, the year 0000, an offset of +24:00,
+# 9999-12-31T23:59:59-14:00), and of what it refuses the API server says no more than that word.
+_LEAP_YEAR: Final = "(2[0-9](0[48]|[2468][048]|[13579][26])|2[048]00)"
+_IN_SHORT_MONTHS: Final = "(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|1[0-9]|2[0-8])"
+_IN_A_YEAR: Final = f"(0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|{_IN_SHORT_MONTHS}"
+_DAY: Final = f"(2[0-9]{{3}}-({_IN_A_YEAR})|{_LEAP_YEAR}-02-29)"
+_TIME_OF_DAY: Final = "([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,9})?"
+TIME_PATTERN: Final = f"^{_DAY}T{_TIME_OF_DAY}(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$"
 # The longest text that the pattern admits has 35 characters; a round number above it.
 MAX_TIME_LENGTH: Final = 40
 
@@ -60,6 +62,31 @@ OVERLAP_ADVICE: Final = (
 )
 LIFETIME_ADVICE: Final = f"{DURATION_ADVICE}; or '{NEVER}'"
 TIME_ADVICE: Final = "must be a moment in RFC 3339 with its time zone, as in 2027-01-31T00:00:00Z"
+_ANY_DAY: Final = "^[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}"
+_ANY_ZONE: Final = "([Zz]|[+-][0-9]{2}:?[0-9]{2})"
+# The first that fits is said; a text without any of these mistakes is told `TIME_ADVICE`.
+TIME_MISTAKES: Final = (
+    (f"{_ANY_DAY}$", "is a date: add a time and a zone, as in 2027-01-31T00:00:00Z"),
+    (
+        f"{_ANY_DAY}[Tt ][0-9]{{2}}:[0-9]{{2}}(:[0-9]{{2}}([.][0-9]+)?)?$",
+        "has no zone: add Z for UTC, or an offset, as in 2027-01-31T00:00:00Z or 2027-01-31T00:00:00+01:00",
+    ),
+    (f"{_ANY_DAY} +[0-9]", "needs a T and no space before the time, as in 2027-01-31T00:00:00Z"),
+    (f"{_ANY_DAY}t|z$", "needs T and Z in capitals, as in 2027-01-31T00:00:00Z"),
+    (
+        f"{_ANY_DAY}T[0-9]{{2}}:[0-9]{{2}}{_ANY_ZONE}$",
+        "has no seconds: add them, as in 2027-01-31T00:00:00Z",
+    ),
+    ("[+-][0-9]{4}$", "needs a colon in its offset (+01:00), or Z for UTC as in 2027-01-31T00:00:00Z"),
+    (
+        f"^[013-9][0-9]{{3}}-[0-9]{{2}}-[0-9]{{2}}T.*{_ANY_ZONE}$",
+        "must have a year from 2000 to 2999, as in 2027-01-31T00:00:00Z",
+    ),
+    (
+        f"^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}T[0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}([.][0-9]{{1,9}})?{_ANY_ZONE}$",
+        "has a part that is out of range (a minute has the seconds 00 to 59); write it as in 2027-01-31T00:00:00Z",
+    ),
+)
 
 _DURATION: Final = re.compile(DURATION_PATTERN)
 _OVERLAP: Final = re.compile(OVERLAP_PATTERN)
@@ -94,7 +121,7 @@ def parse_time(text: str) -> int:
 
     The years are 2000 to 2999, as in the CRDs. Raises `ValueError` for anything else.
     """
-    seconds, _ = _instant(text, earliest_year=2000, latest_year=2999)
+    seconds, _ = _instant_of_people(text)
     return seconds
 
 
@@ -104,7 +131,7 @@ def parse_time_ceil(text: str) -> int:
     For a "not before" bound, where cutting a fraction off would let a credential through that was minted too
     early.
     """
-    seconds, has_fraction = _instant(text, earliest_year=2000, latest_year=2999)
+    seconds, has_fraction = _instant_of_people(text)
     return seconds + 1 if has_fraction else seconds
 
 
@@ -139,6 +166,23 @@ def _seconds(text: str, shape: re.Pattern[str], least: int, advice: str) -> int:
     if not least <= seconds <= MAX_DURATION:
         raise ValueError(advice)
     return seconds
+
+
+def explain(text: str, mistakes: Iterable[tuple[str, str]], otherwise: str) -> str:
+    """Return the sentence of the first of *mistakes* (pairs of a pattern and a sentence) in *text*, else *otherwise*.
+
+    The end of a pattern is the very end of the text, as for the API server.
+    """
+    found = (sentence for pattern, sentence in mistakes if re.search(pattern.replace("$", r"\Z"), text))
+    return next(found, otherwise)
+
+
+def _instant_of_people(text: str) -> tuple[int, bool]:
+    try:
+        return _instant(text, earliest_year=2000, latest_year=2999)
+    except ValueError:
+        is_short = len(text) <= MAX_TIME_LENGTH
+        raise ValueError(explain(text, TIME_MISTAKES if is_short else (), TIME_ADVICE)) from None
 
 
 def _instant(text: str, *, earliest_year: int, latest_year: int) -> tuple[int, bool]:

@@ -6,7 +6,6 @@ from pydantic_core import ErrorDetails
 
 _SENTENCES: Final = {
     "missing": "is required",
-    "string_pattern_mismatch": "must match {pattern}",
     "string_too_short": "must have {min_length} characters or more",
     "string_too_long": "must have {max_length} characters or fewer",
     "too_short": "must have {min_length} entries or more",

@@ -25,7 +25,6 @@ _ORDER: Final = (
     "maximum",
     "minLength",
     "maxLength",
-    "pattern",
     "minItems",
     "maxItems",
     "x-kubernetes-list-type",
@@ -39,7 +38,7 @@ _ORDER: Final = (
     "items",
     "additionalProperties",
 )
-_RULE_ORDER: Final = ("rule", "message", "fieldPath", "reason")
+_RULE_ORDER: Final = ("rule", "message", "messageExpression", "fieldPath", "reason")
 
 
 class NotStructural(ValueError):

@@ -61,7 +61,10 @@ def find_fault(value: str, prefix: str) -> str | None:
     if len(value) > MAX_LENGTH:
         return f"is longer than {MAX_LENGTH} characters, which is more than the validator reads"
     if not _B64TOKEN.fullmatch(value):
-        return "holds characters that a bearer token cannot have (is there a line break at its end?)"
+        return (
+            "holds a character that a bearer token cannot have: allowed are letters, digits and - . _ ~ + /, "
+            "and = at its end (is there a line break at its end?)"
+        )
     if value.startswith(f"{prefix}_"):
         return "begins as our own tokens do, and those are never trusted from a Secret"
     if len(set(value)) < _MIN_DIFFERENT:

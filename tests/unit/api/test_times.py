@@ -1,12 +1,20 @@
 """Times: RFC 3339 in, whole Unix seconds out, and back."""
 
 import datetime as dt
+import itertools
+import re
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from servicetokens.api.values import format_time, parse_recorded_time, parse_time, parse_time_ceil
+from servicetokens.api.values import (
+    TIME_PATTERN,
+    format_time,
+    parse_recorded_time,
+    parse_time,
+    parse_time_ceil,
+)
 
 LAST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59Z
 
@@ -80,8 +88,49 @@ def test_no_time(text: str) -> None:
 def test_years_of_people(text: str) -> None:
     """People write years from 2000 to 2999, as the CRD says."""
     for parse in (parse_time, parse_time_ceil):
-        with pytest.raises(ValueError, match="RFC 3339"):
+        with pytest.raises(ValueError, match="must have a year from 2000 to 2999"):
             parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("2027-01-31", "is a date: add a time and a zone"),
+        ("2027-1-31", "is a date: add a time and a zone"),
+        ("2027-01-31T00:00:00", "has no zone: add Z for UTC, or an offset"),
+        ("2027-01-31 00:00", "has no zone: add Z for UTC, or an offset"),
+        ("2027-01-31 00:00:00Z", "needs a T and no space"),
+        ("2027-01-31t00:00:00Z", "needs T and Z in capitals"),
+        ("2027-01-31T00:00:00z", "needs T and Z in capitals"),
+        ("2027-01-31T00:00Z", "has no seconds: add them"),
+        ("2027-01-31T00:00+01:00", "has no seconds: add them"),
+        ("2027-01-31T00:00:00+0100", "needs a colon in its offset"),
+        ("1999-01-31T00:00:00Z", "must have a year from 2000 to 2999"),
+        ("2027-01-31T23:59:60Z", "a minute has the seconds 00 to 59"),
+        ("2027-02-29T00:00:00Z", "has a part that is out of range"),
+        ("2027-01-31T00:00:00+24:00", "has a part that is out of range"),
+        ("2027-01-31T00:00:00Z\n", "must be a moment in RFC 3339"),
+        ("tomorrow", "must be a moment in RFC 3339"),
+        ("2027-01-31" + "x" * 31, "must be a moment in RFC 3339"),
+    ],
+)
+def test_common_mistakes_in_times_are_named(text: str, words: str) -> None:
+    """The sentence says what is missing or wrong, and not only what a time is."""
+    with pytest.raises(ValueError, match=words):
+        parse_time(text)
+
+
+@pytest.mark.parametrize("year", [2000, 2024, 2025, 2100, 2400, 2996])
+def test_the_pattern_of_times_knows_the_calendar(year: int) -> None:
+    """The API server takes exactly the days that a year has."""
+    for month, day in itertools.product(range(14), range(33)):
+        text = f"{year}-{month:02}-{day:02}T00:00:00Z"
+        try:
+            dt.datetime(year, month, day, tzinfo=dt.UTC)
+        except ValueError:
+            assert not re.fullmatch(TIME_PATTERN, text), text
+        else:
+            assert re.fullmatch(TIME_PATTERN, text), text
 
 
 @pytest.mark.parametrize(
