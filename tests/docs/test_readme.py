@@ -1,4 +1,4 @@
-"""The README's session works, word for word, against a real API server, operator and validator."""
+"""The README: its session works, word for word, its YAML is accepted, and it stays short."""
 
 import re
 import subprocess
@@ -6,24 +6,46 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
+from common.walkthrough import agrees, walk
 from controlplane.waiting import patient
-from demo.screen import Screen
-from demo.stage import ROOT, Stage
+from demo.stage import ROOT
+from docs.conftest import Place
 
-SESSION = re.compile(r"## Apply, use, revoke\n.*?```sh\n(.*?)```", re.DOTALL)
-VERDICTS = re.compile(r"^\d{3}$", re.MULTILINE)
+README = ROOT / "README.md"
+MOST_LINKS = 15
 
 
-@pytest.mark.timeout(180)
-def test_the_session_in_the_readme(binaries: Path) -> None:
-    """Applied, the token is accepted; revoked, it is refused; restored, the very same one is accepted."""
-    session = SESSION.search((ROOT / "README.md").read_text())
-    assert session is not None
-    with Stage(Screen(), binaries) as stage:
-        stage.shell.export({"VALIDATOR": stage.forward_auth})
-        output = stage.shell.read(f"set -eu\n{session[1]}")
-    assert VERDICTS.findall(output) == ["200", "401", "200"]
+@pytest.mark.timeout(300)
+def test_the_session_in_the_readme(place: Place, tmp_path: Path) -> None:
+    """Applied, the token is in its Secret and accepted; revoked, it is rejected."""
+    place.begin(with_examples=False)
+    followed = walk(README, ROOT, place.environment(tmp_path))
+    assert [block.shown != "" for block, _ in followed] == [True, True]
+    assert [printed for block, printed in followed if not agrees(block.shown, printed)] == []
+
+
+def test_the_token_in_the_readme_is_accepted(place: Place) -> None:
+    """The API server takes the example as it is printed, which is not longer than eight lines."""
+    (example,) = re.findall(r"^```yaml\n(.*?)^```$", README.read_text(), re.MULTILINE | re.DOTALL)
+    assert len(example.splitlines()) <= 8
+    token = yaml.safe_load(example)
+    place.begin(with_examples=True)
+    place.world.client.request("DELETE", place.world.path("servicetokens", "team-a", "ci-prod"))
+    place.world.until(
+        lambda: (
+            place.world.client.request(
+                "POST", place.world.path("servicetokens", "team-a") + "?dryRun=All", token
+            ).ok
+        ),
+        "the example to be accepted",
+    )
+
+
+def test_the_readme_asks_for_few_decisions() -> None:
+    """At most fifteen links, so that what comes first is found."""
+    assert len(re.findall(r"\]\(", README.read_text())) <= MOST_LINKS
 
 
 @pytest.mark.timeout(300)

@@ -11,7 +11,7 @@ from typing import Final
 
 from common.helm import CHART
 from common.world import ROOT
-from pages import chart, events, fields, licences, metrics, olm, scanners
+from pages import chart, commands, events, fields, licences, limits, metrics, olm, picture, promises, scanners
 
 COPIED: Final = {
     "crds": ["crds/*.yaml"],
@@ -25,6 +25,9 @@ def wanted() -> Mapping[Path, str]:
         ROOT / "docs" / "reference" / "metrics.md": metrics.render(),
         events.PAGE: events.render(),
         licences.PAGE: licences.render(),
+        promises.PAGE: promises.render(),
+        limits.PAGE: limits.render(),
+        picture.PATH: picture.render(),
         chart.README: chart.render(),
         chart.PAGE: chart.page(),
         # Templates cannot read the chart's own values.yaml, and put its defaults where a value is null.
@@ -36,7 +39,7 @@ def wanted() -> Mapping[Path, str]:
         for pattern in patterns
         for path in sorted(ROOT.glob(pattern))
     }
-    return {**pages, **fields.pages(), **copies, **olm.render(), **scanners.render()}
+    return {**pages, **fields.pages(), **commands.pages(), **copies, **olm.render(), **scanners.render()}
 
 
 def main() -> None:
