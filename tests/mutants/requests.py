@@ -9,7 +9,9 @@ ORIGINAL: Final = "validator/original.py"
 EXT_AUTHZ: Final = "validator/ext_authz.py"
 HTTP: Final = "validator/http.py"
 _TARGETS: Final = ("tests/unit/validator/test_targets.py",)
+SHARES: Final = "validator/shares.py"
 _CONNECTIONS: Final = ("tests/unit/validator/test_http.py",)
+_SHARES: Final = ("tests/unit/validator/test_shares.py",)
 
 MUTANTS: Final = (
     Mutant(
@@ -91,17 +93,66 @@ MUTANTS: Final = (
     ),
     Mutant(
         "lets one peer take all connections",
-        "validator/listener.py",
-        "if self._by_peer[peer] >= self._max_of_peer:",
-        "if self._by_peer[peer] < 0:",
+        SHARES,
+        "if self._by_peer[who] >= self._most_of_peer:",
+        "if self._by_peer[who] < 0:",
         _CONNECTIONS,
     ),
     Mutant(
         "never forgets the connections of a peer",
-        "validator/listener.py",
-        "self._by_peer[peer] -= 1",
-        "self._by_peer[peer] -= 0",
+        SHARES,
+        "self._by_peer[who] -= 1",
+        "self._by_peer[who] -= 0",
         _CONNECTIONS,
+    ),
+    Mutant(
+        "counts a connection only after its TLS handshake",
+        "validator/listener.py",
+        "            if self._shares.take(peer, self.tick):\n",
+        "            if False:\n",
+        _SHARES,
+    ),
+    Mutant(
+        "lets a TLS handshake take as long as it likes",
+        "validator/listener.py",
+        "ssl_handshake_timeout=self._handshake_seconds,",
+        "ssl_handshake_timeout=3600,",
+        _SHARES,
+    ),
+    Mutant(
+        "counts a handshake that failed for ever",
+        "validator/listener.py",
+        "                self._arriving.remove(connection)\n                self._shares.give_back(peer)",
+        "                self._arriving.remove(connection)",
+        _SHARES,
+    ),
+    Mutant(
+        "waits for the goodbye of a client that is not served",
+        HTTP,
+        "self._state == _OVER or self._transport.get_write_buffer_size()",
+        "self._transport.get_write_buffer_size()",
+        _SHARES,
+    ),
+    Mutant(
+        "lets one peer take all connections by gRPC",
+        "validator/grpc_peers.py",
+        "copy.shutdown(socket.SHUT_RDWR)",
+        "pass",
+        _SHARES,
+    ),
+    Mutant(
+        "never forgets the connections by gRPC",
+        "validator/grpc_peers.py",
+        "self._shares.give_back(self._connected.pop(gone))",
+        "pass",
+        _SHARES,
+    ),
+    Mutant(
+        "waits for a gRPC client that says nothing",
+        "validator/ext_authz_grpc.py",
+        '    ("grpc.server_handshake_timeout_ms", round(HANDSHAKE_SECONDS * 1000)),\n',
+        "",
+        _SHARES,
     ),
     Mutant(
         "waits for chunks that were announced",

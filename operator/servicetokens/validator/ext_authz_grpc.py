@@ -34,8 +34,10 @@ from servicetokens.runtime.health import AddressInUse
 from servicetokens.runtime.settings import Address
 from servicetokens.validator.ext_authz import ODD_TARGET, TWO_TOKENS
 from servicetokens.validator.gate import REMOVED, Gate, Refusal, identity, read_roles
+from servicetokens.validator.grpc_peers import GrpcPeers
 from servicetokens.validator.original import Fault, read_request
 from servicetokens.validator.responses import Header
+from servicetokens.validator.shares import HANDSHAKE_SECONDS, PEER_SHARE, Shares
 
 _log = logs.get_logger(__name__)
 
@@ -51,10 +53,13 @@ _OPTIONS: Final = (
     ("grpc.max_metadata_size", 32 * 1024),
     # What Envoy opens on one connection; more is somebody else (the limit that Go's servers recommend).
     ("grpc.max_concurrent_streams", 100),
+    # From the first byte to HTTP/2 settings; two minutes otherwise.
+    ("grpc.server_handshake_timeout_ms", round(HANDSHAKE_SECONDS * 1000)),
     # A port in use must be an error, not shared.
     ("grpc.so_reuseport", 0),
 )
-_READINESS_PERIOD: Final = 1.0
+# grpc takes in some thousand connections meanwhile, which is less than the limit of all together.
+_SWEEP_SECONDS: Final = 0.5
 _CODES: Final[Mapping[HTTPStatus, int]] = {
     HTTPStatus.BAD_REQUEST: INVALID_ARGUMENT,
     HTTPStatus.UNAUTHORIZED: UNAUTHENTICATED,
@@ -119,19 +124,34 @@ class GrpcService:
     """The listener `extauthz-grpc`; see `servicetokens.validator.listeners.Service`."""
 
     protocol = "extauthz-grpc"
-    connections = 0
-    """grpc keeps them to itself."""
 
     def __init__(
-        self, address: Address, gate: Gate, *, ready: Callable[[], bool], max_connections: int
+        self,
+        address: Address,
+        gate: Gate,
+        *,
+        ready: Callable[[], bool],
+        max_connections: int,
+        peer_share: int = PEER_SHARE,
     ) -> None:
-        """Not listening yet. Connections beyond *max_connections* are closed by grpc."""
+        """Not listening yet.
+
+        Connections beyond *max_connections* are closed by grpc, and those of one client address beyond *peer_share*
+        percent of that many by us, up to half a second later.
+        """
         self._address = address
         self._checks = Checks(gate)
         self._ready = ready
         self._options = (*_OPTIONS, ("grpc.max_allowed_incoming_connections", max_connections))
+        self._shares = Shares(max_connections, peer_share)
+        self._peers = GrpcPeers(self._shares, address.port)
         self._health = health.aio.HealthServicer()
         self._server: Any = None
+
+    @property
+    def connections(self) -> int:
+        """See `Service`; as it was half a second ago at most."""
+        return self._shares.total
 
     async def start(self) -> None:
         """Listen. Raises `AddressInUse`."""
@@ -160,13 +180,18 @@ class GrpcService:
         return self._checks.answer(message)
 
     async def run(self) -> None:
-        """Tell those who watch our health. Envoy takes an endpoint out whose health is not `SERVING`."""
+        """Sweep the connections, and tell those who watch our health.
+
+        Envoy takes an endpoint out whose health is not `SERVING`.
+        """
+        loop = asyncio.get_running_loop()
         while True:
+            self._peers.sweep(int(loop.time()))
             serving = health_pb2.HealthCheckResponse.SERVING
             status = serving if self._ready() else health_pb2.HealthCheckResponse.NOT_SERVING
             for service in ("", SERVICE):
                 await self._health.set(service, status)
-            await asyncio.sleep(_READINESS_PERIOD)
+            await asyncio.sleep(_SWEEP_SECONDS)
 
 
 def _values(http: AttributeContext.HttpRequest, name: str) -> list[str]:

@@ -1,30 +1,34 @@
 """One listening address: takes connections in, sweeps the slow ones away every second, drains at the end."""
 
 import asyncio
+import socket
 import ssl
-from collections import Counter
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Final
 
+from servicetokens.authn.addresses import Address as PeerAddress
+from servicetokens.authn.addresses import parse_address
+from servicetokens.runtime import logs
 from servicetokens.runtime.clock import Clock
 from servicetokens.runtime.health import AddressInUse
 from servicetokens.runtime.settings import Address
 from servicetokens.runtime.sockets import open_sockets
-from servicetokens.validator.failures import bucket_of
 from servicetokens.validator.http import Connection
 from servicetokens.validator.request import Handler, HeaderSlots
 from servicetokens.validator.responses import date_line
+from servicetokens.validator.shares import HANDSHAKE_SECONDS, Shares
 from servicetokens.validator.tls import ClientNames
 
 # What the kernel queues during a burst, or while a page of objects is decoded.
 _BACKLOG: Final = 1024
-_HANDSHAKE_SECONDS: Final = 5.0
-# 2.5 KB each: the idle connections of a thousand proxies, in 25 MB.
-MAX_CONNECTIONS: Final = 10_000
-# Percent of them for one client address: proxies hold hundreds, and it takes four peers to leave no room for others.
-PEER_SHARE: Final = 25
+# For how long a client that was said goodbye to by TLS may take to answer.
+_GOODBYE_SECONDS: Final = 2.0
+# When no more files can be opened: until then others have been closed, perhaps.
+_PAUSE_SECONDS: Final = 1.0
 _SWEEP_SECONDS: Final = 1.0
+
+_log = logs.get_logger(__name__)
 
 
 class Listener:
@@ -36,9 +40,9 @@ class Listener:
         clock: Clock,
         *,
         report: Callable[[Exception], None],
-        max_connections: int = MAX_CONNECTIONS,
-        peer_share: int = PEER_SHARE,
+        shares: Shares | None = None,
         clients: ClientNames | None = None,
+        handshake_seconds: float = HANDSHAKE_SECONDS,
     ) -> None:
         """Not listening yet.
 
@@ -46,9 +50,10 @@ class Listener:
             handler: answers.
             clock: for the `Date` of answers.
             report: is told about defects of the handler.
-            max_connections: further ones are answered by 503 and closed.
-            peer_share: percent of *max_connections* that one client address (of IPv6, one /64) may hold; likewise.
+            shares: how many connections there may be. Further ones are answered by 503 and closed; by TLS they are
+                closed before the handshake, which costs more than everything else.
             clients: whose certificates are served; all, if left out.
+            handshake_seconds: for how long a TLS handshake may take.
         """
         self.handler = handler
         self.slots = HeaderSlots(handler.headers)
@@ -57,21 +62,26 @@ class Listener:
         self.draining = False
         self.report = report
         self._clock = clock
-        self._max_connections = max_connections
-        self._max_of_peer = max(1, max_connections * peer_share // 100)
+        self._shares = shares or Shares()
         self._clients = clients or ClientNames(())
+        self._handshake_seconds = handshake_seconds
         self._connections: set[Connection] = set()
-        self._by_peer: Counter[tuple[int, int]] = Counter()
+        self._port = 0
+        # Those that accept by TLS; those of the servers are theirs.
+        self._sockets: list[socket.socket] = []
         self._servers: list[asyncio.Server] = []
+        # Connections whose handshake is under way, which are counted already.
+        self._arriving: set[Connection] = set()
+        self._handshakes: set[asyncio.Task[None]] = set()
 
     def __len__(self) -> int:
-        """Return how many connections are open."""
-        return len(self._connections)
+        """Return how many connections are open, with those whose TLS handshake is under way."""
+        return self._shares.total
 
     @property
     def port(self) -> int:
         """The port that is listened on."""
-        return int(self._servers[0].sockets[0].getsockname()[1])
+        return self._port
 
     async def start(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> None:
         """Listen.
@@ -81,16 +91,16 @@ class Listener:
         """
         loop = asyncio.get_running_loop()
         try:
-            self._servers = [
-                await loop.create_server(
-                    lambda: Connection(self),
-                    sock=opened,
-                    ssl=tls,
-                    backlog=_BACKLOG,
-                    ssl_handshake_timeout=_HANDSHAKE_SECONDS if tls else None,
-                )
-                for opened in open_sockets(host, port)
-            ]
+            for opened in open_sockets(host, port):
+                self._port = int(opened.getsockname()[1])
+                if tls is None:
+                    server = await loop.create_server(lambda: Connection(self), sock=opened, backlog=_BACKLOG)
+                    self._servers.append(server)
+                else:
+                    # The event loop would count a connection only after its handshake.
+                    opened.listen(_BACKLOG)
+                    self._sockets.append(opened)
+                    loop.add_reader(opened, self._accept, opened, tls)
         except OSError as error:
             message = f"cannot listen on {Address(host, port)} ({error.strerror or error})"
             raise AddressInUse(message) from error
@@ -98,39 +108,33 @@ class Listener:
     async def drain(self, *, seconds: float) -> None:
         """Take no more connections, answer what is under way, and close everything within *seconds*."""
         self.draining = True
-        for server in self._servers:
-            server.close()
+        self._stop_listening()
         deadline = asyncio.get_running_loop().time() + seconds
-        while self._connections and asyncio.get_running_loop().time() < deadline:
+        while len(self) and asyncio.get_running_loop().time() < deadline:
             for connection in tuple(self._connections):
                 connection.close_if_idle()
             await asyncio.sleep(0.05)
+        for handshake in self._handshakes:
+            handshake.cancel()
         for connection in tuple(self._connections):
             connection.abort()
 
     def admit(self, connection: Connection, transport: asyncio.Transport) -> tuple[HTTPStatus, str] | None:
         """See `Server`."""
-        if len(self._connections) >= self._max_connections:
-            return HTTPStatus.SERVICE_UNAVAILABLE, "too many connections"
-        peer = bucket_of(connection.origin.peer)
-        if self._by_peer[peer] >= self._max_of_peer:
-            return HTTPStatus.SERVICE_UNAVAILABLE, "too many connections from this address"
+        if connection in self._arriving:
+            self._arriving.remove(connection)
+        elif objection := self._shares.take(connection.origin.peer, self.tick):
+            return HTTPStatus.SERVICE_UNAVAILABLE, objection
+        self._connections.add(connection)
         if not self._clients.admit(transport.get_extra_info("peercert")):
             return HTTPStatus.FORBIDDEN, "the client certificate is not one of those that are served here"
-        self._connections.add(connection)
-        self._by_peer[peer] += 1
         return None
 
     def dismiss(self, connection: Connection) -> None:
         """See `Server`."""
-        if connection not in self._connections:
-            return
-        self._connections.remove(connection)
-        peer = bucket_of(connection.origin.peer)
-        self._by_peer[peer] -= 1
-        if not self._by_peer[peer]:
-            # Otherwise it would grow with every address that ever came.
-            del self._by_peer[peer]
+        if connection in self._connections:
+            self._connections.remove(connection)
+            self._shares.give_back(connection.origin.peer)
 
     async def run(self) -> None:
         """Count the seconds and end what is overdue, for ever. One task for all, instead of a timer for each."""
@@ -140,3 +144,60 @@ class Listener:
             self.date = date_line(self._clock.now())
             for connection in [one for one in self._connections if one.deadline <= self.tick]:
                 connection.expire()
+
+    def _accept(self, opened: socket.socket, tls: ssl.SSLContext) -> None:
+        """Take in what has arrived at *opened*, and close at once what is beyond a share."""
+        loop = asyncio.get_running_loop()
+        for _ in range(_BACKLOG):
+            try:
+                accepted, address = opened.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                # Too many open files. What waits would be told of again immediately, and for ever.
+                _log.error("no connection can be accepted for a second", reason=error.strerror or str(error))
+                loop.remove_reader(opened)
+                loop.call_later(_PAUSE_SECONDS, self._accept_again, opened, tls)
+                return
+            peer = parse_address(address[0])
+            if self._shares.take(peer, self.tick):
+                accepted.close()
+                continue
+            accepted.setblocking(False)  # noqa: FBT003 - the argument has no name
+            handshake = loop.create_task(self._shake_hands(accepted, peer, tls), name="TLS handshake")
+            self._handshakes.add(handshake)
+            handshake.add_done_callback(self._handshakes.discard)
+
+    def _accept_again(self, opened: socket.socket, tls: ssl.SSLContext) -> None:
+        if not self.draining:
+            asyncio.get_running_loop().add_reader(opened, self._accept, opened, tls)
+
+    async def _shake_hands(
+        self, accepted: socket.socket, peer: PeerAddress | None, tls: ssl.SSLContext
+    ) -> None:
+        """Let a connection begin after its handshake; one that fails, or takes too long, is closed."""
+        connection = Connection(self)
+        self._arriving.add(connection)
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: connection,
+                accepted,
+                ssl=tls,
+                ssl_handshake_timeout=self._handshake_seconds,
+                ssl_shutdown_timeout=_GOODBYE_SECONDS,
+            )
+        except OSError:
+            # The client has gone, speaks no TLS, or has no certificate that is wanted: its own business.
+            return
+        finally:
+            if connection in self._arriving:
+                self._arriving.remove(connection)
+                self._shares.give_back(peer)
+
+    def _stop_listening(self) -> None:
+        for server in self._servers:
+            server.close()
+        for opened in self._sockets:
+            asyncio.get_running_loop().remove_reader(opened)
+            opened.close()
+        self._sockets.clear()

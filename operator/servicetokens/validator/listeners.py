@@ -20,9 +20,10 @@ from servicetokens.validator.failures import FailureLimit
 from servicetokens.validator.forward_auth import ForwardAuth
 from servicetokens.validator.gate import Gate
 from servicetokens.validator.introspection import Introspection
-from servicetokens.validator.listener import MAX_CONNECTIONS, Listener
+from servicetokens.validator.listener import Listener
 from servicetokens.validator.metrics import Tally
 from servicetokens.validator.request import Handler
+from servicetokens.validator.shares import MAX_CONNECTIONS, Shares
 from servicetokens.validator.tls import ClientNames, ListenerTls, ServerTls
 from servicetokens.validator.token_review import TokenReviewWebhook
 
@@ -121,8 +122,7 @@ class HttpService:
             handler,
             answering.clock,
             report=_report_defect,
-            max_connections=_connections_per_listener(),
-            peer_share=answering.peer_share,
+            shares=Shares(_connections_per_listener(), answering.peer_share),
             clients=clients,
         )
 
@@ -196,6 +196,7 @@ def _grpc_service(address: Address, answering: Answering) -> Service:
         answering.gate("extauthz-grpc"),
         ready=answering.ready,
         max_connections=_connections_per_listener(),
+        peer_share=answering.peer_share,
     )
 
 

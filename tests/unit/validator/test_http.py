@@ -14,6 +14,7 @@ from servicetokens.validator.http import IDLE_SECONDS, MAX_BODY, MAX_HEAD, REQUE
 from servicetokens.validator.listener import Listener
 from servicetokens.validator.request import FIRST_HEADER, Request
 from servicetokens.validator.responses import render
+from servicetokens.validator.shares import Shares
 
 HOST = b"Host: validator\r\n"
 
@@ -83,7 +84,7 @@ async def serving(*, reads_body: bool = False, max_connections: int = 100) -> As
     """Serve an echo."""
     handler = Echo(reads_body=reads_body)
     defects: list[Exception] = []
-    listener = Listener(handler, FakeClock(), report=defects.append, max_connections=max_connections)
+    listener = Listener(handler, FakeClock(), report=defects.append, shares=Shares(max_connections))
     await listener.start("127.0.0.1", 0)
     sweeping = asyncio.create_task(listener.run())
     try:
@@ -385,7 +386,7 @@ async def test_one_peer_cannot_take_all_connections() -> None:
         assert b"200 OK" in await served.ask(last(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n"))
         while len(served.listener) > 4:  # noqa: ASYNC110 - the listener has no event for it
             await asyncio.sleep(0.01)
-        assert served.listener._by_peer.total() == 4
+        assert len(served.listener) == 4
 
 
 async def test_draining_closes_idle_connections_and_lets_the_last_request_finish() -> None:

@@ -1,0 +1,182 @@
+"""Connections that one client address opens and does not use, at every listener; others are answered meanwhile."""
+
+import asyncio
+import contextlib
+import re
+import resource
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import grpc
+import pytest
+from envoy.service.auth.v3.external_auth_pb2 import CheckRequest, CheckResponse
+from google.rpc import code_pb2
+
+from common.stored import StoredToken
+from common.validating import RunningValidator, validator
+from common.world import World
+from controlplane.ports import LOOPBACK
+from controlplane.waiting import patient
+
+ELSEWHERE: Final = "127.0.0.2"
+# The first bytes of every HTTP/2 client (RFC 9113 section 3.4), and its settings, which are none.
+HELLO: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
+MORE: Final = 20
+
+
+@pytest.fixture(scope="module")
+def narrow(
+    world: World, token: StoredToken, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningValidator]:
+    """A validator that gives each client address one percent of the connections of a listener."""
+    with validator(world, tmp_path_factory.mktemp("narrow") / "log", "--peer-share=1") as running:
+        world.until(lambda: running.forward(token.text).status == 200, "the token to be known")
+        yield running
+        running.assert_sound()
+
+
+def share() -> int:
+    """As the validator divides its files: five listeners, 256 for itself, ten thousand for each listener at most."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return max(1, min(10_000, (min(hard, 50_256) - 256) // 5) // 100)
+
+
+class Crowd:
+    """Connections from one address, to one port."""
+
+    def __init__(self, port: int, hello: bytes = b"") -> None:
+        self._port = port
+        self._hello = hello
+        self._sockets: list[socket.socket] = []
+
+    async def open(self, count: int) -> None:
+        """Open more, and say hello on each."""
+        for _ in range(count):
+            opened = socket.socket()
+            self._sockets.append(opened)
+            opened.setblocking(False)
+            opened.bind((ELSEWHERE, 0))
+            loop = asyncio.get_running_loop()
+            await loop.sock_connect(opened, (LOOPBACK, self._port))
+            if self._hello:
+                with contextlib.suppress(ConnectionError):
+                    await loop.sock_sendall(opened, self._hello)
+
+    def closed(self) -> int:
+        """Return how many the server has closed."""
+        return sum(map(_is_closed, self._sockets))
+
+    def close(self) -> None:
+        """Close all."""
+        for opened in self._sockets:
+            opened.close()
+
+
+def _is_closed(opened: socket.socket) -> bool:
+    try:
+        while part := opened.recv(65536):
+            del part
+    except BlockingIOError:
+        return False
+    except ConnectionError:
+        return True
+    return True
+
+
+def _connections(running: RunningValidator, protocol: str) -> int:
+    """Return what /metrics says about the connections of a listener."""
+    name = rf'servicetokens_validator_connections{{protocol="{protocol}"}} (\d+)'
+    found = re.search(name, running.page("/metrics")[1])
+    assert found is not None
+    return int(found[1])
+
+
+def _open_files(running: RunningValidator) -> int:
+    """Return how many files and sockets the validator has open."""
+    return len(list(Path(f"/proc/{running.process.pid}/fd").iterdir()))
+
+
+@pytest.mark.parametrize(
+    ("listener", "protocol"),
+    [
+        ("forward_auth", "forwardauth"),
+        ("ext_authz", "extauthz-http"),
+        ("token_review", "tokenreview"),
+        ("introspection", "introspection"),
+    ],
+)
+async def test_connections_that_say_nothing_take_the_share_of_their_address(
+    narrow: RunningValidator, token: StoredToken, listener: str, protocol: str
+) -> None:
+    """Also where a TLS handshake is to come. What is beyond it is closed at once, and others are answered."""
+    counted = closed = 0
+    # They are ended after five seconds: a machine that stands still for as long makes another attempt necessary.
+    for _ in range(5):
+        crowd = Crowd(getattr(narrow.ports, listener))
+        try:
+            await crowd.open(share() + MORE)
+            counted, closed = _connections(narrow, protocol), crowd.closed()
+            good = [narrow.forward(token.text).status, narrow.authz(token.text).status]
+            good += [narrow.review(token.text).status, narrow.introspect("token=x").status]
+        finally:
+            crowd.close()
+        assert good == [200, 200, 200, 401]
+        assert counted <= share()
+        if (counted, closed) == (share(), MORE):
+            return
+    pytest.fail(f"{counted} are counted, and {closed} are closed")
+
+
+async def test_by_grpc_a_crowd_takes_the_share_of_its_address(
+    narrow: RunningValidator, token: StoredToken
+) -> None:
+    """What is beyond it is closed within a sweep, and others are answered."""
+    crowd = Crowd(narrow.ports.ext_authz_grpc, HELLO)
+    counted = closed = 0
+    request = CheckRequest()
+    request.attributes.request.http.headers["authorization"] = f"Bearer {token.text}"
+    request.attributes.request.http.path = "/"
+    try:
+        await crowd.open(share() + MORE)
+        async with grpc.aio.insecure_channel(f"{LOOPBACK}:{narrow.ports.ext_authz_grpc}") as channel:
+            check = channel.unary_unary(
+                "/envoy.service.auth.v3.Authorization/Check",
+                request_serializer=CheckRequest.SerializeToString,
+                response_deserializer=CheckResponse.FromString,
+            )
+            for _ in range(round(patient(300))):
+                answer = await check(request, timeout=patient(10))
+                assert answer.status.code == code_pb2.OK
+                counted, closed = _connections(narrow, "extauthz-grpc"), crowd.closed()
+                assert closed <= MORE
+                if (counted, closed) == (share() + 1, MORE):
+                    break
+                await asyncio.sleep(0.1)
+            assert (counted, closed) == (share() + 1, MORE)
+    finally:
+        crowd.close()
+    for _ in range(round(patient(300))):
+        if not _connections(narrow, "extauthz-grpc"):
+            return
+        await asyncio.sleep(0.1)
+    pytest.fail("connections that were closed are counted still")
+
+
+@pytest.mark.parametrize("listener", ["token_review", "introspection"])
+async def test_no_file_stays_open_after_what_was_no_handshake(
+    narrow: RunningValidator, listener: str
+) -> None:
+    """Bytes that are no TLS, a record that is begun, a connection that is reset: nothing is left of them."""
+    before = _open_files(narrow)
+    for hello in (b"GET / HTTP/1.1\r\n\r\n", bytes((22, 3, 1, 2, 0)), bytes(2000)):
+        crowd = Crowd(getattr(narrow.ports, listener), hello)
+        await crowd.open(share() // 2)
+        crowd.close()
+    for _ in range(round(patient(300))):
+        # A few may be connections to the API server.
+        if _open_files(narrow) <= before + 5:
+            return
+        await asyncio.sleep(0.1)
+    pytest.fail("files are open still")
