@@ -119,7 +119,7 @@ class HttpRule(RuledModel):
     )
 
 
-class ServiceRoleSpec(Model):
+class ServiceRoleSpec(RuledModel):
     """What a person writes."""
 
     description: Annotated[Text, Field(max_length=256), NOT_EMPTY] | None = Field(
@@ -166,7 +166,17 @@ class ServiceRoleSpec(Model):
         default=None,
         description=(
             "Which HTTP requests pass when a proxy asks about this role; a request has to fit one entry. "
-            "Every request when left out."
+            "Every request when left out; once there are entries, they can be changed, and not all be taken away."
+        ),
+    )
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "!has(oldSelf.http) || has(self.http)",
+            "cannot be taken away: left out, it lets every request pass; if you want that, write "
+            "`http: [{paths: ['/**']}]`",
+            path=".http",
+            reason="FieldValueForbidden",
         ),
     )
 

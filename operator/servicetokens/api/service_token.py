@@ -181,7 +181,8 @@ class ServiceTokenSpec(RuledModel):
             default=None,
             description=(
                 "Names of ServiceRoles, as in orders-reader, to have fewer than the account. Nothing is minted until "
-                "the account has all of them. All of the account's roles when left out."
+                "the account has all of them. All of the account's roles when left out; once listed, the list can "
+                "be changed, and not be taken away."
             ),
         )
     )
@@ -227,6 +228,13 @@ class ServiceTokenSpec(RuledModel):
     )
 
     RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "!has(oldSelf.roles) || has(self.roles)",
+            "cannot be taken away: left out, it means all of the account's roles; list the roles that the "
+            "token is to have",
+            path=".roles",
+            reason="FieldValueForbidden",
+        ),
         Rule(
             "has(self.expiresAfter) || has(self.expirationTime)",
             "has to say when the token ends, as in '90d', or 'never' (or set `expirationTime`)",

@@ -1,5 +1,6 @@
 """`config/policies/policies.yaml`: what passes, what is refused, what is warned of."""
 
+import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -209,6 +210,19 @@ def test_doubtful_lifetimes_are_accepted_with_a_warning(
     done = world.cluster.kubectl("create", "-f", "-", input=yaml.safe_dump(manifest))
     assert ("Warning" in done.stderr) == bool(words)
     assert words in done.stderr
+
+
+def test_taking_a_restriction_away_is_accepted_with_a_warning(world: World, namespace: str) -> None:
+    """Audiences and networks restrict; without the list there is no restriction, which is easily done in an editor."""
+    world.token(namespace, audiences=["orders"], allowedCIDRs=["10.0.0.0/8"])
+    patch = {"spec": {"audiences": None, "allowedCIDRs": None}}
+    done = world.cluster.kubectl(
+        *("patch", "svctok", "ci-prod", "-n", namespace, "--type=merge", f"--patch={json.dumps(patch)}")
+    )
+    assert "spec.audiences: with the list taken away, any service may accept this token" in done.stderr
+    assert "this token may be presented from anywhere" in done.stderr
+    done = world.cluster.kubectl("label", "svctok", "ci-prod", "-n", namespace, "team=a")
+    assert "Warning" not in done.stderr
 
 
 def test_a_token_written_by_hand_is_warned_of_and_a_label_is_not(world: World, namespace: str) -> None:
