@@ -1,32 +1,69 @@
 """Runs the tests against every mutant, in a copy of the package; prints who noticed it."""
 
 import argparse
+import contextlib
+import importlib
+import io
+import multiprocessing
 import os
-import re
 import shutil
-import subprocess
+import signal
 import sys
 import tempfile
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
+import pytest
+
+from controlplane.waiting import PATIENCE, measure_patience, patient
 from mutants.catalogue import MUTANTS
 from mutants.mutant import Mutant
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-# The quick ones first: pytest stops at the first failure.
-TESTS: Final = ("tests/unit/tokens", "tests/unit/lifecycle", "tests/property")
-_FAILED: Final = re.compile(r"^(?:FAILED|ERROR) (\S+)", re.MULTILINE)
+# One after the other: pytest stops at the first failure, and most mutants are noticed by the quick ones.
+STAGES: Final = (("tests/unit/tokens", "tests/unit/lifecycle"), ("tests/property",))
 # A run of all tests takes 20 s; a mutant may make a test loop.
 _SECONDS: Final = 240
 # One per core of a small machine.
 _AT_ONCE: Final = 2
+# What takes long to import and is none of ours: once, for all.
+_LIBRARIES: Final = ("hypothesis.stateful", "msgspec", "prometheus_client", "pydantic", "structlog", "yaml")
+_OUT_OF_TIME: Final = "none of them ended in time"
 
 
 class Inapplicable(ValueError):
     """The text that a mutant replaces is not there exactly once: the mutant has to be updated."""
+
+
+class _OutOfTime(KeyboardInterrupt):
+    """What pytest takes for the wish of a person to end."""
+
+
+class _First:
+    """A plugin of pytest: remembers the first failure."""
+
+    def __init__(self) -> None:
+        self.failed = ""
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Take note of a module that cannot be imported."""
+        if report.failed:
+            self.failed = self.failed or report.nodeid
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take note of a test."""
+        if report.failed:
+            self.failed = self.failed or report.nodeid
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A mutant, None for the package as it is, and the tests that are to notice it, stage by stage."""
+
+    mutant: Mutant | None
+    stages: Sequence[Sequence[str]]
 
 
 def apply(mutant: Mutant, package: Path) -> None:
@@ -44,39 +81,57 @@ def apply(mutant: Mutant, package: Path) -> None:
 
 
 def run_tests(source_root: Path, tests: Sequence[str]) -> str:
-    """Return the first of *tests* that fails with the package in *source_root*, or nothing when all pass."""
-    command = [
-        *(sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"),
+    """Return the first of *tests* that fails with the package in *source_root*, or nothing when all pass.
+
+    In a process of its own, which knows the libraries and nothing of ours yet.
+    """
+    first = _First()
+    arguments = [
+        *("-x", "-q", "-p", "no:cacheprovider", "-p", "no:randomly"),
+        # The libraries that were imported before have no assertions to explain.
+        *("-W", "ignore::pytest.PytestAssertRewriteWarning"),
         *("-o", f"pythonpath={source_root} tests", *tests),
     ]
-    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "HYPOTHESIS_PROFILE": "mutants"}
-    try:
-        ended = subprocess.run(
-            command,
-            cwd=ROOT,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return "none of them ended in time"
-    if ended.returncode == 0:
+    signal.signal(signal.SIGALRM, _run_out_of_time)
+    signal.alarm(round(patient(_SECONDS)))
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        status = pytest.main(arguments, plugins=[first])
+    signal.alarm(0)
+    if status == pytest.ExitCode.OK:
         return ""
-    failed = _FAILED.search(ended.stdout)
-    return failed[1] if failed else f"pytest itself (exit {ended.returncode})"
+    if status == pytest.ExitCode.INTERRUPTED and not first.failed:
+        return _OUT_OF_TIME
+    return first.failed or f"pytest itself (exit {int(status)})"
 
 
-def try_mutant(mutant: Mutant | None, tests: Sequence[str] = TESTS) -> str:
-    """Return who of *tests* noticed *mutant*; None is the package as it is."""
+def _run_out_of_time(*_signal: object) -> NoReturn:
+    raise _OutOfTime
+
+
+def try_stage(trial: Trial, number: int) -> str:
+    """Return who of that stage of *trial* noticed it."""
     with tempfile.TemporaryDirectory(prefix="servicetokens-mutant-") as directory:
         package = Path(directory) / "servicetokens"
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / "operator" / "servicetokens", package, ignore=ignored)
-        if mutant is not None:
-            apply(mutant, package)
-        return run_tests(Path(directory), tests)
+        if trial.mutant is not None:
+            apply(trial.mutant, package)
+        return run_tests(Path(directory), trial.stages[number])
+
+
+def try_all(trials: Sequence[Trial], at_once: int, tell: Callable[[Trial, str], None]) -> int:
+    """Try *trials*, tell of each who noticed it, and return how many nobody has noticed."""
+    survivors = 0
+    # A process knows only one package of that name: each trial has its own, forked from this one.
+    with multiprocessing.get_context("fork").Pool(at_once, maxtasksperchild=1) as pool:
+        under_way = [(trial, pool.apply_async(try_stage, (trial, 0))) for trial in trials]
+        for trial, result in under_way:
+            killer = result.get()
+            for number in range(1, len(trial.stages)):
+                killer = killer or pool.apply_async(try_stage, (trial, number)).get()
+            survivors += not killer
+            tell(trial, killer)
+    return survivors
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -84,26 +139,37 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="make mutants", description=__doc__)
     parser.add_argument("word", nargs="?", default="", help="only mutants whose sentence contains it")
     parser.add_argument("--tests", action="append", help="whom to ask, instead of all; may be given again")
+    parser.add_argument("--workers", type=int, default=_AT_ONCE, help="how many at the same time")
     given = parser.parse_args(arguments)
     chosen = [mutant for mutant in MUTANTS if given.word in mutant.says]
+    os.chdir(ROOT)
+    os.environ.setdefault(PATIENCE, f"{measure_patience(is_shared=True):.1f}")
+    os.environ |= {"PYTHONDONTWRITEBYTECODE": "1", "HYPOTHESIS_PROFILE": "mutants"}
+    sys.dont_write_bytecode = True
 
-    def asked(mutant: Mutant) -> tuple[str, ...]:
-        return tuple(given.tests or mutant.tests or TESTS)
+    def stages(mutant: Mutant) -> Sequence[Sequence[str]]:
+        tests = tuple(given.tests or mutant.tests)
+        return (tests,) if tests else STAGES
 
-    everybody = dict.fromkeys(test for mutant in chosen for test in asked(mutant))
-    if failed := try_mutant(None, tuple(everybody)):
-        print(f"the tests fail without any mutant: {failed}")
+    trials = [Trial(mutant, stages(mutant)) for mutant in chosen]
+    everybody = tuple(dict.fromkeys(test for trial in trials for stage in trial.stages for test in stage))
+
+    def tell(trial: Trial, killer: str) -> None:
+        says = trial.mutant.says if trial.mutant else "the package as it is"
+        print(f"{says:60} {killer or 'NOBODY NOTICED'}", flush=True)
+
+    def complain(_trial: Trial, killer: str) -> None:
+        if killer:
+            print(f"the tests fail without any mutant: {killer}")
+
+    if not try_all([Trial(None, (everybody,))], 1, complain):
         return 1
-    survivors = 0
-    with ThreadPoolExecutor(_AT_ONCE) as executor:
-        for mutant, killer in zip(
-            chosen, executor.map(lambda mutant: try_mutant(mutant, asked(mutant)), chosen), strict=True
-        ):
-            survivors += not killer
-            print(f"{mutant.says:60} {killer or 'NOBODY NOTICED'}", flush=True)
+    survivors = try_all(trials, given.workers, tell)
     print(f"{len(chosen) - survivors} of {len(chosen)} noticed")
     return 1 if survivors else 0
 
 
 if __name__ == "__main__":
+    for library in _LIBRARIES:
+        importlib.import_module(library)
     sys.exit(main(sys.argv[1:]))
