@@ -18,7 +18,7 @@ from servicetokens.validator import (
     forward_auth,
     http,
     introspection,
-    listener,
+    shares,
     usage,
 )
 
@@ -110,16 +110,17 @@ def _rates() -> Iterator[tuple[str, ...]]:
     )
     yield (
         "connections of a listener",
-        f"{listener.MAX_CONNECTIONS:,}, or a fifth of the open files allowed",
+        f"{shares.MAX_CONNECTIONS:,}, or a fifth of the open files allowed",
         "503",
         "the process's limit on open files",
     )
     yield (
         "connections of one client address",
-        f"{listener.PEER_SHARE} % of those",
-        "503",
+        f"{shares.PEER_SHARE} % of those",
+        "503; closed where TLS or gRPC is spoken",
         "`--peer-share`",
     )
+    yield "TLS handshake, or first words by gRPC", f"{shares.HANDSHAKE_SECONDS:g} s", "closed", "none"
     yield "age of the validator's data", "60 s", "503 for every request", "`--max-staleness`"
     yield "age of an introspection response", "60 s", "`exp` of the response", "`--introspection-max-age`"
     yield (
