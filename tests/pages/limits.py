@@ -33,6 +33,8 @@ What is bounded, and what happens beyond the bound. The values come from the sch
 that enforces them. Where a flag or value changes a limit, it is named.
 
 """
+# Durations and times are bounded by what they mean; how long they may be written is of no interest.
+_SPELLED: Final = (values.MAX_DURATION_LENGTH, values.MAX_TIME_LENGTH)
 _WORDS: Final = {
     "maxItems": "{} entries",
     "maxProperties": "{} keys",
@@ -148,12 +150,8 @@ def _fields(kind: Any) -> Iterator[tuple[str, ...]]:
     spec = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
     for path, schema in _below(spec, ""):
         words = [text.format(schema[word]) for word, text in _WORDS.items() if word in schema]
-        if words and schema.get("format") != "date-time" and not _is_duration(schema):
+        if words and schema.get("maxLength") not in _SPELLED:
             yield f"`{path}`", ", ".join(words)
-
-
-def _is_duration(schema: Mapping[str, Any]) -> bool:
-    return bool(schema.get("maxLength") == values.MAX_DURATION_LENGTH)
 
 
 def _below(schema: Mapping[str, Any], path: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
