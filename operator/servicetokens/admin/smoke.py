@@ -15,6 +15,7 @@ from servicetokens.api import names
 from servicetokens.kube import paths
 from servicetokens.kube.client import Api
 from servicetokens.kube.errors import Conflict, KubeError, NotConfigured, NotFound
+from servicetokens.kube.failures import in_words
 from servicetokens.kube.objects import ObjectStore
 from servicetokens.kube.secrets import SecretStore
 from servicetokens.runtime.clock import Clock, SystemClock
@@ -113,8 +114,8 @@ class SmokeTest:
                     answer.status == HTTPStatus.FORBIDDEN and scope
                 )
                 return _ACCEPTED if is_accepted else str(answer.status)
-        except (aiohttp.ClientError, TimeoutError) as error:
-            return f"no answer from {self._url} ({type(error).__name__}: {error})"
+        except (aiohttp.ClientError, OSError) as error:
+            return f"no answer from {self._url}: {in_words(error)}"
 
     async def _create(self, plural: str, kind: str, spec: dict[str, Any]) -> None:
         body = {"apiVersion": names.API_VERSION, "kind": kind, "metadata": {"name": self._name}, "spec": spec}

@@ -35,6 +35,7 @@ from servicetokens.kube import crds
 from servicetokens.kube.client import Api
 from servicetokens.kube.errors import ApiUnavailable, HistoryWentBack, KubeError, NotConfigured
 from servicetokens.kube.events import EventRecorder
+from servicetokens.kube.failures import in_words
 from servicetokens.kube.leases import LeaseStore
 from servicetokens.kube.objects import ObjectStore
 from servicetokens.kube.secrets import SecretStore
@@ -253,7 +254,7 @@ class Operator:
             raise
         except Exception as error:
             # kopf raises whatever failed, and most of it passes.
-            message = f"watching ended: {type(error).__name__}: {error}"
+            message = f"watching ended: {in_words(error, otherwise=repr(error))}"
             raise PartEnded(message) from error
         message = f"'{ended}' has ended"
         raise PartEnded(message)

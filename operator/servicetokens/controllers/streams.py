@@ -15,6 +15,7 @@ import kopf
 
 from servicetokens.api import names
 from servicetokens.kube import paths
+from servicetokens.kube.failures import in_words
 from servicetokens.runtime.readiness import Readiness
 from servicetokens.runtime.supervision import PartEnded
 
@@ -60,8 +61,7 @@ class Streams:
     ) -> None:
         if not isinstance(parameters.exception, asyncio.CancelledError):
             url = parameters.url
-            reason = f"{type(parameters.exception).__name__}: {parameters.exception}"
-            self._report(url.path, url.query.get("watch") == "true", reason)
+            self._report(url.path, url.query.get("watch") == "true", in_words(parameters.exception))
 
     def _report(self, path: str, is_watch: bool, reason: str) -> None:  # noqa: FBT001 - of this class only
         if is_watch and path in self._wanted:

@@ -23,8 +23,11 @@ _WORDS: Final[Mapping[type[BaseException], str]] = {
 }
 
 
-def in_words(error: BaseException) -> str:
-    """Return why a connection or a request failed, as the end of a sentence."""
+def in_words(error: BaseException, *, otherwise: str = _UNKNOWN) -> str:
+    """Return why a connection or a request failed, as the end of a sentence.
+
+    *otherwise* is said of an error that is none of a connection, such as one in our own code.
+    """
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         error = error.certificate_error
     elif isinstance(error, aiohttp.ClientConnectorError):
@@ -40,7 +43,9 @@ def in_words(error: BaseException) -> str:
     for kind, words in _WORDS.items():
         if isinstance(error, kind):
             return words
-    return _of_system(error) if isinstance(error, OSError) else _UNKNOWN
+    if isinstance(error, OSError):
+        return _of_system(error)
+    return _UNKNOWN if isinstance(error, aiohttp.ClientError) else otherwise
 
 
 def _of_system(error: OSError) -> str:

@@ -142,11 +142,7 @@ def describe_end(task: asyncio.Task[Any]) -> str:
     error = task.exception()
     if error is None:
         return "it returned"
-    return (
-        str(error)
-        if isinstance(error, PartEnded) or _is_sentence(error)
-        else f"{type(error).__name__}: {error}"
-    )
+    return str(error) if isinstance(error, PartEnded) or _is_sentence(error) else repr(error)
 
 
 def _is_sentence(error: BaseException) -> bool:

@@ -45,7 +45,7 @@ class Troubles:
 
     def failed(self, path: str, error: Exception) -> None:
         """See `Observer`."""
-        sentence = str(error) or type(error).__name__
+        sentence = str(error) or "the API server failed, and does not say why"
         if self._by_path.get(path) != sentence:
             if sentence not in self._by_path.values():
                 _log.warning("cannot follow the API server", path=path, reason=sentence)

@@ -12,7 +12,10 @@ from pathlib import Path
 import pytest
 
 from common.plugin import PROGRAMS, Plugin
+from common.validating import RunningValidator
 from common.world import World
+from controlplane.ports import LOOPBACK, free_ports
+from controlplane.waiting import patient
 
 ROOT = Path(__file__).resolve().parents[3]
 COMMANDS = sorted(
@@ -66,6 +69,27 @@ def test_every_command_and_exit_code_is_in_the_documentation() -> None:
     page = (ROOT / "docs" / "guides" / "kubectl.md").read_text()
     assert [one for one in COMMANDS if f"`{one}" not in page] == []
     assert [code for code in range(5) if f"| {code} |" not in page] == []
+
+
+def test_the_smoke_test_says_why_a_validator_does_not_answer(
+    world: World, namespace: str, running: RunningValidator, tmp_path: Path
+) -> None:
+    """In words: no name of a Python class, and no number of an error alone."""
+    url = f"http://{LOOPBACK}:{free_ports(1)[0]}/validate"
+    done = subprocess.run(
+        [
+            *(PROGRAMS / "servicetokens", "smoke-test", f"--kubeconfig={world.cluster.kubeconfig}"),
+            *(f"--namespace={namespace}", f"--ask={url}", f"--timeout={patient(15)}"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+    )
+    assert done.returncode == 1, done
+    assert "minted into the Secret" in done.stdout
+    assert f"no answer from {url}: Connection refused" in done.stderr
+    assert "Error" not in done.stderr
 
 
 def test_words_are_completed(plugin: Plugin, token: str) -> None:

@@ -1,10 +1,12 @@
 """Why a connection failed is told in words: no number alone, no name of a class."""
 
+import ast
 import asyncio
 import builtins
 import inspect
 import socket
 import ssl
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -15,6 +17,8 @@ from servicetokens.kube import failures
 from servicetokens.kube.access import Access
 from servicetokens.kube.client import Api
 from servicetokens.kube.errors import ApiUnavailable
+
+SOURCES = Path(failures.__file__).parents[1]
 
 
 class Fixed:
@@ -75,6 +79,22 @@ def test_no_error_is_told_by_its_class_or_its_number() -> None:
         told = failures.in_words(socket.gaierror(number, "Name or service not known"))
         assert "Unknown error" not in told
         assert "Unknown error" not in failures.in_words(OSError(number, "x"))
+
+
+def test_no_message_is_made_of_the_name_of_a_class() -> None:
+    """What goes wrong is told by `in_words`, or by `repr` where it is an error in our own code."""
+    found = [
+        f"{file.name}:{node.lineno}"
+        for file in SOURCES.rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Attribute)
+        and node.attr in {"__name__", "__qualname__"}
+        and isinstance(node.value, ast.Call)
+        and isinstance(node.value.func, ast.Name)
+        and node.value.func.id == "type"
+    ]
+    # The title of an error of pydantic, which `describe_errors` does not show.
+    assert [place for place in found if not place.startswith("meta.py:")] == []
 
 
 @pytest.mark.parametrize("login", ["ci:s3cret@", "ci@", ":s3cret@"])

@@ -50,7 +50,7 @@ async def defect() -> None:
 
 @pytest.mark.parametrize(
     ("failing", "words"),
-    [(cancelled, "it was cancelled"), (returned, "it returned"), (defect, "ValueError: a defect")],
+    [(cancelled, "it was cancelled"), (returned, "it returned"), (defect, "ValueError('a defect')")],
 )
 @pytest.mark.parametrize("essential", [True, False])
 async def test_a_part_that_ends_is_named_and_comes_back(
