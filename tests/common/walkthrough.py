@@ -6,12 +6,19 @@ A page is written by these rules:
 - A block ```` ```text ```` right below it is what is printed then, where `…` stands for anything.
 - A page that needs another beginning says below its title which test follows it, section by section (`Runbook`):
   `<!-- followed by tests/integration/moving/test_guides.py::test_moving_out_as_the_page_says -->`.
+- A page that shows what a terminal shows says below its title how wide that is: everything on it is typed there, and
+  nothing that is printed is wider: `<!-- typed on a terminal of 80 columns -->`.
 - What cannot be typed here (a container engine, a node) says which test does it instead, in a line above the block:
   `<!-- tested by tests/docs/test_readme.py::test_the_demo_ends_by_itself -->`.
 """
 
+import os
+import pty
 import re
+import select
 import subprocess
+import termios
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +37,11 @@ _BLOCK: Final = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 _FOLLOWED: Final = re.compile(r"^<!-- followed by (\S+) -->$", re.MULTILINE)
+_TERMINAL: Final = re.compile(r"^<!-- typed on a terminal of (\d+) columns -->$", re.MULTILINE)
+# What a line of progress is taken away with, before the line that stays is printed.
+_LINE_ERASED: Final = "\r\x1b[K"
 _ANY_SHELL: Final = re.compile(r"^[ >]*```\s*(?:sh|bash|shell|console)\b", re.MULTILINE)
+_SHELL: Final = ("bash", "-euo", "pipefail", "-c")
 _END_OF_BLOCK: Final = "--- the end of a block ---"
 _ANYTHING: Final = "…"
 _LINES: Final = "(?:[^\n]*\n)*"
@@ -91,20 +102,69 @@ def walk(page: Path, directory: Path, environment: Mapping[str, str]) -> list[tu
     """Type what *page* says, and return its blocks with what was printed."""
     typed = [block for block in blocks(page.read_text()) if not block.elsewhere]
     script = "".join(f"{block.typed}echo '{_END_OF_BLOCK}'\n" for block in typed)
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", script],
-        cwd=directory,
-        env=dict(environment),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=patient(_SECONDS),
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
-    printed = done.stdout.split(f"{_END_OF_BLOCK}\n")[:-1]
+    columns = columns_of(page)
+    if columns:
+        code, output = _on_terminal(script, columns, directory, environment)
+    else:
+        done = subprocess.run(
+            [*_SHELL, script],
+            cwd=directory,
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=patient(_SECONDS),
+            check=False,
+        )
+        code, output = done.returncode, done.stdout
+    assert code == 0, output
+    printed = output.split(f"{_END_OF_BLOCK}\n")[:-1]
     return list(zip(typed, printed, strict=True))
+
+
+def columns_of(page: Path) -> int:
+    """Return how wide the terminal is that *page* is typed on; 0 is no terminal."""
+    match = _TERMINAL.search(page.read_text())
+    return int(match[1]) if match else 0
+
+
+def _on_terminal(
+    script: str, columns: int, directory: Path, environment: Mapping[str, str]
+) -> tuple[int, str]:
+    """Run *script* where its output is a terminal; return its exit code, and what is to be seen at the end."""
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, columns))
+    with subprocess.Popen(
+        [*_SHELL, script],
+        cwd=directory,
+        env={**environment, "TERM": "xterm", "NO_COLOR": "1"},
+        stdin=subprocess.DEVNULL,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    ) as process:
+        os.close(theirs)
+        try:
+            output = _read_until(ours, time.monotonic() + patient(_SECONDS))
+            code = process.wait(patient(_SECONDS))
+        finally:
+            os.close(ours)
+            process.kill()
+    lines = output.decode().replace("\r\n", "\n").split("\n")
+    return code, "\n".join(line.rpartition(_LINE_ERASED)[2] for line in lines)
+
+
+def _read_until(terminal: int, deadline: float) -> bytes:
+    """Read what is written to a terminal until nobody has it open any more, or until *deadline*."""
+    found = b""
+    while select.select([terminal], [], [], max(0, deadline - time.monotonic()))[0]:
+        try:
+            found += os.read(terminal, 65536)
+        except OSError:
+            # The last one who could write has ended.
+            break
+    return found
 
 
 def agrees(shown: str, printed: str) -> bool:

@@ -1,11 +1,12 @@
 """Every command on a page works, in the order in which it stands there, and prints what the page shows."""
 
+import os
 import re
 from pathlib import Path
 
 import pytest
 
-from common.walkthrough import DOCS, Block, agrees, blocks, followed_by, is_written, pages, walk
+from common.walkthrough import DOCS, Block, agrees, blocks, columns_of, followed_by, is_written, pages, walk
 from docs.conftest import Place
 
 # The reader of this page makes by hand what the other pages find there.
@@ -53,6 +54,29 @@ def test_a_block_that_nobody_would_type_is_noticed(block: str) -> None:
     """An indented one, or one in another language's name, would be left out in silence."""
     with pytest.raises(ValueError, match="begins in another way"):
         blocks(block)
+
+
+def test_a_page_may_be_typed_on_a_terminal(tmp_path: Path) -> None:
+    """As wide as the page says; lines of progress that were erased are not part of what is seen."""
+    page = tmp_path / "page.md"
+    page.write_text(
+        "<!-- typed on a terminal of 72 columns -->\n\n```sh\nstty size <&1\n```\n\n"
+        "```sh\nprintf '1/2\\r\\033[Kdone\\n'\n```\n"
+    )
+    followed = walk(page, tmp_path, {"PATH": os.environ["PATH"]})
+    assert [printed for _, printed in followed] == ["24 72\n", "done\n"]
+
+
+def test_the_session_shows_the_commands_of_the_plugin_on_a_terminal() -> None:
+    """Ten of them, each with its answer, at 80 columns."""
+    page = DOCS / "guides" / "kubectl.md"
+    shown = [
+        match[1]
+        for block in blocks(page.read_text())
+        if block.shown and (match := re.search(r"kubectl servicetoken (\w+)", block.typed))
+    ]
+    assert columns_of(page) == 80
+    assert len(set(shown)) == 10
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from servicetokens.runtime.terminal import escape_controls
 _PADDING: Final = 3
 _NARROWEST: Final = 3
 # Less room than this for a sentence is worse than a line that the terminal breaks.
-_LEAST_WRAPPED: Final = 24
+_LEAST_WRAPPED: Final = 20
 # A paragraph that goes on in the next line, not a word of its own.
 _FOLDED: Final = "MESSAGE"
 _STYLES: Final[Mapping[str, str]] = {
