@@ -213,8 +213,7 @@ mutants: $(INSTALLED) ## Break the lifecycle by hand in known ways; the tests mu
 # ---------------------------------------------------------------------------------------------------- showing it
 
 .PHONY: demo
-demo: $(INSTALLED) ## The whole story on a real API server; waits for Ctrl-C (ARGS=--once: ends by itself)
-	@$(PROVISION) control-plane
+demo: $(INSTALLED) ## The life of a token on a real API server; waits for Ctrl-C (ARGS=--once: ends automatically)
 	@$(RUN) -m demo $(ARGS)
 
 .PHONY: bench

@@ -12,13 +12,26 @@ from typing import TextIO
 
 TICK_SECONDS = 1.0
 PLAIN_SECONDS = 30.0  # a log that is silent for longer looks dead
+_LEAST_SHARE = 0.05  # of the packages: before, downloads and the first large package decide
+
+
+def estimate_left(elapsed: float, done: int, expected: int) -> int | None:
+    """Return the seconds until *expected* packages are compiled, at the rate of those that are *done*.
+
+    None when nothing is expected, when too few are done to say, and when there are more than expected.
+    """
+    if done < max(1, expected * _LEAST_SHARE) or done > expected:
+        return None
+    return round(elapsed / done * (expected - done))
 
 
 class Step:
     """What is being built: how long already, how much so far, and what go said last."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, expected: int = 0) -> None:
+        """Begin; *expected* packages are compiled when nothing is cached, 0 where that is unknown."""
         self.name = name
+        self._expected = expected
         self._begin = time.monotonic()
         self._packages = 0
         self._last = ""
@@ -36,7 +49,15 @@ class Step:
 
     def describe(self) -> str:
         """One line without its end."""
-        return f"  {self.name}  {self.seconds} s  {self._packages} packages compiled  {self._last}"
+        left = self.seconds_left
+        estimate = "" if left is None else f"  about {left} s left"
+        return f"  {self.name}  {self.seconds} s  {self._packages} packages compiled{estimate}  {self._last}"
+
+    @property
+    def seconds_left(self) -> int | None:
+        """Estimate from the packages so far; None where that would be a guess."""
+        elapsed = time.monotonic() - self._begin
+        return estimate_left(elapsed, self._packages, self._expected)
 
 
 class Progress:
@@ -52,9 +73,9 @@ class Progress:
         self._stream.flush()
 
     @contextlib.contextmanager
-    def step(self, name: str) -> Iterator[Step]:
+    def step(self, name: str, expected: int = 0) -> Iterator[Step]:
         """Show the time passing during one step, and how long it took when it went well."""
-        step = Step(name)
+        step = Step(name, expected)
         if not self._terminal:
             self.say(f"  {name} ...")
         done = threading.Event()

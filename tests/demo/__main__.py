@@ -3,18 +3,31 @@
 import argparse
 import signal
 import sys
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from controlplane import build
 from controlplane.kubectl import KubectlFailed
 from controlplane.processes import ProcessFailed
+from demo.binaries import find_or_build
+from demo.foreground import foreground
 from demo.screen import Screen, StepFailed
 from demo.stage import Stage
 from demo.story import Story
 
-# What a shell expects of a program that was ended by Ctrl-C.
-EXIT_INTERRUPTED = 130
-FAILURES = (build.ControlPlaneMissing, StepFailed, ProcessFailed, KubectlFailed, TimeoutError, OSError)
+# What a shell expects of a program that was ended by SIGTERM. Ctrl-C is how a user ends the demo, and is no failure.
+EXIT_TERMINATED: Final = 143
+FAILURES: Final = (
+    build.ControlPlaneMissing,
+    StepFailed,
+    ProcessFailed,
+    KubectlFailed,
+    TimeoutError,
+    OSError,
+)
+
+
+class Terminated(BaseException):
+    """SIGTERM has come: clean up as after Ctrl-C."""
 
 
 def main() -> int:
@@ -26,37 +39,35 @@ def main() -> int:
         "--once", action="store_true", help="end after the last step instead of waiting for Ctrl-C"
     )
     arguments = parser.parse_args()
-    # Ended by a service manager or by `timeout`, it must clean up as after Ctrl-C.
-    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGTERM, _terminate)
     screen = Screen()
     try:
-        screen.headline(
-            "servicetokens: from YAML to an accepted, revoked, restored, rotated and expired token"
-        )
-        with Stage(screen, build.find()) as stage:
-            Story(screen, stage.shell, stage).tell()
-            if not arguments.once:
-                stage.show_addresses()
-                screen.headline("Ctrl-C ends it all.")
-                _wait_for_ctrl_c()
+        with foreground():
+            _tell(screen, once=arguments.once)
     except FAILURES as error:
         screen.failure(str(error))
         return 1
     except KeyboardInterrupt:
-        return EXIT_INTERRUPTED
-    screen.headline("Done: every line marked ✓ was checked.")
+        screen.headline("Stopped.")
+        return 0
+    except Terminated:
+        return EXIT_TERMINATED
     return 0
 
 
-def _wait_for_ctrl_c() -> None:
-    try:
-        signal.pause()
-    except KeyboardInterrupt:
-        return
+def _tell(screen: Screen, *, once: bool) -> None:
+    screen.headline("servicetokens: from YAML to an accepted, revoked, restored, rotated and expired token")
+    screen.note("About one minute. Each line marked ✓ is checked, not only printed.")
+    with Stage(screen, find_or_build(screen)) as stage:
+        Story(screen, stage.shell, stage).tell()
+        screen.headline("Done: every line marked ✓ was checked.")
+        if not once:
+            stage.show_addresses()
+            signal.pause()
 
 
-def _interrupt(_signal: int, _frame: object) -> NoReturn:
-    raise KeyboardInterrupt
+def _terminate(_signal: int, _frame: object) -> NoReturn:
+    raise Terminated
 
 
 if __name__ == "__main__":

@@ -2,16 +2,18 @@
 
 import contextlib
 import http.client
+import shlex
 import sys
 import time
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from controlplane.cluster import AuthenticationWebhook, Cluster, Options
+from controlplane.cluster import START_SECONDS, AuthenticationWebhook, Cluster, Options
 from controlplane.ports import LOOPBACK, free_ports
 from controlplane.processes import Process, ProcessFailed
 from controlplane.waiting import wait_until
+from demo.binaries import Binaries
 from demo.screen import Screen
 from demo.shell import Shell
 
@@ -26,9 +28,10 @@ READY_SECONDS: Final = 30
 class Stage:
     """Starts everything in the order of a real installation, and ends everything, however the demo ends."""
 
-    def __init__(self, screen: Screen, kubernetes: Path) -> None:
+    def __init__(self, screen: Screen, binaries: Binaries) -> None:
         self._screen = screen
-        self._kubernetes = kubernetes
+        self._binaries = binaries
+        self._kubernetes = binaries.directory
         self._exit = contextlib.ExitStack()
         self._ours: list[tuple[Process, str]] = []
         review, forward_auth, operator_health, validator_health = free_ports(4)
@@ -36,7 +39,7 @@ class Stage:
         self.forward_auth = f"{LOOPBACK}:{forward_auth}"
         self.operator_health = f"{LOOPBACK}:{operator_health}"
         self.validator_health = f"{LOOPBACK}:{validator_health}"
-        self.shell = Shell(screen, root=ROOT, path=(kubernetes, BINARIES))
+        self.shell = Shell(screen, root=ROOT, path=(self._kubernetes, BINARIES))
 
     def __enter__(self) -> Self:
         try:
@@ -54,20 +57,35 @@ class Stage:
         self._exit.close()
 
     def show_addresses(self) -> None:
-        """Print where everything is, for whoever wants to go on by hand."""
-        self._screen.headline("Everything is still running:")
-        self._screen.address("kubeconfig", f"export KUBECONFIG={self._cluster.kubeconfig}")
-        self._screen.address("kubectl", str(self._kubernetes / "kubectl"))
+        """Print where everything is; the last lines are to be pasted into a second terminal."""
+        self._screen.headline("Everything is still running. Ctrl-C here stops it.")
         self._screen.address("kube-apiserver", self._cluster.url)
         self._screen.address("forward-auth", f"http://{self.forward_auth}/validate")
         self._screen.address("token review", f"https://{self.token_review}/authenticate")
-        self._screen.address("operator health", f"http://{self.operator_health}/readyz (/livez, /metrics)")
-        self._screen.address("validator health", f"http://{self.validator_health}/readyz (/livez, /metrics)")
         self._screen.address("logs", str(self._cluster.directory))
+        self._screen.headline(
+            "To go on by hand (docs/get-started/tutorial.md), paste into a second terminal:"
+        )
+        for line in self.exports():
+            self._screen.line(line)
+
+    def exports(self) -> list[str]:
+        """Return the lines that make a second terminal one in which the pages' commands work."""
+        variables = {
+            "PATH": f"{BINARIES}:{self._kubernetes}:$PATH",
+            "OPERATOR_HEALTH": self.operator_health,
+            "VALIDATOR_HEALTH": self.validator_health,
+            "KUBECONFIG": str(self._cluster.kubeconfig),
+            "VALIDATOR": self.forward_auth,
+        }
+        return [f'export {name}="{value}"' for name, value in variables.items()]
 
     def _start_control_plane(self) -> None:
-        self._screen.step("A Kubernetes control plane: etcd, kube-apiserver, kube-controller-manager")
-        self._cluster = Cluster(binaries=self._kubernetes)
+        self._screen.step(
+            "Start a Kubernetes control plane: etcd and kube-apiserver",
+            "the API server is a real one, with our webhook configured",
+        )
+        self._cluster = Cluster(binaries=self._kubernetes, has_controllers=self._binaries.has_controllers)
         self._exit.callback(self._cluster.stop)
         authority = self._cluster.files.authority
         self._certificate = authority.server("validator")
@@ -78,7 +96,8 @@ class Stage:
             )
         )
         start = time.monotonic()
-        self._cluster.start()
+        with self._screen.waiting("the API server to be ready", START_SECONDS):
+            self._cluster.start()
         # kubectl's cache of kinds goes away with the cluster; that of the user's own clusters is left alone.
         cache = self._cluster.directory / "kubectl-cache"
         self.shell.export(
@@ -95,15 +114,17 @@ class Stage:
         )
 
     def _install(self) -> None:
-        self._screen.step("The three kinds")
+        self._screen.step("Install the three kinds", "the API server accepts the CRDs and serves them")
         self.shell.run("servicetokens crds | kubectl apply --server-side -f -")
         self.shell.run("servicetokens crds | kubectl wait --for=condition=Established --timeout=20s -f -")
         self.shell.run("kubectl api-resources --api-group=servicetokens.dev")
-        # It looks for new kinds every 30 s only; whoever goes on by hand wants garbage collected at once.
-        self._cluster.restart_controllers()
+        self._screen.prove(True, "all three are established")
+        if self._binaries.has_controllers:
+            # It looks for new kinds every 30 s only; whoever goes on by hand wants garbage collected immediately.
+            self._cluster.restart_controllers()
 
     def _start_ours(self) -> None:
-        self._screen.step("The operator and a validator")
+        self._screen.step("Start the operator and a validator", "both become ready")
         self.shell.run(f"kubectl create namespace {NAMESPACE}")
         start = time.monotonic()
         self._run("operator", self.operator_health)
@@ -117,13 +138,14 @@ class Stage:
             *("--tls-key-file", str(self._certificate.key)),
         )
         for process, health in self._ours:
-            self._wait_until_ready(process, health)
+            with self._screen.waiting(f"the {process.name} to be ready", READY_SECONDS):
+                self._wait_until_ready(process, health)
         self._screen.prove(True, f"both ready after {time.monotonic() - start:.1f} s")
 
     def _run(self, name: str, health: str, *flags: str) -> None:
         arguments = [name, "--kubeconfig", str(self._cluster.kubeconfig), "--namespace", NAMESPACE]
         arguments += [*flags, "--health-address", health]
-        self._screen.command(f"servicetokens {' '.join(arguments)} &")
+        self._screen.command(f"servicetokens {shlex.join(arguments)} &")
         process = Process(
             name, [BINARIES / "servicetokens", *arguments], log=self._cluster.directory / f"{name}.log"
         )

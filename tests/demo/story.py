@@ -44,7 +44,9 @@ class Story:
 
     def apply(self) -> None:
         """What a user writes."""
-        self._screen.step("Two roles, an account and a token, from YAML")
+        self._screen.step(
+            "Apply two roles, an account and a token, from YAML", "the operator makes the token Ready"
+        )
         self._shell.run("kubectl apply -f examples/")
         self._shell.run(f"kubectl -n {NAMESPACE} wait --for=condition=Ready --timeout=20s svctok/ci-prod")
         table = self._shell.run(f"kubectl -n {NAMESPACE} get svctok,svcacct")
@@ -52,9 +54,11 @@ class Story:
 
     def mint(self) -> str:
         """Where the token is."""
-        self._screen.step("The operator has minted it into a Secret")
+        self._screen.step(
+            "Look where the token is", "only the Secret has it; status has its public id and a keyed hash"
+        )
         self._shell.run(f"kubectl -n {NAMESPACE} get secret ci-prod --show-labels")
-        self._screen.note("its value, shown up to the public id; the rest is secret")
+        self._screen.note("Its value, shown up to the public id; the rest is secret.")
         token = self._shell.run(_value_of("ci-prod"))
         public_id = parse(token, "svt").id
         status = self._shell.run(
@@ -68,26 +72,32 @@ class Story:
 
     def accept(self, token: str) -> None:
         """Forward-auth, the good case."""
-        self._screen.step("A reverse proxy asks the validator (forward-auth): may this request pass?")
+        self._screen.step(
+            "Ask the validator as a reverse proxy does (forward-auth)",
+            "the request may pass, and the service learns who is calling",
+        )
         verdict = self._proxy.show(token)
         self._screen.prove(
             verdict.status == 200
             and verdict.header("X-ServiceToken-Account") == "ci"
             and verdict.header("X-ServiceToken-Roles") == "orders-reader",
-            "200: it passes, and the service behind the proxy is told who calls, with which roles",
+            "200: it passes, with the account and its roles in headers",
         )
 
     def refuse_what_the_role_does_not_allow(self, token: str) -> None:
         """Forward-auth, a method that the role's http rules do not name."""
-        self._screen.step("The role orders-reader allows GET and HEAD")
+        self._screen.step("Ask about a DELETE", "a role that allows GET and HEAD authorizes nothing else")
         verdict = self._proxy.show(token, method="DELETE")
         self._screen.prove(
-            verdict.status == 403, "403: the token is good, the request is not among what its role may do"
+            verdict.status == 403, "403: the token is valid, and its role does not authorize the request"
         )
 
     def authenticate_to_kubernetes(self, token: str) -> None:
         """TokenReview, through kube-apiserver's authentication webhook."""
-        self._screen.step("kube-apiserver asks the same validator (authentication webhook)")
+        self._screen.step(
+            "Use the token with kubectl (authentication webhook)",
+            "kube-apiserver accepts it, and the account is a user of the cluster",
+        )
         identity = self._shell.run(WHO_AM_I)
         self._screen.prove(
             f"servicetoken:{NAMESPACE}:ci" in identity and token not in identity,
@@ -96,46 +106,46 @@ class Story:
 
     def revoke(self, token: str) -> None:
         """One field, and who notices when."""
-        self._screen.step("Revoke")
+        self._screen.step(
+            "Revoke the token", "every validator rejects it within moments, and `Enforced` says so"
+        )
         self._patch({"state": "Revoked", "revocationReason": "KeyCompromise"})
         took = self._proxy.milliseconds_until(401, token)
         verdict = self._proxy.show(token)
-        self._screen.prove(verdict.status == 401, f"401: refused {_about(took)} after kubectl had its answer")
+        self._screen.prove(verdict.status == 401, f"401: rejected {_about(took)} after kubectl returned")
         proven = self._shell.run(
             f"kubectl -n {NAMESPACE} wait --for=condition=Enforced --timeout=20s svctok/ci-prod"
         )
-        self._screen.prove("condition met" in proven, "proven: every validator there is has said so")
+        self._screen.prove("condition met" in proven, "Enforced: every validator has confirmed it")
         self._shell.run(f"kubectl -n {NAMESPACE} get svctok ci-prod")
-        self._screen.note(f"kube-apiserver itself may remember an acceptance for up to {API_SERVER_CACHE} s")
-        wait_until(
-            lambda: not self._shell.succeeds(WHO_AM_I),
-            what="kubectl to be refused",
-            timeout=2 * API_SERVER_CACHE,
-        )
+        self._screen.note(f"kube-apiserver caches an accepted token for up to {API_SERVER_CACHE} s")
+        with self._screen.waiting("kube-apiserver to reject it, too", 2 * API_SERVER_CACHE):
+            wait_until(
+                lambda: not self._shell.succeeds(WHO_AM_I),
+                what="kubectl to be rejected",
+                timeout=2 * API_SERVER_CACHE,
+            )
         answer = self._shell.run(WHO_AM_I, fails=True)
-        self._screen.prove("nauthorized" in answer or "logged in" in answer, "kubectl is refused, too")
+        self._screen.prove("nauthorized" in answer or "logged in" in answer, "kubectl is rejected, too")
 
     def restore(self, token: str) -> None:
         """The same field back."""
-        self._screen.step("Restore: the very same token is good again")
+        self._screen.step("Restore the token", "the same value is valid again")
         self._patch({"state": None, "revocationReason": None})
         took = self._proxy.milliseconds_until(200, token)
         verdict = self._proxy.show(token)
-        self._screen.prove(
-            verdict.status == 200, f"200: accepted {_about(took)} after kubectl had its answer"
-        )
+        self._screen.prove(verdict.status == 200, f"200: accepted {_about(took)} after kubectl returned")
 
     def rotate(self, token: str) -> None:
         """A changed rotation.id."""
         self._screen.step(
-            "Rotate now: a changed rotation.id mints a new credential, the old one keeps working for a while"
+            "Rotate now, by changing rotation.id", "old and new credential are both valid during the overlap"
         )
         self._patch({"rotation": {"id": "after-the-incident", "overlap": "1h"}})
         self._shell.run(
             f"kubectl -n {NAMESPACE} wait --timeout=20s svctok/ci-prod"
             " --for=jsonpath='{.status.rotationID}'=after-the-incident"
         )
-        # Status is written first, the Secret a moment later.
         wait_until(
             lambda: self._shell.read(_value_of("ci-prod")) != token, what="the new value in the Secret"
         )
@@ -154,7 +164,9 @@ class Story:
     def expire(self) -> None:
         """A token with a few seconds to live."""
         ends = int(time.time()) + SHORT_LIFE
-        self._screen.step(f"Expire: a token that lives {SHORT_LIFE} seconds")
+        self._screen.step(
+            f"Let a token expire that lives {SHORT_LIFE} seconds", "the validator rejects it to the second"
+        )
         self._shell.run(_short_lived_manifest(format_time(ends)))
         self._shell.run(
             f"kubectl -n {NAMESPACE} wait --for=condition=Ready --timeout={SHORT_LIFE}s svctok/short"
@@ -163,19 +175,19 @@ class Story:
         self._export("SHORT_TOKEN", token)
         verdict = self._proxy.show(token, name="SHORT_TOKEN")
         self._screen.prove(verdict.status == 200, "200: accepted")
-        self._screen.note("waiting for its end")
-        self._proxy.milliseconds_until(401, token)
+        with self._screen.waiting("its expiration", max(1, ends - time.time())):
+            self._proxy.milliseconds_until(401, token)
         late = time.time() - ends
         verdict = self._proxy.show(token, name="SHORT_TOKEN")
         self._screen.prove(
             verdict.status == 401 and -1 < late < 2,
-            "401: refused to the second, by the validator's own clock",
+            "401: rejected to the second, by the validator's own clock",
         )
         self._shell.run(
             f"kubectl -n {NAMESPACE} wait --for=condition=Active=False --timeout=20s svctok/short"
         )
         table = self._shell.run(f"kubectl -n {NAMESPACE} get svctok short")
-        self._screen.prove("Expired" in table, "the operator has written it down")
+        self._screen.prove("Expired" in table, "status says Expired")
 
     def _patch(self, spec: dict[str, object]) -> None:
         self._shell.run(

@@ -15,7 +15,7 @@ def test_answers_and_commands_are_redacted(capsys: pytest.CaptureFixture[str]) -
     screen = Screen()
     screen.command(f"echo {TOKEN}")
     screen.answer(TOKEN)
-    screen.failure(f"refused: {TOKEN}")
+    screen.failure(f"rejected: {TOKEN}")
     shown = capsys.readouterr().out
     assert shown.count("svt_0123456789AB_…") == 3
     assert TOKEN not in shown
@@ -39,3 +39,23 @@ def test_a_command_with_another_exit_status_ends_the_demo() -> None:
 def test_a_failure_inside_a_pipeline_is_noticed() -> None:
     """`servicetokens crds | kubectl apply` fails when its first half does."""
     assert not Shell(Screen(), root=ROOT, path=()).succeeds("false | true")
+
+
+def test_a_wait_says_for_how_long(capsys: pytest.CaptureFixture[str]) -> None:
+    """Before it begins, also where no terminal counts down."""
+    with Screen().waiting("the moon", 20):
+        assert "Waiting for the moon, up to 20 s" in capsys.readouterr().out
+
+
+def test_a_step_says_what_it_proves(capsys: pytest.CaptureFixture[str]) -> None:
+    """With its number."""
+    screen = Screen()
+    screen.step("Look", "there is something")
+    screen.step("Look again", "it is still there")
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines() if line]
+    assert lines == [
+        "1. Look",
+        "Proves: there is something",
+        "2. Look again",
+        "Proves: it is still there",
+    ]

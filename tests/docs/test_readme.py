@@ -62,6 +62,10 @@ def test_the_demo_ends_by_itself(binaries: Path) -> None:
     )
     assert told.returncode == 0, told.stdout + told.stderr
     assert told.stderr == ""
+    steps = re.findall(r"^(\d+)\. .+\n   Proves: .+$", told.stdout, re.MULTILINE)
+    assert steps == [str(number) for number in range(1, len(steps) + 1)]
+    assert len(steps) == len(re.findall(r"^\d+\. ", told.stdout, re.MULTILINE))
+    assert "Kubernetes binaries: from $KUBEBUILDER_ASSETS" in told.stdout
     assert "\x1b" not in told.stdout
     assert re.search(r"svt_[0-9A-Za-z]{12}_…", told.stdout)
     assert not re.search(r"svt_[0-9A-Za-z]{12}_[0-9A-Za-z]", told.stdout)

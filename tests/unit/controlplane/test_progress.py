@@ -4,8 +4,8 @@ import io
 
 import pytest
 
-from controlplane import progress
-from controlplane.progress import Progress
+from controlplane import build, progress
+from controlplane.progress import Progress, estimate_left
 from controlplane.waiting import wait_until
 
 
@@ -54,3 +54,38 @@ def test_a_failed_step_does_not_claim_success() -> None:
     with pytest.raises(RuntimeError), Progress(stream).step("etcd"):
         raise RuntimeError
     assert "built in" not in stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("elapsed", "done", "expected", "left"),
+    [
+        (60, 500, 2000, 180),
+        (60, 2000, 2000, 0),
+        (60, 50, 2000, None),
+        (60, 2001, 2000, None),
+        (60, 500, 0, None),
+        (0, 0, 0, None),
+    ],
+)
+def test_the_time_left_is_estimated_from_packages(
+    elapsed: float, done: int, expected: int, left: int | None
+) -> None:
+    """By the rate so far; nothing is said where it would be a guess."""
+    assert estimate_left(elapsed, done, expected) == left
+
+
+def test_a_terminal_shows_the_time_that_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As part of the line that moves."""
+    monkeypatch.setattr(progress, "TICK_SECONDS", 0.01)
+    monkeypatch.setenv("COLUMNS", "120")
+    stream = Terminal()
+    with Progress(stream).step("etcd", 100) as step:
+        for _ in range(50):
+            step.note("example.test/a/package")
+        wait_until(lambda: "50 packages" in stream.getvalue(), what="the counter to move")
+    assert "about 0 s left" in stream.getvalue()
+
+
+def test_every_binary_of_the_control_plane_has_an_estimate() -> None:
+    """In the order in which they are built."""
+    assert list(build.COMPILED) == list(build.PACKAGES)
