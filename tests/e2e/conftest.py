@@ -12,9 +12,9 @@ from common.helm import CHART
 from common.world import ROOT
 from controlplane.processes import Process
 from e2e import kind
-from e2e.node import Node
-from e2e.pods import HOME, images, restarts, wait_for_rollout
-from e2e.workload import PORT, Workload, wait_for_token
+from e2e.node import HOME, Node
+from e2e.pods import images, restarts, wait_for_rollout
+from e2e.workload import PORT, Line, Workload, wait_for_token
 from proxies.clients import DOCS, nginx
 
 VALIDATOR: Final = "10.96.0.80"
@@ -35,14 +35,14 @@ class Upgrade:
     Attributes:
         before: the token that it had.
         after: the token that was minted meanwhile, which it has now.
-        refusals: how many of its calls were not accepted.
+        refused: where its calls were not accepted.
         images: of all pods of operator and validator afterwards.
         restarts: how often containers of these were started again.
     """
 
     before: str
     after: str
-    refusals: int
+    refused: list[Line]
     images: set[str]
     restarts: int
 
@@ -96,7 +96,7 @@ def upgrade(released: Node, proxy: Process) -> Upgrade:
     workload.change(rotation={"id": "during the upgrade"})
     wait_for_rollout(released, "operator", "validator")
     after = wait_for_token(workload, other_than=before)
-    seen = Upgrade(before, after, workload.refusals(), images(released), sum(restarts(released).values()))
+    seen = Upgrade(before, after, workload.refused(), images(released), sum(restarts(released).values()))
     workload.delete()
     return seen
 

@@ -24,12 +24,16 @@ def run(*command: str | Path, directory: Path | None = None, seconds: float = SE
 def build(
     name: str, tree: Path, *, arguments: Mapping[str, str], labels: Mapping[str, str], cached: bool = True
 ) -> None:
-    """Build the image of operator and validator from *tree*, a folder with this repository in some version."""
+    """Build the image of operator and validator from *tree*, a folder with this repository in some version.
+
+    It fetches packages by the machine's own network, since the containers of `engine` reach no other machine.
+    """
     flags = [flag for key, value in arguments.items() for flag in ("--build-arg", f"{key}={value}")]
     flags += [flag for key, value in labels.items() for flag in ("--label", f"{key}={value}")]
     if not cached:
         flags.append("--no-cache")
-    run("docker", "build", "-f", "operator/Dockerfile", "-t", name, *flags, ".", directory=tree)
+    dockerfile = ("-f", "operator/Dockerfile", "-t", name)
+    run("docker", "build", "--network", "host", *dockerfile, *flags, ".", directory=tree)
 
 
 def layers(name: str) -> list[str]:

@@ -13,6 +13,8 @@ from controlplane import build
 from controlplane.waiting import patient
 
 COMMAND_SECONDS: Final = 180.0
+# The namespace of the release.
+HOME: Final = "servicetokens"
 PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # Lines of each log in the report of a failure.
 LOG_LINES: Final = 40
@@ -82,16 +84,19 @@ class Node:
         return self.run(TOOLS / "helm4", *arguments)
 
     def describe(self) -> str:
-        """Return pods, Events and logs of ours, for the report of a failure."""
-        ours = ("-A", "-l", "app.kubernetes.io/name=servicetokens", "--prefix", f"--tail={LOG_LINES}")
+        """Return pods, Events and the logs of ours and of nginx, for the report of a failure."""
+        ours = ("-n", HOME, "-l", "app.kubernetes.io/name=servicetokens", f"--tail={LOG_LINES}")
         questions = (
             ("get", "nodes,pods", "-A", "-o", "wide"),
             ("get", "events", "-A", "--sort-by=.lastTimestamp"),
-            ("logs", *ours),
-            ("logs", *ours, "--previous"),
+            ("logs", *ours, "--prefix", "--ignore-errors"),
+            ("logs", *ours, "--prefix", "--ignore-errors", "--previous"),
         )
         parts = []
         for question in questions:
             done = self.kubectl(*question, check=False)
             parts.append(f"$ kubectl {' '.join(question)}\n{done.stdout}{done.stderr}")
+        for log in sorted(self.work.glob("*.log")):
+            last = "\n".join(log.read_text(errors="replace").splitlines()[-LOG_LINES:])
+            parts.append(f"{log.name}:\n{last}")
         return "\n".join(parts)

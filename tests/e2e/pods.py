@@ -3,9 +3,8 @@
 from typing import Any, Final
 
 from controlplane.waiting import patient
-from e2e.node import Node
+from e2e.node import HOME, Node
 
-HOME: Final = "servicetokens"
 _OURS: Final = "app.kubernetes.io/name=servicetokens,app.kubernetes.io/component in (operator, validator)"
 
 Pod = dict[str, Any]

@@ -10,8 +10,8 @@ from controlplane.processes import Process
 from controlplane.waiting import wait_until
 from e2e.conftest import Upgrade
 from e2e.kind import CURRENT, REPOSITORY
-from e2e.node import Node
-from e2e.pods import HOME, Pod, pods, ready, wait_for_rollout
+from e2e.node import HOME, Node
+from e2e.pods import Pod, pods, ready, wait_for_rollout
 from e2e.workload import SECONDS, Workload, wait_for_token, within
 
 # Of a scenario alone: the cluster, its images and the upgrade have limits of their own.
@@ -33,7 +33,7 @@ def test_upgrade_from_the_previous_commit_loses_nothing(upgrade: Upgrade) -> Non
     """Every call of a workload is accepted meanwhile, and the token that is rotated meanwhile reaches it."""
     assert upgrade.images == {f"{REPOSITORY}:{CURRENT}"}
     assert upgrade.after != upgrade.before
-    assert upgrade.refusals == 0
+    assert upgrade.refused == []
     assert upgrade.restarts == 0
 
 
@@ -47,7 +47,7 @@ def test_drain_leaves_one_validator(installed: Node, workload: Workload) -> None
         )
         assert "disruption budget" in drained.stderr + drained.stdout
         assert len(ready(installed, "validator")) == 1
-        assert workload.refusals() == 0
+        assert workload.refused() == []
     finally:
         installed.kubectl("uncordon", installed.name)
     wait_until(
@@ -55,7 +55,7 @@ def test_drain_leaves_one_validator(installed: Node, workload: Workload) -> None
         what="the second pods",
         timeout=SECONDS,
     )
-    assert workload.refusals() == 0
+    assert workload.refused() == []
 
 
 def test_restart_of_the_kubelet_changes_nothing_for_workloads(installed: Node, workload: Workload) -> None:
@@ -71,7 +71,7 @@ def test_restart_of_the_kubelet_changes_nothing_for_workloads(installed: Node, w
     installed.kubectl("wait", f"node/{installed.name}", "--for=condition=Ready", within())
     wait_until(lambda: len(ready(installed, "validator")) == 2, what="ready validators", timeout=SECONDS)
     assert {pod["metadata"]["name"] for pod in pods(installed, "validator")} == names
-    assert workload.refusals() == 0
+    assert workload.refused() == []
 
 
 def test_validator_that_is_killed_during_a_rollout_makes_no_valid_token_invalid(
@@ -92,9 +92,9 @@ def test_validator_that_is_killed_during_a_rollout_makes_no_valid_token_invalid(
     wait_for_rollout(installed, "validator")
     wait_until(lambda: len(ready(installed, "validator")) == 2, what="both validators", timeout=SECONDS)
     assert workload.refused_with() <= {"500", "502", "503", "504"}
-    refusals, calls = workload.refusals(), workload.calls()
+    refused, calls = workload.refused(), workload.calls()
     wait_until(lambda: workload.calls() > calls + MORE_CALLS, what="more calls", timeout=SECONDS)
-    assert workload.refusals() == refusals
+    assert workload.refused() == refused
     # A pod without a restart takes its place, for the scenarios that follow.
     installed.kubectl("delete", "pod", victim["metadata"]["name"], "-n", HOME)
     wait_for_rollout(installed, "validator")

@@ -10,18 +10,20 @@ from collections.abc import Iterator
 import pytest
 
 from controlplane.processes import Process
-from controlplane.waiting import patient, wait_until
+from controlplane.waiting import patience, patient, wait_until
 from e2e.conftest import VALIDATOR
-from e2e.node import Node
-from e2e.pods import HOME, pods, ready
+from e2e.node import HOME, Node
+from e2e.pods import pods, ready
 from e2e.workload import OVERLAP, SECONDS, Workload, wait_for_token, within
 
 # Of a scenario alone: the cluster, its images and the upgrade have limits of their own.
 pytestmark = pytest.mark.timeout(240, func_only=True)
-# The promise is a second from the answer to the patch; the workload calls every 20 ms.
+# The promise, from the answer to the patch, on an idle ordinary machine; the workload calls every 20 ms.
 REVOKED_WITHIN = 1.0
 LOAD_SECONDS = 15
 LOAD_PROCESSES = 2
+# Seventy a second, twice what a workload asks.
+LOAD_REQUESTS = 1000
 _numbers = itertools.count()
 
 
@@ -54,7 +56,7 @@ def test_rotation_reaches_the_pod_before_the_overlap_ends(workload: Workload) ->
     fresh = wait_for_token(workload, other_than=before)
     (first, *_) = [line for line in workload.lines() if line.token == fresh]
     assert first.at - changed < OVERLAP
-    assert workload.refusals() == 0
+    assert workload.refused() == []
 
 
 def test_workload_with_the_token_in_its_environment_gets_the_new_one_by_a_restart(
@@ -66,12 +68,12 @@ def test_workload_with_the_token_in_its_environment_gets_the_new_one_by_a_restar
     workload.change(rotation={"id": "second"})
     wait_until(lambda: workload.token_id() != before, what="a new credential", timeout=SECONDS)
     assert workload.last().token == before
-    assert workload.refusals() == 0
+    assert workload.refused() == []
     # Writes an annotation into the template of the pods.
     workload.rollout("restart")
     workload.rollout("status", within())
     wait_until(lambda: workload.last().token == workload.token_id(), what="the new pod", timeout=SECONDS)
-    assert workload.refusals() == 0
+    assert workload.refused() == []
     workload.delete()
 
 
@@ -80,7 +82,7 @@ def test_revocation_stops_a_workload_within_a_second(workload: Workload) -> None
     revoked = workload.change(state="Revoked")
     wait_until(lambda: workload.last().status == 401, what="the first rejection", timeout=SECONDS)
     first = next(line for line in workload.lines() if line.status == 401)
-    assert first.at - revoked < REVOKED_WITHIN
+    assert first.at - revoked < patient(REVOKED_WITHIN)
     token = workload.last().token
     workload.change(state=None)
     wait_until(lambda: workload.last().status == 200, what="the restored token", timeout=SECONDS)
@@ -112,8 +114,8 @@ def test_limits_hold_under_load(installed: Node, workload: Workload) -> None:
 
     with concurrent.futures.ThreadPoolExecutor(LOAD_PROCESSES) as executor:
         asked = sum(executor.map(lambda _: load(), range(LOAD_PROCESSES)))
-    assert asked > 1000
+    assert asked > LOAD_REQUESTS / patience()
     # The kubelet reports a container that ended within a second.
     time.sleep(1)
     assert len(ready(installed, "validator")) == len(pods(installed, "validator")) == 2
-    assert workload.refusals() == 0
+    assert workload.refused() == []

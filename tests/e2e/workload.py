@@ -37,7 +37,7 @@ class Line:
 
 
 class Workload:
-    """One namespace with an account, a token and a client of it."""
+    """One namespace with an account, a role, a token and a client of it, which may do what it does and nothing else."""
 
     def __init__(self, node: Node, namespace: str, *, by_environment: bool = False) -> None:
         self._node = node
@@ -49,7 +49,14 @@ class Workload:
             "expiresAfter": "30d",
             "rotation": {"id": "first", "overlap": f"{OVERLAP}s"},
         }
-        self._apply(_ours("ServiceAccount", "ci", {}))
+        self._role = f"orders-of-{namespace}"
+        role = {
+            "allowedNamespaces": [namespace],
+            "permissions": ["orders:read"],
+            "http": [{"methods": ["GET"], "paths": ["/orders"]}],
+        }
+        self._apply(_ours("ServiceRole", self._role, role))
+        self._apply(_ours("ServiceAccount", "ci", {"roles": [self._role]}))
         self._apply(_ours("ServiceToken", "ci-prod", spec))
         node.kubectl("wait", "svctok/ci-prod", "-n", namespace, "--for=condition=Ready", within())
         self._apply(_deployment(f"http://{node.address}:{PORT}/orders", by_environment))
@@ -67,7 +74,8 @@ class Workload:
         self._node.kubectl("rollout", what, "deployment/client", "-n", self.namespace, *flags)
 
     def delete(self) -> None:
-        """Begin to delete the namespace with everything in it."""
+        """Begin to delete the namespace with everything in it, and the role."""
+        self._node.kubectl("delete", "svcrole", self._role, "--wait=false")
         self._node.kubectl("delete", "namespace", self.namespace, "--wait=false")
 
     def lines(self) -> list[Line]:
@@ -90,9 +98,9 @@ class Workload:
         """Return the statuses of the calls that were not accepted so far; "0" where there was no answer."""
         return set(self.last().counts) - {"200"}
 
-    def refusals(self) -> int:
-        """Return how many calls were not accepted so far."""
-        return sum(count for status, count in self.last().counts.items() if status != "200")
+    def refused(self) -> list[Line]:
+        """Return where calls were not accepted: empty when each was, since every change of the status is told."""
+        return [line for line in self.lines() if line.status != 200]
 
     def token_id(self) -> str:
         """Return the public id of the newest credential."""

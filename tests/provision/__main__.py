@@ -26,13 +26,17 @@ def main() -> int:
     """The command line; the exit status."""
     parser = argparse.ArgumentParser(prog="python -m provision", description=__doc__)
     parser.add_argument("names", nargs="+", choices=[CONTROL_PLANE, *ARTIFACTS], metavar="NAME")
-    names = parser.parse_args().names
+    parser.add_argument("--check", action="store_true", help="make nothing; fail when one is missing")
+    arguments = parser.parse_args()
+    names = arguments.names
     progress = Progress(sys.stderr)
     artifacts = [ARTIFACTS[name] for name in names if name != CONTROL_PLANE]
     try:
         missing: list[Need] = [artifact for artifact in artifacts if not artifact.is_complete]
         if CONTROL_PLANE in names and not build.is_built():
             missing.insert(0, CONTROL_PLANE_NEED)
+        if arguments.check:
+            return 1 if missing else 0
         announce(missing, progress)
         if CONTROL_PLANE in names:
             build.ensure()

@@ -1,6 +1,7 @@
-"""The script that runs a command with a container engine, here with stand-ins for `docker` and `dockerd`."""
+"""The script that runs a command with a container engine, here with stand-ins for `docker`, `dockerd` and `unshare`."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,16 +13,24 @@ from controlplane.waiting import wait_until
 from e2e import engine
 
 SCRIPT = Path(engine.__file__)
-# Answers once there is a file of this name.
+# Answers once there is a file of this name, and writes down what it was asked.
 DOCKER = """#!/bin/sh
-[ -e "{answering}" ]
+echo "$@" >> "{asked}"
+[ -e "{answering}" ] || exit 1
 """
 # Answers from its start to its end, and writes down what it was told and how it ended.
 DOCKERD = """#!/bin/sh
 echo "$@" > "{arguments}"
+echo $$ > "{pid}"
 trap 'rm -f "{answering}"; echo stopped > "{ended}"; exit 0' TERM
 touch "{answering}"
 while :; do sleep 0.05; done
+"""
+# The real one needs root.
+UNSHARE = """#!/bin/sh
+echo "$1" > "{unshared}"
+shift
+exec "$@"
 """
 
 
@@ -33,15 +42,21 @@ class Machine:
         self.answering = directory / "answering"
         self.arguments = directory / "arguments"
         self.ended = directory / "ended"
+        self.asked = directory / "asked"
+        self.pid = directory / "pid"
+        self.unshared = directory / "unshared"
         (directory / "bin").mkdir()
         # Nothing else of this machine's: it may have a dockerd.
-        for name in ("sh", "test", "rm", "touch", "sleep"):
-            (directory / "bin" / name).symlink_to(f"/bin/{name}")
+        for name in ("sh", "test", "rm", "touch", "sleep", "cat", "setpriv"):
+            found = shutil.which(name)
+            assert found is not None, f"{name} is not installed"
+            (directory / "bin" / name).symlink_to(found)
 
     def install(self, name: str, text: str) -> None:
         """Put a program on the path."""
         program = self.directory / "bin" / name
-        program.write_text(text.format(answering=self.answering, arguments=self.arguments, ended=self.ended))
+        paths = {key: value for key, value in vars(self).items() if key != "directory"}
+        program.write_text(text.format(**paths))
         program.chmod(0o755)
 
     def start(self, *command: str | Path) -> subprocess.Popen[str]:
@@ -49,6 +64,7 @@ class Machine:
         environment = {
             "PATH": f"{self.directory / 'bin'}",
             "HOME": str(self.directory),
+            "TMPDIR": str(self.directory),
             "XDG_CACHE_HOME": str(self.directory / "cache"),
         }
         return subprocess.Popen(
@@ -71,6 +87,7 @@ def machine(tmp_path: Path) -> Machine:
     """A machine with the client and no daemon."""
     machine = Machine(tmp_path)
     machine.install("docker", DOCKER)
+    machine.install("unshare", UNSHARE)
     return machine
 
 
@@ -100,6 +117,44 @@ def test_daemon_runs_for_the_command_and_ends_after_it(machine: Machine) -> None
     arguments = machine.arguments.read_text()
     assert f"--host {output.strip()} " in arguments
     assert f"--data-root {machine.directory}/cache/servicetokens/engine/data " in arguments
+
+
+def test_daemon_leaves_the_machine_as_it_was(machine: Machine) -> None:
+    """Its mounts are its own, it changes no rules and forwards nothing, and its networks are removed before it ends."""
+    machine.install("dockerd", DOCKERD)
+    status, host, errors = machine.run("sh", "-c", f"echo $DOCKER_HOST; echo the command >> {machine.asked}")
+    assert status == 0, errors
+    assert machine.unshared.read_text() == "--mount\n"
+    arguments = machine.arguments.read_text().split()
+    assert {"--bridge=none", "--iptables=false", "--ip6tables=false", "--ip-forward=false"} <= set(arguments)
+    asked = machine.asked.read_text().splitlines()
+    (pruned, *_) = asked[asked.index("the command") + 1 :]
+    assert pruned == f"-H {host.strip()} network prune --force"
+
+
+def test_daemon_that_runs_no_container_is_none(machine: Machine) -> None:
+    """In many sandboxes a dockerd starts and its privileged containers do not; the command is not run."""
+    machine.install("dockerd", DOCKERD)
+    refusing = '*" run "*" --privileged "*) echo operation not permitted >&2; exit 125;;'
+    machine.install("docker", f'{DOCKER}case " $* " in {refusing} esac\n')
+    status, output, errors = machine.run("echo", "run")
+    assert (status, output) == (engine.NO_ENGINE, "")
+    assert errors == "dockerd started, and runs no container:\noperation not permitted\n"
+    assert machine.ended.exists()
+
+
+def test_daemon_ends_when_the_script_is_killed_and_the_next_one_waits_for_that(machine: Machine) -> None:
+    """A killed script can stop nothing itself; two daemons must not share a store."""
+    machine.install("dockerd", DOCKERD.replace("echo stopped", "sleep 1; echo stopped"))
+    with machine.start("sleep", "5") as waiting:
+        wait_until(machine.answering.exists, what="the daemon to run", timeout=60)
+        waiting.kill()
+    arguments = machine.arguments.read_text().split()
+    pidfile = Path(arguments[arguments.index("--pidfile") + 1])
+    pidfile.write_text(machine.pid.read_text())
+    wait_until(lambda: not machine.answering.exists(), what="the daemon to be told to end", timeout=60)
+    status, output, errors = machine.run("sh", "-c", f"cat {machine.ended}")
+    assert (status, output) == (0, "stopped\n"), errors
 
 
 def test_daemon_that_does_not_start_is_an_error_with_its_log(machine: Machine) -> None:

@@ -236,5 +236,28 @@ def test_command_says_what_it_makes_then_what_is_missing(tmp_path: Path) -> None
     )
 
 
+def test_command_can_look_without_making_anything(tmp_path: Path, empty_cache: Path) -> None:
+    """It exits with 1 when one is missing, with 0 when none is; CI asks before it begins what takes minutes."""
+
+    def look() -> int:
+        return subprocess.run(
+            [sys.executable, "-m", "provision", "--check", "node", "node-root"],
+            env={"PYTHONPATH": str(cache.ROOT / "tests"), "PATH": os.environ["PATH"], **_home(tmp_path)},
+            capture_output=True,
+            check=False,
+        ).returncode
+
+    assert look() == 1
+    assert not empty_cache.exists()
+    folders = [ARTIFACTS[name].directory for name in ("node", "node-root")]
+    for folder in folders:
+        folder.mkdir(parents=True)
+        (folder / "part").touch()
+        (folder / ".complete").write_text("part")
+    assert look() == 0
+    (folders[0] / "part").unlink()
+    assert look() == 1
+
+
 def _home(tmp_path: Path) -> dict[str, str]:
     return {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
