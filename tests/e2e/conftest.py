@@ -1,6 +1,7 @@
 """A node, the release of the previous commit on it, its upgrade to this tree, and nginx in front of a service."""
 
 import os
+import re
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from common.helm import CHART
 from common.world import ROOT
 from controlplane.processes import Process
+from controlplane.waiting import patient
 from e2e import kind
 from e2e.node import HOME, Node
 from e2e.pods import images, restarts, wait_for_rollout
@@ -71,7 +73,10 @@ def released(node: Node) -> Node:
 
 @pytest.fixture(scope="session")
 def proxy(released: Node) -> Iterator[Process]:
-    """The nginx of docs/guides/proxies on the node's address; behind it a service that answers yes."""
+    """The nginx of docs/guides/proxies on the node's address; behind it a service that answers yes.
+
+    How long nginx waits for the validator is meant for an ordinary machine, like all times of the tests.
+    """
     home = released.work / "nginx"
     home.mkdir()
     for file in (DOCS / "nginx").iterdir():
@@ -80,6 +85,7 @@ def proxy(released: Node) -> Iterator[Process]:
             .replace("127.0.0.1:8080", f"{VALIDATOR}:8080")
             .replace("127.0.0.1:8000", f"{released.address}:{PORT}")
         )
+        text = re.sub(r"(_timeout) (\d+)s;", lambda found: f"{found[1]} {patient(int(found[2])):.0f}s;", text)
         lines = [line for line in text.splitlines() if "127.0.0.1:8180" not in line]
         (home / file.name).write_text("\n".join(lines) + "\n")
     command = nginx(home, 'server { listen 127.0.0.1:9000; return 200 "yes"; }')

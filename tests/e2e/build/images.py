@@ -38,6 +38,7 @@ def main() -> int:
             if not _exists(name):
                 with progress.step(name):
                     make(name)
+            _remove_others(name)
     except subprocess.CalledProcessError as error:
         sys.stderr.write(f"{error}\n{error.stdout or ''}{error.stderr or ''}")
         return 1
@@ -61,6 +62,15 @@ def _make_python(name: str) -> None:
 def _exists(name: str) -> bool:
     done = subprocess.run(["docker", "image", "inspect", name], capture_output=True, check=False)
     return done.returncode == 0
+
+
+def _remove_others(name: str) -> None:
+    """Remove what was made of other versions; what a container uses stays."""
+    repository = name.rpartition(":")[0]
+    command = ["docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}", repository]
+    found = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    for other in set(found) - {name}:
+        subprocess.run(["docker", "image", "rm", other], capture_output=True, check=False)
 
 
 def _run(*command: str | Path) -> None:
