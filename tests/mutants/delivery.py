@@ -11,6 +11,20 @@ HANDOVER: Final = ("tests/unit/controllers/test_handover.py",)
 
 MUTANTS: Final = (
     Mutant(
+        "does not recognise HTTP Basic in a Secret, and writes it again and again",
+        "lifecycle/content.py",
+        'basic = _basic(_note(annotations).get("user"), token)',
+        'basic = _basic("", token)',
+        ("tests/unit/lifecycle/test_content.py",),
+    ),
+    Mutant(
+        "fills in a placeholder whose brace is escaped",
+        "lifecycle/content.py",
+        "(?P<brace>{texts.ESCAPED_BRACE})",
+        "(?P<brace>{texts.ESCAPED_BRACE}{texts.ESCAPED_BRACE})",
+        ("tests/unit/lifecycle/test_content.py",),
+    ),
+    Mutant(
         "rotates without validators knowing the next value first",
         PLAN,
         "        ahead=_ahead(it, arrival),\n",

@@ -43,6 +43,9 @@ ACTED_UPON_BEGINNINGS: Final = ("olm.",)
 RESERVED_NAMES: Final = ("sh.helm.release.", "bootstrap-token-")
 
 
+_BACKSLASH: Final = "\\"
+
+
 def _cel_list(items: tuple[str, ...]) -> str:
     return "[" + ", ".join(cel_text(item) for item in items) + "]"
 
@@ -99,13 +102,16 @@ DataValue = Annotated[
     Text,
     Field(max_length=_MAX_DATA_LENGTH),
     Rule(
-        " && ".join(f"!self.contains({cel_text(syntax)})" for syntax in texts.TEMPLATE_SYNTAX),
-        "must have neither '{{' nor '${': a placeholder is a word in single braces, as in {token}",
+        f"!{cel_matches('self', texts.TEMPLATE_SYNTAX)}",
+        "must have neither '{{' nor '${': a placeholder is a word in single braces, as in {token}; for a brace itself "
+        "write \\{, as in $\\{user.home}",
         texts.has_no_template_syntax,
     ),
     Rule(
-        f"self.findAll({cel_text(texts.PLACEHOLDER_SHAPE)}).all(p, p in {_cel_list(texts.PLACEHOLDERS)})",
-        f"has a placeholder that does not exist; those that do are {', '.join(texts.PLACEHOLDERS)}",
+        f"self.findAll({cel_text(texts.PLACEHOLDER_SHAPE)}).all(p, p.startsWith({cel_text(_BACKSLASH)}) || "
+        f"p in {_cel_list(texts.PLACEHOLDERS)})",
+        f"has a placeholder that does not exist; those that do are {', '.join(texts.PLACEHOLDERS)}; for a brace itself "
+        "write \\{, as in \\{host}",
         texts.has_known_placeholders,
     ),
 ]
@@ -167,7 +173,8 @@ class SecretTemplate(Model):
         default=None,
         description=(
             'More keys for the Secret, in plain text, as in authorization: "Bearer {token}". The words '
-            "{token}, {id}, {account}, {namespace} and {expires} are filled in. The key `token` is there "
-            "anyway, and cannot be set."
+            "{token}, {id}, {account}, {namespace} and {expires} are filled in, and {basic}, which is base64 of "
+            "account:token, as HTTP Basic and registries of images want it; \\{ is a brace itself. The key `token` "
+            "always exists, and cannot be set."
         ),
     )

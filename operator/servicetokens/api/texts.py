@@ -31,14 +31,17 @@ _QUERY: Final = "[?][^#]*"
 _FRAGMENT: Final = f"#([^%]|{_PERCENT})*"
 URL: Final = f"^[A-Za-z][A-Za-z0-9+.-]*://({_USER})?{_HOST}(({_PATH})({_QUERY})?({_FRAGMENT})?|{_QUERY}({_FRAGMENT})?)?$"
 
-PLACEHOLDERS: Final = ("{token}", "{id}", "{account}", "{namespace}", "{expires}")
-PLACEHOLDER_SHAPE: Final = "\\{[A-Za-z]+\\}"
-TEMPLATE_SYNTAX: Final = ("{{", "${")
+PLACEHOLDERS: Final = ("{token}", "{basic}", "{id}", "{account}", "{namespace}", "{expires}")
+# With the backslash before it, if there is one: then the brace is a plain character.
+PLACEHOLDER_SHAPE: Final = r"\\?\{[A-Za-z]+\}"
+ESCAPED_BRACE: Final = r"\\\{"
+TEMPLATE_SYNTAX: Final = r"(^|[^\\])\{\{|\$\{"
 
 _URL: Final = re.compile(URL)
 _LABEL_KEY: Final = re.compile(LABEL_KEY)
 _SECRET_DATA_KEY: Final = re.compile(SECRET_DATA_KEY)
 _PLACEHOLDER: Final = re.compile(PLACEHOLDER_SHAPE)
+_TEMPLATE_SYNTAX: Final = re.compile(TEMPLATE_SYNTAX)
 # Of the Kubernetes API, for the part before the slash.
 MAX_KEY_PREFIX_LENGTH: Final = 253
 
@@ -93,12 +96,12 @@ def are_secret_data_keys(keys: Iterable[str]) -> bool:
 
 def has_no_template_syntax(text: str) -> bool:
     """Whether *text* is free of what other template languages write, and we would pass through unfilled."""
-    return not any(syntax in text for syntax in TEMPLATE_SYNTAX)
+    return _TEMPLATE_SYNTAX.search(text) is None
 
 
 def has_known_placeholders(text: str) -> bool:
-    """Whether every word in braces is one that the operator fills in."""
-    return all(found in PLACEHOLDERS for found in _PLACEHOLDER.findall(text))
+    """Whether every word in braces is one that the operator fills in, or its brace is escaped."""
+    return all(found in PLACEHOLDERS or found.startswith("\\") for found in _PLACEHOLDER.findall(text))
 
 
 def has_no_dot_segments(path: str) -> bool:

@@ -5,7 +5,7 @@ from typing import Any
 
 from servicetokens.api import names
 from servicetokens.controllers.facts import Raw
-from servicetokens.lifecycle.content import TOKEN_PLACEHOLDER, Content, read_owned
+from servicetokens.lifecycle.content import Content, read_owned
 from servicetokens.lifecycle.snapshot import SecretFacts, TokenFacts
 
 
@@ -46,8 +46,7 @@ def secret_body(token: TokenFacts, content: Content, value: str) -> dict[str, An
         },
         "type": names.SECRET_TYPE,
         "data": {
-            key: base64.b64encode(text.replace(TOKEN_PLACEHOLDER, value).encode()).decode()
-            for key, text in content.data.items()
+            key: base64.b64encode(text.encode()).decode() for key, text in content.filled(value).items()
         },
     }
 

@@ -1,9 +1,10 @@
 """What the operator writes into a Secret besides the token, and how it recognises its own writing later.
 
-The token's value is never kept, so everything here speaks of it as `{token}`: the desired content has the
-placeholder still in it, and a Secret that was read has the value replaced by it before it is compared.
+The token's value is never kept, so a mark stands for it everywhere here: the desired content has the mark still in
+it, and a Secret that was read has the value replaced by it before it is compared.
 """
 
+import base64
 import hashlib
 import json
 import re
@@ -11,13 +12,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from servicetokens.api import names
+from servicetokens.api import names, texts
 from servicetokens.api.service_token import SecretTemplate
 from servicetokens.lifecycle import words
 from servicetokens.lifecycle.snapshot import TokenFacts
 
-TOKEN_PLACEHOLDER: Final = "{token}"
-_PLACEHOLDER: Final = re.compile(r"\{(id|account|namespace|expires)\}")
+# No text that people write: `\\{token}` in a template is the word itself.
+TOKEN_MARK: Final = "\0token\0"
+BASIC_MARK: Final = "\0basic\0"
+_FILLED: Final = re.compile(
+    rf"(?P<brace>{texts.ESCAPED_BRACE})|\{{(?P<word>token|basic|id|account|namespace|expires)\}}"
+)
 _OURS: Final = (
     names.ANNOTATION_TOKEN_NAME,
     names.ANNOTATION_TOKEN_ID,
@@ -34,16 +39,27 @@ _FINGERPRINT_BYTES: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """Labels, annotations and data of a Secret as the operator wants them; data in plain text, `{token}` unfilled."""
+    """Labels, annotations and data of a Secret as the operator wants them.
+
+    Data are in plain text, with marks for the token, and for base64 of *user* and token (HTTP Basic, RFC 7617).
+    """
 
     labels: Mapping[str, str]
     annotations: Mapping[str, str]
     data: Mapping[str, str]
+    user: str
 
     @property
     def fingerprint(self) -> str:
         """A digest of all of it."""
         return _digest(self.labels, self.annotations, self.data)
+
+    def filled(self, value: str) -> dict[str, str]:
+        """Return the data with *value* as the token."""
+        basic = _basic(self.user, value)
+        return {
+            key: text.replace(BASIC_MARK, basic).replace(TOKEN_MARK, value) for key, text in self.data.items()
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +78,8 @@ def desired_content(token: TokenFacts, subject: Subject) -> Content:
     template = _template_of(token)
     labels, annotations, data = template.labels or {}, template.annotations or {}, template.data or {}
     facts = {
+        "token": TOKEN_MARK,
+        "basic": BASIC_MARK,
         "id": subject.token_id,
         "account": token.account_name,
         "namespace": token.namespace,
@@ -76,17 +94,20 @@ def desired_content(token: TokenFacts, subject: Subject) -> Content:
     }
     if subject.expired:
         own[names.ANNOTATION_EXPIRED] = "true"
-    if owned := _owned(labels, annotations, data):
+    filled = {
+        key: _FILLED.sub(lambda match: "{" if match["brace"] else facts[match["word"]], text)
+        for key, text in data.items()
+    }
+    has_basic = any(BASIC_MARK in text for text in filled.values())
+    if owned := _owned(labels, annotations, data, token.account_name if has_basic else ""):
         own[names.ANNOTATION_TEMPLATE] = owned
     return Content(
         labels={**labels, names.LABEL_TOKEN_SECRET: "true"},
         # The template comes last where Argo CD's marks are concerned: they are a default that people may
         # change.
         annotations={**names.ARGO_ANNOTATIONS, **annotations, **own},
-        data={
-            names.SECRET_KEY: TOKEN_PLACEHOLDER,
-            **{key: _PLACEHOLDER.sub(lambda match: facts[match[1]], text) for key, text in data.items()},
-        },
+        data={names.SECRET_KEY: TOKEN_MARK, **filled},
+        user=token.account_name,
     )
 
 
@@ -99,28 +120,33 @@ def found_fingerprint(
     """
     owned = read_owned(annotations)
     token = data.get(names.SECRET_KEY, "")
+    basic = _basic(_note(annotations).get("user"), token)
     ours = {key: data[key] for key in owned["data"] if key in data}
+    if token:
+        ours = {key: text.replace(basic, BASIC_MARK).replace(token, TOKEN_MARK) for key, text in ours.items()}
     return _digest(
         {key: labels[key] for key in (*owned["labels"], names.LABEL_TOKEN_SECRET) if key in labels},
         {key: annotations[key] for key in (*owned["annotations"], *_OURS) if key in annotations},
-        {
-            names.SECRET_KEY: TOKEN_PLACEHOLDER,
-            **{key: text.replace(token, TOKEN_PLACEHOLDER) if token else text for key, text in ours.items()},
-        },
+        {names.SECRET_KEY: TOKEN_MARK, **ours},
     )
 
 
 def read_owned(annotations: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
     """Return which keys the template put into a Secret; nothing where the note about it is missing or garbled."""
-    parts = ("labels", "annotations", "data")
-    nothing: dict[str, tuple[str, ...]] = dict.fromkeys(parts, ())
+    note = _note(annotations)
+    return {part: _strings(note.get(part)) for part in ("labels", "annotations", "data")}
+
+
+def _note(annotations: Mapping[str, str]) -> Mapping[str, Any]:
     try:
-        owned = json.loads(annotations.get(names.ANNOTATION_TEMPLATE, "{}"))
+        found = json.loads(annotations.get(names.ANNOTATION_TEMPLATE, "{}"))
     except ValueError:
-        return nothing
-    if not isinstance(owned, dict):
-        return nothing
-    return {part: _strings(owned.get(part)) for part in parts}
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _basic(user: object, value: str) -> str:
+    return base64.b64encode(f"{user}:{value}".encode()).decode("ascii")
 
 
 def _template_of(token: TokenFacts) -> SecretTemplate:
@@ -128,10 +154,18 @@ def _template_of(token: TokenFacts) -> SecretTemplate:
     return (secret.template if secret else None) or SecretTemplate()
 
 
-def _owned(labels: Mapping[str, str], annotations: Mapping[str, str], data: Mapping[str, str]) -> str:
-    owned = {"labels": sorted(labels), "annotations": sorted(annotations), "data": sorted(data)}
+def _owned(
+    labels: Mapping[str, str], annotations: Mapping[str, str], data: Mapping[str, str], user: str
+) -> str:
+    """Return the note about what the template put there; *user* is that of `{basic}`, empty where nothing has it."""
+    owned: dict[str, Any] = {
+        "labels": sorted(labels),
+        "annotations": sorted(annotations),
+        "data": sorted(data),
+        "user": user,
+    }
     return (
-        json.dumps({part: keys for part, keys in owned.items() if keys}, separators=(",", ":"))
+        json.dumps({part: value for part, value in owned.items() if value}, separators=(",", ":"))
         if any(owned.values())
         else ""
     )

@@ -158,18 +158,31 @@ def test_the_template_is_rendered_followed_and_taken_away(world: World, namespac
     template: dict[str, Any] = {
         "labels": {"team": "a"},
         "annotations": {"contact": "b"},
-        "data": {"config": "{account}/{namespace}/{id}/{expires}", "header": "Bearer {token}"},
+        "data": {
+            "config": "{account}/{namespace}/{id}/{expires}",
+            "header": "Bearer {token}",
+            "basic": "Basic {basic}",
+            "literal": r"$\{user.home} \{token}",
+        },
     }
     world.token(namespace, secret={"template": template})
     value = world.until_ready(namespace)
     secret, status = world.secret(namespace) or {}, world.status(namespace)
     assert decode(secret["data"]["header"]) == f"Bearer {value}"
+    assert decode(secret["data"]["basic"]) == f"Basic {encode(f'ci:{value}')}"
+    assert decode(secret["data"]["literal"]) == "${user.home} {token}"
     assert decode(secret["data"]["config"]) == "/".join(
         ("ci", namespace, status["tokenID"], status["expirationTime"])
     )
     world.edit_secret(namespace, {"data": {"others": encode("x")}, "metadata": {"labels": {"others": "x"}}})
     world.change(
-        namespace, secret={"template": {"labels": None, "data": {"config": None, "header": "Token {token}"}}}
+        namespace,
+        secret={
+            "template": {
+                "labels": None,
+                "data": {"config": None, "basic": None, "literal": None, "header": "Token {token}"},
+            }
+        },
     )
     world.until(
         lambda: decode((world.secret(namespace) or {})["data"]["header"]) == f"Token {value}", "the change"

@@ -55,7 +55,8 @@ def described(spec: dict[str, Any], model: Any = ServiceTokenSpec) -> str:
             {**SPEC, "secret": {"template": {"data": {"a": "{x}"}}}},
             (
                 "spec.secret.template.data.a: has a placeholder that does not exist; those that do are "
-                "{token}, {id}, {account}, {namespace}, {expires}"
+                "{token}, {basic}, {id}, {account}, {namespace}, {expires}; for a brace itself write "
+                r"\{, as in \{host}"
             ),
         ),
     ],

@@ -168,6 +168,11 @@ def test_secret_data_keys(key: str, *, possible: bool) -> None:
         ("{tokn}", False),
         ("{TOKEN}", False),
         ("{{token}{x}}", False),
+        ("{basic}", True),
+        (r"\{host} $\{user.home} \{\{ .x }}", True),
+        (r"\\{host}", True),
+        (r"\{host} {host}", False),
+        (r"\ {host}", False),
     ],
 )
 def test_placeholders(text: str, *, known: bool) -> None:
@@ -177,7 +182,15 @@ def test_placeholders(text: str, *, known: bool) -> None:
 
 @pytest.mark.parametrize(
     ("text", "free"),
-    [("Bearer {token}", True), ("$5", True), ("{{ .token }}", False), ("${token}", False)],
+    [
+        ("Bearer {token}", True),
+        ("$5", True),
+        ("{{ .token }}", False),
+        ("${token}", False),
+        (r"$\{token} \{\{ .x }} \{{token}}", True),
+        (r"\{{{", False),
+        ("\n{{", False),
+    ],
 )
 def test_template_syntax(text: str, *, free: bool) -> None:
     """Other template languages are noticed, and not passed through."""

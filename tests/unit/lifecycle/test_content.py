@@ -1,5 +1,7 @@
 """What the operator writes into a Secret, and how it knows its own writing again."""
 
+import base64
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -20,8 +22,7 @@ def templated(**template: Any) -> Content:
 
 def written(content: Content, value: str = VALUE) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
     """Return labels, annotations and data as they stand in the Secret."""
-    data = {key: text.replace("{token}", value) for key, text in content.data.items()}
-    return dict(content.labels), dict(content.annotations), data
+    return dict(content.labels), dict(content.annotations), content.filled(value)
 
 
 def test_a_secret_without_a_template_has_label_marks_and_token() -> None:
@@ -37,7 +38,7 @@ def test_a_secret_without_a_template_has_label_marks_and_token() -> None:
         "servicetokens.dev/mint-time": "2027-01-15T08:00:00Z",
         "servicetokens.dev/expires": "2027-01-15T08:01:00Z",
     }
-    assert content.data == {"token": "{token}"}
+    assert content.filled(VALUE) == {"token": VALUE}
 
 
 def test_an_end_that_never_comes_and_one_that_has_come_are_said() -> None:
@@ -51,8 +52,37 @@ def test_an_end_that_never_comes_and_one_that_has_come_are_said() -> None:
 def test_placeholders_are_filled_and_other_braces_stay() -> None:
     """The token itself is filled in by whoever writes."""
     content = templated(data={"a": "{account}@{namespace} {id} {expires} {token}", "b": '{"x": {}}'})
-    assert content.data["a"] == "ci@team-a ID1 2027-01-15T08:01:00Z {token}"
-    assert content.data["b"] == '{"x": {}}'
+    assert content.filled(VALUE)["a"] == f"ci@team-a ID1 2027-01-15T08:01:00Z {VALUE}"
+    assert content.filled(VALUE)["b"] == '{"x": {}}'
+    assert VALUE not in str(content)
+
+
+def test_basic_is_base64_of_account_and_token() -> None:
+    """As the header of HTTP Basic and the configuration of Docker have it."""
+    config = '{"auths": {"registry.example.com": {"auth": "{basic}"}}}'
+    filled = templated(data={".dockerconfigjson": config}).filled(VALUE)[".dockerconfigjson"]
+    auth = json.loads(filled)["auths"]["registry.example.com"]["auth"]
+    assert base64.b64decode(auth).decode() == f"ci:{VALUE}"
+
+
+@pytest.mark.parametrize(
+    ("text", "literal"),
+    [
+        (r"$\{user.home}", "${user.home}"),
+        (r"\{\{ .x }}", "{{ .x }}"),
+        (r"\{host}", "{host}"),
+        (r"\{token}", "{token}"),
+        (r"\{basic}:{id}", "{basic}:ID1"),
+        (r"\{{id}}", "{ID1}"),
+        (r"\\{host}", r"\{host}"),
+        (r"C:\dir \n \}", r"C:\dir \n \}"),
+    ],
+)
+def test_a_brace_behind_a_backslash_is_a_brace(text: str, literal: str) -> None:
+    """Nothing is filled in there, and no other backslash is touched; what was written is recognised."""
+    content = templated(data={"a": text})
+    assert content.filled(VALUE)["a"] == literal
+    assert found_fingerprint(*written(content)) == content.fingerprint
 
 
 def test_our_own_keys_win_and_argos_marks_may_be_changed() -> None:
@@ -64,7 +94,11 @@ def test_our_own_keys_win_and_argos_marks_may_be_changed() -> None:
 TEMPLATES: dict[str, dict[str, Any]] = {
     "nothing": {},
     "labels": {"labels": {"team": "a"}},
-    "all": {"labels": {"t": "a"}, "annotations": {"x": "y"}, "data": {"h": "Bearer {token}", "e": ""}},
+    "all": {
+        "labels": {"t": "a"},
+        "annotations": {"x": "y"},
+        "data": {"h": "Bearer {token}", "b": "x{basic}{token}", "e": ""},
+    },
 }
 
 
@@ -104,7 +138,8 @@ def test_every_change_of_what_is_ours_is_drift() -> None:
 
 
 @pytest.mark.parametrize(
-    "note", ["", "{", "[]", "5", '{"labels": 5}', '{"labels": [5, "team"]}', '"labels"', "null"]
+    "note",
+    ["", "{", "[]", "5", '{"user": 5}', '{"labels": 5}', '{"labels": [5, "team"]}', '"labels"', "null"],
 )
 def test_a_garbled_note_of_what_is_ours_is_read_as_far_as_it_goes(note: str) -> None:
     """It is an annotation, so anybody may have edited it."""
