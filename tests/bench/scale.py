@@ -58,9 +58,8 @@ METHOD: Final = """\
 Everything on one machine: API server, etcd, operator and this program share its cores. Minting and the bare writer are
 those of [the benchmarks](benchmarks.md). *Restart* is from the start of the process until it is ready and its queue is
 empty; writes are counted by the API server. *Rest* counts the new operator's own requests
-(`servicetokens_operator_api_requests_total`; one operator, no Lease) once that is so. Every five minutes it asks for
-the revisions of the CRDs and for the keys: these are the four requests, if that falls into the minute. Memory is what
-is resident (RSS)."""
+(`servicetokens_operator_api_requests_total`; one operator, no Lease) once that is so. Every minute it asks for the
+three CRDs, which may have been replaced by older ones. Memory is what is resident (RSS)."""
 
 
 class Operator:

@@ -136,6 +136,13 @@ MUTANTS: Final = (
         HANDOVER,
     ),
     Mutant(
+        "takes a 404 for the end of a token whose deletion nobody has told of",
+        GATHER,
+        "                raise Conflict(message) from None\n",
+        "                self._caches.drop_token(place)\n",
+        ("tests/unit/controllers/test_gather.py",),
+    ),
+    Mutant(
         "mints over a Secret that is newer than the status it knows",
         GATHER,
         "    return secret.serial > max(listed)\n",

@@ -12,7 +12,7 @@ from servicetokens.controllers.facts import Raw
 from servicetokens.controllers.importing import Importer
 from servicetokens.controllers.keys import Key
 from servicetokens.controllers.memory import Memories
-from servicetokens.kube.errors import NotFound
+from servicetokens.kube.errors import Conflict, NotFound
 from servicetokens.lifecycle import conditions
 from servicetokens.lifecycle.snapshot import (
     AccountFacts,
@@ -96,7 +96,11 @@ class Gatherer:
         self._watches_secrets = watches_secrets
 
     async def token(self, key: Key, now: int) -> Snapshot | None:
-        """Return everything about one ServiceToken, or None when it is gone. Raises `KubeError`."""
+        """Return everything about one ServiceToken, or None when it is gone.
+
+        Raises:
+            KubeError: something cannot be read, or reading and watching disagree: try again.
+        """
         token, memory, secret = await self._token_and_secret(key, now)
         if token is None:
             self._memories.forget(key)
@@ -191,7 +195,12 @@ class Gatherer:
         try:
             raw = await self._objects.get(names.PLURAL_TOKENS, *place)
         except NotFound:
-            self._caches.drop_token(place)
+            if self._caches.tokens.get(place) is not None:
+                # An API server that is starting says so of what is there. A deletion is told of by the watch or a list.
+                message = (
+                    f"ServiceToken {'/'.join(place)} was not found, and its deletion has not been told of"
+                )
+                raise Conflict(message) from None
             self._caches.tokens.settle(place)
             return None
         self._caches.put_token(facts.token_facts(raw))

@@ -1,21 +1,36 @@
-"""The operator's keys: made once, read again every few seconds, never made anew while a token depends on them."""
+"""The operator's keys: made once, watched, never made anew while a token depends on them.
+
+The watch says when to look; what counts is what is read then.
+"""
 
 import asyncio
 import base64
+import contextlib
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
+import msgspec
+
 from servicetokens.api import names
-from servicetokens.kube.errors import AlreadyExists, KubeError, NotFound
+from servicetokens.kube import paths
+from servicetokens.kube.errors import AlreadyExists, ApiUnavailable, KubeError, NotFound
+from servicetokens.kube.watch import Feed, Identity, Reader, Surroundings
+from servicetokens.runtime.clock import Clock
 from servicetokens.runtime.entropy import Entropy
 from servicetokens.runtime.logs import get_logger
+from servicetokens.runtime.readiness import Readiness
 from servicetokens.tokens.verifier import FIRST_KEY, KEY_BYTES, InvalidKeyRing, KeyRing
 
 _log = get_logger(__name__)
 
-# What is minted with a key that is lost is lost, too, so a loss has to be noticed within seconds. These are a dozen
-# requests a minute; those for the Lease are sixty.
+# What is minted with a key that is lost is lost, too, so a loss has to be noticed within seconds, also where the Secret
+# may be read and not be watched. These are a dozen requests a minute; those for the Lease are sixty.
 _PERIOD: Final = 5.0
+# Also for how long a watch that died without a sign is believed.
+_WATCH_SECONDS: Final = 60
+_TOPIC: Final = "watch of the key Secret"
+# What is in the Secret is not of the watch's concern.
+_ANY: Final = msgspec.json.Decoder(msgspec.Raw)
 
 
 class SecretStore(Protocol):
@@ -41,12 +56,17 @@ class KeyringKeeper:
         entropy: Entropy,
         in_use: Callable[[], bool],
         changed: Callable[[], None],
+        readiness: Readiness,
     ) -> None:
         self._secrets = secrets
+        self._readiness = readiness
         self._namespace = namespace
         self._entropy = entropy
         self._in_use = in_use
         self._changed = changed
+        self._look = asyncio.Event()
+        self._is_watched = False
+        self._is_read = False
         self._ring: KeyRing | None = None
         self._error = self._say("has not been read yet")
 
@@ -62,21 +82,55 @@ class KeyringKeeper:
 
     async def refresh(self) -> None:
         """Read the key Secret, and create it if nothing can depend on one. Raises nothing: see `error`."""
+        self._is_read = True
         try:
             ring = await self._read_or_create()
         except InvalidKeyRing as error:
             self._set(None, self._say(f"cannot be used: {error}; restore it from a backup"))
         except KubeError as error:
+            self._is_read = False
             if self._ring is None:
                 self._set(None, self._say(f"cannot be read: {error.message}"))
         else:
             self._set(ring, "" if ring else self._say("is gone while tokens exist; restore it from a backup"))
 
     async def run(self) -> None:
-        """Keep refreshing, for ever."""
+        """Keep refreshing, for ever: when the watch says so, and every few seconds while anything is wrong."""
         while True:
-            await asyncio.sleep(_PERIOD)
+            patience = None if self._is_watched and self._is_read and not self._error else _PERIOD
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._look.wait(), patience)
+            self._look.clear()
             await self.refresh()
+
+    async def watch(self, api: Reader, clock: Clock) -> None:
+        """Watch the key Secret, for ever, and have `run` look at whatever happens to it."""
+        around = Surroundings(api, self, clock, self._entropy, _WATCH_SECONDS)
+        selector = {"fieldSelector": f"metadata.name={names.KEYS_SECRET}"}
+        try:
+            await Feed(
+                around,
+                paths.secrets(self._namespace),
+                decoder=_ANY,
+                sink=_Bell(self._look),
+                selector=selector,
+            ).run()
+        finally:
+            self._is_watched = False
+            self._look.set()
+
+    def works(self, path: str) -> None:  # noqa: ARG002 - there is one
+        """Learn that a list is complete or a watch is open; see `kube.watch.Observer`."""
+        self._is_watched = True
+        self._readiness.clear(_TOPIC)
+
+    def failed(self, path: str, error: Exception) -> None:  # noqa: ARG002 - there is one
+        """Learn that it could not be watched."""
+        self._is_watched = False
+        self._look.set()
+        if isinstance(error, KubeError) and not isinstance(error, ApiUnavailable):
+            what = self._say(f"cannot be watched, and is read every {_PERIOD:g} s: {error.message}")
+            self._readiness.set(_TOPIC, what, essential=False)
 
     async def _read_or_create(self) -> KeyRing | None:
         try:
@@ -106,6 +160,35 @@ class KeyringKeeper:
 
     def _say(self, what: str) -> str:
         return f"The Secret '{names.KEYS_SECRET}' in namespace '{self._namespace}' {what}."
+
+
+class _Bell:
+    """Rings for whatever a feed tells about the one object that it follows."""
+
+    def __init__(self, look: asyncio.Event) -> None:
+        self._look = look
+
+    def begin(self) -> None:
+        """Wait for the end of the list; see `kube.watch.Sink`."""
+
+    def put(self, item: object) -> None:  # noqa: ARG002 - what is in it is read anew
+        """Ring."""
+        self._look.set()
+
+    def put_unreadable(self, identity: Identity) -> None:  # noqa: ARG002 - as above
+        """Ring."""
+        self._look.set()
+
+    def remove(self, identity: Identity) -> None:  # noqa: ARG002 - as above
+        """Ring."""
+        self._look.set()
+
+    def end(self) -> None:
+        """Ring: the object may not be in the list."""
+        self._look.set()
+
+    def confirm(self, at: float) -> None:
+        """Do nothing: a silent watch ends, and is opened anew."""
 
 
 def _ring_of(secret: Mapping[str, Any]) -> KeyRing:

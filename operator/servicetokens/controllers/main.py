@@ -68,7 +68,7 @@ class Operator:
         entropy: Entropy,
         schema_period: float = crds.CHECK_SECONDS,
     ) -> None:
-        self._api = api
+        self._api, self._clock = api, clock
         self._settings = settings
         self.registry = make_registry(OperatorCollector(self.numbers))
         happenings = Happenings(self.registry)
@@ -78,10 +78,9 @@ class Operator:
         fenced = api.fenced(self._leads)
         objects, tokens_secrets = ObjectStore(fenced), SecretStore(fenced)
         host = pod_name()
-        self._caches = Caches()
+        self._caches, self._memories = Caches(), Memories()
         self._went_back = asyncio.Event()
-        self._queue = WorkQueue()
-        self._readiness = Readiness()
+        self._queue, self._readiness = WorkQueue(), Readiness()
         self._supervisor = Supervisor(self._readiness, expected=(KubeError, NotConfigured))
         self._keys = KeyringKeeper(
             secrets,
@@ -89,6 +88,7 @@ class Operator:
             entropy=entropy,
             in_use=self._has_credentials,
             changed=self._keys_changed,
+            readiness=self._readiness,
         )
         self._wakeup = Wakeup(self._caches, self._queue, self._keys)
         self._deadlines = Deadlines(self._queue, clock)
@@ -100,7 +100,6 @@ class Operator:
             watches_secrets=settings.watch_secrets,
             entropy=entropy,
         )
-        self._memories = Memories()
         self._enforcements = Enforcements(LeaseStore(api), settings.namespace, self._queue, clock)
         gatherer = Gatherer(
             self._caches,
@@ -278,6 +277,7 @@ class Operator:
         works: dict[str, Callable[[], Awaitable[Any]]] = {
             "deadlines": self._deadlines.run,
             "key ring": self._keys.run,
+            "watch of the key Secret": partial(self._keys.watch, self._api, self._clock),
             "proof of revocations": self._enforcements.run,
             "resync": self._resync.run,
         }

@@ -37,6 +37,8 @@ _SILENCE_MARGIN: Final = 5.0
 # The cause that the API server names when our resourceVersion is ahead of its own: etcd was restored.
 _AHEAD: Final = "ResourceVersionTooLarge"
 
+NO_SELECTOR: Final[Mapping[str, str]] = {}
+
 T = TypeVar("T")
 T_contra = TypeVar("T_contra", contravariant=True)
 
@@ -186,8 +188,16 @@ class Feed(Generic[T]):
     """Keeps one `Sink` right about one path of the API server."""
 
     def __init__(
-        self, around: Surroundings, path: str, *, decoder: msgspec.json.Decoder[T], sink: Sink[T]
+        self,
+        around: Surroundings,
+        path: str,
+        *,
+        decoder: msgspec.json.Decoder[T],
+        sink: Sink[T],
+        selector: Mapping[str, str] = NO_SELECTOR,
     ) -> None:
+        """*selector* is the part of the query that says which of the objects under *path*: a `fieldSelector`."""
+        self._selector = selector
         self._api = around.api
         self._observer = around.observer
         self._clock = around.clock
@@ -224,7 +234,7 @@ class Feed(Generic[T]):
     async def _list(self) -> None:
         self._sink.begin()
         resource_version = ""
-        async for page in list_pages(self._api, self._path):
+        async for page in list_pages(self._api, self._path, self._selector):
             resource_version = page.metadata.resource_version
             for count, item in enumerate(page.items or (), start=1):
                 self._put(item)
@@ -240,6 +250,7 @@ class Feed(Generic[T]):
         opened_at = self._clock.monotonic()
         heard = False
         query = {
+            **self._selector,
             "watch": "true",
             "allowWatchBookmarks": "true",
             "resourceVersion": self._resource_version,
@@ -288,7 +299,7 @@ class Feed(Generic[T]):
         if lasted < min(1, self._watch_seconds):
             message = f"the API server ended the watch of {self._path} at once"
             raise ApiUnavailable(message)
-        body = await self._api.request("GET", self._path, query={"limit": "1"})
+        body = await self._api.request("GET", self._path, query={**self._selector, "limit": "1"})
         current = _decoded(_pages, body).metadata.resource_version
         if _is_before(current, self._resource_version):
             message = f"the history of {self._path} went back from {self._resource_version} to {current}"

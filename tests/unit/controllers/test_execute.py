@@ -112,9 +112,11 @@ async def test_a_conflict_is_read_again_before_anything_is_written(it: Operator)
 
 
 async def test_a_token_that_is_gone_is_forgotten(it: Operator) -> None:
-    """The write says so, and then the object itself is asked for. Garbage collection takes the Secret."""
+    """The write says so, then the object itself, and at last the watch. Garbage collection takes the Secret."""
     it.cluster.token = None
     await it.fails_with(NotFound)
+    await it.fails_with(Conflict)
+    it.caches.drop_token(PLACE)
     assert not await it.reconcile()
     assert len(it.memories) == 0
 

@@ -13,7 +13,7 @@ from servicetokens.controllers.cache import Caches
 from servicetokens.controllers.gather import Gatherer
 from servicetokens.controllers.keys import Key
 from servicetokens.controllers.memory import Memories
-from servicetokens.kube.errors import NotFound
+from servicetokens.kube.errors import Conflict, NotFound
 
 KEY = Key(names.KIND_TOKEN, "team-a", "ci-prod")
 ACCOUNT = ("serviceaccounts", "team-a", "ci")
@@ -172,3 +172,25 @@ async def test_a_copy_of_another_tokens_secret_is_recognised_by_its_id() -> None
     )
     here.caches.drop_token(("team-b", "ci-prod"))
     assert await copied_from() == ""
+
+
+async def test_a_token_in_doubt_that_is_not_found_is_asked_for_again_until_its_deletion_is_told_of() -> None:
+    """A starting API server says "not found" of what is there; only the watch or a list says that it is gone."""
+    it = Surroundings(answered=True)
+    place = ("team-a", "ci-prod")
+    it.caches.tokens.doubt(place)
+    for _ in range(2):
+        with pytest.raises(Conflict, match="ServiceToken team-a/ci-prod was not found"):
+            await it.gatherer.token(KEY, 0)
+    assert it.caches.tokens.get(place) is not None
+    it.caches.drop_token(place)
+    assert await it.gatherer.token(KEY, 0) is None
+
+
+async def test_a_doubt_about_a_token_that_is_gone_ends_with_the_first_answer() -> None:
+    """Its deletion was told of before the doubt."""
+    it = Surroundings(answered=True)
+    it.caches.drop_token(("team-a", "ci-prod"))
+    it.caches.tokens.doubt(("team-a", "ci-prod"))
+    assert await it.gatherer.token(KEY, 0) is None
+    assert not it.caches.tokens.is_doubted(("team-a", "ci-prod"))

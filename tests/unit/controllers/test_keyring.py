@@ -1,13 +1,20 @@
 """The operator's keys: created once, never again while a token depends on them."""
 
+import asyncio
 import base64
-from collections.abc import Mapping
+import contextlib
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
+import pytest
+
+from common.clock import FakeClock
 from servicetokens.api import names
 from servicetokens.controllers.keyring import KeyringKeeper
-from servicetokens.kube.errors import AlreadyExists, ApiUnavailable, NotFound
+from servicetokens.kube.errors import AlreadyExists, ApiUnavailable, Forbidden, KubeError, NotFound
+from servicetokens.runtime.readiness import Readiness
 
+DELETED = b'{"type":"DELETED","object":{"metadata":{"name":"servicetokens-hmac-keys","resourceVersion":"8"}}}'
 KEY = base64.b64encode(bytes(32)).decode()
 
 
@@ -18,10 +25,12 @@ class Secrets:
         self.data = data
         self.created: list[Mapping[str, Any]] = []
         self.down = False
+        self.reads = 0
         self.rival: Mapping[str, str] | None = None
 
     async def get(self, namespace: str, name: str) -> Mapping[str, Any]:
         """Return the key Secret."""
+        self.reads += 1
         if self.down:
             message = "the API server did not answer"
             raise ApiUnavailable(message)
@@ -48,8 +57,14 @@ class Keeper:
         self.secrets = secrets
         self.in_use = in_use
         self.changes = 0
+        self.readiness = Readiness()
         self.keeper = KeyringKeeper(
-            secrets, "servicetokens", entropy=bytes, in_use=lambda: self.in_use, changed=self._changed
+            secrets,
+            "servicetokens",
+            entropy=bytes,
+            in_use=lambda: self.in_use,
+            changed=self._changed,
+            readiness=self.readiness,
         )
 
     def _changed(self) -> None:
@@ -142,3 +157,103 @@ async def test_reading_the_same_keys_again_changes_nothing() -> None:
     await it.keeper.refresh()
     await it.keeper.refresh()
     assert it.changes == 1
+
+
+class Server:
+    """Answers the list of the key Secret, and opens a watch of it that the test feeds."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, Mapping[str, str] | None]] = []
+        self.refuses: KubeError | None = None
+        self.events: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def request(
+        self,
+        _method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        timeout: float = 10,  # noqa: ARG002, ASYNC109 - as in `Api`
+    ) -> bytes:
+        """Return a list."""
+        self.asked.append((path, query))
+        if self.refuses is not None:
+            raise self.refuses
+        return b'{"metadata":{"resourceVersion":"7"},"items":[]}'
+
+    @contextlib.asynccontextmanager
+    async def stream(
+        self, path: str, query: Mapping[str, str], *, silence: float
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Open a watch."""
+        assert silence > 0
+        self.asked.append((path, query))
+
+        async def lines() -> AsyncIterator[bytes]:
+            while True:
+                yield await self.events.get()
+
+        yield lines()
+
+
+@contextlib.asynccontextmanager
+async def running(it: Keeper, server: Server) -> AsyncIterator[None]:
+    """Let the keeper run and watch until the context ends."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(work) for work in (it.keeper.run(), it.keeper.watch(server, FakeClock()))]
+        await asyncio.sleep(1)
+        yield
+        for task in tasks:
+            task.cancel()
+
+
+@pytest.mark.skips_time
+async def test_a_loss_is_noticed_when_the_watch_tells_of_it_and_nothing_is_asked_meanwhile() -> None:
+    """By name, which is all that the operator has the right to."""
+    it, server = Keeper(Secrets({"k1": KEY}), in_use=True), Server()
+    async with running(it, server):
+        assert {path for path, _ in server.asked} == {"/api/v1/namespaces/servicetokens/secrets"}
+        assert all(
+            (query or {})["fieldSelector"] == "metadata.name=servicetokens-hmac-keys"
+            for _, query in server.asked
+        )
+        reads = it.secrets.reads
+        await asyncio.sleep(3600)
+        assert it.secrets.reads == reads
+        it.secrets.data = None
+        server.events.put_nowait(DELETED)
+        await asyncio.sleep(1)
+        assert "is gone" in it.keeper.error
+        it.secrets.data = {"k1": KEY}
+        await asyncio.sleep(10)
+        assert it.keeper.error == ""
+
+
+@pytest.mark.skips_time
+async def test_a_key_secret_that_may_not_be_watched_is_read_every_few_seconds() -> None:
+    """An operator that was upgraded before its rights were; `/readyz` says so, and it works all the same."""
+    it, server = Keeper(Secrets({"k1": KEY}), in_use=True), Server()
+    server.refuses = Forbidden("secrets is forbidden")
+    async with running(it, server):
+        (sentence,) = it.readiness.degraded
+        assert "cannot be watched, and is read every 5 s: secrets is forbidden" in sentence
+        it.secrets.data = None
+        await asyncio.sleep(10)
+        assert "is gone" in it.keeper.error
+        server.refuses = None
+        await asyncio.sleep(30)
+        assert it.readiness.degraded == []
+
+
+@pytest.mark.skips_time
+async def test_what_could_not_be_read_after_the_watch_told_of_it_is_read_again() -> None:
+    """The watch tells once."""
+    it, server = Keeper(Secrets({"k1": KEY}), in_use=True), Server()
+    async with running(it, server):
+        it.secrets.data, it.secrets.down = None, True
+        server.events.put_nowait(DELETED)
+        await asyncio.sleep(60)
+        assert it.keeper.ring is not None
+        it.secrets.down = False
+        await asyncio.sleep(10)
+        assert it.keeper.ring is None
