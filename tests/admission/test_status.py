@@ -7,8 +7,9 @@ import pytest
 from admission.server import Server, complaints
 from admission.table import Manifest
 from servicetokens.api import names
-from servicetokens.api.conditions import Condition, ConditionType, Reason
+from servicetokens.api.conditions import Condition, ConditionType
 from servicetokens.api.meta import StatusModel
+from servicetokens.api.reasons import Reason
 from servicetokens.api.service_account import ServiceAccountStatus
 from servicetokens.api.service_role import ServiceRoleStatus
 from servicetokens.api.service_token import Credential, ServiceTokenStatus, Verifier

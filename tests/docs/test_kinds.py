@@ -6,7 +6,7 @@ import pytest
 
 from common.walkthrough import blocks
 from pages import events, fields
-from servicetokens.api.conditions import Reason
+from servicetokens.api.reasons import Reason
 from servicetokens.crdgen.kinds import KINDS, Kind
 
 SKELETON = ["Example", "Writing a spec", "Working with it", "Status and conditions", "Debugging"]

@@ -11,8 +11,33 @@ AUTHN: Final = ("tests/unit/authn",)
 CLAIMS: Final = ("tests/unit/authn/test_claims.py",)
 AUDIT: Final = ("tests/unit/validator/test_audit.py",)
 REMOVAL: Final = ("tests/property/test_removal.py",)
+ACCEPTANCE: Final = "policy/acceptance.py"
+AGREEMENT: Final = ("tests/property/test_agreement.py",)
 
 MUTANTS: Final = (
+    *(
+        Mutant(f"accepts what is {what}", ACCEPTANCE, before, after, ("tests/unit/policy",))
+        for what, before, after in (
+            ("being deleted", "lambda it, _now: it.deleting", "lambda _it, _now: False"),
+            ("revoked", "lambda it, _now: it.revoked", "lambda _it, _now: False"),
+            ("in its last second", "it.end <= now", "it.end < now"),
+            ("of another account", "it.minted_for != it.account_uid", "not it.minted_for"),
+        )
+    ),
+    Mutant(
+        "forgets in Active that the token is revoked",
+        "lifecycle/verdicts.py",
+        'revoked=token.spec is not None and token.spec.state == "Revoked",',
+        "revoked=False,",
+        AGREEMENT,
+    ),
+    Mutant(
+        "forgets in Active that the account is suspended",
+        "lifecycle/verdicts.py",
+        'account_suspended=account_spec is not None and account_spec.state == "Suspended",',
+        "account_suspended=False,",
+        AGREEMENT,
+    ),
     Mutant(
         "lets a token without roles pass every request",
         AUTHENTICATOR,

@@ -11,7 +11,20 @@ from typing import Final
 
 from common.helm import CHART
 from common.world import ROOT
-from pages import chart, commands, events, fields, licences, limits, metrics, olm, picture, promises, scanners
+from pages import (
+    chart,
+    commands,
+    events,
+    fields,
+    licences,
+    limits,
+    metrics,
+    olm,
+    picture,
+    promises,
+    reasons,
+    scanners,
+)
 
 COPIED: Final = {
     "crds": ["crds/*.yaml"],
@@ -28,6 +41,7 @@ def wanted() -> Mapping[Path, str]:
         promises.PAGE: promises.render(),
         limits.PAGE: limits.render(),
         picture.PATH: picture.render(),
+        reasons.PAGE: reasons.render(),
         chart.README: chart.render(),
         chart.PAGE: chart.page(),
         # Templates cannot read the chart's own values.yaml, and put its defaults where a value is null.

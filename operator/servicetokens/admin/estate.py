@@ -9,7 +9,8 @@ from typing import Final
 
 import msgspec
 
-from servicetokens.api.conditions import ConditionType, Reason
+from servicetokens.api.conditions import ConditionType
+from servicetokens.api.reasons import Reason
 from servicetokens.api.values import parse_recorded_time
 
 _WAITING: Final = "Waiting for the operator"

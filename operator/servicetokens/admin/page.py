@@ -11,7 +11,7 @@ from xml.etree.ElementTree import Element
 from servicetokens.admin.estate import Account, Estate, Token, unused
 from servicetokens.admin.markup import Child, document, element
 from servicetokens.api import age
-from servicetokens.api.conditions import Reason
+from servicetokens.api.reasons import Reason
 from servicetokens.api.values import UNIT_SECONDS, format_time
 
 DAY: Final = UNIT_SECONDS["d"]

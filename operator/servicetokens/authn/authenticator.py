@@ -16,16 +16,17 @@ from typing import Final
 
 import msgspec
 
+from servicetokens.api.reasons import Reason
 from servicetokens.authn import imports
 from servicetokens.authn.addresses import Network, find_client, is_in
-from servicetokens.authn.decision import Accepted, Decision, Presented, Rejected, RejectReason, Unavailable
+from servicetokens.authn.decision import Accepted, Decision, Presented, Rejected, Unavailable
 from servicetokens.authn.index import Index
 from servicetokens.authn.records import STATES, Account, Credential, Role, Terms, TokenRecord, pack_mint
 from servicetokens.authn.requests import HttpRequest
 from servicetokens.authn.roles import allowing_roles, asks_for_roles, effective_roles, permissions_of
+from servicetokens.policy.acceptance import Facts, find_refusal
 from servicetokens.runtime.clock import Clock
 from servicetokens.tokens.format import find_id, mint
-from servicetokens.tokens.lifetime import MAX_CLOCK_SKEW, is_cut
 from servicetokens.tokens.verifier import FIRST_KEY, KeyRing
 
 # A kept decision is made anew after so many seconds, so that whoever is told of uses hears of each token that is in
@@ -38,10 +39,10 @@ _MOST_KEPT: Final = 16384
 # Subsets of roles that requests to different services single out; there are as many as the rules tell apart.
 _MOST_NARROWED: Final = 8
 
-_MALFORMED: Final = Rejected(RejectReason.MALFORMED)
-_UNKNOWN: Final = Rejected(RejectReason.UNKNOWN)
-_UNKNOWN_KEY: Final = Rejected(RejectReason.UNKNOWN_KEY)
-_WRONG_SECRET: Final = Rejected(RejectReason.WRONG_SECRET)
+_MALFORMED: Final = Rejected(Reason.MALFORMED)
+_UNKNOWN: Final = Rejected(Reason.UNKNOWN)
+_UNKNOWN_KEY: Final = Rejected(Reason.UNKNOWN_KEY)
+_WRONG_SECRET: Final = Rejected(Reason.WRONG_SECRET)
 _TOO_MANY_CLAIMANTS: Final = Unavailable(("too many objects claim the id of one token",))
 
 # No token has this SHA-256.
@@ -193,7 +194,7 @@ class TokenAuthenticator:
     ) -> Accepted | Rejected:
         """Judge a token that was verified by objects and time, and keep a good decision."""
         now = self._clock.now()
-        reason = _find_reason(record, credential, now)
+        reason = find_refusal(_facts(record, credential), now)
         if reason is not None:
             return Rejected(reason, record, credential.id)
         terms = record.terms
@@ -255,11 +256,11 @@ class TokenAuthenticator:
         if ended is None:
             return _UNKNOWN
         if ended.is_deleted:
-            reason = RejectReason.DELETED
+            reason = Reason.DELETED
         elif ended.end is not None and ended.end <= self._clock.now():
-            reason = RejectReason.EXPIRED
+            reason = Reason.EXPIRED
         else:
-            reason = RejectReason.REPLACED
+            reason = Reason.REPLACED
         return Rejected(reason, token_id=token_id, ended=ended)
 
     def _for_occasion(self, accepted: Accepted, presented: Presented) -> Decision:
@@ -270,23 +271,23 @@ class TokenAuthenticator:
             and not presented.asker_checks_audience
             and not common_audiences(accepted, presented)
         ):
-            return Rejected(RejectReason.AUDIENCE, record, token_id)
+            return Rejected(Reason.AUDIENCE, record, token_id)
         if terms.networks:
             client = None if presented.origin is None else find_client(presented.origin, self._trusted)
             if client is None:
-                return Rejected(RejectReason.NO_CLIENT_ADDRESS, record, token_id)
+                return Rejected(Reason.NO_CLIENT_ADDRESS, record, token_id)
             if not is_in(client, terms.networks):
-                return Rejected(RejectReason.CLIENT_ADDRESS, record, token_id)
+                return Rejected(Reason.CLIENT_ADDRESS, record, token_id)
         if accepted.restricted and presented.original is not None:
             roles = allowing_roles(accepted.roles, presented.original())
             if not roles:
-                reason = RejectReason.REQUEST_NOT_ALLOWED if accepted.roles else RejectReason.ROLE_MISSING
+                reason = Reason.REQUEST_NOT_ALLOWED if accepted.roles else Reason.ROLE_MISSING
                 return Rejected(reason, record, token_id)
             accepted = _narrowed(accepted, roles)
         if presented.required_roles:
             held = {role.name for role in accepted.roles}
             if not held.issuperset(presented.required_roles):
-                return Rejected(RejectReason.ROLE_MISSING, record, token_id)
+                return Rejected(Reason.ROLE_MISSING, record, token_id)
         return accepted
 
 
@@ -331,34 +332,21 @@ def _encoded(token: str) -> bytes:
     return token.encode("utf-8", "surrogatepass")
 
 
-def _find_reason(record: TokenRecord, credential: Credential, now: int) -> RejectReason | None:
-    """Return the first reason to refuse by what the objects say at *now*, or None."""
-    account = record.account
-    if record.state.deleting:
-        return RejectReason.DELETED
-    if not account.uid:
-        return RejectReason.ACCOUNT_NOT_FOUND
-    if record.account_uid != account.uid:
-        return RejectReason.ACCOUNT_REPLACED
-    if record.state.revoked:
-        return RejectReason.REVOKED
-    if account.suspended:
-        return RejectReason.ACCOUNT_SUSPENDED
-    if record.state.suspended:
-        return RejectReason.UNUSED_FOR_LONG
-    if not (record.state.readable and account.readable):
-        return RejectReason.UNREADABLE
-    return _find_reason_in_time(account, credential, now)
-
-
-def _find_reason_in_time(account: Account, credential: Credential, now: int) -> RejectReason | None:
-    if is_cut(credential.mint_time, account.not_before, now):
-        return RejectReason.MINTED_TOO_EARLY
-    if credential.mint_time > now + MAX_CLOCK_SKEW:
-        return RejectReason.MINTED_IN_FUTURE
-    if credential.end is not None and credential.end <= now:
-        return RejectReason.EXPIRED
-    return None
+def _facts(record: TokenRecord, credential: Credential) -> Facts:
+    """Return what `find_refusal` asks for."""
+    account, state = record.account, record.state
+    return Facts(
+        deleting=state.deleting,
+        account_uid=account.uid,
+        minted_for=record.account_uid,
+        revoked=state.revoked,
+        account_suspended=account.suspended,
+        suspended=state.suspended,
+        readable=state.readable and account.readable,
+        mint_time=credential.mint_time,
+        end=credential.end,
+        not_before=account.not_before,
+    )
 
 
 def _good_until(record: TokenRecord, credential: Credential) -> int:

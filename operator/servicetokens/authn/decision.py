@@ -5,62 +5,15 @@ the reason is for logs and metrics.
 """
 
 from collections.abc import Callable
-from enum import StrEnum
 
 import msgspec
 
+from servicetokens.api.reasons import Reason
 from servicetokens.authn.addresses import Origin
 from servicetokens.authn.claims import Ended
 from servicetokens.authn.records import Role, TokenRecord
 from servicetokens.authn.requests import HttpRequest
 from servicetokens.tokens.verifier import KeyRing
-
-
-class RejectReason(StrEnum):
-    """Why a token is refused, in the order of the checks."""
-
-    MALFORMED = "Malformed"
-    """It does not have the shape of a token of this installation."""
-    UNKNOWN = "Unknown"
-    """No object claims its id; it may have been minted a moment ago."""
-    UNKNOWN_KEY = "UnknownKey"
-    """The key of its verifier is not in our key ring; it may have been added a moment ago."""
-    WRONG_SECRET = "WrongSecret"
-    """Its id is known, its secret part is not the one that was minted."""
-    DELETED = "Deleted"
-    """Its object is being deleted, or was deleted."""
-    REPLACED = "Replaced"
-    """Its credential was rotated out, or replaced, and its overlap is over."""
-    UNREADABLE = "Unreadable"
-    """Its object, or its account, says something that we do not understand: no guess in its favour."""
-    ACCOUNT_NOT_FOUND = "AccountNotFound"
-    """Its account does not exist, or is being deleted."""
-    ACCOUNT_REPLACED = "AccountReplaced"
-    """It was minted for another account of the same name."""
-    REVOKED = "Revoked"
-    """`spec.state` says so."""
-    ACCOUNT_SUSPENDED = "AccountSuspended"
-    """The account's `spec.state` says so."""
-    UNUSED_FOR_LONG = "UnusedForLong"
-    """Nobody used it for so long that it was suspended."""
-    MINTED_TOO_EARLY = "MintedTooEarly"
-    """It was minted before the account's `tokensNotBeforeTime`, which has come, or in the same second."""
-    MINTED_IN_FUTURE = "MintedInFuture"
-    """Its mint time is still to come, so somebody has planted it, or clocks disagree badly."""
-    EXPIRED = "Expired"
-    """Its end, or the end of its overlap after a rotation, has come."""
-    AUDIENCE = "Audience"
-    """It is for other audiences, or the asker did not say for whom it asks."""
-    NO_CLIENT_ADDRESS = "NoClientAddress"
-    """It is bound to networks, and the protocol or the proxy does not tell where the client is."""
-    CLIENT_ADDRESS = "ClientAddress"
-    """The client is outside of the networks that it is bound to."""
-    ROLE_MISSING = "RoleMissing"
-    """It is good, but a role that the asker requires, or every role that it was given, is not granted."""
-    NOT_PERMITTED = "NotPermitted"
-    """It is good, but its roles lack the permission to ask about the tokens of others."""
-    REQUEST_NOT_ALLOWED = "RequestNotAllowed"
-    """It is good, but none of its roles allows this HTTP request."""
 
 
 class Presented(msgspec.Struct, frozen=True, gc=False):
@@ -137,7 +90,7 @@ class Rejected(msgspec.Struct, frozen=True, gc=False):
     *token_id* is the public id that was presented, with either of them.
     """
 
-    reason: RejectReason
+    reason: Reason
     record: TokenRecord | None = None
     token_id: str = ""
     ended: Ended | None = None

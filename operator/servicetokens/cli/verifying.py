@@ -4,13 +4,13 @@ Whether the keyed hash fits is known to validators alone: nobody else has the ke
 compare instead; `--ask` asks a validator.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final
 
 from servicetokens.api import age
-from servicetokens.authn.decision import Accepted, Rejected, RejectReason
+from servicetokens.api.reasons import ABOUT_THE_REQUEST, Reason
+from servicetokens.authn.decision import Accepted, Rejected
 from servicetokens.authn.records import Account
 from servicetokens.cli.findings import Finding, Level
 from servicetokens.cli.judging import Judgement, Request
@@ -20,42 +20,6 @@ from servicetokens.tokens.format import PREFIX_PATTERN, MalformedToken, Token, f
 from servicetokens.tokens.lifetime import MAX_CLOCK_SKEW
 
 OK, BAD, WARNING, UNKNOWN = Level.OK, Level.BAD, Level.WARNING, Level.UNKNOWN
-
-WORDS: Final[Mapping[RejectReason, str]] = {
-    RejectReason.MALFORMED: "it is not a service token",
-    RejectReason.UNKNOWN: "no ServiceToken has its id",
-    RejectReason.UNKNOWN_KEY: "its verifier was made with a key that validators do not have",
-    RejectReason.WRONG_SECRET: "its id is known, and the rest is not the value that was minted",
-    RejectReason.DELETED: "its ServiceToken is being deleted",
-    RejectReason.REPLACED: "it was rotated, and its overlap is over",
-    RejectReason.UNREADABLE: "its ServiceToken or its account holds a value that is not understood",
-    RejectReason.ACCOUNT_NOT_FOUND: "its account does not exist",
-    RejectReason.ACCOUNT_REPLACED: "its account was created anew; the token belonged to the old one",
-    RejectReason.REVOKED: "it is revoked",
-    RejectReason.ACCOUNT_SUSPENDED: "its account is suspended",
-    RejectReason.UNUSED_FOR_LONG: "it is suspended, because it was not used for long",
-    RejectReason.MINTED_TOO_EARLY: "it was minted before the account's tokensNotBeforeTime",
-    RejectReason.MINTED_IN_FUTURE: "its mint time is in the future",
-    RejectReason.EXPIRED: "it has expired",
-    RejectReason.AUDIENCE: "it is for other audiences",
-    RejectReason.NO_CLIENT_ADDRESS: "it is bound to networks, and the client's address is not known",
-    RejectReason.CLIENT_ADDRESS: "the client is outside of the networks that it is bound to",
-    RejectReason.ROLE_MISSING: "no role that it asks for is granted",
-    RejectReason.NOT_PERMITTED: "its roles lack the permission that this request needs",
-    RejectReason.REQUEST_NOT_ALLOWED: "none of its roles allows this request",
-}
-"""Why a validator rejects a token, as the end of a sentence."""
-# The token is valid; what was asked of it is not allowed.
-_OF_REQUEST: Final = frozenset(
-    {
-        RejectReason.AUDIENCE,
-        RejectReason.NO_CLIENT_ADDRESS,
-        RejectReason.CLIENT_ADDRESS,
-        RejectReason.ROLE_MISSING,
-        RejectReason.NOT_PERMITTED,
-        RejectReason.REQUEST_NOT_ALLOWED,
-    }
-)
 
 
 class Answer(Enum):
@@ -149,10 +113,10 @@ def verdict(known: Known) -> Finding:
         return _of_answer(known)
     judgement = known.judgement
     if known.compared is False:
-        return Finding(BAD, "verdict", f"not valid: {WORDS[RejectReason.WRONG_SECRET]}")
+        return Finding(BAD, "verdict", f"not valid: {Reason.WRONG_SECRET.meaning}")
     if judgement is None:
         if known.complete:
-            return Finding(BAD, "verdict", f"not valid here: {WORDS[RejectReason.UNKNOWN]}")
+            return Finding(BAD, "verdict", f"not valid here: {Reason.UNKNOWN.meaning}")
         return Finding(UNKNOWN, "verdict", "cannot tell: its ServiceToken was not found where you may look")
     if isinstance(judgement.decision, Accepted):
         if known.compared:
@@ -163,9 +127,9 @@ def verdict(known: Known) -> Finding:
     if not isinstance(judgement.decision, Rejected):
         return Finding(UNKNOWN, "verdict", "cannot tell: validators would not answer")
     reason = judgement.decision.reason
-    if reason in _OF_REQUEST:
-        return Finding(BAD, "verdict", f"valid, but not for this request: {_words(reason)}")
-    return Finding(BAD, "verdict", f"not valid: {_words(reason)}")
+    if reason in ABOUT_THE_REQUEST:
+        return Finding(BAD, "verdict", f"valid, but not for this request: {reason.meaning}")
+    return Finding(BAD, "verdict", f"not valid: {reason.meaning}")
 
 
 def _of_answer(known: Known) -> Finding:
@@ -178,12 +142,8 @@ def _of_answer(known: Known) -> Finding:
     if known.answer is Answer.NOT_ALLOWED:
         return Finding(BAD, "verdict", "valid, but not for this request: the validator does not allow it")
     decision = known.judgement.decision if known.judgement is not None else None
-    why = f": {_words(decision.reason)}" if isinstance(decision, Rejected) else ""
+    why = f": {decision.reason.meaning}" if isinstance(decision, Rejected) else ""
     return Finding(BAD, "verdict", f"not valid: the validator rejects it{why}")
-
-
-def _words(reason: RejectReason) -> str:
-    return WORDS.get(reason, str(reason.value))
 
 
 def _state(token: TokenView, found: Judgement, now: int) -> Finding:
@@ -244,13 +204,13 @@ def _account(token: TokenView, account: Account, account_uid: str) -> Finding:
 def _restrictions(token: TokenView, found: Judgement, request: Request) -> Iterator[Finding]:
     reason = found.decision.reason if isinstance(found.decision, Rejected) else None
     for topic, kind, field, said, reasons in (
-        ("audiences", "service", "audiences", request.audience or request.host, {RejectReason.AUDIENCE}),
+        ("audiences", "service", "audiences", request.audience or request.host, {Reason.AUDIENCE}),
         (
             "networks",
             "network",
             "allowedCIDRs",
             request.client,
-            {RejectReason.CLIENT_ADDRESS, RejectReason.NO_CLIENT_ADDRESS},
+            {Reason.CLIENT_ADDRESS, Reason.NO_CLIENT_ADDRESS},
         ),
     ):
         limits = texts(token.spec.get(field))
@@ -262,11 +222,11 @@ def _restrictions(token: TokenView, found: Judgement, request: Request) -> Itera
     yield _roles(found, reason)
 
 
-def _roles(found: Judgement, reason: RejectReason | None) -> Finding:
+def _roles(found: Judgement, reason: Reason | None) -> Finding:
     names = ", ".join(found.roles) or "none"
-    if reason is RejectReason.REQUEST_NOT_ALLOWED:
+    if reason is Reason.REQUEST_NOT_ALLOWED:
         return Finding(BAD, "roles", f"{names}: none allows this request")
-    if reason is RejectReason.ROLE_MISSING:
+    if reason is Reason.ROLE_MISSING:
         return Finding(BAD, "roles", "none is granted, so no request is allowed")
     if not found.knows_roles and found.asks_for_roles:
         return Finding(

@@ -4,7 +4,8 @@ import dataclasses
 from typing import Protocol
 
 from servicetokens.api import names
-from servicetokens.api.conditions import ConditionType, Reason
+from servicetokens.api.conditions import ConditionType
+from servicetokens.api.reasons import Reason
 from servicetokens.api.service_token import Credential
 from servicetokens.controllers import facts
 from servicetokens.controllers.cache import Caches, Place

@@ -15,7 +15,8 @@ from prometheus_client.registry import Collector
 
 from servicetokens import __version__
 from servicetokens.api import names
-from servicetokens.api.conditions import ConditionType, Reason
+from servicetokens.api.conditions import ConditionType
+from servicetokens.api.reasons import Reason
 from servicetokens.controllers.cache import Caches
 from servicetokens.controllers.keys import Key
 from servicetokens.kube.errors import ApiUnavailable, Conflict, Forbidden, KubeError

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from servicetokens.api.conditions import ConditionType, Reason
+from servicetokens.api.conditions import ConditionType
+from servicetokens.api.reasons import Reason
 from servicetokens.api.service_account import ServiceAccountStatus
 from servicetokens.lifecycle import conditions
 from servicetokens.lifecycle.conditions import Verdict

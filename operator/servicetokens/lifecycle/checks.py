@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from servicetokens.api.conditions import Reason
+from servicetokens.api.reasons import Reason
 from servicetokens.lifecycle import importing, words
 from servicetokens.lifecycle.actions import MintCause
 from servicetokens.lifecycle.credentials import Living, lives_too_long

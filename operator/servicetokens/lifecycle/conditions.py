@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from servicetokens.api.conditions import Condition, ConditionType, Reason
+from servicetokens.api.conditions import Condition, ConditionType
+from servicetokens.api.reasons import Reason
 
 _PASSING: Final = (
     ConditionType.RECONCILING,

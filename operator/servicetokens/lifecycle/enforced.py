@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from typing import Final
 
-from servicetokens.api.conditions import ConditionType, Reason
+from servicetokens.api.conditions import ConditionType
+from servicetokens.api.reasons import Reason
 from servicetokens.lifecycle import conditions
 from servicetokens.lifecycle.conditions import Verdict
 from servicetokens.lifecycle.snapshot import AccountFacts, Enforcement, TokenFacts

@@ -9,8 +9,8 @@ It happens at the first mint or never. From then on the value is the older crede
 
 from typing import Final
 
-from servicetokens.api.conditions import Reason
 from servicetokens.api.importing import DEFAULT_KEY, ImportSpec
+from servicetokens.api.reasons import Reason
 from servicetokens.api.service_token import Credential, ServiceTokenSpec
 from servicetokens.lifecycle import schedule, words
 from servicetokens.lifecycle.schedule import end_by_spec

@@ -15,8 +15,8 @@ between two writes is free. In this order it asks
     2. whether another one is needed     credentials.mint_cause
     3. what stands in the way            checks.CHECKS
     4. which credential becomes current  arrival.find_arrival
-    5. what status and Secret should be  and leaves out what they are already
-    6. whether nobody uses it            unused.judge
+    5. whether nobody uses it            unused.judge
+    6. what status and Secret should be  and leaves out what they are already; `Active` by policy.acceptance
     7. when time alone changes that      requeue_at
 
 Revocation and suspension are acceptance, not minting: a revoked token, or one that was suspended because nobody
@@ -26,7 +26,6 @@ used it, rotates and is repaired as any other, so that restoring it brings back 
 import dataclasses
 from typing import Final
 
-from servicetokens.api.conditions import ConditionType
 from servicetokens.api.service_token import Credential, ServiceTokenStatus
 from servicetokens.lifecycle import conditions, importing, schedule, unused
 from servicetokens.lifecycle.actions import Deliver, MintCause, Plan, SecretWrite
@@ -44,7 +43,7 @@ from servicetokens.lifecycle.credentials import (
 from servicetokens.lifecycle.schedule import next_deadline
 from servicetokens.lifecycle.snapshot import SecretFacts, Snapshot
 from servicetokens.lifecycle.transitions import events_of
-from servicetokens.lifecycle.verdicts import being_delivered, deleting, verdicts
+from servicetokens.lifecycle.verdicts import Coming, active, being_delivered, deleting, verdicts
 from servicetokens.tokens import lifetime
 
 # How often a namespace that is being deleted is looked at again: one of that name may be created anew.
@@ -65,23 +64,21 @@ def plan(snapshot: Snapshot, now: int) -> Plan:
     # Somebody undoes what surrounds the token again and again. A token that is missing is checked for instead.
     is_deferred = deliver is not None and deliver.keeps_value and snapshot.memory.not_before > now
     finding = first_finding(it)
-    found = verdicts(
-        it,
-        finding,
-        current,
-        status.expiration_time,
+    coming = Coming(
+        current=current,
+        end=status.expiration_time,
         imported=importing.find_imported(status.credentials),
-        delivers=arrival is not None,
-        defers=is_deferred,
+        account_uid=status.account_uid,
     )
-    usable = any(one.type is ConditionType.ACTIVE and one.status == "True" for one in found)
+    usable = active(it, finding, coming).status == "True"
     idle = unused.judge(snapshot, now, current, usable=usable)
+    found = verdicts(it, finding, coming, idle, delivers=arrival is not None, defers=is_deferred)
     status = status.model_copy(
         update={
             "unused_since_time": idle.since,
             "suspension_time": idle.suspended_at,
             "conditions": conditions.merge(
-                status.conditions, idle.refuse(found), generation=snapshot.token.generation, now=now
+                status.conditions, found, generation=snapshot.token.generation, now=now
             ),
         }
     )

@@ -1,6 +1,7 @@
 """What a ServiceRole's status says: whether its definition can be read. Its effect is decided at validation."""
 
-from servicetokens.api.conditions import ConditionType, Reason
+from servicetokens.api.conditions import ConditionType
+from servicetokens.api.reasons import Reason
 from servicetokens.api.service_role import ServiceRoleStatus
 from servicetokens.lifecycle import conditions
 from servicetokens.lifecycle.conditions import Verdict

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from servicetokens.api.conditions import Condition, ConditionType, Reason
+from servicetokens.api.conditions import Condition, ConditionType
+from servicetokens.api.reasons import Reason
 from servicetokens.api.service_token import ServiceTokenSpec
 from servicetokens.lifecycle import conditions
 from servicetokens.tokens import lifetime

@@ -6,7 +6,8 @@ The first mint says nothing: it would be a third write for every new token, and 
 from collections.abc import Iterator
 from typing import Final
 
-from servicetokens.api.conditions import Condition, ConditionType, Reason
+from servicetokens.api.conditions import Condition, ConditionType
+from servicetokens.api.reasons import Reason
 from servicetokens.api.service_token import ServiceTokenStatus
 from servicetokens.lifecycle import conditions, importing, words
 from servicetokens.lifecycle.actions import Event, MintCause

@@ -6,11 +6,11 @@ Nothing is concluded from silence alone: time counts only up to the last use of 
 validators that are gone, or may not write, would make all tokens look unused.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from servicetokens.api.conditions import ConditionType, Reason
+from servicetokens.api.conditions import ConditionType
+from servicetokens.api.reasons import Reason
 from servicetokens.api.service_token import Credential
 from servicetokens.lifecycle import conditions, words
 from servicetokens.lifecycle.conditions import Verdict
@@ -28,16 +28,6 @@ class Idleness:
     suspended_at: int | None = None
     verdict: Verdict | None = None
     look_at: int | None = None
-
-    def refuse(self, verdicts: Iterable[Verdict]) -> list[Verdict]:
-        """Return *verdicts* and this one; a suspended token is not active, if it would be otherwise."""
-        if self.verdict is None:
-            return list(verdicts)
-        refused = Verdict(ConditionType.ACTIVE, "False", Reason.UNUSED_FOR_LONG, self.verdict.message)
-        return [
-            *(refused if self.suspended_at is not None and _is_active(one) else one for one in verdicts),
-            self.verdict,
-        ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,10 +133,6 @@ def _verdict(it: _Case, consequence: str) -> Verdict:
         f"`unusedFor: {words.duration(it.unused_for)}`. {consequence}"
     )
     return Verdict(ConditionType.UNUSED, "True", Reason.UNUSED_FOR_LONG, message)
-
-
-def _is_active(verdict: Verdict) -> bool:
-    return verdict.type is ConditionType.ACTIVE and verdict.status == "True"
 
 
 def _last_sign_of_life(snapshot: Snapshot, now: int, *, usable: bool) -> int | None:

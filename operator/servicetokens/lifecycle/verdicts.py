@@ -1,47 +1,63 @@
 """The conditions of a ServiceToken: what each of them says in a given situation."""
 
+from dataclasses import dataclass
 from typing import Final
 
-from servicetokens.api.conditions import ConditionType, Reason
+from servicetokens.api.conditions import ConditionType
+from servicetokens.api.reasons import Reason
 from servicetokens.api.service_token import Credential
 from servicetokens.lifecycle import checks, importing, schedule, words
 from servicetokens.lifecycle.actions import MintCause
 from servicetokens.lifecycle.checks import Finding, Situation
 from servicetokens.lifecycle.conditions import Verdict
-from servicetokens.lifecycle.credentials import next_rotation
+from servicetokens.lifecycle.credentials import cut_of, next_rotation
 from servicetokens.lifecycle.enforced import enforced
+from servicetokens.lifecycle.snapshot import AccountFacts, Snapshot
+from servicetokens.lifecycle.unused import Idleness
+from servicetokens.policy.acceptance import Facts, find_refusal
 
 _ABOUT_THE_SECRET: Final = frozenset({Reason.SECRET_CONFLICT, Reason.SECRET_MISSING, Reason.DELIVERY_FAILED})
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coming:
+    """What will be on status once the plan is carried out.
+
+    *current* is the credential that will be current (None: there is none), *end* its end or the end of the one that
+    expired, *imported* the value accepted beside it, *account_uid* the account that they were minted for.
+    """
+
+    current: Credential | None
+    end: int | None
+    imported: Credential | None
+    account_uid: str | None
+
+    def has_expired(self, now: int) -> bool:
+        """Say whether the last credential has ended by *now*, and none follows."""
+        return self.current is None and self.end is not None and self.end <= now
+
+
 def verdicts(
-    it: Situation,
-    finding: Finding | None,
-    current: Credential | None,
-    end: int | None,
-    *,
-    imported: Credential | None,
-    delivers: bool,
-    defers: bool,
+    it: Situation, finding: Finding | None, coming: Coming, idle: Idleness, *, delivers: bool, defers: bool
 ) -> list[Verdict]:
     """Return what every condition says once the plan is carried out.
 
-    *current* is the credential that will be current then (None: there is none), *end* its end or the end of
-    the one that expired; *imported* is the value accepted beside it; *delivers* says that the plaintext goes into
-    the Secret, *defers* that what surrounds it there is not put right yet.
+    *delivers* says that the plaintext goes into the Secret, *defers* that what surrounds it there is not put right yet.
     """
-    expired = current is None and end is not None and end <= it.now
     undone = _undone(it) if defers else ""
+    suspended_because = idle.verdict.message if idle.verdict and idle.suspended_at is not None else None
     found = [
-        _ready(it, finding, expired=expired),
-        _active(it, finding, current, end, imported, expired=expired),
-        _secret_synced(it, finding, current, expired=expired, delivers=delivers, undone=undone),
+        _ready(it, finding, expired=coming.has_expired(it.now)),
+        active(it, finding, coming, suspended_because=suspended_because),
+        _secret_synced(it, finding, coming, delivers=delivers, undone=undone),
         _roles_accepted(it),
-        _expiring_soon(it, current),
+        _expiring_soon(it, coming.current),
         *enforced(it.snapshot.token, it.snapshot.enforcement),
+        *((idle.verdict,) if idle.verdict is not None else ()),
     ]
-    if imported is not None and (at := importing.warns_at(imported)) is not None and at <= it.now:
-        found.append(_import_ending_soon(imported))
+    warned_at = importing.warns_at(coming.imported)
+    if coming.imported is not None and warned_at is not None and warned_at <= it.now:
+        found.append(_import_ending_soon(coming.imported))
     if finding is not None:
         kind = ConditionType.STALLED if finding.stalled else ConditionType.RECONCILING
         found.append(Verdict(kind, "True", finding.reason, finding.message))
@@ -101,66 +117,91 @@ def _undone(it: Situation) -> str:
     )
 
 
-def _active(
-    it: Situation,
-    finding: Finding | None,
-    current: Credential | None,
-    end: int | None,
-    imported: Credential | None,
-    *,
-    expired: bool,
+def active(
+    it: Situation, finding: Finding | None, coming: Coming, *, suspended_because: str | None = None
 ) -> Verdict:
-    """Answer as the validator does, and in its order, except that an expiry is named first: it is final."""
-    active = ConditionType.ACTIVE
-    snapshot = it.snapshot
-    spec, account = snapshot.token.spec, snapshot.account
+    """Answer as validators do, once the plan is carried out; *suspended_because* says why disuse has suspended it."""
     if finding is not None and finding.reason is Reason.ALREADY_EXPIRED:
-        return Verdict(active, "False", Reason.ALREADY_EXPIRED, finding.message)
-    if expired:
-        return Verdict(active, "False", Reason.EXPIRED, f"The token expired at {words.moment(end)}.")
+        return _inactive(Reason.ALREADY_EXPIRED, finding.message)
+    if coming.has_expired(it.now):
+        return _inactive(Reason.EXPIRED, f"The token expired at {words.moment(coming.end)}.")
     if finding is not None and finding.reason is Reason.INVALID_SPEC:
-        return Verdict(active, "Unknown", Reason.INVALID_SPEC, finding.message)
-    if account is None or account.deleting:
-        return Verdict(
-            active,
-            "False",
-            Reason.ACCOUNT_NOT_FOUND,
-            "The account does not exist, so nobody vouches for the token.",
-        )
-    if current is None:
-        return _not_minted(it, finding)
-    if snapshot.keys.newest is None:
-        return Verdict(active, "False", Reason.KEY_MISSING, snapshot.keys.error)
-    if spec is not None and spec.state == "Revoked":
-        why = f" ({spec.revocation_reason})" if spec.revocation_reason else ""
-        return Verdict(active, "False", Reason.REVOKED, f"The token is revoked{why}.")
-    if account.spec is not None and account.spec.state == "Suspended":
-        return Verdict(
-            active, "False", Reason.ACCOUNT_SUSPENDED, f"The account '{account.name}' is suspended."
-        )
-    message = f"The token is accepted until {words.moment(end)}" if end else "The token is accepted"
-    if imported is not None:
-        message += f", the imported value beside it until {words.moment(imported.expiration_time)}"
-    return Verdict(active, "True", Reason.VALID, f"{message}.")
+        return Verdict(ConditionType.ACTIVE, "Unknown", Reason.INVALID_SPEC, finding.message)
+    if coming.current is None:
+        return _without_token(it, finding)
+    facts = _facts(it, coming, coming.current, suspended=suspended_because is not None)
+    refusal = find_refusal(facts, it.now)
+    if refusal is not None:
+        return _inactive(refusal, suspended_because or _refusal_message(it.snapshot, refusal))
+    if it.snapshot.keys.newest is None:
+        return _inactive(Reason.KEY_MISSING, it.snapshot.keys.error)
+    message = (
+        f"The token is accepted until {words.moment(coming.end)}" if coming.end else "The token is accepted"
+    )
+    if coming.imported is not None:
+        message += f", the imported value beside it until {words.moment(coming.imported.expiration_time)}"
+    return Verdict(ConditionType.ACTIVE, "True", Reason.VALID, f"{message}.")
 
 
-def _not_minted(it: Situation, finding: Finding | None) -> Verdict:
+def _inactive(reason: Reason, message: str) -> Verdict:
+    return Verdict(ConditionType.ACTIVE, "False", reason, message)
+
+
+def _facts(it: Situation, coming: Coming, current: Credential, *, suspended: bool) -> Facts:
+    """Return what `find_refusal` asks for."""
+    token, account = it.snapshot.token, _account_of(it.snapshot)
+    account_spec = account.spec if account is not None else None
+    return Facts(
+        deleting=token.deleting,
+        account_uid=account.uid if account is not None else "",
+        minted_for=coming.account_uid or "",
+        revoked=token.spec is not None and token.spec.state == "Revoked",
+        account_suspended=account_spec is not None and account_spec.state == "Suspended",
+        suspended=suspended,
+        # What is not understood is found by the checks, and says more than this would.
+        readable=True,
+        mint_time=current.mint_time,
+        end=current.expiration_time,
+        not_before=cut_of(it.snapshot),
+    )
+
+
+def _account_of(snapshot: Snapshot) -> AccountFacts | None:
+    """Return the account, unless it is being deleted: then nobody vouches for its tokens any more."""
+    return None if snapshot.account is None or snapshot.account.deleting else snapshot.account
+
+
+def _refusal_message(snapshot: Snapshot, refusal: Reason) -> str:
+    """Return the sentence for people: what `Reason` means, with what is known here besides."""
+    spec, name = snapshot.token.spec, snapshot.token.account_name
+    if refusal is Reason.ACCOUNT_NOT_FOUND:
+        return "The account does not exist, so nobody vouches for the token."
+    if refusal is Reason.REVOKED:
+        why = f" ({spec.revocation_reason})" if spec is not None and spec.revocation_reason else ""
+        return f"The token is revoked{why}."
+    if refusal is Reason.ACCOUNT_SUSPENDED:
+        return f"The account '{name}' is suspended."
+    return f"Validators reject the token: {refusal.meaning}."
+
+
+def _without_token(it: Situation, finding: Finding | None) -> Verdict:
     """Say why there is no token that could be accepted."""
-    active, account = ConditionType.ACTIVE, it.snapshot.account
-    if account is not None and it.snapshot.token.status.account_uid not in {None, account.uid}:
+    account = _account_of(it.snapshot)
+    if account is None:
+        return _inactive(Reason.ACCOUNT_NOT_FOUND, _refusal_message(it.snapshot, Reason.ACCOUNT_NOT_FOUND))
+    if it.snapshot.token.status.account_uid not in {None, account.uid}:
         message = "The account was deleted and created anew; the token belonged to the old one."
-        return Verdict(active, "False", Reason.ACCOUNT_REPLACED, message)
-    waits = (Reason.NOT_MINTED, "There is no token yet; the condition Ready says why.")
-    reason, message = (finding.reason, finding.message) if finding is not None else waits
-    return Verdict(active, "False", reason, message)
+        return _inactive(Reason.ACCOUNT_REPLACED, message)
+    if finding is not None:
+        return _inactive(finding.reason, finding.message)
+    return _inactive(Reason.NOT_MINTED, "There is no token yet; the condition Ready says why.")
 
 
 def _secret_synced(
     it: Situation,
     finding: Finding | None,
-    current: Credential | None,
+    coming: Coming,
     *,
-    expired: bool,
     delivers: bool,
     undone: str,
 ) -> Verdict:
@@ -168,13 +209,14 @@ def _secret_synced(
     name = snapshot.token.secret_name
     if finding is not None and finding.reason in _ABOUT_THE_SECRET and not (delivers or undone):
         return Verdict(synced, "False", finding.reason, finding.message)
-    if expired and snapshot.secret is not None:
+    if coming.has_expired(it.now) and snapshot.secret is not None:
         return Verdict(
             synced,
             "True",
             Reason.SYNCED,
             f"The Secret '{name}' stays, marked as expired, until this object is deleted.",
         )
+    current = coming.current
     holds = current is not None and snapshot.secret is not None and snapshot.secret.holds(current)
     if delivers or holds:
         return Verdict(synced, "True", Reason.SYNCED, f"The Secret '{name}' holds the current token.{undone}")

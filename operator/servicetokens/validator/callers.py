@@ -13,9 +13,10 @@ from http import HTTPStatus
 from typing import Final
 from urllib.parse import unquote_plus
 
+from servicetokens.api.reasons import Reason
 from servicetokens.authn.addresses import Origin
 from servicetokens.authn.authenticator import TokenAuthenticator
-from servicetokens.authn.decision import Accepted, Presented, Rejected, RejectReason, Unavailable
+from servicetokens.authn.decision import Accepted, Presented, Rejected, Unavailable
 from servicetokens.validator.audit import Refusals
 from servicetokens.validator.bearer import INVALID_TOKEN, Missing, find_token, insufficient_scope
 from servicetokens.validator.responses import RETRY_SOON, Answer, Header, render_json
@@ -102,7 +103,7 @@ class Callers:
         if isinstance(decision, Unavailable):
             return UNAVAILABLE
         if isinstance(decision, Accepted) and not _is_called(decision, name):
-            decision = Rejected(RejectReason.MALFORMED, decision.record, decision.token_id)
+            decision = Rejected(Reason.MALFORMED, decision.record, decision.token_id)
         if isinstance(decision, Rejected):
             if not self._refusals.note(decision, origin):
                 return _TOO_MANY
@@ -110,7 +111,7 @@ class Callers:
         if also and not _is_called(decision, also):
             return self._refuse_several()
         if PERMISSION not in decision.permissions:
-            refused = Rejected(RejectReason.NOT_PERMITTED, decision.record, decision.token_id)
+            refused = Rejected(Reason.NOT_PERMITTED, decision.record, decision.token_id)
             self._refusals.note(refused, origin, is_failure=False)
             return _FORBIDDEN
         return None

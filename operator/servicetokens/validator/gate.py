@@ -12,9 +12,10 @@ from typing import Final
 
 import msgspec
 
+from servicetokens.api.reasons import Reason
 from servicetokens.authn.addresses import Origin
 from servicetokens.authn.authenticator import TokenAuthenticator
-from servicetokens.authn.decision import Accepted, Presented, Rejected, RejectReason, Unavailable
+from servicetokens.authn.decision import Accepted, Presented, Rejected, Unavailable
 from servicetokens.authn.requests import HttpRequest
 from servicetokens.validator.audit import Refusals
 from servicetokens.validator.bearer import (
@@ -38,10 +39,10 @@ _LONGEST_ROLES: Final = 16 * 64
 # As nearly everybody writes it. Whatever follows has to be the very token that was judged before, byte by byte.
 _USUAL_SCHEME: Final = b"Bearer "
 # The token is good, only not for this: whoever holds one has not failed to authenticate.
-_GOOD_TOKEN: Final = frozenset({RejectReason.ROLE_MISSING, RejectReason.REQUEST_NOT_ALLOWED})
+_GOOD_TOKEN: Final = frozenset({Reason.ROLE_MISSING, Reason.REQUEST_NOT_ALLOWED})
 
 # What the client asked for decides about these.
-_BY_REQUEST: Final = frozenset({RejectReason.REQUEST_NOT_ALLOWED, RejectReason.AUDIENCE})
+_BY_REQUEST: Final = frozenset({Reason.REQUEST_NOT_ALLOWED, Reason.AUDIENCE})
 
 _IDENTITY: Final = ("Account", "Namespace", "Roles", "Permissions", "Id", "Expires")
 
@@ -172,9 +173,9 @@ class Gate:
     def _refuse(self, rejected: Rejected, required: tuple[str, ...], origin: Origin) -> Refusal:
         if not self._refusals.note(rejected, origin, is_failure=rejected.reason not in _GOOD_TOKEN):
             return _TOO_MANY
-        if rejected.reason is RejectReason.ROLE_MISSING:
+        if rejected.reason is Reason.ROLE_MISSING:
             return refusal(HTTPStatus.FORBIDDEN, insufficient_scope(required))
-        return _FORBIDDEN if rejected.reason is RejectReason.REQUEST_NOT_ALLOWED else _INVALID
+        return _FORBIDDEN if rejected.reason is Reason.REQUEST_NOT_ALLOWED else _INVALID
 
 
 def read_roles(text: bytes) -> tuple[str, ...] | None:

@@ -11,7 +11,7 @@ from typing import Final
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from servicetokens.authn.decision import RejectReason
+from servicetokens.api.reasons import REFUSALS
 from servicetokens.authn.index import Index
 from servicetokens.runtime.clock import Clock
 from servicetokens.runtime.metrics import gauge_by
@@ -31,7 +31,7 @@ class Tally:
         self.protocol = protocol
         self.accepted = 0
         self.unavailable = 0
-        self.rejected: dict[str, int] = {reason.value: 0 for reason in RejectReason}
+        self.rejected: dict[str, int] = {reason.value: 0 for reason in REFUSALS}
 
     def reject(self, reason: str) -> None:
         """Count one refusal."""

@@ -11,8 +11,9 @@ from typing import Annotated, Final, Literal
 import msgspec
 
 from servicetokens.api.names import GROUP
+from servicetokens.api.reasons import Reason
 from servicetokens.authn.authenticator import TokenAuthenticator, common_audiences
-from servicetokens.authn.decision import Accepted, Presented, Rejected, RejectReason, Unavailable
+from servicetokens.authn.decision import Accepted, Presented, Rejected, Unavailable
 from servicetokens.validator.audit import Refusals
 from servicetokens.validator.metrics import Tally
 from servicetokens.validator.request import FIRST_HEADER, Request
@@ -29,7 +30,7 @@ _Audience = Annotated[str, msgspec.Meta(max_length=1024)]
 _Audiences = Annotated[tuple[_Audience, ...], msgspec.Meta(max_length=64)]
 
 # What may be true a second from now, by a watch event or a new key.
-_NOT_YET: Final = frozenset({RejectReason.UNKNOWN, RejectReason.UNKNOWN_KEY})
+_NOT_YET: Final = frozenset({Reason.UNKNOWN, Reason.UNKNOWN_KEY})
 
 
 class _Spec(msgspec.Struct, gc=False):

@@ -3,8 +3,9 @@
 import pytest
 from pydantic import ValidationError
 
-from servicetokens.api.conditions import ConditionType, Reason
+from servicetokens.api.conditions import ConditionType
 from servicetokens.api.meta import ObjectMeta, wire_name
+from servicetokens.api.reasons import Reason
 from servicetokens.api.service_account import ServiceAccountSpec
 from servicetokens.api.service_role import HttpRule, ServiceRoleSpec
 from servicetokens.api.service_token import (

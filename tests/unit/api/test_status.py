@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError, model_validator
 
-from servicetokens.api.conditions import Condition, ConditionType, Reason
+from servicetokens.api.conditions import Condition, ConditionType
 from servicetokens.api.meta import StatusModel
+from servicetokens.api.reasons import Reason
 from servicetokens.api.service_account import ServiceAccountStatus
 from servicetokens.api.service_role import ServiceRoleStatus
 from servicetokens.api.service_token import Credential, ServiceTokenStatus, Verifier

@@ -90,7 +90,7 @@ def test_a_deleted_token_is_refused(it: Surroundings) -> None:
     """While it goes, and when it is gone."""
     it.accepted()
     it.put_token(deleting=True)
-    assert it.reason() == "Deleted"
+    assert it.reason() == "Deleting"
     it.remove_token()
     assert it.reason() == "Deleted"
 

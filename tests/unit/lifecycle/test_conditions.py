@@ -3,7 +3,8 @@
 import pytest
 
 from common.facts import DAY, NOW, a_snapshot, a_token, condition, edited, says, settled, with_status
-from servicetokens.api.conditions import Condition, ConditionType, Reason
+from servicetokens.api.conditions import Condition, ConditionType
+from servicetokens.api.reasons import Reason
 from servicetokens.lifecycle import words
 from servicetokens.lifecycle.conditions import Verdict, find, merge
 from servicetokens.lifecycle.plan import plan

@@ -1,0 +1,56 @@
+"""docs/reference/reasons.md: every reason, what it means, and who says it."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from common.world import ROOT
+from servicetokens.api.reasons import ABOUT_THE_REQUEST, ABOUT_THE_TOKEN, Reason
+
+PAGE: Final = ROOT / "docs" / "reference" / "reasons.md"
+_HEAD: Final = """# Reasons
+
+<!-- Written by `make generate`. -->
+
+A reason is one word for programs: why a [condition](conditions.md) has its status, or why a validator rejects a token.
+In what it means, "it" is the token, or the object that has the condition. Reasons are never renamed.
+
+## Why a token is rejected
+
+In the order in which validators check. The one who presents the token is not told; the reason is in the validator's
+log and in the [metric](metrics.md) `servicetokens_validator_requests_total`. The condition `Active` has the same reason
+where it can know it, and so has the verdict of `kubectl servicetoken verify`.
+
+| reason | meaning |
+|---|---|
+"""
+_REQUEST: Final = """
+## Why a request with a valid token is rejected
+
+Whether the token is valid is not in question: what is asked of it is not allowed.
+
+| reason | meaning |
+|---|---|
+"""
+_CONDITIONS: Final = """
+## What only conditions say
+
+| reason | meaning |
+|---|---|
+"""
+
+
+def render() -> str:
+    """Return the page."""
+    of_conditions = [one for one in Reason if one not in {*ABOUT_THE_TOKEN, *ABOUT_THE_REQUEST}]
+    return (
+        _HEAD
+        + _rows(ABOUT_THE_TOKEN)
+        + _REQUEST
+        + _rows(ABOUT_THE_REQUEST)
+        + _CONDITIONS
+        + _rows(of_conditions)
+    )
+
+
+def _rows(reasons: Iterable[Reason]) -> str:
+    return "".join(f"| `{reason}` | {reason.meaning} |\n" for reason in reasons)
