@@ -49,7 +49,8 @@ OF_A_TOKEN: Final[Mapping[str, Site]] = {
 }
 # What happens before the first token is looked at.
 AT_START: Final[Mapping[str, Site]] = {
-    "kube.crds._find_trouble_with": _is("GET", "customresourcedefinitions", "*"),
+    "kube.crds.examine": _is("GET", "customresourcedefinitions", "*"),
+    "kube.crds._examine_published": lambda asked: asked.path.startswith("/openapi/v3/"),
     "kube.watch.list_pages": lambda asked: asked.is_list,
     "kube.secrets.SecretStore.get (keys)": _is("GET", "secrets", "servicetokens-hmac-keys"),
     "kube.secrets.SecretStore.create (keys)": _is("POST", "secrets"),

@@ -212,6 +212,25 @@ MUTANTS: Final = (
         "    return None\n    if memory.delivery_error:",
     ),
     Mutant(
+        "loses its patience with a rival when a rotation falls due",
+        CHECKS,
+        "return it.alive.current is None and it.alive.pending is None",
+        "return False",
+    ),
+    Mutant(
+        "lets a rotation that was begun wait for a rival",
+        CHECKS,
+        "return it.alive.current is None and it.alive.pending is None",
+        "return it.alive.current is None",
+    ),
+    Mutant(
+        "trusts CRDs that it may not read",
+        "kube/crds.py",
+        "return await _examine_published(api, error)",
+        "return Judgement(unread=error.message)",
+        ("tests/unit/kube",),
+    ),
+    Mutant(
         "is woken by a deadline that has passed",
         SCHEDULE,
         "if moment is not None and moment > now), default=None)",

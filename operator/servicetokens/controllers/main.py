@@ -8,7 +8,7 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 import click
 
@@ -52,9 +52,6 @@ from servicetokens.tokens.format import mint
 
 _log = logs.get_logger(__name__)
 
-# How long to wait before anything that failed at start is tried again.
-_RETRY_SECONDS: Final = 2.0
-
 
 class Operator:
     """The parts, wired. Nothing runs until `run`."""
@@ -82,6 +79,7 @@ class Operator:
         self._went_back = asyncio.Event()
         self._queue, self._readiness = WorkQueue(), Readiness()
         self._supervisor = Supervisor(self._readiness, expected=(KubeError, NotConfigured))
+        self._schemas = crds.SchemaCheck(api, self._readiness)
         self._keys = KeyringKeeper(
             secrets,
             settings.namespace,
@@ -260,10 +258,7 @@ class Operator:
 
     async def _prepare(self) -> None:
         """Check the CRDs and list everything. Raises `KubeError`."""
-        while (trouble := await crds.find_trouble(self._api)) is not None:
-            self._readiness.set("crds", trouble)
-            await asyncio.sleep(_RETRY_SECONDS)
-        self._readiness.clear("crds")
+        await self._schemas.until_fit()
         await self._resync.tokens()
         await self._keys.refresh()
         await self._resync.others()
@@ -298,7 +293,7 @@ class Operator:
             ),
             "kopf's tasks": until_one_is_missing(),
             "history": self._until_history_went_back(),
-            "schema": crds.until_unfit(self._api, self._schema_period),
+            "schema": self._schemas.until_unfit(self._schema_period),
             **{name: keep(name, work) for name, work in works.items()},
         }
 

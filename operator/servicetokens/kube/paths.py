@@ -9,6 +9,9 @@ from servicetokens.api import names
 _NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _MAX_NAME: Final = 253
 
+#: What the API server publishes of our version, as OpenAPI v3.
+PUBLISHED_SCHEMA: Final = f"/openapi/v3/apis/{names.GROUP}/{names.VERSION}"
+
 
 class InvalidName(ValueError):
     """A name that cannot be part of a path. It is not quoted in full."""

@@ -1,7 +1,8 @@
 """Which fields of our kinds an installed CRD would drop: the API server prunes what its schema does not know.
 
 The models say which fields there are. A CRD that was applied from an older release, or edited, may carry any
-annotation; what it keeps is said by its schema alone.
+annotation; what it keeps is said by its schema alone. The API server publishes the same schema as OpenAPI, for those
+who may not read CRDs.
 """
 
 from collections.abc import Iterator, Mapping
@@ -21,6 +22,11 @@ _MODELS: Final[Mapping[str, type[Model]]] = {
     names.PLURAL_TOKENS: ServiceToken,
     names.PLURAL_ACCOUNTS: ServiceAccount,
     names.PLURAL_ROLES: ServiceRole,
+}
+_KINDS: Final[Mapping[str, str]] = {
+    names.PLURAL_TOKENS: names.KIND_TOKEN,
+    names.PLURAL_ACCOUNTS: names.KIND_ACCOUNT,
+    names.PLURAL_ROLES: names.KIND_ROLE,
 }
 _OURS: Final = ("spec", "status")
 _KEEPS_ALL: Final = "x-kubernetes-preserve-unknown-fields"
@@ -47,6 +53,28 @@ def dropped_fields(definition: Mapping[str, Any], plural: str) -> Iterator[str]:
         yield "status"
     schema = _map(_map(version.get("schema")).get("openAPIV3Schema"))
     yield from _missing(schema, {part: fields_of(_MODELS[plural])[part] for part in _OURS}, "")
+
+
+def published_definition(document: Mapping[str, Any], plural: str) -> Mapping[str, Any] | None:
+    """Return what the OpenAPI v3 *document* of our version says of *plural*, in the form of a CRD without metadata.
+
+    None: it says nothing, as while the CRD is not installed, or does not serve our version.
+    """
+    wanted = {"group": names.GROUP, "version": names.VERSION, "kind": _KINDS[plural]}
+    schemas = _map(_map(document.get("components")).get("schemas")).values()
+    schema = next(
+        (one for one in schemas if wanted in _list(_map(one).get("x-kubernetes-group-version-kind"))), None
+    )
+    if schema is None:
+        return None
+    has_status = any(path.endswith(f"/{plural}/{{name}}/status") for path in _map(document.get("paths")))
+    version = {
+        "name": names.VERSION,
+        "served": True,
+        "subresources": {"status": {}} if has_status else {},
+        "schema": {"openAPIV3Schema": schema},
+    }
+    return {"spec": {"versions": [version]}}
 
 
 @cache

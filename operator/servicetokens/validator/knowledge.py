@@ -13,7 +13,6 @@ from servicetokens.authn import wire
 from servicetokens.authn.index import Index
 from servicetokens.authn.tables import AccountTable, RoleTable, TokenTable
 from servicetokens.kube import crds, paths
-from servicetokens.kube.client import Api
 from servicetokens.kube.errors import KubeError, NotConfigured
 from servicetokens.kube.presence import feed_name
 from servicetokens.kube.watch import Feed, Surroundings
@@ -60,9 +59,9 @@ class Troubles:
 class SchemaGuard:
     """Keeps the index from answering while the CRDs are missing, or older than this code."""
 
-    def __init__(self, api: Api, index: Index) -> None:
+    def __init__(self, check: crds.SchemaCheck, index: Index) -> None:
         """Nothing is checked until `run`."""
-        self._api = api
+        self._schemas = check
         self._index = index
         self._said = ""
         self._checked = False
@@ -80,7 +79,7 @@ class SchemaGuard:
 
     async def _check(self) -> bool:
         try:
-            trouble = await crds.find_trouble(self._api)
+            trouble = await self._schemas.find_trouble()
         except (KubeError, NotConfigured) as error:
             sentence = f"the CRDs cannot be checked: {error}"
             if not self._checked:
@@ -88,7 +87,7 @@ class SchemaGuard:
             self._say(sentence)
             return False
         self._checked = True
-        if trouble is not None:
+        if trouble:
             self._index.hold(_SCHEMA, trouble)
             self._say(trouble)
             return False

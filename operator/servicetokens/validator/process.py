@@ -19,6 +19,7 @@ from servicetokens.authn.authenticator import TokenAuthenticator
 from servicetokens.authn.decision import Accepted, Presented
 from servicetokens.authn.index import Index
 from servicetokens.kube.client import Api
+from servicetokens.kube.crds import SchemaCheck
 from servicetokens.kube.errors import KubeError, NotConfigured
 from servicetokens.kube.leases import LeaseStore
 from servicetokens.kube.objects import ObjectStore
@@ -69,7 +70,7 @@ class Validator:
         self._index = Index(max_staleness=settings.max_staleness)
         self._keys = KeyReader(SecretStore(api), settings.namespace, self._index, self._readiness)
         self._index.on_unknown_key = self._keys.want
-        self._schemas = SchemaGuard(api, self._index)
+        self._schemas = SchemaGuard(SchemaCheck(api, self._readiness), self._index)
         around = Surroundings(
             api=api,
             observer=self._troubles,

@@ -18,6 +18,8 @@ PATIENCE = 300.0
 # Lists are answered by nobody else meanwhile, so this bounds what all retries together ask for.
 MOST_REQUESTS = 300
 ADMINISTRATOR = ("system:admin", ("system:masters",))
+# Who may not read the CRDs reads the published schema.
+CRDS, PUBLISHED = "kube.crds.examine", "kube.crds._examine_published"
 # After these the write is there, and is not asked for again.
 APPLIED = (Fault.APPLIED_AND_RESET, Fault.APPLIED_AND_HUNG, Fault.SLOW)
 
@@ -29,6 +31,11 @@ def cases() -> Iterator[tuple[str, list[Fault | None]]]:
             # After one of these there is a key, and it is not asked for again for minutes.
             last = APPLIED if "create" in site else (Fault.NOT_FOUND, Fault.SLOW)
             others: list[Fault | None] = [fault for fault in Fault if fault not in last]
+            yield from ((site, [*others, one]) for one in last)
+        elif site == CRDS:
+            # After one of these there is an answer, and none is asked for again for a minute.
+            last = (Fault.FORBIDDEN, Fault.NO_RIGHT, Fault.SLOW)
+            others = [fault for fault in Fault if fault not in last]
             yield from ((site, [*others, one]) for one in last)
         elif "leases" in site:
             # Who leads may fail to renew for a while; between the faults it succeeds.
@@ -60,6 +67,8 @@ def start(world: World, certificate: KeyPair, directory: Path, site: str, faults
     with FaultyProxy(world.cluster.url, world.cluster.files.authority.certificate, certificate) as proxy:
         at_home = any(word in site for word in ("keys", "leases"))
         rule = proxy.put(within(AT_START[site], home) if at_home else AT_START[site], *faults)
+        if site == PUBLISHED:
+            proxy.put(AT_START[CRDS], *[Fault.NO_RIGHT] * MOST_REQUESTS)
         (port,) = free_ports(1)
         flags = ["--leader-election", f"--namespace={home}", f"--watch-namespace={namespace}"]
         flags.append("--no-issue-certificate")

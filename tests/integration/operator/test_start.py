@@ -107,9 +107,11 @@ def test_missing_crds_are_told_with_the_command_that_installs_them(binaries: Pat
 
 
 def test_a_missing_right_is_named(world: World, namespace: str, tmp_path: Path) -> None:
-    """Without any right it gets no further than the CRDs; without that on status it says so."""
+    """Without any it gets no further than the lists; without that on status it says so."""
     with world.operator(tmp_path / "nobody.log", user="nobody", wait=False) as operator:
-        world.until(lambda: "customresourcedefinitions" in operator.page("/readyz")[1], "the missing right")
+        world.until(
+            lambda: 'cannot list resource "servicetokens"' in operator.page("/readyz")[1], "the right"
+        )
     rules = [
         {"apiGroups": ["*"], "resources": ["*"], "verbs": ["get", "list", "watch", "create"]},
     ]

@@ -1,15 +1,20 @@
-"""Whether an installed CRD keeps every field that we read or write."""
+"""Whether an installed CRD keeps every field that we read or write, by the CRD or by what is published of it."""
 
 import copy
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from servicetokens.api import names
 from servicetokens.crdgen.build import custom_resource_definition
 from servicetokens.crdgen.kinds import KINDS
-from servicetokens.kube.crds import judge
+from servicetokens.kube import paths
+from servicetokens.kube.crds import SchemaCheck, examine, judge, judge_published
+from servicetokens.kube.errors import Forbidden, KubeError, NotFound
+from servicetokens.runtime.readiness import Readiness
 
 Crd = dict[str, Any]
 CURRENT: Mapping[str, Crd] = {kind.plural: custom_resource_definition(kind) for kind in KINDS}
@@ -123,3 +128,125 @@ def test_of_many_missing_fields_a_few_are_named() -> None:
     sentence = judge(crd, names.PLURAL_TOKENS) or ""
     assert sentence.count("spec.") == 3
     assert "and others" in sentence
+
+
+# ---------------------------------------------------------------------------- without the permission to read CRDs
+
+
+def published(crds: Mapping[str, Crd]) -> Crd:
+    """Return what the API server publishes of *crds*: the same schemas, and the paths."""
+    schemas: Crd = {}
+    served: Crd = {}
+    for kind in KINDS:
+        version = crds[kind.plural]["spec"]["versions"][0]
+        one = {
+            "group": names.GROUP,
+            "version": names.VERSION,
+            "kind": crds[kind.plural]["spec"]["names"]["kind"],
+        }
+        schemas[f"dev.servicetokens.{one['kind']}"] = {
+            **version["schema"]["openAPIV3Schema"],
+            "x-kubernetes-group-version-kind": [one],
+        }
+        of_one = f"/apis/{names.GROUP}/{names.VERSION}/namespaces/{{namespace}}/{kind.plural}/{{name}}"
+        served |= {of_one: {}} | {f"{of_one}/{part}": {} for part in version.get("subresources", {})}
+    return {"openapi": "3.0.0", "paths": served, "components": {"schemas": schemas}}
+
+
+class Server:
+    """Answers by path; what it does not have is not found."""
+
+    def __init__(self, answers: Mapping[str, Crd | KubeError]) -> None:
+        self.answers = dict(answers)
+        self.asked: list[str] = []
+
+    async def request(self, _method: str, path: str) -> bytes:
+        """See `crds.Requests`."""
+        self.asked.append(path)
+        answer = self.answers.get(path, NotFound("the server could not find the requested resource"))
+        if isinstance(answer, KubeError):
+            raise answer
+        return json.dumps(answer).encode()
+
+
+def refusal(resource: str) -> Forbidden:
+    """Return what the API server says of a permission that is missing."""
+    return Forbidden(f'User "x" cannot get resource "{resource}" at the cluster scope')
+
+
+def restricted(document: Crd | KubeError) -> Server:
+    """Return a server that lets nobody read CRDs, and publishes *document*."""
+    refused = {paths.definition(plural): refusal("customresourcedefinitions") for plural in CURRENT}
+    return Server({**refused, paths.PUBLISHED_SCHEMA: document})
+
+
+@pytest.mark.parametrize("plural", CURRENT)
+def test_no_field_may_be_missing_from_the_published_schema(plural: str) -> None:
+    """Each one that the models have, as in the CRD; the sentence names it and the remedy."""
+    assert judge_published(published(CURRENT), plural) is None
+    for number, (_, name, path) in enumerate(every_field(schema_of(CURRENT[plural]))):
+        crd = edited(plural)
+        holder, _, _ = list(every_field(schema_of(crd)))[number]
+        del holder[name]
+        sentence = judge_published(published({**CURRENT, plural: crd}), plural)
+        assert sentence is not None, path
+        assert path in sentence
+        assert "servicetokens crds | kubectl apply" in sentence
+
+
+def test_what_is_not_published_as_we_know_it_does_not_fit() -> None:
+    """Another version, no subresource, nothing, or what is no such document."""
+    plural = names.PLURAL_TOKENS
+    crd = edited(plural)
+    del crd["spec"]["versions"][0]["subresources"]
+    assert "lacks status" in (judge_published(published({**CURRENT, plural: crd}), plural) or "")
+    document = published(CURRENT)
+    for schema in document["components"]["schemas"].values():
+        schema["x-kubernetes-group-version-kind"][0]["version"] = "v1"
+    odd: tuple[Crd, ...] = (
+        document,
+        {},
+        {"components": []},
+        {"components": {"schemas": {"a": 1, "b": {}}}, "paths": 3},
+    )
+    for one in odd:
+        assert "is not installed" in (judge_published(one, plural) or "")
+
+
+async def test_without_the_permission_the_published_schema_is_judged_and_it_is_said_once() -> None:
+    """Two requests each time; once the permission is there, the CRDs are read again."""
+    server, readiness = restricted(published(CURRENT)), Readiness()
+    check = SchemaCheck(server, readiness)
+    with capture_logs() as logs:
+        for _ in range(3):
+            assert await check.find_trouble() == ""
+        assert len(server.asked) == 6
+        assert readiness.missing == []
+        assert ["customresourcedefinitions" in sentence for sentence in readiness.degraded] == [True]
+        server.answers |= {paths.definition(plural): CURRENT[plural] for plural in CURRENT}
+        await check.until_fit()
+    assert readiness.degraded == []
+    assert [one["event"] for one in logs] == ["degraded", "recovered"]
+
+
+async def test_an_older_schema_is_noticed_without_the_permission_too() -> None:
+    """At start and while running, so that no restriction is dropped silently."""
+    crd = edited(names.PLURAL_TOKENS)
+    del schema_of(crd)["properties"]["spec"]["properties"]["allowedCIDRs"]
+    older = published({**CURRENT, names.PLURAL_TOKENS: crd})
+    assert "lacks spec.allowedCIDRs" in (await examine(restricted(older))).trouble
+    server = restricted(published(CURRENT))
+    check = SchemaCheck(server, Readiness())
+    await check.until_fit()
+    server.answers[paths.PUBLISHED_SCHEMA] = older
+    await check.until_unfit(0.01)
+    assert "lacks spec.allowedCIDRs" in await check.find_trouble()
+
+
+async def test_who_may_read_neither_is_told_of_both() -> None:
+    """Nothing is concluded from a refusal, nor from silence."""
+    trouble = (await examine(restricted(refusal("openapi")))).trouble
+    assert "customresourcedefinitions" in trouble
+    assert "openapi" in trouble
+    gone = (await examine(restricted(NotFound("no such path")))).trouble
+    assert "is not installed" in gone
