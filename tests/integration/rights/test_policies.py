@@ -1,5 +1,6 @@
 """`config/policies/policies.yaml`: what passes, what is refused, what is warned of."""
 
+import datetime as dt
 import json
 import re
 from collections.abc import Callable
@@ -193,7 +194,20 @@ def test_the_validator_may_write_the_time_of_use(world: World, namespace: str) -
             {"expiresAfter": "90d", "rotation": {"every": "45m", "overlap": "5m"}},
             "spec.rotation.every: 45m means minutes",
         ),
+        (
+            {"expirationTime": "2020-01-31T00:00:00Z"},
+            "spec.expirationTime: 2020-01-31T00:00:00Z is in the past, so no token is minted",
+        ),
+        ({"expirationTime": "2020-01-31T00:00:00+14:00"}, "+14:00 is in the past, so no token is minted"),
+        (
+            {
+                "expiresAfter": "90d",
+                "import": {"secretRef": {"name": "old"}, "until": "2020-01-31T00:00:00Z"},
+            },
+            "spec.import.until: 2020-01-31T00:00:00Z is in the past, so the value is not imported",
+        ),
         ({"expiresAfter": "90d"}, ""),
+        ({"expirationTime": "2999-12-31T23:59:59Z"}, ""),
         ({"expiresAfter": "120m"}, ""),
     ],
 )
@@ -223,6 +237,23 @@ def test_taking_a_restriction_away_is_accepted_with_a_warning(world: World, name
     assert "this token may be presented from anywhere" in done.stderr
     done = world.cluster.kubectl("label", "svctok", "ci-prod", "-n", namespace, "team=a")
     assert "Warning" not in done.stderr
+
+
+def test_an_end_that_is_moved_into_the_past_is_warned_of_once(world: World, namespace: str) -> None:
+    """By the time of the very request, whoever wrote before it; what changes something else is not warned of again."""
+    world.token(namespace, expirationTime="2999-12-31T23:59:59Z")
+    kubectl = world.cluster.kubectl
+
+    def warned(path: str, value: str) -> str:
+        patch = f'[{{"op": "add", "path": "{path}", "value": "{value}"}}]'
+        return kubectl("-n", namespace, "patch", "svctok", "ci-prod", "--type=json", "-p", patch).stderr
+
+    now = dt.datetime.now(dt.UTC)
+    just, soon = (f"{now + dt.timedelta(seconds=by):%Y-%m-%dT%H:%M:%SZ}" for by in (-2, 3600))
+    assert warned("/spec/expirationTime", soon) == ""
+    assert f"{just} is in the past, so the token expires immediately" in warned("/spec/expirationTime", just)
+    assert warned("/spec/description", "another") == ""
+    assert warned("/spec/expirationTime", soon) == ""
 
 
 def test_a_token_written_by_hand_is_warned_of_and_a_label_is_not(world: World, namespace: str) -> None:
