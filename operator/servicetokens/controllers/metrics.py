@@ -30,6 +30,15 @@ from servicetokens.tokens.verifier import KeyRing
 _BUCKETS: Final = (0.0005, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0, 5.0, 10.0)
 _KNOWN_TYPES: Final = frozenset(ConditionType)
 _KNOWN_REASONS: Final = frozenset(Reason)
+# What `Reconciling` can say: these series begin at zero, so that an alert sees the first token that waits.
+_WAITED_FOR: Final = (
+    Reason.ACCOUNT_NOT_FOUND,
+    Reason.DELIVERING,
+    Reason.DELIVERY_FAILED,
+    Reason.IMPORT_SECRET_MISSING,
+    Reason.ROLE_NOT_FOUND,
+    Reason.SECRET_MISSING,
+)
 _OTHER: Final = "Other"
 
 
@@ -109,6 +118,16 @@ def _of_tokens(caches: Caches, ring: KeyRing | None) -> Iterator[Metric]:
     for labels, count in sorted(bounded.items()):
         states.add_metric(labels, count)
     yield states
+    waiting: Tally[str] = Tally({reason.value: 0 for reason in _WAITED_FOR})
+    for (kind, status, reason), count in bounded.items():
+        if (kind, status) == (ConditionType.RECONCILING, "True"):
+            waiting[reason] += count
+    yield gauge_by(
+        "reason",
+        "servicetokens_operator_tokens_waiting",
+        "ServiceTokens that wait for something to appear or to be written, by the reason that their conditions give.",
+        waiting,
+    )
     yield gauge_by(
         "key_id",
         "servicetokens_operator_credentials",

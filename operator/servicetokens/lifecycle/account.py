@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from servicetokens.api.conditions import ConditionType
 from servicetokens.api.reasons import Reason
 from servicetokens.api.service_account import ServiceAccountStatus
-from servicetokens.lifecycle import conditions
+from servicetokens.lifecycle import conditions, words
 from servicetokens.lifecycle.conditions import Verdict
 from servicetokens.lifecycle.enforced import enforced
 from servicetokens.lifecycle.snapshot import AccountFacts, Enforcement, RoleFacts, find_role
@@ -14,6 +14,9 @@ _WITHOUT_ROLES = (
     "The account has no roles. Proxies reject every request made with its tokens (403), unless validators run with "
     "--allow-without-roles; TokenReview and introspection accept them without roles."
 )
+
+# A token asks for all roles of its account unless it has a list of its own.
+_WAITS = "Until then a token that asks for it is not minted for the first time; live tokens go on without it."
 
 
 def account_status(
@@ -29,7 +32,7 @@ def account_status(
     """
     if account.deleting:
         return None
-    found = [*_state(account), _roles(account, roles)] if account.spec else _invalid(account)
+    found = _judged(account, _roles(account, roles)) if account.spec else _invalid(account)
     found.extend(enforced(account, enforcement))
     status = account.status.model_copy(
         update={
@@ -43,15 +46,25 @@ def account_status(
     return None if status == account.status else status
 
 
-def _state(account: AccountFacts) -> list[Verdict]:
-    ready = Verdict(ConditionType.READY, "True", Reason.ACCEPTED, "The account is as asked for.")
+def _judged(account: AccountFacts, roles: Verdict) -> list[Verdict]:
+    """Return all verdicts about an account whose spec holds; *roles* is the one about its roles, and decides Ready."""
+    if roles.status == "True":
+        ready = [Verdict(ConditionType.READY, "True", Reason.ACCEPTED, "The account is as asked for.")]
+    else:
+        # As for a token: what does not exist may still come, and who refuses has to be asked.
+        kind = ConditionType.STALLED if roles.reason is Reason.ROLE_NOT_GRANTED else ConditionType.RECONCILING
+        ready = [
+            Verdict(ConditionType.READY, "False", roles.reason, roles.message),
+            Verdict(kind, "True", roles.reason, roles.message),
+        ]
+    return [*ready, _active(account), roles]
+
+
+def _active(account: AccountFacts) -> Verdict:
     if account.spec is not None and account.spec.state == "Suspended":
         message = "Every token of this account is refused; take `spec.state` away to accept them again."
-        return [ready, Verdict(ConditionType.ACTIVE, "False", Reason.SUSPENDED, message)]
-    return [
-        ready,
-        Verdict(ConditionType.ACTIVE, "True", Reason.VALID, "Tokens of this account are accepted."),
-    ]
+        return Verdict(ConditionType.ACTIVE, "False", Reason.SUSPENDED, message)
+    return Verdict(ConditionType.ACTIVE, "True", Reason.VALID, "Tokens of this account are accepted.")
 
 
 def _roles(account: AccountFacts, roles: Mapping[str, RoleFacts | None]) -> Verdict:
@@ -67,14 +80,12 @@ def _roles(account: AccountFacts, roles: Mapping[str, RoleFacts | None]) -> Verd
     if not unknown and not refused:
         message = f"Granted: {', '.join(asked)}."
         return Verdict(ConditionType.ROLES_ACCEPTED, "True", Reason.ALL_GRANTED, message)
-    parts = [f"there is no ServiceRole '{name}'" for name in unknown]
-    parts += [
-        f"the ServiceRole '{name}' does not list the namespace '{account.namespace}'" for name in refused
-    ]
-    text = "; ".join(parts)
+    parts = [words.role_is_absent(name) for name in unknown]
+    parts += [words.role_is_elsewhere(name, account.namespace) for name in refused]
     reason = Reason.ROLE_NOT_GRANTED if refused else Reason.ROLE_NOT_FOUND
     without = f" {_WITHOUT_ROLES}" if len(parts) == len(asked) else ""
-    return Verdict(ConditionType.ROLES_ACCEPTED, "False", reason, f"{text[0].upper()}{text[1:]}.{without}")
+    message = f"{words.sentence_case('; '.join(parts))}. {_WAITS}{without}"
+    return Verdict(ConditionType.ROLES_ACCEPTED, "False", reason, message)
 
 
 def _invalid(account: AccountFacts) -> list[Verdict]:

@@ -172,14 +172,24 @@ def secret_cannot_be_written(it: Situation) -> Finding | None:
         return None
     if memory.delivery_error:
         return Finding(Reason.DELIVERY_FAILED, describe_refusal(it))
-    if it.cause is not MintCause.SECRET_LOST:
+    if not _replaces_what_was_undone(it):
         return None
     message = (
         f"The Secret '{name}' was {who_undid(it.snapshot)} soon after the operator had written it. {PATIENCE} "
-        f"{_sentence_case(_what_is_valid_meanwhile(it))}"
+        f"{words.sentence_case(_what_is_valid_meanwhile(it))}"
     )
     later = f" The next token is minted at {words.moment(memory.not_before)}."
     return Finding(Reason.SECRET_MISSING, message + later, note=message)
+
+
+def _replaces_what_was_undone(it: Situation) -> bool:
+    """Say whether a mint would bring back what somebody has removed.
+
+    A rotation by the clock is no exception once there is nothing left to rotate; one that was begun is finished.
+    """
+    if it.cause is MintCause.ROTATION_DUE:
+        return it.alive.current is None and it.alive.pending is None
+    return it.cause is MintCause.SECRET_LOST
 
 
 PATIENCE: Final = (
@@ -222,10 +232,6 @@ def _what_is_valid_meanwhile(it: Situation) -> str:
             "delivery."
         )
     return "until then no token is valid."
-
-
-def _sentence_case(text: str) -> str:
-    return f"{text[0].upper()}{text[1:]}"
 
 
 CHECKS: tuple[Check, ...] = (
@@ -287,12 +293,9 @@ def _sentence(missing: list[tuple[str, Reason]], snapshot: Snapshot, *, waits: b
     for name, reason in missing:
         role = find_role(snapshot.roles, name)
         if reason is Reason.ROLE_NOT_FOUND:
-            parts.append(f"there is no ServiceRole '{name}' (create it, or correct the name)")
+            parts.append(words.role_is_absent(name))
         elif role is not None and not role.grants(snapshot.token.namespace):
-            parts.append(
-                f"the ServiceRole '{name}' does not list the namespace '{snapshot.token.namespace}' in "
-                "`allowedNamespaces`"
-            )
+            parts.append(words.role_is_elsewhere(name, snapshot.token.namespace))
         else:
             parts.append(
                 f"the ServiceAccount '{snapshot.token.account_name}' does not have the role '{name}' in `spec.roles`"
@@ -305,4 +308,4 @@ def _sentence(missing: list[tuple[str, Reason]], snapshot: Snapshot, *, waits: b
         effect = f"Until then the token has no roles. {WITHOUT_ROLES}"
     else:
         effect = "Until then the token has only its other roles."
-    return f"{_sentence_case(text)}. {effect}"
+    return f"{words.sentence_case(text)}. {effect}"

@@ -18,3 +18,21 @@ def duration(seconds: int) -> str:
 def moment(seconds: int | None) -> str:
     """Return a Unix second as RFC 3339, or `never`."""
     return "never" if seconds is None else format_time(seconds)
+
+
+def role_is_absent(name: str) -> str:
+    """Return that there is no role *name*, and what to do: half a sentence."""
+    return f"there is no ServiceRole '{name}' (create it, or correct the name)"
+
+
+def role_is_elsewhere(name: str, namespace: str) -> str:
+    """Return that the role *name* is not granted to *namespace*, and what to do: half a sentence."""
+    return (
+        f"the ServiceRole '{name}' does not list the namespace '{namespace}' in `allowedNamespaces` "
+        "(have it added there, or take the role away here)"
+    )
+
+
+def sentence_case(text: str) -> str:
+    """Return *text* with its first letter as a capital."""
+    return f"{text[0].upper()}{text[1:]}"

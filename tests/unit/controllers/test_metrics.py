@@ -1,15 +1,18 @@
 """The operator's metrics: what is counted, and that no label can be anybody's words."""
 
+from dataclasses import replace
+
 import pytest
 from prometheus_client import CollectorRegistry
 
-from common.facts import settled, with_status
+from common.facts import NOW, a_snapshot, a_token, an_account, settled, with_status
 from servicetokens.api import names
 from servicetokens.controllers.cache import Caches
 from servicetokens.controllers.keys import Key
 from servicetokens.controllers.metrics import Happenings, OperatorCollector, OperatorNumbers
 from servicetokens.kube.errors import ApiUnavailable, Conflict, Forbidden, NotFound
 from servicetokens.lifecycle.actions import MintCause
+from servicetokens.lifecycle.plan import plan
 from servicetokens.runtime.metrics import make_registry
 from servicetokens.tokens.verifier import KEY_BYTES, KeyRing
 
@@ -34,6 +37,22 @@ def test_tokens_are_counted_by_condition_and_by_key() -> None:
         for key in ("k1", "k2", "unknown")
     ]
     assert by_key == [1, 0, 0]
+
+
+def test_tokens_that_wait_are_counted_by_what_they_wait_for() -> None:
+    """From zero on; who is stuck or has a token to use is not among them."""
+    waits = a_snapshot(a_token(roles=["reader"]), an_account(roles=["reader"]), roles={"reader": None})
+    told = plan(waits, NOW).status
+    assert told is not None
+    caches = Caches()
+    name = "servicetokens_operator_tokens_waiting"
+    assert registry(caches).get_sample_value(name, {"reason": "RoleNotFound"}) == 0
+    caches.put_token(replace(waits.token, status=told))
+    caches.put_token(replace(settled().token, name="minted"))
+    found = registry(caches)
+    assert found.get_sample_value(name, {"reason": "RoleNotFound"}) == 1
+    (family,) = (one for one in found.collect() if one.name == name)
+    assert sum(sample.value for sample in family.samples) == 1
 
 
 def test_words_that_are_not_ours_become_no_label() -> None:

@@ -396,6 +396,18 @@ def test_a_rotation_that_is_taken_back_before_its_delivery_drops_what_waits() ->
     assert [one.serial for one in arrived.status.credentials] == [1, 2]
 
 
+def test_a_rotation_that_was_begun_is_finished_while_other_repairs_wait() -> None:
+    """By the clock and without an overlap nothing is valid until then: a fight about labels is no reason to wait."""
+    asked = edited(rotating(id="a"), rotation={"every": "60s", "overlap": "0s"})
+    wanted = plan(asked, NOW + 60)
+    begun = refused(asked, wanted, not_before=NOW + 200)
+    waiting = replace(begun, memory=replace(begun.memory, delivery_error=""))
+    again = plan(waiting, NOW + 61)
+    assert again.mint is None
+    assert again.deliver is not None
+    assert again.deliver.subject.serial == 2
+
+
 def test_a_pending_credential_obeys_the_kill_switch_the_account_and_the_keys() -> None:
     """It is replaced like any other."""
     asked, wanted = rotating_to_b()

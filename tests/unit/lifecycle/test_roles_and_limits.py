@@ -250,20 +250,35 @@ def test_an_account_says_what_it_is_and_how_many_tokens_it_has() -> None:
 
 
 @pytest.mark.parametrize(
-    ("role", "reason"),
+    ("role", "reason", "kind", "remedy"),
     [
-        (None, "RoleNotFound"),
-        (a_role("reader", deleting=True), "RoleNotFound"),
-        (a_role("reader", allowedNamespaces=["team-b"]), "RoleNotGranted"),
+        (None, "RoleNotFound", "Reconciling", "create it, or correct the name"),
+        (a_role("reader", deleting=True), "RoleNotFound", "Reconciling", "create it, or correct the name"),
+        (a_role("reader", allowedNamespaces=["team-b"]), "RoleNotGranted", "Stalled", "have it added there"),
     ],
 )
-def test_an_account_says_which_role_it_does_not_get(role: RoleFacts | None, reason: str) -> None:
-    """By name."""
+def test_an_account_that_does_not_get_a_role_is_not_ready(
+    role: RoleFacts | None, reason: str, kind: str, remedy: str
+) -> None:
+    """One reason and one sentence everywhere: which role, what is not done, and what to do."""
     status = account_status(an_account(roles=["reader"]), {"reader": role}, 0, Enforcement(), NOW)
     assert status is not None
     (accepted,) = (one for one in status.conditions if one.type == "RolesAccepted")
     assert (accepted.status, accepted.reason) == ("False", reason)
     assert "'reader'" in accepted.message
+    assert remedy in accepted.message
+    assert "is not minted for the first time; live tokens go on without it" in accepted.message
+    told = {(one.type, one.status): (one.reason, one.message) for one in status.conditions}
+    assert told["Ready", "False"] == told[kind, "True"] == (reason, accepted.message)
+    granted = account_status(
+        replace(an_account(roles=["reader"]), status=status), READER, 0, Enforcement(), NOW
+    )
+    assert granted is not None
+    assert {(one.type, one.status) for one in granted.conditions} == {
+        ("Active", "True"),
+        ("Ready", "True"),
+        ("RolesAccepted", "True"),
+    }
     assert "The account has no roles. Proxies reject every request" in accepted.message
 
 
@@ -273,7 +288,10 @@ def test_an_account_that_has_another_role_does_not_say_that_it_has_none() -> Non
     status = account_status(account, READER | {"writer": None}, 0, Enforcement(), NOW)
     assert status is not None
     (accepted,) = (one for one in status.conditions if one.type == "RolesAccepted")
-    assert accepted.message == "There is no ServiceRole 'writer'."
+    assert accepted.message.startswith(
+        "There is no ServiceRole 'writer' (create it, or correct the name). Until then"
+    )
+    assert "has no roles" not in accepted.message
 
 
 def test_an_account_without_roles_is_accepted() -> None:

@@ -245,6 +245,18 @@ def test_a_secret_that_is_undone_again_waits_and_names_who_did_it() -> None:
     assert plan(now_with(None, impatient), NOW + 10).mint is not None
 
 
+def test_a_rotation_that_falls_due_while_the_secret_is_fought_over_waits_as_well() -> None:
+    """There is nothing to rotate, and the condition has named the time of the next token."""
+    rotating = settled(edited(settled(), rotation={"every": "60s"}), NOW)
+    impatient = replace(rotating, secret=None, memory=Memory(not_before=NOW + 100))
+    waiting = replace(carried_out(impatient, plan(impatient, NOW + 1)), memory=impatient.memory)
+    later = plan(waiting, NOW + 70)
+    assert (later.mint, later.status, later.requeue_at) == (None, None, NOW + 100)
+    assert plan(waiting, NOW + 100).mint is not None
+    asked = edited(waiting, rotation={"every": "60s", "id": "now"})
+    assert plan(asked, NOW + 70).mint is not None, "somebody asks for it"
+
+
 def test_an_event_about_a_fight_names_no_time() -> None:
     """Or each would be another Event, instead of one that is counted."""
     notes = set()
