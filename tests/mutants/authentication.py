@@ -39,6 +39,13 @@ MUTANTS: Final = (
         AGREEMENT,
     ),
     Mutant(
+        "takes what was lost after its delivery for something that was never delivered",
+        "authn/reading.py",
+        "if was_delivered or succeeded_at > credentials[0].mint_time:",
+        "if succeeded_at > credentials[0].mint_time:",
+        ("tests/unit/authn/test_claims.py",),
+    ),
+    Mutant(
         "lets a token without roles pass every request",
         AUTHENTICATOR,
         "roles or (self._allow_without_roles and not asks_for_roles(record))",

@@ -385,7 +385,7 @@ class TokenLife(IdleLife):
 # Fewer than elsewhere for now, unless a person searches deeply: about the five hundredth is an operator that failed
 # between Secret and status, of which the model expects that it waits, although the work queue brings the token back.
 # Which of the two is right is not decided yet.
-_EXAMPLES: Final = 350
+_EXAMPLES: Final = 1000
 
 
 # The deep search takes as long as it is let.

@@ -30,6 +30,9 @@ def accepts(world: World, value: str) -> bool:
         waits = newest[0].is_pending and credential.id == status.token_id and overlap_of(world.spec) > 0
         if credential is not newest[0] and not waits:
             ends.append(newest[0].mint_time + overlap_of(world.spec))
+        if status.token_id not in {None, newest[0].id} and (status.serial or 0) > newest[0].serial:
+            # The one that was delivered after it was lost, and has left its id and its time.
+            ends.append((status.mint_time or 0) + overlap_of(world.spec))
         cut = account.tokens_not_before_time
         verifier = credential.verifier
         if (

@@ -231,7 +231,9 @@ class World:
         assert self.secret is None or not self.secret.is_foreign
         if wanted.cause is MintCause.FIRST:
             assert self.role_is_granted
-        elif wanted.cause is MintCause.SECRET_LOST:
+        elif wanted.cause is MintCause.SECRET_LOST or (
+            wanted.cause is MintCause.ROTATION_DUE and not self.status.credentials
+        ):
             assert memory.not_before <= self.now, "the patience with a rival"
         if plan_.ahead is not None:
             assert not any(one.is_pending for one in self.status.credentials if self.waits(one)), (

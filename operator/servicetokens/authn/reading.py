@@ -181,7 +181,10 @@ def _read_credentials(item: TokenObject) -> list[Credential]:
         # Its successor is not on status: it could not be delivered, or somebody has put this one back.
         succeeded_at = _read_last_mint(item.status)
         # Of one that could not be delivered nothing is left but the serial, and the other's end is that of its overlap.
-        succeeded = credentials if succeeded_at > credentials[0].mint_time else succeeded
+        # One that was delivered has left its id, too: both may have been minted in one second.
+        was_delivered = item.status.token_id not in {"", credentials[0].id}
+        if was_delivered or succeeded_at > credentials[0].mint_time:
+            succeeded = credentials
     for older in succeeded:
         if is_handle(older.id) or _waits_for(older, item, spec):
             continue

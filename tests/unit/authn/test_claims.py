@@ -296,6 +296,19 @@ def test_one_whose_successor_could_not_be_delivered_keeps_the_end_on_status(it: 
     assert it.reason() == "Expired"
 
 
+def test_one_whose_successor_was_lost_in_the_second_of_its_mint_has_the_overlap_of_the_spec(
+    it: Surroundings,
+) -> None:
+    """The successor was delivered, which its id on status tells; the overlap may have been taken away since."""
+    now = it.clock.now()
+    it.put_token(
+        credentials=[it.credential(it.token, end=now + 20)],
+        status={"serial": 2, "mintTime": now, "tokenID": "ID0000000002"},
+        rotation={"id": "x", "overlap": "0s"},
+    )
+    assert it.reason() == "Expired"
+
+
 @pytest.mark.parametrize("mint_time", [None, "yesterday"])
 def test_a_serial_without_the_time_of_its_mint_is_not_understood(
     it: Surroundings, mint_time: str | None
