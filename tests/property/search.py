@@ -16,9 +16,14 @@ settings.register_profile(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
-# That a mutant fails is all that is asked: the smallest example would take minutes to find.
+# That a mutant fails is all that is asked: the smallest example would take minutes to find, and those that are noticed
+# by no other test were noticed within so many examples.
 settings.register_profile(
-    "mutants", settings.get_profile("ci"), phases=[Phase.explicit, Phase.generate], report_multiple_bugs=False
+    "mutants",
+    settings.get_profile("ci"),
+    max_examples=350,
+    phases=[Phase.explicit, Phase.generate],
+    report_multiple_bugs=False,
 )
 settings.register_profile("deep", max_examples=5000, stateful_step_count=80, deadline=None)
 

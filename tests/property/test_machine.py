@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Final
 
 import pytest
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule, run_state_machine_as_test
 
@@ -382,23 +381,12 @@ class TokenLife(IdleLife):
         self.world.edit(**changes)
 
 
-# Fewer than elsewhere for now, unless a person searches deeply: about the five hundredth is an operator that failed
-# between Secret and status, of which the model expects that it waits, although the work queue brings the token back.
-# Which of the two is right is not decided yet.
-_EXAMPLES: Final = 1000
-
-
 # The deep search takes as long as it is let.
 @pytest.mark.timeout(7200)
 def test_a_token_keeps_every_promise_whatever_happens() -> None:
     """And everything that can happen did happen: a search that never rotates proves nothing about rotation."""
     SEEN.clear()
-    run_state_machine_as_test(
-        TokenLife,
-        settings=settings(
-            SEARCH, max_examples=_EXAMPLES if SEARCH.max_examples <= 1000 else SEARCH.max_examples
-        ),
-    )
+    run_state_machine_as_test(TokenLife, settings=SEARCH)
     for cause in MintCause:
         assert SEEN[f"minted: {cause.value}"] > 0, f"never minted: {cause.value}"
     for what in (
