@@ -182,8 +182,8 @@ MUTANTS: Final = (
     Mutant(
         "revives a credential that is put back after its rotation",
         READING,
-        "        succeeded = credentials if succeeded_at > credentials[0].mint_time else succeeded\n",
-        "",
+        "            succeeded = credentials\n",
+        "            pass\n",
         CLAIMS,
     ),
     Mutant(
