@@ -10,11 +10,14 @@ from servicetokens.cli.lazy import LazyGroup
 
 _COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "operator": ("servicetokens.controllers.main", "Mint, rotate, expire and repair tokens."),
-    "validator": ("servicetokens.validator.main", "Answer whether presented tokens are good."),
-    "keys": ("servicetokens.admin.keys", "List the keys and what depends on each."),
+    "validator": ("servicetokens.validator.main", "Decide whether presented tokens are valid."),
+    "keys": ("servicetokens.admin.keys", "List the operator's keys and what depends on each."),
     "report": ("servicetokens.admin.report", "Write one HTML page about all accounts and tokens."),
-    "smoke-test": ("servicetokens.admin.smoke", "Have a token minted, accepted, deleted and refused."),
-    "kubectl": ("servicetokens.cli.main", "What people do with tokens, as `kubectl servicetoken`."),
+    "smoke-test": (
+        "servicetokens.admin.smoke",
+        "Test an installation: mint, accept, delete and reject a token.",
+    ),
+    "kubectl": ("servicetokens.cli.main", "The commands of the plugin `kubectl servicetoken`."),
     "crds": ("servicetokens.crdgen.main", "Print the CustomResourceDefinitions."),
 }
 

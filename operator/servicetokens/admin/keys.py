@@ -103,20 +103,22 @@ def _mapping(value: object) -> Mapping[str, Any]:
 @click.option(
     "--kubeconfig",
     metavar="FILE",
-    help="How to reach the API server; else $KUBECONFIG, else ~/.kube/config, else the pod's.",
+    help="Path to a kubeconfig. Defaults to $KUBECONFIG, then ~/.kube/config, then the pod's service account.",
 )
-@click.option("--namespace", default="servicetokens", metavar="NS", help="Where the operator keeps its keys.")
+@click.option(
+    "--namespace", default="servicetokens", metavar="NS", help="Namespace of the operator and its keys."
+)
 @click.option(
     "-o",
     "--output",
     type=click.Choice(["table", "json"]),
     default="table",
-    help="For people or for machines.",
+    help="Output format.",
 )
 def command(kubeconfig: str | None, namespace: str, output: str) -> None:
-    """List the keys, how many credentials hang on each, and which key can be taken away.
+    """List the keys, how many credentials depend on each, and which can be removed.
 
-    Needs the rights to get the key Secret and to list ServiceTokens in all namespaces. No key is shown.
+    Needs permission to get the Secret with the keys and to list ServiceTokens in all namespaces. No key is shown.
     """
     try:
         found = asyncio.run(_look(kubeconfig, namespace))

@@ -35,27 +35,27 @@ def page_options(function: Function) -> Function:
     for option in reversed(
         (
             click.option(
-                "--html", "target", required=True, metavar="FILE", help="Output file; - prints the page."
+                "--html", "target", required=True, metavar="FILE", help="Output file; - for stdout."
             ),
             click.option(
                 "--expiring",
                 type=Duration(),
                 default="30d",
                 metavar="TIME",
-                help="What counts as expiring soon.",
+                help="Time before the expiration from which a token counts as expiring soon.",
             ),
             click.option(
                 "--unused",
                 type=Duration(),
                 default="90d",
                 metavar="TIME",
-                help="What counts as unused for long.",
+                help="Time after which a token counts as unused.",
             ),
             click.option(
                 "--rows",
                 type=click.IntRange(min=1),
                 default=2000,
-                help="How many tokens the tables show at most; all are counted.",
+                help="Largest number of tokens in the tables. All are counted.",
             ),
         )
     ):
@@ -68,7 +68,7 @@ def page_options(function: Function) -> Function:
     "--kubeconfig",
     metavar="FILE",
     envvar="SERVICETOKENS_KUBECONFIG",
-    help="How to reach the API server; else $KUBECONFIG, else ~/.kube/config, else the pod's.",
+    help="Path to a kubeconfig. Defaults to $KUBECONFIG, then ~/.kube/config, then the pod's service account.",
 )
 @click.option(
     "-n",
@@ -76,7 +76,7 @@ def page_options(function: Function) -> Function:
     "namespaces",
     multiple=True,
     metavar="NS",
-    help="Only these; may be repeated. Else all.",
+    help="Namespace to include; repeatable. Defaults to all namespaces.",
 )
 @page_options
 def command(

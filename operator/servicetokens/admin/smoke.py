@@ -146,16 +146,18 @@ class SmokeTest:
 @click.option(
     "--kubeconfig",
     metavar="FILE",
-    help="How to reach the API server; else $KUBECONFIG, else ~/.kube/config, else the pod's.",
+    help="Path to a kubeconfig. Defaults to $KUBECONFIG, then ~/.kube/config, then the pod's service account.",
 )
-@click.option("--namespace", required=True, metavar="NS", help="Where the account and the token are made.")
-@click.option("--name", default="servicetokens-smoke-test", metavar="NAME", help="What they are called.")
+@click.option("--namespace", required=True, metavar="NS", help="Namespace for the account and the token.")
 @click.option(
-    "--ask", required=True, metavar="URL", help="A validator's address for forward-auth or ext_authz."
+    "--name", default="servicetokens-smoke-test", metavar="NAME", help="Name of the account and the token."
 )
-@click.option("--timeout", "seconds", default=60.0, metavar="SECONDS", help="For each step.")
+@click.option(
+    "--ask", required=True, metavar="URL", help="Address of a validator's forward-auth or ext_authz listener."
+)
+@click.option("--timeout", "seconds", default=60.0, metavar="SECONDS", help="Seconds to wait in each step.")
 def command(kubeconfig: str | None, namespace: str, name: str, ask: str, seconds: float) -> None:
-    """Have a token minted, accepted, deleted and refused, and say so; exit with 1 if one of these fails."""
+    """Test an installation: a token is minted, accepted, deleted and rejected. Exits with 1 if a step fails."""
     try:
         asyncio.run(_run(kubeconfig, ask, namespace, name, seconds))
     except (SmokeTestFailed, KubeError, NotConfigured, paths.InvalidName) as error:

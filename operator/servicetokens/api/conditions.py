@@ -55,19 +55,19 @@ class Condition(Model):
     """One condition, in the form that every Kubernetes tool knows (metav1.Condition)."""
 
     type: Annotated[
-        Text, Field(min_length=1, max_length=316, description="The question it answers, as in Ready.")
+        Text, Field(min_length=1, max_length=316, description="Type of the condition, as in Ready.")
     ]
-    status: Annotated[Literal["True", "False", "Unknown"], Field(description="The answer.")]
+    status: Annotated[Literal["True", "False", "Unknown"], Field(description="True, False or Unknown.")]
     observed_generation: Annotated[
         Generation | None,
-        Field(description="The generation of the spec that was judged."),
+        Field(description="Generation of the spec that this condition describes."),
     ] = None
-    last_transition_time: Annotated[RecordedTime, Field(description="When `status` last flipped.")]
+    last_transition_time: Annotated[RecordedTime, Field(description="Time when `status` last changed.")]
     reason: Annotated[
         Text,
         Field(
             max_length=1024,
-            description="The cause, as one word that programs can compare.",
+            description="Reason as one word, for programs.",
         ),
         Shape(
             "^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$",
@@ -77,7 +77,7 @@ class Condition(Model):
     message: Annotated[
         Text,
         BeforeValidator(_shorten),
-        Field(max_length=MAX_MESSAGE_LENGTH, description="The cause, as a sentence for people."),
+        Field(max_length=MAX_MESSAGE_LENGTH, description="Message for people."),
     ]
 
 

@@ -24,9 +24,11 @@ DataKey = Annotated[
 class ImportSource(Model):
     """Where the value is at the moment of the import."""
 
-    name: DnsSubdomain = Field(description="Name of a Secret in this namespace, of any type but ours.")
+    name: DnsSubdomain = Field(
+        description="Name of a Secret in this namespace, of any type except servicetokens.dev/token."
+    )
     key: DataKey | None = Field(
-        default=None, description=f"The key in it that holds the value; `{DEFAULT_KEY}` when left out."
+        default=None, description=f"Key in the Secret that holds the value; defaults to `{DEFAULT_KEY}`."
     )
 
 
@@ -35,15 +37,15 @@ class ImportSpec(Model):
 
     secret_ref: ImportSource = Field(
         description=(
-            "The Secret that holds the value now. It is read once, when the first token is minted, and never "
-            "again: changing it changes nothing, and it may be deleted. Cannot be changed."
+            "Secret that holds the value. It is read once, when the first token is minted: later changes "
+            "have no effect, and it may be deleted. Cannot be changed."
         )
     )
     until: Time = Field(
         description=(
-            "The cut-over, in RFC 3339 with a time zone, as in 2027-01-31T00:00:00Z: from then on the "
-            "imported value is refused. At most 90 days after the import, and before the token expires or "
-            "is rotated by the clock. Any rotation ends the imported value, too."
+            "Cut-over date, in RFC 3339 with a time zone, as in 2027-01-31T00:00:00Z: from then on the "
+            "imported value is rejected. At most 90 days after the import, and before the token expires "
+            "or is rotated automatically. Any rotation also ends the imported value."
         )
     )
 

@@ -105,7 +105,9 @@ class StatusModel(Model):
 
     observed_generation: ObservedGeneration = Field(
         default=-1,
-        description="The generation of the spec that is answered here; -1 until the operator has seen it.",
+        description=(
+            "Generation of the spec that this status describes; -1 until the operator has seen the object."
+        ),
     )
 
     @classmethod

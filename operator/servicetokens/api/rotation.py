@@ -16,16 +16,16 @@ class Rotation(RuledModel):
     every: Duration | None = Field(
         default=None,
         description=(
-            "Mint a new credential this long after the last one, as in 20d; from 60s up, and less than "
-            "`expiresAfter` (two thirds of it is usual). Without it only a changed `id` rotates."
+            "Interval of automatic rotations, as in 20d; at least 60s, and less than `expiresAfter` (two "
+            "thirds of it is usual). If omitted, only a changed `id` rotates."
         ),
     )
     overlap: Overlap | None = Field(
         default=None,
         description=(
-            "For how long the old credential is accepted beside the new one, as in 1d; never past its own "
-            "expiry, and less than `every`. 0s drops it at once, for one that has leaked. When left out 1h, "
-            "or a tenth of `every` where that is less."
+            "How long the old credential stays valid alongside the new one, as in 1d; never longer than "
+            "its own expiration, and less than `every`. 0s ends it immediately, for one that has leaked. "
+            "Defaults to 1h, or a tenth of `every` if that is less."
         ),
     )
     id: (
@@ -37,7 +37,7 @@ class Rotation(RuledModel):
         | None
     ) = Field(
         default=None,
-        description='Any text, as in "2026-11-incident". A change rotates now; taking it away does nothing.',
+        description='Any text, as in "2026-11-incident". Changing it rotates now; removing it does nothing.',
     )
 
     RULES: ClassVar[tuple[Rule, ...]] = (

@@ -132,8 +132,8 @@ class SecretTemplate(Model):
     ) = Field(
         default=None,
         description=(
-            "Labels of the Secret, as in team: orders. A key with a prefix, as in example.com/team, has to be of a "
-            "domain that an administrator has allowed."
+            "Labels of the Secret, as in team: orders. A key with a prefix, as in example.com/team, needs a domain "
+            "that an administrator has allowed."
         ),
     )
     annotations: (
@@ -148,8 +148,8 @@ class SecretTemplate(Model):
     ) = Field(
         default=None,
         description=(
-            "Annotations of the Secret, as in contact: orders. A key with a prefix, as in example.com/contact, has to "
-            "be of a domain that an administrator has allowed."
+            "Annotations of the Secret, as in contact: orders. A key with a prefix, as in example.com/contact, needs a "
+            "domain that an administrator has allowed."
         ),
     )
     data: (
@@ -172,9 +172,8 @@ class SecretTemplate(Model):
     ) = Field(
         default=None,
         description=(
-            'More keys for the Secret, in plain text, as in authorization: "Bearer {token}". The words '
-            "{token}, {id}, {account}, {namespace} and {expires} are filled in, and {basic}, which is base64 of "
-            "account:token, as HTTP Basic and registries of images want it; \\{ is a brace itself. The key `token` "
-            "always exists, and cannot be set."
+            'Additional keys of the Secret, in plain text, as in authorization: "Bearer {token}". The placeholders '
+            "{token}, {basic} (base64 of account:token, for HTTP Basic), {id}, {account}, {namespace} and {expires} "
+            "are replaced; \\{ is a brace. The key `token` always exists and cannot be set."
         ),
     )

@@ -25,22 +25,23 @@ class TokenPolicy(RuledModel):
     max_lifetime: Duration | None = Field(
         default=None,
         description=(
-            "The longest life that a token of this account may ask for, as in 90d. A token that asks for "
-            "more, or for `never`, is not minted, and says so in its condition Ready."
+            "Longest lifetime that a token of this account may request, as in 90d. A token that requests "
+            "more, or `never`, is not minted, and its condition Ready says so."
         ),
     )
     unused_for: UnusedPeriod | None = Field(
         default=None,
         description=(
-            "A token that was not used for so long, as in 90d, is flagged: its condition Unused becomes true. "
-            "A use, or `inUseTime` on the token, takes the flag away."
+            "Flags tokens that were not used for this long, as in 90d: their condition Unused becomes "
+            "true. A use, or `inUseTime` on the token, removes the flag."
         ),
     )
     suspend_unused_after: UnusedPeriod | None = Field(
         default=None,
         description=(
-            "A token that stays unused for so long after it was flagged, as in 30d, is refused until its "
-            "`inUseTime` says that it is needed. Left out, tokens are flagged and nothing else."
+            "Suspends tokens that stay unused for this long after they were flagged, as in 30d: they are "
+            "rejected until `inUseTime` on the token says that it is needed. If omitted, tokens are only "
+            "flagged."
         ),
     )
 
@@ -67,32 +68,32 @@ class ServiceAccountSpec(Model):
 
     display_name: Annotated[Text, Field(max_length=128), NOT_EMPTY] | None = Field(
         default=None,
-        description="What people call it, as in CI pipelines.",
+        description="Display name for people, as in CI pipelines.",
     )
     description: Annotated[Text, Field(max_length=1024), NOT_EMPTY] | None = Field(
         default=None,
-        description="For people: what uses this account, and whom to ask about it.",
+        description="Description for people: what uses this account, and who is responsible for it.",
     )
     state: Literal["Active", "Suspended"] | None = Field(
         default=None,
         description=(
-            "Suspended refuses every token of this account at once; Active, or nothing, accepts them again. "
-            "Their expiry does not wait meanwhile."
+            "Suspended rejects every token of this account immediately; Active, or no value, accepts them "
+            "again. Expiration times do not change meanwhile."
         ),
     )
     roles: Annotated[tuple[DnsLabel, ...], Field(max_length=16), ListType("set")] = Field(
         default=(),
         description=(
-            "Names of ServiceRoles, as in orders-writer. A role has to list this namespace, and whoever "
-            "adds it needs the RBAC verb `use` on it."
+            "Names of the ServiceRoles of this account, as in orders-writer. Each role must allow this "
+            "namespace, and the person who adds it needs the RBAC verb `use` on it."
         ),
     )
     tokens_not_before_time: TimeCeil | None = Field(
         default=None,
         description=(
-            "Kill switch: a moment in RFC 3339 with a time zone, as in 2026-11-01T00:00:00Z. From then on "
-            "every credential minted earlier, or in the same second, is refused, and replaced at once "
-            "without overlap. A moment still to come schedules that."
+            "Cut-off: a moment in RFC 3339 with a time zone, as in 2026-11-01T00:00:00Z. From then on, "
+            "every credential that was minted earlier, or in the same second, is rejected, and replaced "
+            "immediately without overlap. A moment in the future schedules this."
         ),
     )
     token_policy: TokenPolicy | None = Field(
@@ -104,7 +105,7 @@ class ServiceAccountStatus(StatusModel):
     """What the operator answers."""
 
     token_count: Count | None = Field(
-        default=None, description="The number of ServiceTokens that name this account."
+        default=None, description="Number of ServiceTokens that refer to this account."
     )
     conditions: Conditions = Field(
         default=(),
@@ -113,15 +114,15 @@ class ServiceAccountStatus(StatusModel):
 
 
 class ServiceAccount(Model):
-    """ServiceAccount (of servicetokens.dev) is a user that is a program: a name, and roles.
+    """ServiceAccount (of servicetokens.dev) is a synthetic user, for a program: a name, and roles.
 
-    Its credentials are ServiceTokens. It has nothing to do with the core kind of the same name, and no pod
-    runs as it.
+    Its credentials are ServiceTokens. It is not related to the core kind of the same name, and no pod runs
+    as it.
     """
 
     metadata: ObjectMeta
-    spec: ServiceAccountSpec = Field(description="What you want. Nothing is ever filled in here for you.")
+    spec: ServiceAccountSpec = Field(description="Desired state. No defaults are ever written here.")
     status: ServiceAccountStatus = Field(
         default=ServiceAccountStatus(),
-        description="What the operator found. Only the operator writes it.",
+        description="Observed state, written by the operator only.",
     )

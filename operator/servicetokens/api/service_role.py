@@ -91,21 +91,20 @@ class HttpRule(RuledModel):
     ) = Field(
         default=None,
         description=(
-            "Host names in full, as in orders.example.com; no scheme, port or wildcard. Any host when left "
-            "out."
+            "Full host names, as in orders.example.com; no scheme, port or wildcard. If omitted, every host."
         ),
     )
     methods: Annotated[tuple[Method, ...], Field(min_length=1, max_length=7), ListType("set")] | None = Field(
         default=None,
-        description="HTTP methods in capitals, as in GET. Any method when left out.",
+        description="HTTP methods in upper case, as in GET. If omitted, every method.",
     )
     paths: Annotated[tuple[PathPattern, ...], Field(min_length=1, max_length=32), ListType("set")] | None = (
         Field(
             default=None,
             description=(
-                "Paths that begin with a slash, as in /orders/*. One * stands for exactly one segment, a ** "
-                "at the end for everything below. Compared with the path as the client sent it, not "
-                "decoded. Any path when left out."
+                "Paths that start with a slash, as in /orders/*. A * matches exactly one segment, a ** at the "
+                "end matches everything below. Compared with the path as the client sent it, not decoded. If "
+                "omitted, every path."
             ),
         )
     )
@@ -124,13 +123,13 @@ class ServiceRoleSpec(RuledModel):
 
     description: Annotated[Text, Field(max_length=256), NOT_EMPTY] | None = Field(
         default=None,
-        description="For people: what a caller with this role may do.",
+        description="Description for people: what this role permits.",
     )
     permissions: Annotated[tuple[Permission, ...], Field(max_length=64), ListType("set")] = Field(
         default=(),
         description=(
-            "What services see of the role, as in orders:read: the OAuth scope and the permissions header. "
-            "No spaces or commas."
+            "Permissions that services see, as in orders:read: the OAuth scope and the permissions "
+            "header. No spaces or commas."
         ),
     )
     allowed_namespaces: Annotated[
@@ -144,15 +143,16 @@ class ServiceRoleSpec(RuledModel):
         ),
     ] = Field(
         description=(
-            "The namespaces whose accounts may have this role, by name, as in team-a; or '*' alone for all "
-            "of them. Labels are not used, because whoever may label a namespace could grant the role to it."
+            "Names of the namespaces whose accounts may have this role, as in team-a; or '*' alone for "
+            "all. Labels are not used, because anyone who can label a namespace could grant the role to "
+            "it."
         ),
     )
     max_lifetime: Duration | None = Field(
         default=None,
         description=(
-            "The longest life of a token with this role, as in 90d. A token that lives longer, or for ever, "
-            "does not get the role. Among several limits the shortest counts."
+            "Longest lifetime of a token with this role, as in 90d. A token that lives longer, or never "
+            "expires, does not get the role. The shortest of several limits applies."
         ),
     )
     http: (
@@ -165,8 +165,9 @@ class ServiceRoleSpec(RuledModel):
     ) = Field(
         default=None,
         description=(
-            "Which HTTP requests pass when a proxy asks about this role; a request has to fit one entry. "
-            "Every request when left out; once there are entries, they can be changed, and not all be taken away."
+            "HTTP requests that proxies may pass for this role; a request must match one entry. If "
+            "omitted, every request. Entries can be changed, but once there are some, not all can be "
+            "removed."
         ),
     )
 
@@ -188,14 +189,14 @@ class ServiceRoleStatus(StatusModel):
 
 
 class ServiceRole(Model):
-    """ServiceRole is one entry in the catalogue of roles: what it means, and which namespaces may use it.
+    """ServiceRole defines a role for the whole cluster: what it permits, and which namespaces may use it.
 
-    A role that is not in the catalogue is granted to nobody.
+    A role without a ServiceRole has no effect.
     """
 
     metadata: ObjectMeta
-    spec: ServiceRoleSpec = Field(description="What you want. Nothing is ever filled in here for you.")
+    spec: ServiceRoleSpec = Field(description="Desired state. No defaults are ever written here.")
     status: ServiceRoleStatus = Field(
         default=ServiceRoleStatus(),
-        description="What the operator found. Only the operator writes it.",
+        description="Observed state, written by the operator only.",
     )

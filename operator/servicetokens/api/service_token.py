@@ -87,13 +87,11 @@ class SecretSpec(Model):
     name: Annotated[DnsSubdomain, RESERVED_NAME_RULE] | None = Field(
         default=None,
         description=(
-            "Name of the Secret; the name of this object when left out. It can never be changed, nor added "
-            "or taken away later. A Secret of that name that is somebody else's is left alone."
+            "Name of the Secret; defaults to the name of this object. Cannot be changed, added or removed "
+            "later. A Secret of that name that belongs to something else is not touched."
         ),
     )
-    template: SecretTemplate | None = Field(
-        default=None, description="What the Secret has besides the token."
-    )
+    template: SecretTemplate | None = Field(default=None, description="Additional content of the Secret.")
 
 
 def _has_one_end_or_more(spec: "ServiceTokenSpec") -> bool:
@@ -134,55 +132,55 @@ class ServiceTokenSpec(RuledModel):
 
     account_ref: AccountRef = Field(
         description=(
-            "The ServiceAccount (of servicetokens.dev, not the core kind) in this namespace that the token "
-            "speaks for. It may be created later. Cannot be changed."
+            "ServiceAccount (of servicetokens.dev, not the core kind) in this namespace that the token "
+            "authenticates as. It may be created later. Cannot be changed."
         ),
     )
     description: Annotated[Text, Field(max_length=1024), NOT_EMPTY] | None = Field(
         default=None,
-        description="For people: what holds this token, and whom to ask before it is revoked.",
+        description="Description for people: what uses this token, and who to ask before revoking it.",
     )
     state: Literal["Active", "Revoked"] | None = Field(
         default=None,
         description=(
-            "Revoked refuses the token within moments; Active, or nothing, makes the very same token work "
-            "again, unless it has expired meanwhile."
+            "Revoked makes every validator reject the token within moments; Active, or no value, makes "
+            "the same token valid again, unless it has expired meanwhile."
         ),
     )
     revocation_reason: values.RevocationReason | None = Field(
         default=None,
-        description="Why it was revoked, for the audit. Only together with `state: Revoked`.",
+        description="Reason of the revocation, for audits. Only together with `state: Revoked`.",
     )
     in_use_time: Time | None = Field(
         default=None,
         description=(
-            "Says that the token was needed at this moment, in RFC 3339 with a time zone, as in "
-            "2026-11-28T09:00:00Z; counts as a use for the account's `unusedFor`, and brings back what was "
-            "suspended before. A moment still to come exempts it until then."
+            "Declares that the token was needed at this moment, in RFC 3339 with a time zone, as in "
+            "2026-11-28T09:00:00Z. Counts as a use for the account's `unusedFor`, and ends an earlier "
+            "suspension. A moment in the future exempts the token until then."
         ),
     )
     expires_after: Lifetime | None = Field(
         default=None,
         description=(
-            "How long a credential lives, counted from its mint, as in 30d (units s, m = minutes, h, d, w, "
-            "y = 365d); or never. Either this or `expirationTime` has to be there. A change moves the end "
-            "of the live credential."
+            "Lifetime of a credential, counted from its mint, as in 30d (units s, m = minutes, h, d, w, y "
+            "= 365d); or never. Either this or `expirationTime` is required. A change moves the "
+            "expiration of the current credential."
         ),
     )
     expiration_time: Time | None = Field(
         default=None,
         description=(
-            "The moment when it ends, in RFC 3339 with a time zone, as in 2027-01-31T00:00:00Z; a rotation "
-            "does not move it. Either this or `expiresAfter` has to be there."
+            "Expiration time, in RFC 3339 with a time zone, as in 2027-01-31T00:00:00Z; rotations do not "
+            "move it. Either this or `expiresAfter` is required."
         ),
     )
     roles: Annotated[tuple[DnsLabel, ...], Field(min_length=1, max_length=16), ListType("set")] | None = (
         Field(
             default=None,
             description=(
-                "Names of ServiceRoles, as in orders-reader, to have fewer than the account. Nothing is minted until "
-                "the account has all of them. All of the account's roles when left out; once listed, the list can "
-                "be changed, and not be taken away."
+                "Names of ServiceRoles, as in orders-reader, to have fewer than the account. Nothing is "
+                "minted until the account has all of them. If omitted, all roles of the account. The list can "
+                "be changed, but not removed once it exists."
             ),
         )
     )
@@ -190,8 +188,8 @@ class ServiceTokenSpec(RuledModel):
         Field(
             default=None,
             description=(
-                "Which services may accept it, as in https://orders.example.com or orders; compared letter "
-                "by letter. Any service when left out."
+                "Services that may accept the token, as in https://orders.example.com or orders; compared "
+                "exactly. If omitted, every service."
             ),
         )
     )
@@ -200,30 +198,30 @@ class ServiceTokenSpec(RuledModel):
     ) = Field(
         default=None,
         description=(
-            "Networks from which it may be presented, as in 10.0.0.0/8 or 2001:db8::/32. Any network when "
-            "left out."
+            "Networks that the token may be used from, as in 10.0.0.0/8 or 2001:db8::/32. If omitted, "
+            "every network."
         ),
     )
     rotation: Rotation | None = Field(
         default=None,
         description=(
-            "When a new credential takes over: by the clock (`every`), when `id` changes, or both. Left "
-            "out, the token expires and that is all."
+            "Rotation: automatically at an interval (`every`), when `id` changes, or both. If omitted, "
+            "the token expires and is not replaced."
         ),
     )
     secret: SecretSpec | None = Field(
         default=None,
         description=(
-            "The Secret that the token is delivered in. Left out, it has the name of this object and the "
-            "one key `token`."
+            "Secret that the operator writes the token to. If omitted, it has the name of this object and "
+            "the one key `token`."
         ),
     )
     import_: ImportSpec | None = Field(
         default=None,
         alias="import",
         description=(
-            "A value that is in use already, to be accepted beside the token until a cut-over. It can only be "
-            "asked for when this object is created; taking it away ends that value."
+            "Existing credential that is accepted alongside the token until a cut-over date. Can only be "
+            "set when this object is created; removing it ends that value."
         ),
     )
 
@@ -280,17 +278,17 @@ class ServiceTokenSpec(RuledModel):
 
 
 class ServiceToken(RuledModel):
-    """ServiceToken asks for one long-lived credential of a ServiceAccount (of servicetokens.dev).
+    """ServiceToken requests one long-lived credential of a ServiceAccount (of servicetokens.dev).
 
-    The operator mints the token and delivers it in a Secret beside this object. Here you say how long it
-    lives, how it rotates and what it is good for, and here you revoke and restore it.
+    The operator mints the token and writes it to a Secret in the same namespace. The spec declares its
+    lifetime, rotation and restrictions, and revokes and restores it.
     """
 
     metadata: ObjectMeta
-    spec: ServiceTokenSpec = Field(description="What you want. Nothing is ever filled in here for you.")
+    spec: ServiceTokenSpec = Field(description="Desired state. No defaults are ever written here.")
     status: ServiceTokenStatus = Field(
         default=ServiceTokenStatus(),
-        description="What the operator found and did; `lastUsedTime` comes from the validator.",
+        description="Observed state, written by the operator; `lastUsedTime` by the validator.",
     )
 
     RULES: ClassVar[tuple[Rule, ...]] = (

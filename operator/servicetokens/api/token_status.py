@@ -17,11 +17,9 @@ MAX_SERIAL: Final = MAX_INTEGER // 2
 class Verifier(Model):
     """A keyed hash that the token can be checked against, and that is worth nothing without the key."""
 
-    algorithm: Annotated[Text, Field(max_length=32)] = Field(
-        description="How `value` was computed: HMACSHA256."
-    )
+    algorithm: Annotated[Text, Field(max_length=32)] = Field(description="Algorithm of `value`: HMACSHA256.")
     key_id: Annotated[Text, Field(min_length=1, max_length=63)] = Field(
-        description="Which of the operator's keys it was computed with.",
+        description="Id of the operator's key that `value` was computed with.",
     )
     value: Annotated[Text, Field(min_length=1, max_length=128)] = Field(
         description="The keyed hash, in hexadecimal."
@@ -31,23 +29,26 @@ class Verifier(Model):
 class Credential(Model):
     """One minted credential that may still be accepted."""
 
-    serial: Serial = Field(description="The number of this mint, counted per object.")
+    serial: Serial = Field(description="Number of this mint, counted per object.")
     id: Annotated[Text, Field(min_length=1, max_length=32)] = Field(
-        description="Public handle of this credential; one of a value that was imported begins with `imp-`."
+        description="Public id of this credential; that of an imported value starts with `imp-`."
     )
     mint_time: RecordedTime = Field(
-        description="When it was minted; when it was delivered, where that was later. Its lifetime counts from here."
+        description="Time of the mint, or of the delivery if that was later. The lifetime is counted from here."
     )
     expiration_time: RecordedTime | None = Field(
         default=None,
-        description="When it ends; for the older of two, when its overlap does. Absent when it never ends.",
+        description=(
+            "Expiration time; for the older of two credentials, the end of its overlap. Absent if it "
+            "never expires."
+        ),
     )
-    verifier: Verifier = Field(description="A keyed hash of the token; of no use without the operator's key.")
+    verifier: Verifier = Field(description="Keyed hash of the token, useless without the operator's key.")
     delivery: Literal["Pending", "Delivered"] | None = Field(
         default=None,
         description=(
-            "Pending until the Secret holds it; left out afterwards. The credential before it keeps its own end until "
-            "then: the overlap begins at delivery."
+            "Pending until the Secret holds this credential; absent afterwards. The previous credential "
+            "keeps its own expiration until then: the overlap starts at the delivery."
         ),
     )
 
@@ -62,56 +63,59 @@ class ServiceTokenStatus(StatusModel):
 
     token_id: Annotated[Text, Field(max_length=32)] | None = Field(
         default=None,
-        description="Public handle of the current credential, as in logs, Events and audit. Not secret.",
+        description="Public id of the current credential, as shown in logs, Events and audit. Not secret.",
     )
     secret_name: Annotated[Text, Field(max_length=253)] | None = Field(
         default=None,
-        description="The Secret that the token is in.",
+        description="Name of the Secret that holds the token.",
     )
     account_uid: Annotated[Text, Field(max_length=64)] | None = Field(
         default=None,
-        description="The uid of the account it was minted for; it dies with that object, not with its name.",
+        description=(
+            "UID of the account that the token was minted for. The token becomes invalid when that object "
+            "is deleted, even if an account of the same name is created."
+        ),
     )
     rotation_id: Annotated[Text, Field(max_length=64)] | None = Field(
         default=None,
-        description="The value of `spec.rotation.id` whose rotation has been delivered.",
+        description="Value of `spec.rotation.id` whose rotation was delivered.",
     )
     serial: Serial | None = Field(
         default=None,
         description=(
-            "The number of the latest mint. The current credential has it, unless that mint still waits to be "
-            "delivered."
+            "Number of the latest mint. It belongs to the current credential, unless that mint is not "
+            "delivered yet."
         ),
     )
     mint_time: RecordedTime | None = Field(
         default=None,
-        description="When the current credential was minted, or the last one after it has expired.",
+        description="Time when the current credential was minted; after it has expired, of the last one.",
     )
     expiration_time: RecordedTime | None = Field(
         default=None,
-        description="When the current credential ends; absent when it never does.",
+        description="Expiration time of the current credential; absent if it never expires.",
     )
     next_rotation_time: RecordedTime | None = Field(
         default=None,
-        description="When the clock will mint the next credential.",
+        description="Time of the next automatic rotation.",
     )
     last_used_time: RecordedTime | None = Field(
         default=None,
-        description="When the token was last accepted, to the hour. Written by the validator.",
+        description="Time when the token was last accepted, to the hour. Written by the validator.",
     )
-    revocation_time: RecordedTime | None = Field(default=None, description="When it was last revoked.")
+    revocation_time: RecordedTime | None = Field(default=None, description="Time of the last revocation.")
     restoration_time: RecordedTime | None = Field(
         default=None,
-        description="When it was last made active again after a revocation.",
+        description="Time of the last restoration after a revocation.",
     )
     unused_since_time: RecordedTime | None = Field(
         default=None,
-        description="The last sign of life of a token that is flagged as unused.",
+        description="Time of the last use of a token that is flagged as unused.",
     )
     suspension_time: RecordedTime | None = Field(
         default=None,
         description=(
-            "When it was suspended because nobody used it; refused as long as this is here, unless "
+            "Time of the suspension of an unused token. The token is rejected while this is set, unless "
             "`spec.inUseTime` is as late."
         ),
     )
@@ -122,15 +126,15 @@ class ServiceTokenStatus(StatusModel):
     ] = Field(
         default=(),
         description=(
-            "What may be accepted: the current credential and, during an overlap, the one before; during a rotation "
-            "the next one, `Pending` until it is delivered."
+            "Credentials that may be accepted: the current one and, during an overlap, the previous one; "
+            "during a rotation the next one, `Pending` until it is delivered."
         ),
     )
     conditions: Conditions = Field(
         default=(),
         description=(
-            "Ready, Active, SecretSynced, RolesAccepted, ExpiringSoon, Enforced; ImportEndingSoon, "
-            "Unused, Reconciling and Stalled only while true."
+            "Conditions Ready, Active, SecretSynced, RolesAccepted, ExpiringSoon, Enforced; "
+            "ImportEndingSoon, Unused, Reconciling and Stalled only while true."
         ),
     )
 

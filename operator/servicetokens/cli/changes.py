@@ -23,7 +23,9 @@ PROOF_SECONDS: Final = 90.0
 def changing(*, waits: bool, until: str, seconds: float, asks: str) -> Option:
     """Give a command `--dry-run`, `--wait` (it *waits* unless told otherwise, *until* what), `--timeout`, `--yes`."""
     options: list[Option] = [
-        click.option("--dry-run", is_flag=True, help="Have the API server judge it, and write nothing."),
+        click.option(
+            "--dry-run", is_flag=True, help="Let the API server validate the request, without writing."
+        ),
         click.option("--wait/--no-wait", default=waits, help=f"Wait until {until}."),
         timeout_option(seconds),
         click.option("-y", "--yes", is_flag=True, help=asks),
@@ -35,7 +37,7 @@ def changing(*, waits: bool, until: str, seconds: float, asks: str) -> Option:
 def timeout_option(seconds: float) -> Option:
     """Give a command that waits `--timeout`."""
     return click.option(
-        "--timeout", metavar="SECONDS", default=seconds, show_default=True, help="How long to wait."
+        "--timeout", metavar="SECONDS", default=seconds, show_default=True, help="Seconds to wait."
     )
 
 

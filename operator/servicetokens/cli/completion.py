@@ -22,7 +22,7 @@ _NO_FILES: Final = ":4"
 def command(shell: str) -> None:
     """Print the completion of `kubectl-servicetoken` for a SHELL, to be sourced.
 
-    `kubectl servicetoken` needs none of it: kubectl's completion finds `kubectl_complete-servicetoken` by itself.
+    `kubectl servicetoken` does not need it: kubectl's completion finds `kubectl_complete-servicetoken` automatically.
     """
     kind = get_completion_class(shell)
     if kind is None:

@@ -14,7 +14,7 @@ from servicetokens.cli.secret import reveal
 from servicetokens.cli.session import Place, Session, namespace_of_place
 from servicetokens.cli.views import TokenView
 
-_DRY_RUN: Final = click.option("--dry-run", is_flag=True, help="Only print the YAML; no cluster is asked.")
+_DRY_RUN: Final = click.option("--dry-run", is_flag=True, help="Print the YAML, without a cluster.")
 
 
 @click.group("create")
@@ -24,10 +24,14 @@ def command() -> None:
 
 @command.command("account")
 @click.argument("name")
-@click.option("--display-name", metavar="TEXT", help="What people call it.")
-@click.option("--description", metavar="TEXT", help="What uses it, and whom to ask.")
-@click.option("--role", "roles", metavar="NAME", multiple=True, help="A ServiceRole; may be repeated.")
-@click.option("--max-lifetime", metavar="90d", help="The longest life of its tokens.")
+@click.option("--display-name", metavar="TEXT", help="Display name.")
+@click.option(
+    "--description", metavar="TEXT", help="Description: what uses the account, and who is responsible."
+)
+@click.option(
+    "--role", "roles", metavar="NAME", multiple=True, help="ServiceRole of the account; repeatable."
+)
+@click.option("--max-lifetime", metavar="90d", help="Longest lifetime of the account's tokens.")
 @_DRY_RUN
 @at_a_place()
 def create_account(place: Place, *, dry_run: bool, **asked: Any) -> None:
@@ -53,23 +57,49 @@ def create_account(place: Place, *, dry_run: bool, **asked: Any) -> None:
     "--expires",
     required=True,
     metavar="30d",
-    help="After how long, or `never`, or when (2027-01-31T00:00:00Z).",
+    help="Lifetime, as in 30d, or `never`, or an expiration time (2027-01-31T00:00:00Z).",
 )
-@click.option("--description", metavar="TEXT", help="What holds it, and whom to ask before it is revoked.")
-@click.option("--role", "roles", metavar="NAME", multiple=True, help="Only these of the account's roles.")
-@click.option("--audience", "audiences", metavar="URL", multiple=True, help="Only for these services.")
-@click.option("--cidr", "networks", metavar="NET", multiple=True, help="Only from these networks.")
-@click.option("--rotate-every", "every", metavar="20d", help="Rotate by the clock.")
-@click.option("--overlap", metavar="1d", help="How long the old one works beside the new one.")
-@click.option("--secret", metavar="NAME", help="The Secret it is delivered in; else NAME.")
 @click.option(
-    "--import-from", metavar="SECRET[/KEY]", help="Accept the value in this Secret beside it, too ..."
+    "--description",
+    metavar="TEXT",
+    help="Description: what uses the token, and who to ask before revoking it.",
 )
-@click.option("--import-until", metavar="TIME", help="... until then, as in 2027-01-31T00:00:00Z.")
+@click.option(
+    "--role",
+    "roles",
+    metavar="NAME",
+    multiple=True,
+    help="Role of the account that the token has; repeatable. Defaults to all.",
+)
+@click.option(
+    "--audience",
+    "audiences",
+    metavar="URL",
+    multiple=True,
+    help="Service that may accept the token; repeatable. Defaults to all.",
+)
+@click.option(
+    "--cidr",
+    "networks",
+    metavar="NET",
+    multiple=True,
+    help="Network that the token may be used from; repeatable. Defaults to all.",
+)
+@click.option("--rotate-every", "every", metavar="20d", help="Rotate automatically at this interval.")
+@click.option("--overlap", metavar="1d", help="How long the old credential stays valid after a rotation.")
+@click.option("--secret", metavar="NAME", help="Name of the Secret for the token. Defaults to NAME.")
+@click.option(
+    "--import-from",
+    metavar="SECRET[/KEY]",
+    help="Secret with an existing credential that is accepted alongside the token ...",
+)
+@click.option(
+    "--import-until", metavar="TIME", help="... until this cut-over date, as in 2027-01-31T00:00:00Z."
+)
 @_DRY_RUN
-@click.option("--wait/--no-wait", default=True, help="Wait until it is minted.")
+@click.option("--wait/--no-wait", default=True, help="Wait until the token is minted.")
 @changes.timeout_option(30.0)
-@click.option("--show-token", is_flag=True, help="Print the token, and nothing else, to stdout.")
+@click.option("--show-token", is_flag=True, help="Print only the token, to stdout.")
 @at_a_place()
 def create_token(
     place: Place, timeout: float, *, dry_run: bool, wait: bool, show_token: bool, **asked: Any

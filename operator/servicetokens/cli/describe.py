@@ -29,13 +29,13 @@ _LABEL_WIDTH: Final = 12
 @click.argument(
     "words", metavar="NAME...", nargs=-1, required=True, shell_complete=names_of(names.PLURAL_TOKENS)
 )
-@click.option("--show-token", is_flag=True, help="Print the token, too.")
+@click.option("--show-token", is_flag=True, help="Also print the token.")
 @output_option("table", "json", "yaml")
 @at_a_place()
 def command(place: Place, words: Sequence[str], form: str, *, show_token: bool) -> None:
     """Show state, permissions, credentials, workloads, conditions and history of the tokens NAME.
 
-    NAME may be TYPE/NAME in the forms of kubectl.
+    NAME may be TYPE/NAME, as in kubectl.
     """
     plural, named = split(words)
     if plural == names.PLURAL_TOKENS and not named:

@@ -18,17 +18,17 @@ from servicetokens.cli.views import AccountView, TokenView
 
 @click.command("get")
 @click.argument("words", metavar="[TYPE] [NAME]...", nargs=-1, shell_complete=names_of(names.PLURAL_TOKENS))
-@click.option(
-    "-l", "--selector", default="", metavar="LABELS", help="Only with these labels, as in app=orders."
-)
+@click.option("-l", "--selector", default="", metavar="LABELS", help="Label selector, as in app=orders.")
 @account_option("Only tokens of that account.")
 @click.option(
     "--expiring",
     metavar="30d",
     type=Duration(),
-    help="Only tokens that expire within it, and are not rotated.",
+    help="Only tokens that expire within this time and are not rotated automatically.",
 )
-@click.option("--unused", metavar="90d", type=Duration(), help="Only tokens not accepted for that long.")
+@click.option(
+    "--unused", metavar="90d", type=Duration(), help="Only tokens that were not accepted for this long."
+)
 @output_option("table", "wide", "json", "yaml", "name")
 @at_a_place(everywhere=True)
 def command(
@@ -42,7 +42,7 @@ def command(
 ) -> None:
     """List tokens, or accounts: state, expiration and last use.
 
-    TYPE is `tokens` (the default) or `accounts`, also in the forms of kubectl; NAME may be TYPE/NAME. Last use is known
+    TYPE is `tokens` (the default) or `accounts`, as kubectl accepts them; NAME may be TYPE/NAME. Last use is known
     to the hour, and a token counts as unused from its creation on.
     """
     plural, named = split(words)

@@ -14,7 +14,7 @@ from servicetokens.tokens.verifier import InvalidKeyRing
 @output_option("table", "json")
 @at_a_place()
 def command(place: Place, operator_namespace: str, form: str) -> None:
-    """List the keys, how many credentials hang on each, and which can be taken away. No key is shown."""
+    """List the keys, how many credentials depend on each, and which can be removed. No key is shown."""
 
     async def tell(session: Session) -> None:
         show(await look(session.cluster.api, operator_namespace), form)

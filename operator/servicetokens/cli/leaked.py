@@ -80,9 +80,16 @@ class Leak:
 
 @click.command("leaked")
 @click.argument("file", type=click.File("rb"), default="-")
-@click.option("--revoke", is_flag=True, help="Revoke them for KeyCompromise: their workloads stop, too.")
 @click.option(
-    "--rotate", "rotates", is_flag=True, help="Replace them without overlap: workloads read the new one."
+    "--revoke",
+    is_flag=True,
+    help="Revoke the tokens with the reason KeyCompromise. Workloads that use them stop working.",
+)
+@click.option(
+    "--rotate",
+    "rotates",
+    is_flag=True,
+    help="Rotate the tokens without overlap. Workloads have to read the new ones.",
 )
 @asking.ask_option
 @changes.timeout_option(changes.PROOF_SECONDS)

@@ -25,10 +25,17 @@ def run(place: Place, work: Callable[[Session], Awaitable[T]]) -> T:
 def at_a_place(*, everywhere: bool = False) -> Option:
     """Give a command `-n`, `--context`, `--kubeconfig` (and `-A`), and pass it a `Place` first."""
     options = [
-        click.option("-n", "--namespace", metavar="NS", help="Else that of the context, else default."),
-        click.option("--context", metavar="NAME", help="Which context of the kubeconfig."),
         click.option(
-            "--kubeconfig", metavar="FILE", help="Else $KUBECONFIG, else ~/.kube/config, else the pod's."
+            "-n",
+            "--namespace",
+            metavar="NS",
+            help="Namespace. Defaults to that of the context, then to default.",
+        ),
+        click.option("--context", metavar="NAME", help="Context of the kubeconfig to use."),
+        click.option(
+            "--kubeconfig",
+            metavar="FILE",
+            help="Path to a kubeconfig. Defaults to $KUBECONFIG, then ~/.kube/config, then the pod's service account.",
         ),
         click.option("--as", "as_user", metavar="USER", help="User to impersonate."),
         click.option(
@@ -71,7 +78,7 @@ def output_option(*formats: str) -> Option:
         type=click.Choice(formats),
         default=formats[0],
         show_default=True,
-        help="The form.",
+        help="Output format.",
     )
 
 
@@ -80,7 +87,7 @@ operator_namespace_option: Final = click.option(
     default=DEFAULT_NAMESPACE,
     show_default=True,
     metavar="NS",
-    help="Where operator and validators run, and keep their keys and Leases.",
+    help="Namespace of the operator and the validators.",
 )
 
 

@@ -20,7 +20,7 @@ from servicetokens.lifecycle import words
 )
 @at_a_place(everywhere=True)
 def command(place: Place, choice: Choice, timeout: float, *, dry_run: bool, wait: bool, yes: bool) -> None:
-    """Take a revocation back, or the suspension of a token that nobody used for long.
+    """Undo a revocation, or the suspension of an unused token.
 
     One for KeyCompromise asks first: whoever has found the token has it still. A suspended token gets
     `spec.inUseTime`, which says that it is needed.

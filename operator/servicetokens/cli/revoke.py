@@ -15,7 +15,7 @@ from servicetokens.cli.views import TokenView
 
 @click.command("revoke")
 @choosing
-@click.option("--reason", type=click.Choice(get_args(RevocationReason)), help="For the audit: why.")
+@click.option("--reason", type=click.Choice(get_args(RevocationReason)), help="Reason, for audits.")
 @changes.changing(
     waits=False,
     until="every validator refuses it",
@@ -28,7 +28,7 @@ def command(
 ) -> None:
     """Revoke tokens. The same tokens are accepted again after `restore`, unless they expire meanwhile.
 
-    With `-` the token itself is read from stdin: its public id, which is in it, says which one it is.
+    With `-` the token is read from stdin and found by its public id.
     """
 
     async def revoke_chosen(session: Session) -> None:

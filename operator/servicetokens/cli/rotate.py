@@ -16,7 +16,9 @@ from servicetokens.lifecycle import words
 
 @click.command("rotate")
 @choosing
-@click.option("--no-overlap", is_flag=True, help="Reject the old one immediately, for a leak. Asks first.")
+@click.option(
+    "--no-overlap", is_flag=True, help="Reject the old credential immediately, for a leak. Asks first."
+)
 @changes.changing(waits=True, until="the new one is in the Secret", seconds=30.0, asks="Do not ask.")
 @at_a_place(everywhere=True)
 def command(
@@ -29,7 +31,7 @@ def command(
     wait: bool,
     yes: bool,
 ) -> None:
-    """Replace tokens now, and show how long the old ones go on working."""
+    """Rotate tokens now, and show how long the old ones stay valid."""
     if no_overlap and not wait and not dry_run:
         message = "--no-overlap puts the declared overlap back afterwards: leave --no-wait out"
         raise click.UsageError(message)

@@ -50,12 +50,8 @@ def choosing(function: Function) -> Function:
             shell_complete=names_of(names.PLURAL_TOKENS),
         ),
         account_option("All tokens of that account."),
-        click.option(
-            "-l", "--selector", metavar="LABELS", help="All tokens with these labels, as in app=orders."
-        ),
-        click.option(
-            "--id", "token_id", metavar="ID", help="The token with this public id, in any namespace."
-        ),
+        click.option("-l", "--selector", metavar="LABELS", help="Label selector, as in app=orders."),
+        click.option("--id", "token_id", metavar="ID", help="Public id of a token, in any namespace."),
     ]
     return with_options(wrapped, options)
 

@@ -28,12 +28,12 @@ _UNCERTAIN: Final = "it could not be found out whether the token is valid"
 
 
 @click.command("verify")
-@click.option("--offline", is_flag=True, help="Only format and checksum: no cluster is asked.")
+@click.option("--offline", is_flag=True, help="Check only format and checksum, without a cluster.")
 @asking.ask_option
-@click.option("--method", metavar="METHOD", help="HTTP method of the request it is for.")
-@click.option("--path", metavar="PATH", help="Path of the request it is for, as in /orders/7.")
-@click.option("--host", metavar="HOST", help="Host of the request it is for.")
-@click.option("--audience", metavar="AUDIENCE", help="Service that it is for.")
+@click.option("--method", metavar="METHOD", help="HTTP method of the request.")
+@click.option("--path", metavar="PATH", help="Path of the request, as in /orders/7.")
+@click.option("--host", metavar="HOST", help="Host of the request.")
+@click.option("--audience", metavar="AUDIENCE", help="Audience that the request is for.")
 @click.option("--from", "client", metavar="ADDRESS", help="IP address of the client.")
 @at_a_place()
 def command(

@@ -25,7 +25,7 @@ _LABELS: Final = {
 
 
 @click.command("version")
-@click.option("--client", is_flag=True, help="Only the version of the plugin; no cluster is asked.")
+@click.option("--client", is_flag=True, help="Show only the version of the plugin, without a cluster.")
 @output_option("table", "json")
 @at_a_place()
 def command(place: Place, form: str, *, client: bool) -> None:

@@ -14,7 +14,7 @@ from servicetokens.cli.session import Place, Session
 @output_option("table", "json")
 @at_a_place()
 def command(place: Place, form: str) -> None:
-    """Tell which user, groups and token the API server sees behind this kubeconfig."""
+    """Show the user, groups and token that the API server sees with this kubeconfig."""
 
     async def tell(session: Session) -> None:
         who = await session.cluster.who()

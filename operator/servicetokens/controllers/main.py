@@ -342,47 +342,62 @@ async def run(settings: OperatorSettings) -> None:
 
 @click.command(context_settings={"auto_envvar_prefix": "SERVICETOKENS", "show_default": True})
 @click.option(
-    "--kubeconfig", metavar="FILE", help="How to reach the API server; else $KUBECONFIG, else the pod's."
+    "--kubeconfig",
+    metavar="FILE",
+    help="Path to a kubeconfig. Defaults to $KUBECONFIG, then the pod's service account.",
 )
 @click.option(
-    "--namespace", default="servicetokens", metavar="NS", help="The operator's own: keys, TLS, Leases."
+    "--namespace",
+    default="servicetokens",
+    metavar="NS",
+    help="Namespace of the operator: its keys, certificates and Leases.",
 )
-@click.option("--watch-namespace", multiple=True, metavar="NS", help="Serve only this namespace; repeatable.")
-@click.option("--token-prefix", default="svt", metavar="WORD", help="What every token begins with.")
+@click.option(
+    "--watch-namespace",
+    multiple=True,
+    metavar="NS",
+    help="Namespace to serve; repeatable. Defaults to all namespaces.",
+)
+@click.option("--token-prefix", default="svt", metavar="WORD", help="Prefix of every token.")
 @click.option(
     "--leader-election/--no-leader-election",
     default=True,
-    help="Of several operators only the holder of the Lease writes; the others stand by.",
+    help="Elect a leader among several operators. Only the leader writes; the others are standbys.",
 )
 @click.option(
     "--lease-duration",
     default="15s",
     metavar="DURATION",
-    help="After a crash another operator takes over when this long has passed.",
+    help="Time after which another operator takes over when the leader crashes.",
 )
 @click.option(
     "--watch-secrets/--no-watch-secrets",
     default=True,
-    help="Watch our Secrets and heal them at once; without it no right to list Secrets is needed.",
+    help="Watch the Secrets of tokens and repair them immediately; needs permission to list Secrets.",
 )
 @click.option(
     "--issue-certificate/--no-issue-certificate",
     default=True,
-    help="Make and renew the validators' TLS certificate, in the Secret servicetokens-validator-tls.",
+    help="Issue and renew the validators' TLS certificate in the Secret servicetokens-validator-tls.",
 )
 @click.option(
     "--certificate-name",
     multiple=True,
     metavar="NAME",
-    help="A DNS name or IP address that the certificate is for, besides the Service's; repeatable.",
+    help="Additional DNS name or IP address of the certificate; repeatable.",
 )
 @click.option(
-    "--health-address", default="0.0.0.0:9090", metavar="HOST:PORT", help="/livez, /readyz and /metrics."
+    "--health-address",
+    default="0.0.0.0:9090",
+    metavar="HOST:PORT",
+    help="Address of /livez, /readyz and /metrics.",
 )
-@click.option("--log-format", default="json", metavar="json|text", help="For machines or for people.")
-@click.option("--log-level", default="info", metavar="LEVEL", help="debug, info, warning or error.")
+@click.option("--log-format", default="json", metavar="json|text", help="Log format.")
+@click.option(
+    "--log-level", default="info", metavar="LEVEL", help="Log level: debug, info, warning or error."
+)
 def command(**flags: Any) -> None:
-    """Mint, rotate, expire and repair tokens: everything that writes."""
+    """Mint, rotate, expire and repair tokens. The only process that writes Secrets."""
     try:
         settings = build(OperatorSettings, flags)
     except InvalidSettings as error:

@@ -66,12 +66,12 @@ def _condition(condition_type: str, field: Literal["status", "reason", "message"
     return f'.status.conditions[?(@.type=="{condition_type}")].{field}'
 
 
-_AGE: Final = Column("Age", ".metadata.creationTimestamp", "How long ago it was created.", type="date")
-_READY: Final = "Whether everything that the spec asks for is in place."
+_AGE: Final = Column("Age", ".metadata.creationTimestamp", "Time since its creation.", type="date")
+_READY: Final = "Whether everything that the spec requests is in place."
 _MESSAGE: Final = Column(
     "Message",
     _condition("Ready", "message"),
-    "What is in place, or what is in the way.",
+    "Message of the condition Ready.",
     wide=True,
 )
 
@@ -82,23 +82,23 @@ SERVICE_ACCOUNT: Final = Kind(
     short_name="svcacct",
     scope="Namespaced",
     columns=(
-        Column("Display Name", ".spec.displayName", "What people call the account."),
+        Column("Display Name", ".spec.displayName", "Display name of the account."),
         Column(
             "Active", _condition("Active", "status"), "Whether the tokens of the account are accepted now."
         ),
-        Column("Reason", _condition("Active", "reason"), "Why they are accepted or not."),
-        Column("Roles", ".spec.roles", "The ServiceRoles that the account asks for."),
+        Column("Reason", _condition("Active", "reason"), "Reason of the condition Active."),
+        Column("Roles", ".spec.roles", "ServiceRoles that the account requests."),
         _AGE,
         Column(
             "Not Before",
             ".spec.tokensNotBeforeTime",
-            "From then on credentials minted earlier are refused.",
+            "Cut-off: credentials minted earlier are rejected from then on.",
             wide=True,
         ),
         Column(
             "Max Lifetime",
             ".spec.tokenPolicy.maxLifetime",
-            "The longest life its tokens may have.",
+            "Longest lifetime of its tokens.",
             wide=True,
         ),
         _MESSAGE,
@@ -112,12 +112,12 @@ SERVICE_ROLE: Final = Kind(
     short_name="svcrole",
     scope="Cluster",
     columns=(
-        Column("Description", ".spec.description", "What a caller with the role may do."),
-        Column("Namespaces", ".spec.allowedNamespaces", "The namespaces whose accounts may have the role."),
-        Column("Max Lifetime", ".spec.maxLifetime", "The longest life of a token with the role."),
+        Column("Description", ".spec.description", "What the role permits."),
+        Column("Namespaces", ".spec.allowedNamespaces", "Namespaces whose accounts may have the role."),
+        Column("Max Lifetime", ".spec.maxLifetime", "Longest lifetime of a token with the role."),
         Column("Ready", _condition("Ready", "status"), _READY),
         _AGE,
-        Column("Permissions", ".spec.permissions", "What services see of the role.", wide=True),
+        Column("Permissions", ".spec.permissions", "Permissions that services see.", wide=True),
     ),
 )
 
@@ -128,13 +128,13 @@ SERVICE_TOKEN: Final = Kind(
     short_name="svctok",
     scope="Namespaced",
     columns=(
-        Column("Account", ".spec.accountRef.name", "The account that the token speaks for."),
+        Column("Account", ".spec.accountRef.name", "Account that the token authenticates as."),
         Column("Active", _condition("Active", "status"), "Whether the token would be accepted now."),
-        Column("Reason", _condition("Active", "reason"), "Why it would be accepted or not."),
+        Column("Reason", _condition("Active", "reason"), "Reason of the condition Active."),
         Column(
             "Expires", ".status.expirationTime", "When the current credential ends; empty when it never does."
         ),
-        Column("Rotates", ".status.nextRotationTime", "When the clock mints the next credential."),
+        Column("Rotates", ".status.nextRotationTime", "Time of the next automatic rotation."),
         Column(
             "Last Used",
             ".status.lastUsedTime",
@@ -142,8 +142,8 @@ SERVICE_TOKEN: Final = Kind(
             type="date",
         ),
         _AGE,
-        Column("Token ID", ".status.tokenID", "Its public handle in logs, Events and audit.", wide=True),
-        Column("Secret", ".status.secretName", "The Secret that the token is in.", wide=True),
+        Column("Token ID", ".status.tokenID", "Public id in logs, Events and audit.", wide=True),
+        Column("Secret", ".status.secretName", "Secret that holds the token.", wide=True),
         Column("Ready", _condition("Ready", "status"), _READY, wide=True),
         _MESSAGE,
     ),

@@ -64,61 +64,75 @@ def _read_tls(settings: ValidatorSettings) -> ListenerTls | None:
 
 @click.command(context_settings={"auto_envvar_prefix": "SERVICETOKENS", "show_default": True})
 @click.option(
-    "--kubeconfig", metavar="FILE", help="How to reach the API server; else $KUBECONFIG, else the pod's."
+    "--kubeconfig",
+    metavar="FILE",
+    help="Path to a kubeconfig. Defaults to $KUBECONFIG, then the pod's service account.",
 )
-@click.option("--namespace", default="servicetokens", metavar="NS", help="Where the operator keeps its keys.")
-@click.option("--watch-namespace", multiple=True, metavar="NS", help="Serve only this namespace; repeatable.")
-@click.option("--token-prefix", default="svt", metavar="WORD", help="What every token begins with.")
+@click.option(
+    "--namespace", default="servicetokens", metavar="NS", help="Namespace of the operator and its keys."
+)
+@click.option(
+    "--watch-namespace",
+    multiple=True,
+    metavar="NS",
+    help="Namespace to serve; repeatable. Defaults to all namespaces.",
+)
+@click.option("--token-prefix", default="svt", metavar="WORD", help="Prefix of every token.")
 @click.option(
     "--token-review-address",
     default="0.0.0.0:8443",
     metavar="HOST:PORT",
-    help="Answers kube-apiserver, by TLS; '' switches it off.",
+    help="Address of the TokenReview webhook for kube-apiserver, over TLS; '' disables it.",
 )
 @click.option(
     "--forward-auth-address",
     default="0.0.0.0:8080",
     metavar="HOST:PORT",
-    help="Answers nginx, Traefik, Caddy, HAProxy; '' switches it off.",
+    help="Address of forward-auth for nginx, Traefik, Caddy and HAProxy; '' disables it.",
 )
 @click.option(
     "--ext-authz-address",
     default="0.0.0.0:8081",
     metavar="HOST:PORT",
-    help="Answers Envoy and Istio by HTTP, on every path; '' switches it off.",
+    help="Address of ext_authz over HTTP for Envoy and Istio, on every path; '' disables it.",
 )
 @click.option(
     "--ext-authz-grpc-address",
     default="",
     metavar="HOST:PORT",
-    help="The same by gRPC; '' switches it off.",
+    help="Address of ext_authz over gRPC for Envoy and Istio; '' disables it.",
 )
 @click.option(
     "--introspection-address",
     default="0.0.0.0:8444",
     metavar="HOST:PORT",
-    help="Answers services by RFC 7662, by TLS; '' switches it off.",
+    help="Address of token introspection (RFC 7662) over TLS; '' disables it.",
 )
-@click.option("--tls-cert-file", metavar="FILE", help="Certificate chain in PEM; read again when it changes.")
-@click.option("--tls-key-file", metavar="FILE", help="Its key in PEM, without password.")
+@click.option(
+    "--tls-cert-file", metavar="FILE", help="Certificate chain in PEM format; reloaded when it changes."
+)
+@click.option("--tls-key-file", metavar="FILE", help="Private key in PEM format, without password.")
 @click.option(
     "--client-ca-file",
     metavar="FILE",
-    help="Demand client certificates signed by this CA from those who send TokenReviews.",
+    help="CA in PEM format. Clients of the TokenReview listener must have a certificate signed by it.",
 )
 @click.option(
     "--client-name",
     multiple=True,
     metavar="NAME",
-    help="Serve only clients whose certificate has this name (DNS, URI, or CN); repeatable.",
+    help="Name that a client certificate must have (DNS, URI or CN); repeatable.",
 )
 @click.option(
-    "--trusted-proxy", multiple=True, metavar="CIDR", help="Whose X-Forwarded-For is believed; repeatable."
+    "--trusted-proxy",
+    multiple=True,
+    metavar="CIDR",
+    help="Network of proxies whose X-Forwarded-For header is trusted; repeatable.",
 )
 @click.option(
     "--allow-without-roles",
     is_flag=True,
-    help="Let a valid token without any role pass on forward-auth and ext_authz, for proxies that only authenticate.",
+    help="Accept valid tokens without any role on forward-auth and ext_authz, for proxies that only authenticate.",
 )
 @click.option(
     "--peer-share",
@@ -130,21 +144,26 @@ def _read_tls(settings: ValidatorSettings) -> ListenerTls | None:
     "--max-staleness",
     default="60s",
     metavar="DURATION",
-    help="Answer 503 when the watch has been silent for longer.",
+    help="Answer 503 when the data from the API server is older than this.",
 )
 @click.option(
     "--introspection-max-age",
     default="60s",
     metavar="DURATION",
-    help="For how long clients may keep an answer: no `exp` is later; 0s gives the token's own.",
+    help="How long clients may keep a response (the latest `exp`). 0s means until the token expires.",
 )
 @click.option(
-    "--health-address", default="0.0.0.0:9090", metavar="HOST:PORT", help="/livez, /readyz and /metrics."
+    "--health-address",
+    default="0.0.0.0:9090",
+    metavar="HOST:PORT",
+    help="Address of /livez, /readyz and /metrics.",
 )
-@click.option("--log-format", default="json", metavar="json|text", help="For machines or for people.")
-@click.option("--log-level", default="info", metavar="LEVEL", help="debug, info, warning or error.")
+@click.option("--log-format", default="json", metavar="json|text", help="Log format.")
+@click.option(
+    "--log-level", default="info", metavar="LEVEL", help="Log level: debug, info, warning or error."
+)
 def command(**flags: Any) -> None:
-    """Answer whether presented tokens are good."""
+    """Decide whether presented tokens are valid."""
     try:
         settings = build(ValidatorSettings, flags)
     except InvalidSettings as error:
