@@ -164,6 +164,22 @@ async def test_by_grpc_a_crowd_takes_the_share_of_its_address(
     pytest.fail("connections that were closed are counted still")
 
 
+async def test_the_health_address_takes_few_files_of_the_process(
+    narrow: RunningValidator, token: StoredToken
+) -> None:
+    """Whoever reaches that port cannot take those that the listeners and the API server's connections need."""
+    before = _open_files(narrow)
+    crowd = Crowd(narrow.ports.health)
+    try:
+        await crowd.open(300)
+        # 16 for one address; a few may be connections to the API server.
+        assert _open_files(narrow) <= before + 16 + 5
+        assert narrow.page("/livez")[0] == 200
+        assert narrow.forward(token.text).status == 200
+    finally:
+        crowd.close()
+
+
 @pytest.mark.parametrize("listener", ["token_review", "introspection"])
 async def test_no_file_stays_open_after_what_was_no_handshake(
     narrow: RunningValidator, listener: str

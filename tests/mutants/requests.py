@@ -11,6 +11,7 @@ HTTP: Final = "validator/http.py"
 _TARGETS: Final = ("tests/unit/validator/test_targets.py",)
 SHARES: Final = "validator/shares.py"
 _CONNECTIONS: Final = ("tests/unit/validator/test_http.py",)
+_HEALTH: Final = ("tests/unit/runtime/test_health.py",)
 _SHARES: Final = ("tests/unit/validator/test_shares.py",)
 
 MUTANTS: Final = (
@@ -153,6 +154,20 @@ MUTANTS: Final = (
         '    ("grpc.server_handshake_timeout_ms", round(HANDSHAKE_SECONDS * 1000)),\n',
         "",
         _SHARES,
+    ),
+    Mutant(
+        "lets one peer take all files by the health address",
+        "runtime/health.py",
+        "if len(self._peers) >= _MOST_CONNECTIONS or self._by_peer[peer] >= _MOST_OF_PEER:",
+        "if False:",
+        _HEALTH,
+    ),
+    Mutant(
+        "keeps a connection to the health address on which nothing arrives",
+        "runtime/health.py",
+        "        if handler not in self._heard:\n            transport.abort()",
+        "        pass",
+        _HEALTH,
     ),
     Mutant(
         "waits for chunks that were announced",

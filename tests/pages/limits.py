@@ -8,6 +8,7 @@ from servicetokens.api import values
 from servicetokens.authn import addresses, requests
 from servicetokens.crdgen.build import custom_resource_definition
 from servicetokens.crdgen.kinds import KINDS
+from servicetokens.runtime import health
 from servicetokens.tokens import format as token_format
 from servicetokens.tokens import imported
 from servicetokens.validator import (
@@ -123,6 +124,12 @@ def _rates() -> Iterator[tuple[str, ...]]:
         "`--peer-share`",
     )
     yield "TLS handshake, or first words by gRPC", f"{shares.HANDSHAKE_SECONDS:g} s", "closed", "none"
+    yield (
+        "connections of the health address",
+        f"{health._MOST_CONNECTIONS}, {health._MOST_OF_PEER} of one client address",
+        "closed",
+        "none",
+    )
     yield "age of the validator's data", "60 s", "503 for every request", "`--max-staleness`"
     yield "age of an introspection response", "60 s", "`exp` of the response", "`--introspection-max-age`"
     yield (

@@ -1,8 +1,11 @@
 """The health address of both processes: `/livez`, `/readyz` and `/metrics`, never on a port that serves verdicts."""
 
+import asyncio
+import ipaddress
 import logging
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
@@ -16,6 +19,14 @@ Missing = Callable[[], Sequence[str]]
 """Says what is missing until the process is ready, a sentence each; empty means ready."""
 
 _LOGGER: Final = "servicetokens.runtime.health.http"
+# Kubelet, a few Prometheus, people. Each connection is a file, of which everything else needs some, too.
+_MOST_CONNECTIONS: Final = 64
+# So that one address leaves room for others. Kubelet opens one for each probe.
+_MOST_OF_PEER: Final = 16
+# For the first request to arrive; after one, for the next.
+_SILENT_SECONDS: Final = 5.0
+_IDLE_SECONDS: Final = 75.0
+_IPV6: Final = 6
 
 
 class AddressInUse(OSError):
@@ -36,20 +47,19 @@ class HealthServer:
         missing: Missing,
         registry: CollectorRegistry,
         degraded: Missing = tuple,
+        silent_seconds: float = _SILENT_SECONDS,
     ) -> None:
         self._host = host
         self._port = port
         self._missing = missing
         self._degraded = degraded
         self._registry = registry
-        application = web.Application()
-        application.router.add_get("/livez", self._livez)
-        application.router.add_get("/readyz", self._readyz)
-        application.router.add_get("/metrics", self._metrics)
+        self._silent_seconds = silent_seconds
+        self._pages = {"/livez": self._livez, "/readyz": self._readyz, "/metrics": self._metrics}
         # It would write a traceback for each request that is not HTTP, and anybody who reaches the port can send those.
-        logger = logging.getLogger(_LOGGER)
-        logger.addFilter(_is_no_fault_of_clients)
-        self._runner = web.AppRunner(application, access_log=None, logger=logger)
+        self._logger = logging.getLogger(_LOGGER)
+        self._logger.addFilter(_is_no_fault_of_clients)
+        self._runner: web.ServerRunner | None = None
 
     async def start(self) -> None:
         """Listen.
@@ -57,6 +67,8 @@ class HealthServer:
         Raises:
             AddressInUse: the port is taken or the address is not of this machine.
         """
+        server = _BoundedServer(self._answer, self._logger, self._silent_seconds)
+        self._runner = web.ServerRunner(server)
         await self._runner.setup()
         try:
             for opened in open_sockets(self._host, self._port):
@@ -72,21 +84,96 @@ class HealthServer:
 
     async def stop(self) -> None:
         """Stop listening."""
-        await self._runner.cleanup()
+        if self._runner is not None:
+            await self._runner.cleanup()
 
-    async def _livez(self, _request: web.Request) -> web.Response:
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        page = self._pages.get(request.path)
+        if page is None:
+            return web.Response(status=404, text="404: Not Found")
+        if request.method not in {"GET", "HEAD"}:
+            return web.Response(status=405, text="405: Method Not Allowed", headers={"Allow": "GET, HEAD"})
+        return page()
+
+    def _livez(self) -> web.Response:
         return web.Response(text="ok\n")
 
-    async def _readyz(self, _request: web.Request) -> web.Response:
+    def _readyz(self) -> web.Response:
         missing, degraded = self._missing(), self._degraded()
         lines = [f"not ready: {reason}" for reason in missing] or ["ok"]
         lines += [f"degraded: {reason}" for reason in degraded]
         return web.Response(status=503 if missing else 200, text="".join(f"{line}\n" for line in lines))
 
-    async def _metrics(self, _request: web.Request) -> web.Response:
+    def _metrics(self) -> web.Response:
         return web.Response(
             body=generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_LATEST}
         )
+
+
+class _BoundedServer(web.Server):
+    """Closes what is beyond a bound, and connections on which no request arrives.
+
+    Without that, whoever reaches the port could take all files that the process may open, until it can neither accept a
+    connection elsewhere nor open one to the API server.
+    """
+
+    def __init__(
+        self,
+        handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
+        logger: logging.Logger,
+        silent_seconds: float,
+    ) -> None:
+        super().__init__(
+            self._noting(handler), access_log=None, logger=logger, keepalive_timeout=_IDLE_SECONDS
+        )
+        self._silent_seconds = silent_seconds
+        self._peers: dict[web.RequestHandler, str] = {}
+        self._by_peer: Counter[str] = Counter()
+        self._heard: set[web.RequestHandler] = set()
+
+    def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
+        """Take the connection in, unless there is no room."""
+        super().connection_made(handler, transport)
+        peer = _network_of(transport.get_extra_info("peername"))
+        if len(self._peers) >= _MOST_CONNECTIONS or self._by_peer[peer] >= _MOST_OF_PEER:
+            transport.abort()
+            return
+        self._peers[handler] = peer
+        self._by_peer[peer] += 1
+        asyncio.get_running_loop().call_later(self._silent_seconds, self._end_if_silent, handler, transport)
+
+    def connection_lost(self, handler: web.RequestHandler, exc: BaseException | None = None) -> None:
+        """Forget it."""
+        super().connection_lost(handler, exc)
+        self._heard.discard(handler)
+        peer = self._peers.pop(handler, None)
+        if peer is not None:
+            self._by_peer[peer] -= 1
+            if not self._by_peer[peer]:
+                del self._by_peer[peer]
+
+    def _end_if_silent(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
+        if handler not in self._heard:
+            transport.abort()
+
+    def _noting(
+        self, handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+    ) -> Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]:
+        async def answer(request: web.BaseRequest) -> web.StreamResponse:
+            self._heard.add(request.protocol)
+            return await handler(request)
+
+        return answer
+
+
+def _network_of(peer: Sequence[Any] | None) -> str:
+    """Return whom a peer is counted with: its address, or its /64, of which an owner of IPv6 has every address."""
+    if not peer:
+        return ""
+    address = ipaddress.ip_address(str(peer[0]).partition("%")[0])
+    if address.version == _IPV6 and not address.ipv4_mapped:
+        return str(ipaddress.ip_network((address, 64), strict=False))
+    return str(address)
 
 
 def _is_no_fault_of_clients(record: logging.LogRecord) -> bool:

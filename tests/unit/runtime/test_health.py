@@ -1,12 +1,14 @@
 """The health address: three pages, and a clear word when it cannot be had."""
 
 import asyncio
+import contextlib
 import socket
 
 import aiohttp
 import pytest
 from prometheus_client import CollectorRegistry, Counter
 
+from controlplane.waiting import patient
 from servicetokens.runtime.health import AddressInUse, HealthServer
 
 
@@ -118,3 +120,55 @@ async def test_an_address_that_is_taken_is_named_with_the_flag_that_chooses_anot
         server = HealthServer("127.0.0.1", port, missing=list, registry=CollectorRegistry())
         with pytest.raises(AddressInUse, match=rf"127\.0\.0\.1:{port} .*--health-address"):
             await server.start()
+
+
+async def test_one_address_leaves_room_for_others() -> None:
+    """It may be the address of a pod that anybody runs: what it opens beyond its share is closed."""
+    port = free_port()
+    server = HealthServer("127.0.0.1", port, missing=list, registry=CollectorRegistry())
+    await server.start()
+    opened: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+    try:
+        while len(opened) < 20:
+            opened.append(await asyncio.open_connection("127.0.0.1", port, local_addr=("127.0.0.9", 0)))
+        for reader, _ in opened[16:]:
+            assert await _rest(reader) == b""
+        assert not any(reader.at_eof() for reader, _ in opened[:16])
+        assert await page(port, "/livez") == (200, "ok\n")
+        opened[0][1].close()
+        await opened[0][1].wait_closed()
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=("127.0.0.9", 0))
+        opened.append((reader, writer))
+        writer.write(b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
+    finally:
+        for _, writer in opened:
+            writer.close()
+        await server.stop()
+
+
+async def test_a_connection_without_a_request_is_ended() -> None:
+    """Whether nothing arrives or half of a request. One that has asked may stay."""
+    port = free_port()
+    server = HealthServer("127.0.0.1", port, missing=list, registry=CollectorRegistry(), silent_seconds=0.5)
+    await server.start()
+    opened = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
+    try:
+        (mute, _), (slow, half), (asking, whole) = opened
+        half.write(b"GET /livez HTTP/1.1\r\nHost: ")
+        whole.write(b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert (await asking.readline()).startswith(b"HTTP/1.1 200 ")
+        assert await _rest(mute) == await _rest(slow) == b""
+        whole.write(b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert (await asking.readuntil(b"ok\n")).startswith(b"Content-Type")
+    finally:
+        for _, writer in opened:
+            writer.close()
+        await server.stop()
+
+
+async def _rest(reader: asyncio.StreamReader) -> bytes:
+    """Return what comes until the server closes."""
+    with contextlib.suppress(ConnectionError):
+        return await asyncio.wait_for(reader.read(), patient(15))
+    return b""
