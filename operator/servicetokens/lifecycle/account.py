@@ -14,6 +14,11 @@ _WITHOUT_ROLES = (
     "The account has no roles. Proxies reject every request made with its tokens (403), unless validators run with "
     "--allow-without-roles; TokenReview and introspection accept them without roles."
 )
+# That flag is about accounts that ask for none.
+_NONE_GRANTED = (
+    "The account has no roles. Proxies reject every request made with its tokens (403); TokenReview and introspection "
+    "accept them without roles."
+)
 
 # A token asks for all roles of its account unless it has a list of its own.
 _WAITS = "Until then a token that asks for it is not minted for the first time; live tokens go on without it."
@@ -83,7 +88,7 @@ def _roles(account: AccountFacts, roles: Mapping[str, RoleFacts | None]) -> Verd
     parts = [words.role_is_absent(name) for name in unknown]
     parts += [words.role_is_elsewhere(name, account.namespace) for name in refused]
     reason = Reason.ROLE_NOT_GRANTED if refused else Reason.ROLE_NOT_FOUND
-    without = f" {_WITHOUT_ROLES}" if len(parts) == len(asked) else ""
+    without = f" {_NONE_GRANTED}" if len(parts) == len(asked) else ""
     message = f"{words.sentence_case('; '.join(parts))}. {_WAITS}{without}"
     return Verdict(ConditionType.ROLES_ACCEPTED, "False", reason, message)
 

@@ -15,7 +15,11 @@ WITHOUT_ROLES = (
     "Proxies reject every request made with it (403), unless validators run with --allow-without-roles; "
     "TokenReview and introspection accept it without roles."
 )
-"""What happens to a token that has no roles, in sentences that follow one about that token."""
+"""What happens to a token that asks for no roles, in sentences that follow one about that token."""
+_NONE_GRANTED: Final = (
+    "Proxies reject every request made with it (403); TokenReview and introspection accept it without roles."
+)
+"""What happens to one that asks for roles and has none: that flag does not let it pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,7 +309,7 @@ def _sentence(missing: list[tuple[str, Reason]], snapshot: Snapshot, *, waits: b
     if waits:
         effect = "No token is minted until then."
     elif is_without:
-        effect = f"Until then the token has no roles. {WITHOUT_ROLES}"
+        effect = f"Until then the token has no roles. {_NONE_GRANTED}"
     else:
         effect = "Until then the token has only its other roles."
     return f"{words.sentence_case(text)}. {effect}"

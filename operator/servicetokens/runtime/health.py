@@ -136,7 +136,8 @@ class _BoundedServer(web.Server):
         super().connection_made(handler, transport)
         peer = _network_of(transport.get_extra_info("peername"))
         if len(self._peers) >= _MOST_CONNECTIONS or self._by_peer[peer] >= _MOST_OF_PEER:
-            transport.abort()
+            # Not at once: aiohttp has a task to start first, which would miss its server.
+            asyncio.get_running_loop().call_soon(transport.abort)
             return
         self._peers[handler] = peer
         self._by_peer[peer] += 1

@@ -119,10 +119,12 @@ def test_a_token_without_roles_says_what_that_means() -> None:
     ],
 )
 def test_a_role_that_is_missing_says_what_is_left(others: list[str], meanwhile: str) -> None:
-    """Without any other role nothing is: the message does not speak of other roles then."""
+    """Without any other role nothing is: no message speaks of other roles then, or of a flag that would not help."""
     roles = {"reader": None, "writer": a_role("writer")}
     live = replace(settled(), account=an_account(roles=["reader", *others]), roles=roles)
-    assert meanwhile in condition(plan(live, NOW + 1), "RolesAccepted").message
+    message = condition(plan(live, NOW + 1), "RolesAccepted").message
+    assert meanwhile in message
+    assert "--allow-without-roles" not in message
 
 
 def test_the_limit_of_a_role_that_is_being_deleted_is_gone() -> None:
