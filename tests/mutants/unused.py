@@ -46,14 +46,27 @@ MUTANTS: Final = (
     Mutant(
         "takes what was used for unused",
         UNUSED,
-        "status.unused_since_time, status.last_used_time, in_use)",
+        "status.unused_since_time, _plausible(status.last_used_time, now), in_use)",
         "status.unused_since_time, in_use)",
+    ),
+    Mutant(
+        "believes a use that is still to come",
+        UNUSED,
+        "and used <= now + MAX_CLOCK_SKEW else None",
+        "else None",
+    ),
+    Mutant(
+        "never overwrites a use that is still to come",
+        "validator/usage.py",
+        "if abs(now - accepted.record.last_used) >=",
+        "if (now - accepted.record.last_used) >=",
+        ("tests/unit/validator/test_usage.py",),
     ),
     Mutant(
         "is deaf to a word about an unused token",
         UNUSED,
-        "status.last_used_time, in_use)",
-        "status.last_used_time)",
+        "_plausible(status.last_used_time, now), in_use)",
+        "_plausible(status.last_used_time, now))",
     ),
     Mutant(
         "gives an unused token no notice after a use",

@@ -26,7 +26,8 @@ RESERVED_DOMAINS: Final = (names.GROUP, "kubernetes.io", "k8s.io", "x-k8s.io", "
 RESERVED_LABEL_DOMAINS: Final = (*RESERVED_DOMAINS, "argocd.argoproj.io")
 
 # Keys without a prefix by which other software finds Secrets: Helm 3 and 2 their releases; the sidecar of Grafana what
-# it loads, and where it puts that. The Operator Lifecycle Manager collects what `olm.owner` and the like point to.
+# it loads, and where it puts that; that of Loki its rules. The Operator Lifecycle Manager collects what `olm.owner` and
+# the like point to.
 ACTED_UPON: Final = (
     "owner",
     "OWNER",
@@ -37,6 +38,7 @@ ACTED_UPON: Final = (
     "grafana_notifier",
     "grafana_plugin",
     "k8s-sidecar-target-directory",
+    "loki_rule",
 )
 ACTED_UPON_BEGINNINGS: Final = ("olm.",)
 # Names by which other software finds Secrets, whatever their type: the releases of Helm, tokens of kubeadm.

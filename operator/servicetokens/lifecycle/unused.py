@@ -15,6 +15,7 @@ from servicetokens.api.service_token import Credential
 from servicetokens.lifecycle import conditions, words
 from servicetokens.lifecycle.conditions import Verdict
 from servicetokens.lifecycle.snapshot import Snapshot
+from servicetokens.tokens.lifetime import MAX_CLOCK_SKEW
 
 # As coarse as `lastUsedTime`: more often there is no news. It costs a look at what is in memory.
 _LOOK_AGAIN: Final = 3600
@@ -142,8 +143,13 @@ def _last_sign_of_life(snapshot: Snapshot, now: int, *, usable: bool) -> int | N
     if usable_since is None and status.unused_since_time is None:
         return None
     in_use = token.spec.in_use_time if token.spec else None
-    signs = (usable_since, status.unused_since_time, status.last_used_time, in_use)
+    signs = (usable_since, status.unused_since_time, _plausible(status.last_used_time, now), in_use)
     return max(sign for sign in signs if sign is not None)
+
+
+def _plausible(used: int | None, now: int) -> int | None:
+    """Return the time of a use, unless it is still to come: then somebody planted it."""
+    return used if used is not None and used <= now + MAX_CLOCK_SKEW else None
 
 
 def _usable_since(snapshot: Snapshot, now: int) -> int | None:

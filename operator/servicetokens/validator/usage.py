@@ -92,7 +92,8 @@ class Usage:
     def note(self, accepted: Accepted) -> None:
         """Take note that a token was used just now."""
         now = self._clock.now()
-        if now - accepted.record.last_used >= GRAIN_SECONDS and accepted.token_id not in self._pending:
+        # A time that is still to come was planted, and would hide every use until then.
+        if abs(now - accepted.record.last_used) >= GRAIN_SECONDS and accepted.token_id not in self._pending:
             due = self._clock.monotonic() + _SPREAD_SECONDS * self._entropy(1)[0] / 256
             self._pending[accepted.token_id] = (due, now)
             self._wanted.set()
@@ -120,7 +121,7 @@ class Usage:
         if early > 0:
             return early
         record = self._index.by_id.get(token_id)
-        if record is None or at - record.last_used < GRAIN_SECONDS:
+        if record is None or abs(at - record.last_used) < GRAIN_SECONDS:
             # It is gone, or another validator was faster.
             del self._pending[token_id]
             return 0

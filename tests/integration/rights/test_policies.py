@@ -12,7 +12,7 @@ import yaml
 from common.stored import store_keys
 from common.world import GROUPS, OPERATOR, ROOT, VALIDATOR, World
 from controlplane.client import Answer
-from servicetokens.api import names
+from servicetokens.api import names, secret_template
 from servicetokens.api.service_account import ServiceAccountSpec
 
 POLICIES = [
@@ -224,6 +224,24 @@ def test_doubtful_lifetimes_are_accepted_with_a_warning(
     done = world.cluster.kubectl("create", "-f", "-", input=yaml.safe_dump(manifest))
     assert ("Warning" in done.stderr) == bool(words)
     assert words in done.stderr
+
+
+def test_the_operator_is_refused_what_templates_are_refused() -> None:
+    """The lists are the same, so that a stolen operator cannot do what a tenant cannot."""
+    (policy,) = (
+        one
+        for one in POLICIES
+        if one["kind"] == "ValidatingAdmissionPolicy"
+        and one["metadata"]["name"] == "servicetokens-operator-secrets"
+    )
+    lists = {
+        one["name"]: re.findall(r"'([^']+)'", one["expression"])
+        for one in policy["spec"]["variables"]
+        if one["name"] in {"starts", "keys", "beginnings"}
+    }
+    assert lists["starts"] == list(secret_template.RESERVED_NAMES)
+    assert lists["keys"] == list(secret_template.ACTED_UPON)
+    assert set(lists["beginnings"]) >= set(secret_template.ACTED_UPON_BEGINNINGS)
 
 
 def test_taking_a_restriction_away_is_accepted_with_a_warning(world: World, namespace: str) -> None:

@@ -174,6 +174,30 @@ BOTH = (
 )
 OF_OPERATOR = (
     *BOTH,
+    Attempt(
+        "forges a release of Helm",
+        "POST",
+        SECRETS,
+        of_secret(name="sh.helm.release.v1.app.v2", ownerReferences=[A_TOKEN]),
+    ),
+    Attempt(
+        "forges a release of Helm by its labels",
+        "POST",
+        SECRETS,
+        of_secret(ownerReferences=[A_TOKEN], labels={"owner": "helm", "name": "app", "version": "2"}),
+    ),
+    Attempt(
+        "connects a cluster to Argo CD",
+        "POST",
+        SECRETS,
+        of_secret(ownerReferences=[A_TOKEN], labels={"argocd.argoproj.io/secret-type": "cluster"}),
+    ),
+    Attempt(
+        "makes a token's Secret a data source of Grafana",
+        "PATCH",
+        f"{SECRETS}/victim",
+        {"metadata": {"labels": {"grafana_datasource": "1"}}},
+    ),
     Attempt("pretends to have applied a revocation", "POST", LEASES, VALIDATORS_LEASE),
     Attempt("deletes a foreign Lease", "DELETE", f"{LEASES}/foreign"),
     Attempt("reads a ConfigMap", "GET", CORE + "/configmaps/kube-root-ca.crt"),

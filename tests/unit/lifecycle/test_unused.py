@@ -154,6 +154,12 @@ def test_a_use_puts_it_off(flagged: Snapshot) -> None:
     assert wanted.requeue_at == FLAGGED + 110 * DAY
 
 
+def test_a_use_that_is_still_to_come_was_planted_and_puts_nothing_off() -> None:
+    """A token would never be unused otherwise."""
+    snapshot = with_status(under(BOTH), last_used_time=FLAGGED + 365 * DAY)
+    assert says(plan(snapshot, FLAGGED), "Unused") == ("True", "UnusedForLong")
+
+
 def test_a_use_that_was_reported_late_lifts_the_suspension(suspended: Snapshot) -> None:
     """Just before it, at a validator that had to wait for its turn to write."""
     wanted = plan(with_status(suspended, last_used_time=SUSPENDED - 10), SUSPENDED + 10)

@@ -105,6 +105,22 @@ async def test_a_restart_finds_what_was_written_and_another_validator_does_too()
     assert again.usage.pending == 0
 
 
+async def test_a_time_to_come_was_planted_and_is_overwritten_by_the_next_use() -> None:
+    """It would hide every use until then; a validator whose clock is a little ahead plants nothing."""
+    ledger = Ledger()
+    record = ledger.around.accepted().record
+    ledger.usage._pending.clear()
+    ledger.around.authenticator._kept.clear()
+    planted = record.last_used = ledger.clock.now() + 365 * 24 * GRAIN_SECONDS
+    ledger.present()
+    await ledger.settle()
+    assert [before for _, before, _ in ledger.store.written] == [planted]
+    record.last_used = ledger.clock.now() + 60
+    ledger.around.authenticator._kept.clear()
+    ledger.present()
+    assert ledger.usage.pending == 0
+
+
 @pytest.mark.parametrize(
     "error", [Conflict("x"), NotFound("x"), Unprocessable("x", causes=("FieldValueInvalid",))]
 )
