@@ -12,6 +12,7 @@ from typing import Final, Protocol
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from structlog.testing import capture_logs
 
 from common.asking import make_gate
 from common.clock import FakeClock
@@ -273,12 +274,13 @@ def test_an_ipv6_network_is_one_peer() -> None:
     assert shares.total == 3
 
 
-def test_who_takes_too_much_is_named_once_a_minute(capsys: pytest.CaptureFixture[str]) -> None:
+def test_who_takes_too_much_is_named_once_a_minute() -> None:
     """By TLS nothing else tells."""
     shares = Shares(4, 25)
     shares.take(parse_address("192.0.2.7"), 100)
-    for tick in (100, 101, 159, 160):
-        shares.take(parse_address("192.0.2.7"), tick)
-    lines = [line for line in capsys.readouterr().out.splitlines() if "connections are closed" in line]
-    assert len(lines) == 2
-    assert all("192.0.2.7" in line for line in lines)
+    with capture_logs() as lines:
+        for tick in (100, 101, 159, 160):
+            shares.take(parse_address("192.0.2.7"), tick)
+    assert [(line["event"], line["client"]) for line in lines] == [
+        ("connections are closed", "192.0.2.7")
+    ] * 2
