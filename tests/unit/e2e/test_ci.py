@@ -122,7 +122,7 @@ def test_engine_that_cannot_be_started_is_said_at_once_and_at_the_end(checkout: 
 def test_time_that_is_up_is_said(checkout: Checkout) -> None:
     """Nothing has failed until then, since the first failure ends the scenarios."""
     checkout.let_it_be_late()
-    said = "LEFT OUT: a part of make e2e, since it had not ended after 60 minutes (BUDGET_MINUTES)"
+    said = "LEFT OUT: the rest of make e2e, since it had not ended after 60 minutes (BUDGET_MINUTES)"
     assert checkout.run() == (0, [BUILD], [said, said])
 
 
