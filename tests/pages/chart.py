@@ -43,9 +43,7 @@ def render() -> str:
     """Return the README with the table in it."""
     before, _, rest = README.read_text().partition(BEGIN)
     table = "".join(f"| `{row.path}` | `{json.dumps(row.default)}` | {row.text} |\n" for row in rows())
-    return (
-        f"{before}{BEGIN}\n| value | default | means |\n|---|---|---|\n{table}\n{END}{rest.partition(END)[2]}"
-    )
+    return f"{before}{BEGIN}\n| value | default | meaning |\n|---|---|---|\n{table}\n{END}{rest.partition(END)[2]}"
 
 
 def page() -> str:

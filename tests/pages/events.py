@@ -21,8 +21,8 @@ _HEAD: Final = """# Events
 
     kubectl -n team-a events --for svctok/ci-prod
 
-An Event is written after the change that it tells of, and only when something changed. None holds a token. The very
-first mint of a token sends none, since the condition `Ready` says it already
+This page lists every Event that the operator sends. It sends an Event after the change, and only when something
+changed. None contains a token. The first mint of a token sends none, since the condition `Ready` says it already
 ([why](../decisions/0005-first-mint-sends-no-event.md)).
 
 Events are for people who look now: Kubernetes deletes them after about an hour, and the operator limits
@@ -32,38 +32,38 @@ which stay, and the [metrics](metrics.md).
 One Event is about the Secret `servicetokens-validator-tls`: `RenewBundle`, once a day while its `ca.crt` holds two CAs.
 It says by when clients must have the new one ([more](../guides/tls.md#the-certificate)).
 
-| type | reason | says | what to do |
+| type | reason | message | what to do |
 |---|---|---|---|
 """
 _FINDING: Final = "the message of the condition `Ready`, which has the same reason"
 
 _ADVICE: Final = {
-    "AccountNotFound": "Nothing, if the account comes later. Else create it, or make a token for the right account.",
-    "AccountReplaced": "Have workloads read the Secret again. If it was not meant, find out who deleted the account.",
+    "AccountNotFound": "Nothing, if the account comes later. Otherwise create it, or a token for another account.",
+    "AccountReplaced": "Make workloads read the Secret again. If it was a mistake, find out who deleted the account.",
     "AlreadyExpired": "Set a `spec.expirationTime` in the future: most likely the year is wrong.",
-    "DeliveryFailed": "Remove the cause that the message quotes: a quota, a policy, a failing webhook. Then wait 10 s.",
-    "ImportEnded": "Nothing, if everything uses the new token by now. Take `spec.import` out of Git.",
-    "ImportEndingSoon": "See that nothing uses the old value any more, or move `spec.import.until`.",
-    "ImportRefused": "Do what the message says, or take `spec.import` away.",
-    "ImportSecretMissing": "Create the Secret that `spec.import` names, or take `spec.import` away.",
-    "ImportSkipped": "Take `spec.import` away; to import all the same, make another ServiceToken.",
+    "DeliveryFailed": "Remove the cause in the message: a quota, a policy, a failing webhook. Then wait 10 s.",
+    "ImportEnded": "Nothing, if all clients use the new token. Remove `spec.import` from Git.",
+    "ImportEndingSoon": "Check that no client uses the old value, or set a later `spec.import.until`.",
+    "ImportRefused": "Do what the message says, or remove `spec.import`.",
+    "ImportSecretMissing": "Create the Secret that `spec.import` names, or remove `spec.import`.",
+    "ImportSkipped": "Remove `spec.import`; to import nevertheless, create another ServiceToken.",
     "InvalidSpec": "Correct the spec as the message says and apply it again.",
     "KeyMissing": "Restore the Secret with the keys ([runbook](../guides/runbooks/keys.md)).",
-    "LifetimeTooLong": "Ask for a shorter life, or have the limit of the account or role raised.",
-    "RoleNotGranted": "Have the namespace added to the role, or the role to the account, or take it out of the token.",
+    "LifetimeTooLong": "Choose a shorter lifetime, or have the limit of the account or role raised.",
+    "RoleNotGranted": "Have the namespace added to the role, or the role to the account, or remove it from the token.",
     "RoleNotFound": "Create the role, or correct its name in the token or the account.",
-    "SecretConflict": "Delete or rename the Secret in the way, or make a new ServiceToken with another `secret.name`.",
-    "SecretMissing": "Stop what keeps changing or deleting the Secret; the message names it where that is known.",
+    "SecretConflict": "Delete or rename the Secret, or create a ServiceToken with another `secret.name`.",
+    "SecretMissing": "Stop what changes or deletes the Secret; the message names it if known.",
     "TokenImported": "Move clients to the new token before the cut-over ([how](../guides/moving/index.md)).",
-    "TokenExpired": "Nothing, if its time was over. A later end, or a changed `rotation.id`, mints a fresh token.",
-    "TokenExpiringSoon": "Declare `spec.rotation`, give it a later end, or let it end.",
-    "TokenMinted": "Have workloads read the Secret again.",
-    "TokenReminted": "Have workloads read the Secret again. If nobody set a cut, find out who changed the Secret.",
+    "TokenExpired": "Nothing, if it was intended. A later expiration, or a changed `rotation.id`, mints a new token.",
+    "TokenExpiringSoon": "Declare `spec.rotation`, set a later expiration, or let it expire.",
+    "TokenMinted": "Make workloads read the Secret again.",
+    "TokenReminted": "Make workloads read the Secret again. Without a cut-off, find out what changed it.",
     "TokenRestored": "Nothing.",
     "TokenRevoked": "Nothing. `kubectl wait --for=condition=Enforced` says when it is in force everywhere.",
     "TokenResumed": "Nothing.",
     "TokenSuspended": "If it is needed, set `spec.inUseTime`; else revoke or delete it ([more](../guides/unused.md)).",
-    "TokenUnused": "The same, before it is refused ([more](../guides/unused.md)).",
+    "TokenUnused": "The same, before it is suspended ([more](../guides/unused.md)).",
     "TokenRotated": "Nothing, if workloads read the Secret before the overlap ends ([how](../guides/rotation.md)).",
 }
 

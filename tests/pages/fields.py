@@ -66,7 +66,7 @@ def fields(kind: Kind, part: str) -> list[Field]:
 
 
 def _table(kind: Kind, part: str) -> str:
-    lines = ["| field | type | |\n", "|---|---|---|\n"]
+    lines = ["| field | type | meaning |\n", "|---|---|---|\n"]
     for field in fields(kind, part):
         required = "**Required.** " if field.required and part == "spec" else ""
         text = field.text.replace("|", "\\|").replace("*", "\\*")

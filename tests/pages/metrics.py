@@ -18,9 +18,9 @@ _HEAD: Final = """# Metrics
 
 <!-- Written by `make generate`. -->
 
-`/metrics` of the health address, for Prometheus. Besides these there is what every Prometheus client of Python tells of
-its process. No label names a token, an account or a namespace, and each has a bounded set of values. Times are in
-seconds.
+This page lists every metric that operator and validator serve on `/metrics` of their health address. The Python
+client for Prometheus adds metrics of the process. No label names a token, an account or a namespace, and each has a
+bounded set of values. Times are in seconds. [Monitoring](../guides/monitoring.md) says which to watch.
 """
 
 
@@ -66,11 +66,11 @@ def of_validator() -> list[Described]:
 def render() -> str:
     """Return the page."""
     parts = [_HEAD]
-    for title, found in (("The operator's", of_operator()), ("The validator's", of_validator())):
+    for title, found in (("Operator", of_operator()), ("Validator", of_validator())):
         rows = [f"| `{one.name}` | {one.kind} | {_code(one.labels)} | {one.help} |" for one in found]
         parts.append(
             "\n".join(
-                [f"\n## {title}\n", "| metric | type | labels | means |", "|---|---|---|---|", *rows, ""]
+                [f"\n## {title}\n", "| metric | type | labels | meaning |", "|---|---|---|---|", *rows, ""]
             )
         )
     return "".join(parts)

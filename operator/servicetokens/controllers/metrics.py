@@ -71,28 +71,30 @@ class OperatorCollector(Collector):
         yield build
         caches = now.caches
         yield GaugeMetricFamily(
-            "servicetokens_operator_tokens", "ServiceTokens that are known.", len(caches.tokens)
+            "servicetokens_operator_tokens", "ServiceTokens in the cache.", len(caches.tokens)
         )
         yield GaugeMetricFamily(
-            "servicetokens_operator_accounts", "ServiceAccounts that are known.", len(caches.accounts)
+            "servicetokens_operator_accounts", "ServiceAccounts in the cache.", len(caches.accounts)
         )
         yield GaugeMetricFamily(
-            "servicetokens_operator_queue_length", "Objects that wait to be looked at.", now.waiting
+            "servicetokens_operator_queue_length", "Objects that wait to be reconciled.", now.waiting
         )
         yield GaugeMetricFamily(
-            "servicetokens_operator_leads", "1 if this operator works, 0 if it stands by.", int(now.leads)
+            "servicetokens_operator_leads",
+            "1 if this operator is the leader, 0 if it is a standby.",
+            int(now.leads),
         )
         yield from _of_tokens(caches, now.ring)
         if now.certificate_end is not None:
             yield GaugeMetricFamily(
                 "servicetokens_tls_certificate_expiration_timestamp_seconds",
-                "When the certificate that was issued last expires, in Unix seconds.",
+                "Unix time when the certificate that was issued last expires.",
                 now.certificate_end,
             )
         if now.bundle_deadline is not None:
             yield GaugeMetricFamily(
                 "servicetokens_tls_bundle_renewal_deadline_timestamp_seconds",
-                "By when clients must have renewed their copy of ca.crt, in Unix seconds; only while there are two.",
+                "Unix time until which clients must renew their copy of ca.crt; present while it has two CAs.",
                 now.bundle_deadline,
             )
 
@@ -131,7 +133,7 @@ def _of_tokens(caches: Caches, ring: KeyRing | None) -> Iterator[Metric]:
     yield gauge_by(
         "key_id",
         "servicetokens_operator_credentials",
-        "Credentials by the key that they were signed with; a key without any can be taken away.",
+        "Credentials by the key that they were hashed with; a key without any can be removed.",
         count_by_key(keys, ring.ids if ring else ()),
     )
 
@@ -142,13 +144,13 @@ class Happenings:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.reconciles: Final = Counter(
             "servicetokens_operator_reconciles",
-            "Looks at an object, by kind and by how they ended.",
+            "Reconciliations, by kind and result.",
             ("kind", "result"),
             registry=registry,
         )
         self.seconds: Final = Histogram(
             "servicetokens_operator_reconcile_duration_seconds",
-            "How long a look at an object took, writes included.",
+            "Duration of a reconciliation, writes included.",
             ("kind",),
             buckets=_BUCKETS,
             registry=registry,
@@ -161,13 +163,13 @@ class Happenings:
         )
         self.events: Final = Counter(
             "servicetokens_operator_events",
-            "k8s Events: sent, repeated (counted on one that is there), dropped (too many about one object), failed.",
+            "Events: sent, repeated (counted on an existing one), dropped (too many about one object), failed.",
             ("result",),
             registry=registry,
         )
         self.requests: Final = Counter(
             "servicetokens_operator_api_requests",
-            "Requests to the API server without those of the watches, by method and status; 0 is no answer.",
+            "Requests to the API server without those of the watches, by method and status; 0 means no response.",
             ("method", "status"),
             registry=registry,
         )

@@ -73,7 +73,7 @@ class ValidatorCollector(Collector):
         """See `Collector`."""
         answers = CounterMetricFamily(
             "servicetokens_validator_requests",
-            "Answers given, by listener, result and reason.",
+            "Decisions, by listener, result and reason.",
             labels=("protocol", "result", "reason"),
         )
         for tally in self._tallies:
@@ -86,15 +86,17 @@ class ValidatorCollector(Collector):
         usage = self._usage()
         yield CounterMetricFamily(
             "servicetokens_validator_last_used_writes",
-            "Times of last use that were written.",
+            "Writes of lastUsedTime.",
             value=usage.writes,
         )
         yield CounterMetricFamily(
-            "servicetokens_validator_last_used_failures", "Such writes that failed.", value=usage.failures
+            "servicetokens_validator_last_used_failures",
+            "Failed writes of lastUsedTime.",
+            value=usage.failures,
         )
         yield GaugeMetricFamily(
             "servicetokens_validator_last_used_pending",
-            "Tokens whose use is still to be written.",
+            "Tokens whose lastUsedTime is not written yet.",
             value=usage.pending,
         )
         yield GaugeMetricFamily(
@@ -111,7 +113,7 @@ class ValidatorCollector(Collector):
         if (end := self._certificate_end()) is not None:
             yield GaugeMetricFamily(
                 "servicetokens_tls_certificate_expiration_timestamp_seconds",
-                "When the certificate that is served now expires.",
+                "Unix time when the served certificate expires.",
                 value=end,
             )
 
@@ -126,7 +128,7 @@ class ValidatorCollector(Collector):
         staleness = index.staleness(self._clock.monotonic())
         yield GaugeMetricFamily(
             "servicetokens_validator_staleness_seconds",
-            "Age of the oldest sign of life of a watch or of our Lease; infinite before the first lists are complete.",
+            "Seconds without news of the stalest watch or Lease; infinite until everything was listed.",
             value=staleness,
         )
         yield gauge_by(
