@@ -14,6 +14,9 @@ _CONNECTIONS: Final = ("tests/unit/validator/test_http.py",)
 _HEALTH: Final = ("tests/unit/runtime/test_health.py",)
 _SHARES: Final = ("tests/unit/validator/test_shares.py",)
 
+ONE_SHOT: Final = "kube/oneshot.py"
+_ONE_SHOT_TESTS: Final = ("tests/unit/kube/test_oneshot.py",)
+
 MUTANTS: Final = (
     Mutant(
         "quotes a password in the address of the API server",
@@ -42,6 +45,27 @@ MUTANTS: Final = (
         "            raise sentence_error(kind, sentence) from None",
         "            raise",
         ("tests/unit/api/test_errors.py",),
+    ),
+    Mutant(
+        "repeats a write of the plugin that may have been carried out",
+        ONE_SHOT,
+        "if idle is not None and repeatable:",
+        "if idle is not None:",
+        _ONE_SHOT_TESTS,
+    ),
+    Mutant(
+        "takes half an answer to the plugin for a whole one",
+        ONE_SHOT,
+        "if not self._has_headers or has_length:",
+        "if not self._has_headers:",
+        _ONE_SHOT_TESTS,
+    ),
+    Mutant(
+        "sends headers that stand in a credential",
+        ONE_SHOT,
+        'if any(character in line for line in lines for character in "\\r\\n\\0"):',
+        "if False:",
+        _ONE_SHOT_TESTS,
     ),
     Mutant(
         "cuts a fragment off before it looks",

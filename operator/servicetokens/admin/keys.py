@@ -16,6 +16,7 @@ from servicetokens.api.values import parse_recorded_time
 from servicetokens.kube import paths
 from servicetokens.kube.client import Api
 from servicetokens.kube.errors import KubeError, NotConfigured, NotFound
+from servicetokens.kube.requester import Requester
 from servicetokens.kube.secrets import SecretStore
 from servicetokens.kube.watch import list_pages
 from servicetokens.runtime.clock import SystemClock
@@ -59,7 +60,7 @@ def rows(ring: KeyRing, key_ids: Iterable[str]) -> Sequence[KeyRow]:
     return found
 
 
-async def live_key_ids(api: Api, now: float) -> Sequence[str]:
+async def live_key_ids(api: Requester, now: float) -> Sequence[str]:
     """Return the key of each credential in the cluster that has not ended by *now*. Raises `KubeError`."""
     found: list[str] = []
     async for page in list_pages(api, paths.ours(names.PLURAL_TOKENS)):
@@ -133,7 +134,7 @@ async def _look(kubeconfig: str | None, namespace: str) -> Sequence[KeyRow]:
         return await look(api, namespace)
 
 
-async def look(api: Api, namespace: str) -> Sequence[KeyRow]:
+async def look(api: Requester, namespace: str) -> Sequence[KeyRow]:
     """Return a row for each key of the operator in *namespace*, and for credentials of keys that are gone.
 
     Raises:

@@ -16,6 +16,7 @@ from servicetokens.api import names
 from servicetokens.kube import paths
 from servicetokens.kube.client import Api
 from servicetokens.kube.errors import KubeError, NotConfigured
+from servicetokens.kube.requester import Requester
 from servicetokens.kube.watch import list_pages
 from servicetokens.runtime.clock import SystemClock
 
@@ -104,7 +105,7 @@ async def _run(kubeconfig: str | None, namespaces: Sequence[str], limits: Limits
         return await make(api, namespaces, limits)
 
 
-async def make(api: Api, namespaces: Sequence[str], limits: Limits) -> Page:
+async def make(api: Requester, namespaces: Sequence[str], limits: Limits) -> Page:
     """Return the page of *namespaces* (none: of the cluster) as of now. Raises `KubeError`."""
     estate = await look(api, namespaces, SystemClock().now())
     counts = [(len(estate.accounts()), "account"), (len(estate.tokens), "token")]
@@ -123,7 +124,7 @@ def write(page: Page, target: str) -> None:
     click.echo(f"wrote {target}: {page.summary}", err=True)
 
 
-async def look(api: Api, namespaces: Sequence[str], now: int) -> Estate:
+async def look(api: Requester, namespaces: Sequence[str], now: int) -> Estate:
     """Return all accounts and tokens of *namespaces* (none: of the cluster) as of *now*. Raises `KubeError`."""
     estate = Estate(now)
     for namespace in sorted(set(namespaces)) or [""]:

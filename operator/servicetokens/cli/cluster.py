@@ -7,7 +7,7 @@ import msgspec
 
 from servicetokens.api import names
 from servicetokens.kube import paths
-from servicetokens.kube.client import Api
+from servicetokens.kube.requester import Requester
 from servicetokens.kube.watch import PAGE_SIZE, list_pages
 
 # `kubectl get --show-managed-fields` and the audit log name the writer by it.
@@ -20,7 +20,7 @@ _WHO: Final = ("authentication.k8s.io/v1", "SelfSubjectReview")
 class Cluster:
     """Objects as plain JSON values. Every method raises `KubeError`."""
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: Requester) -> None:
         self.api = api
 
     @property

@@ -7,8 +7,8 @@ from typing import Final, TypeVar
 from servicetokens.cli.cluster import Cluster
 from servicetokens.cli.exits import Failure
 from servicetokens.cli.screen import Screen, screen
+from servicetokens.kube import oneshot
 from servicetokens.kube.access import find_namespace
-from servicetokens.kube.client import Api
 from servicetokens.kube.credentials import Impersonation
 from servicetokens.kube.errors import KubeError, NotConfigured, NotFound
 from servicetokens.kube.paths import InvalidName
@@ -61,8 +61,8 @@ class Session:
 async def with_session(place: Place, work: Callable[[Session], Awaitable[T]]) -> T:
     """Do *work* with a connection to the cluster of *place*. Raises `Failure` with a sentence for people."""
     try:
-        async with await Api.connect(
-            place.kubeconfig, place.context, impersonation=place.impersonation, personal=True
+        async with await oneshot.connect(
+            place.kubeconfig, place.context, impersonation=place.impersonation
         ) as api:
             session = Session(
                 cluster=Cluster(api),

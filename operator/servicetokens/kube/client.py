@@ -15,28 +15,19 @@ from typing import TYPE_CHECKING, Final, Self
 import aiohttp
 from multidict import CIMultiDict
 
-from servicetokens import __version__
 from servicetokens.kube import failures
 from servicetokens.kube.access import Access, AccessSource, find_source
 from servicetokens.kube.errors import ApiUnavailable, KubeError, from_answer
 from servicetokens.kube.proxying import shown
+from servicetokens.kube.requester import BASE_HEADERS, CONNECT_SECONDS, MAX_ERROR_BODY, headers_for
 
 if TYPE_CHECKING:
     from servicetokens.kube.credentials import Impersonation
 
 # More than the operator's 32 workers and the watches together, so that nothing ever queues for a connection.
 _CONNECTIONS: Final = 100
-_CONNECT_SECONDS: Final = 5.0
-_CONTENT_TYPES: Final = {"PATCH": "application/merge-patch+json"}
-# What the server says about a failure; its `Status` objects are far smaller.
-_MAX_ERROR_BODY: Final = 65536
 # A line of a watch holds one object, and etcd takes none above 1.5 MiB; its JSON may be somewhat larger.
 _MAX_LINE: Final = 16 * 1024 * 1024
-_BASE_HEADERS: Final[Mapping[str, str]] = {
-    "User-Agent": f"servicetokens/{__version__}",
-    # On a cluster's network compressing costs the API server and us more than the bytes that it saves.
-    "Accept-Encoding": "identity",
-}
 
 
 class Api:
@@ -51,7 +42,7 @@ class Api:
         self._requested: Callable[[str, int], object] = lambda _method, _status: None
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=_CONNECTIONS),
-            headers=_BASE_HEADERS,
+            headers=BASE_HEADERS,
             cookie_jar=aiohttp.DummyCookieJar(),
         )
 
@@ -110,7 +101,7 @@ class Api:
         *traces* observe its requests.
         """
         access = await self._reload(self._access)
-        headers = CIMultiDict([*_BASE_HEADERS.items(), *access.headers])
+        headers = CIMultiDict([*BASE_HEADERS.items(), *access.headers])
         session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, ssl=access.tls),
             headers=headers,
@@ -139,10 +130,8 @@ class Api:
             KubeError: one of its subclasses; see `servicetokens.kube.errors`.
             NotConfigured: our credentials had to be read again, and could not.
         """
-        headers = {"Accept": accept}
-        if body is not None:
-            headers["Content-Type"] = content_type or _CONTENT_TYPES.get(method, "application/json")
-        limits = aiohttp.ClientTimeout(total=timeout, sock_connect=min(timeout, _CONNECT_SECONDS))
+        headers = headers_for(method, body, content_type, accept)
+        limits = aiohttp.ClientTimeout(total=timeout, sock_connect=min(timeout, CONNECT_SECONDS))
         with self._translated():
             async with await self._send(method, path, query, headers, body, limits) as response:
                 return await response.read()
@@ -165,7 +154,7 @@ class Api:
             KubeError: also out of the iterator, when the connection breaks.
             NotConfigured: as for `request`.
         """
-        limits = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=silence)
+        limits = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=silence)
         with self._translated():
             response = await self._send("GET", path, query, {"Accept": accept}, None, limits)
         try:
@@ -248,11 +237,11 @@ class Api:
             proxy = shown(self._access.proxy) if self._access.proxy is not None else ""
             message = f"{where} cannot be reached through the proxy {proxy}: {failures.in_words(error)}"
             raise ApiUnavailable(message, may_have_been_applied=False) from error
-        except aiohttp.ClientConnectorError as error:
+        except (aiohttp.ClientConnectorError, UnicodeError) as error:
             message = f"{where} cannot be reached: {failures.in_words(error)}"
             raise ApiUnavailable(message, may_have_been_applied=False) from error
         except aiohttp.ConnectionTimeoutError as error:
-            message = f"{where} cannot be reached within {_CONNECT_SECONDS:.0f} s"
+            message = f"{where} cannot be reached within {CONNECT_SECONDS:.0f} s"
             raise ApiUnavailable(message, may_have_been_applied=False) from error
         except TimeoutError as error:
             message = f"{where} did not answer in time"
@@ -285,5 +274,5 @@ class Api:
 
 
 async def _failure(response: aiohttp.ClientResponse) -> KubeError:
-    body = await response.content.read(_MAX_ERROR_BODY)
+    body = await response.content.read(MAX_ERROR_BODY)
     return from_answer(response.status, body, response.headers.get("Retry-After"))

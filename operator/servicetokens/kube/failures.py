@@ -5,22 +5,13 @@ import os
 import re
 import socket
 import ssl
-from collections.abc import Mapping
+import sys
 from typing import Final
-
-import aiohttp
 
 # asyncio puts the errors of several addresses into one text, and drops their numbers.
 _ERRNO: Final = re.compile(r"\[Errno (\d+)\]")
 _MAX_DETAIL: Final = 200
 _UNKNOWN: Final = "the connection failed"
-_WORDS: Final[Mapping[type[BaseException], str]] = {
-    aiohttp.InvalidURL: "the address is not a URL",
-    aiohttp.ServerDisconnectedError: "the connection was closed before an answer came",
-    aiohttp.ClientPayloadError: "the answer was cut off",
-    aiohttp.ClientResponseError: "the answer is not HTTP",
-    TimeoutError: "no answer in time",
-}
 
 
 def in_words(error: BaseException, *, otherwise: str = _UNKNOWN) -> str:
@@ -28,24 +19,26 @@ def in_words(error: BaseException, *, otherwise: str = _UNKNOWN) -> str:
 
     *otherwise* is said of an error that is none of a connection, such as one in our own code.
     """
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        error = error.certificate_error
-    elif isinstance(error, aiohttp.ClientConnectorError):
-        error = error.os_error
-    if isinstance(error, aiohttp.ClientHttpProxyError):
-        return f"it answered {error.status} {_bounded(error.message)}".rstrip()
+    # Errors of the HTTP client exist only where that was imported, and its import takes half a second.
+    if "aiohttp" in sys.modules:
+        from servicetokens.kube import http_failures  # noqa: PLC0415 - see above
+
+        found = http_failures.read(error)
+        if isinstance(found, str):
+            return found
+        error = found
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not trusted: {_bounded(error.verify_message)}"
     if isinstance(error, ssl.SSLError):
         return f"TLS failed: {_bounded((error.reason or 'no common protocol').replace('_', ' ').lower())}"
     if isinstance(error, socket.gaierror):
         return f"the host name cannot be resolved: {error.strerror or 'no such name'}"
-    for kind, words in _WORDS.items():
-        if isinstance(error, kind):
-            return words
-    if isinstance(error, OSError):
-        return _of_system(error)
-    return _UNKNOWN if isinstance(error, aiohttp.ClientError) else otherwise
+    if isinstance(error, UnicodeError):
+        # Of the codec for host names: a part of it is longer than 63 characters, or empty.
+        return "the host name cannot be resolved: it is none"
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    return _of_system(error) if isinstance(error, OSError) else otherwise
 
 
 def _of_system(error: OSError) -> str:

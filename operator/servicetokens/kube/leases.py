@@ -8,7 +8,7 @@ from typing import Any, Final, Self
 import msgspec
 
 from servicetokens.kube import paths
-from servicetokens.kube.client import Api
+from servicetokens.kube.requester import Requester
 
 _API_VERSION: Final = "coordination.k8s.io/v1"
 # A hanging API server must leave time for another try before the Lease ends.
@@ -73,7 +73,7 @@ class Lease:
 class LeaseStore:
     """Reads and writes Leases, quickly: whoever waits for an answer does not know whether he leads."""
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: Requester) -> None:
         self._api = api
 
     async def get(self, namespace: str, name: str) -> Lease:

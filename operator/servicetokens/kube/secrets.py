@@ -12,14 +12,14 @@ from typing import Any
 import msgspec
 
 from servicetokens.kube import paths
-from servicetokens.kube.client import Api
 from servicetokens.kube.errors import KubeError
+from servicetokens.kube.requester import Requester
 
 
 class SecretStore:
     """Reads and writes Secrets as plain JSON values, values in base64."""
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: Requester) -> None:
         self._api = api
 
     async def get(self, namespace: str, name: str) -> dict[str, Any]:

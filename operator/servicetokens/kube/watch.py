@@ -91,8 +91,8 @@ class Observer(Protocol):
         ...
 
 
-class Reader(Protocol):
-    """The part of `servicetokens.kube.client.Api` that lists and watches need."""
+class Lister(Protocol):
+    """The part of `servicetokens.kube.client.Api` that lists need."""
 
     async def request(
         self,
@@ -104,6 +104,10 @@ class Reader(Protocol):
     ) -> bytes:
         """See `Api`."""
         ...
+
+
+class Reader(Lister, Protocol):
+    """The part of it that watches need."""
 
     def stream(
         self, path: str, query: Mapping[str, str], *, silence: float
@@ -148,7 +152,7 @@ _objects: Final = msgspec.json.Decoder(_Object)
 _statuses: Final = msgspec.json.Decoder(Status)
 
 
-async def list_pages(api: Reader, path: str, query: Mapping[str, str] | None = None) -> AsyncIterator[Page]:
+async def list_pages(api: Lister, path: str, query: Mapping[str, str] | None = None) -> AsyncIterator[Page]:
     """Give all objects under *path*, page by page, as of one moment.
 
     Raises:

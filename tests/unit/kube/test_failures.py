@@ -6,6 +6,7 @@ import builtins
 import inspect
 import socket
 import ssl
+from collections.abc import Callable
 from pathlib import Path
 
 import aiohttp
@@ -13,10 +14,11 @@ import pytest
 from yarl import URL
 
 from controlplane.ports import LOOPBACK, free_ports
-from servicetokens.kube import failures
-from servicetokens.kube.access import Access
+from servicetokens.kube import failures, oneshot
+from servicetokens.kube.access import Access, AccessSource
 from servicetokens.kube.client import Api
 from servicetokens.kube.errors import ApiUnavailable
+from servicetokens.kube.oneshot import OneShot
 
 SOURCES = Path(failures.__file__).parents[1]
 
@@ -34,20 +36,26 @@ class Fixed:
         return self.access
 
 
-async def said(server: str) -> str:
+DOORS = pytest.mark.parametrize("door", [Api, oneshot.door], ids=["operator", "plugin"])
+Door = Callable[[AccessSource, Access], Api | OneShot]
+
+
+async def said(server: str, door: Door) -> str:
     """Return what is said of a request that fails."""
     source = Fixed(server)
-    async with Api(source, await source.load()) as api:
+    async with door(source, await source.load()) as api:
         with pytest.raises(ApiUnavailable) as caught:
             await api.request("GET", "/version")
     return str(caught.value)
 
 
-async def test_failures_of_connections_are_sentences() -> None:
+@DOORS
+async def test_failures_of_connections_are_sentences(door: Door) -> None:
     """A name that nobody knows, a port that nobody listens on, a server that is no TLS server."""
-    assert "cannot be resolved: " in await said("https://name.invalid:6443")
-    assert "Connection refused" in await said(f"https://{LOOPBACK}:{free_ports(1)[0]}")
-    assert "Connection refused" in await said(f"https://localhost:{free_ports(1)[0]}")
+    assert "cannot be resolved: " in await said("https://name.invalid:6443", door)
+    assert "cannot be resolved: " in await said(f"https://{'a' * 64}.invalid:6443", door)
+    assert "Connection refused" in await said(f"https://{LOOPBACK}:{free_ports(1)[0]}", door)
+    assert "Connection refused" in await said(f"https://localhost:{free_ports(1)[0]}", door)
 
     async def hang_up(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"SSH-2.0\r\n")
@@ -55,8 +63,8 @@ async def test_failures_of_connections_are_sentences() -> None:
 
     async with await asyncio.start_server(hang_up, LOOPBACK, 0) as server:
         port = server.sockets[0].getsockname()[1]
-        assert "TLS failed: " in await said(f"https://{LOOPBACK}:{port}")
-        assert "the answer is not HTTP" in await said(f"http://{LOOPBACK}:{port}")
+        assert "TLS failed: " in await said(f"https://{LOOPBACK}:{port}", door)
+        assert "the answer is not HTTP" in await said(f"http://{LOOPBACK}:{port}", door)
 
 
 def test_no_error_is_told_by_its_class_or_its_number() -> None:
@@ -97,15 +105,16 @@ def test_no_message_is_made_of_the_name_of_a_class() -> None:
     assert [place for place in found if not place.startswith("meta.py:")] == []
 
 
+@DOORS
 @pytest.mark.parametrize("login", ["ci:s3cret@", "ci@", ":s3cret@"])
-async def test_a_password_in_the_address_of_the_server_is_not_quoted(login: str) -> None:
+async def test_a_password_in_the_address_of_the_server_is_not_quoted(login: str, door: Door) -> None:
     """A kubeconfig may hold one there; the address itself is told, with its path."""
     (port,) = free_ports(1)
     address = f"https://{login}{LOOPBACK}:{port}/clusters/one"
-    sentence = await said(address)
+    sentence = await said(address, door)
     assert f"https://{LOOPBACK}:{port}/clusters/one" in sentence
     assert "s3cret" not in sentence
     assert "@" not in sentence
     source = Fixed(address)
-    async with Api(source, await source.load()) as api:
+    async with door(source, await source.load()) as api:
         assert api.server == f"https://{LOOPBACK}:{port}/clusters/one"

@@ -6,7 +6,7 @@ import json
 import os
 import stat
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,12 @@ from common.clock import FakeClock
 from common.front import Front, api_front, proxy
 from controlplane.certificates import CertificateAuthority, KeyPair
 from controlplane.ports import LOOPBACK, free_ports
-from servicetokens.kube.access import KubeconfigSource, find_namespace, find_source
+from servicetokens.kube import oneshot
+from servicetokens.kube.access import Access, AccessSource, KubeconfigSource, find_namespace, find_source
 from servicetokens.kube.client import Api
 from servicetokens.kube.credentials import Impersonation
 from servicetokens.kube.errors import ApiUnavailable, NotConfigured
+from servicetokens.kube.oneshot import OneShot
 
 V1 = "client.authentication.k8s.io/v1"
 # The fields of `users[].user` and `clusters[].cluster` in client-go's types (api/v1/types.go), which this must know.
@@ -79,10 +81,22 @@ def trusting(front: Front, authority: CertificateAuthority, **more: Any) -> dict
     }
 
 
+Door = Callable[[AccessSource, Access], Api | OneShot]
+# What the operator asks the API server with, and what the plugin does.
+DOORS: dict[str, Door] = {"operator": Api, "plugin": oneshot.door}
+used: list[Door] = [Api]
+
+
+@pytest.fixture(params=DOORS, autouse=True)
+def _door(request: pytest.FixtureRequest) -> None:
+    """Everything here is true of both."""
+    used[:] = [DOORS[request.param]]
+
+
 async def ask(file: Path, *, environment: Mapping[str, str] | None = None, **options: Any) -> None:
     """Send one request by the kubeconfig *file*."""
     source = find_source(str(file), environment or {}, **options)
-    async with Api(source, await source.load()) as api:
+    async with used[0](source, await source.load()) as api:
         await api.request("GET", "/version")
 
 
