@@ -22,7 +22,7 @@ from controlplane.processes import Process
 from controlplane.waiting import patient, wait_until
 from servicetokens.api.names import API_VERSION, KEYS_SECRET, KIND_TOKEN
 from servicetokens.api.values import format_time, parse_recorded_time
-from servicetokens.controllers.main import Operator
+from servicetokens.controllers.process import Operator
 from servicetokens.kube import crds
 from servicetokens.kube.client import Api
 from servicetokens.runtime.entropy import os_entropy

@@ -7,7 +7,7 @@ import pytest
 
 from common.hosted import Host
 from common.world import GROUPS, OPERATOR, World
-from servicetokens.controllers.main import Operator
+from servicetokens.controllers.process import Operator
 from servicetokens.kube.client import Api
 from servicetokens.runtime.clock import SystemClock
 from servicetokens.runtime.entropy import os_entropy

@@ -1,0 +1,315 @@
+"""The operator: puts its parts together, starts them in order, and ends them in order.
+
+health page up  →  CRDs fit  →  tokens listed  →  keys  →  the rest listed  →  kopf watches
+                                                                            └→  the Lease is ours  →  workers
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from servicetokens.controllers.cache import Caches
+from servicetokens.controllers.deadlines import Deadlines
+from servicetokens.controllers.enforcement import Enforcements
+from servicetokens.controllers.execute import Executor, Minting
+from servicetokens.controllers.gather import Gatherer
+from servicetokens.controllers.issuing import Issuer, announce_deadline
+from servicetokens.controllers.keyring import KeyringKeeper
+from servicetokens.controllers.keys import Key
+from servicetokens.controllers.leadership import Leadership, Timing
+from servicetokens.controllers.memory import Memories
+from servicetokens.controllers.metrics import Happenings, OperatorCollector, OperatorNumbers
+from servicetokens.controllers.pool import WorkerPool
+from servicetokens.controllers.queue import WorkQueue
+from servicetokens.controllers.reconcile import Reconciler
+from servicetokens.controllers.resync import HISTORY_WENT_BACK, Resync
+from servicetokens.controllers.streams import Streams, until_one_is_missing
+from servicetokens.controllers.wakeup import Wakeup
+from servicetokens.controllers.watching import watch
+from servicetokens.kube import crds
+from servicetokens.kube.client import Api
+from servicetokens.kube.errors import ApiUnavailable, HistoryWentBack, KubeError, NotConfigured
+from servicetokens.kube.events import EventRecorder
+from servicetokens.kube.failures import in_words
+from servicetokens.kube.leases import LeaseStore
+from servicetokens.kube.objects import ObjectStore
+from servicetokens.kube.secrets import SecretStore
+from servicetokens.runtime import logs
+from servicetokens.runtime.clock import Clock
+from servicetokens.runtime.entropy import Entropy
+from servicetokens.runtime.identity import pod_name
+from servicetokens.runtime.metrics import make_registry
+from servicetokens.runtime.readiness import Readiness
+from servicetokens.runtime.settings import OperatorSettings
+from servicetokens.runtime.supervision import PartEnded, Supervisor, end, until_one_ends
+from servicetokens.tokens.format import mint
+
+_log = logs.get_logger(__name__)
+
+
+class Operator:
+    """The parts, wired. Nothing runs until `run`."""
+
+    def __init__(
+        self,
+        api: Api,
+        settings: OperatorSettings,
+        *,
+        clock: Clock,
+        entropy: Entropy,
+        schema_period: float = crds.CHECK_SECONDS,
+    ) -> None:
+        self._api, self._clock = api, clock
+        self._settings = settings
+        self.registry = make_registry(OperatorCollector(self.numbers))
+        happenings = Happenings(self.registry)
+        api.tell(happenings.requested)
+        secrets = SecretStore(api)
+        # Through these goes what a leader writes, and nobody else.
+        fenced = api.fenced(self._leads)
+        objects, tokens_secrets = ObjectStore(fenced), SecretStore(fenced)
+        host = pod_name()
+        self._caches, self._memories = Caches(), Memories()
+        self._went_back = asyncio.Event()
+        self._queue, self._readiness = WorkQueue(), Readiness()
+        self._supervisor = Supervisor(self._readiness, expected=(KubeError, NotConfigured))
+        self._schemas = crds.SchemaCheck(api, self._readiness)
+        self._keys = KeyringKeeper(
+            secrets,
+            settings.namespace,
+            entropy=entropy,
+            in_use=self._has_credentials,
+            changed=self._keys_changed,
+            readiness=self._readiness,
+        )
+        self._wakeup = Wakeup(self._caches, self._queue, self._keys)
+        self._deadlines = Deadlines(self._queue, clock)
+        self._resync = Resync(
+            api,
+            self._caches,
+            self._wakeup,
+            namespaces=settings.watch_namespace,
+            watches_secrets=settings.watch_secrets,
+            entropy=entropy,
+        )
+        self._enforcements = Enforcements(LeaseStore(api), settings.namespace, self._queue, clock)
+        gatherer = Gatherer(
+            self._caches,
+            self._memories,
+            self._keys,
+            objects,
+            tokens_secrets,
+            self._enforcements,
+            watches_secrets=settings.watch_secrets,
+            token_prefix=settings.token_prefix,
+        )
+        events = EventRecorder(
+            fenced,
+            instance=host,
+            clock=clock,
+            entropy=entropy,
+            outcome=lambda outcome: happenings.events.labels(outcome).inc(),
+        )
+        executor = Executor(
+            self._caches,
+            self._memories,
+            self._keys,
+            objects,
+            tokens_secrets,
+            events,
+            minting=Minting(
+                partial(mint, settings.token_prefix, entropy),
+                lambda cause: happenings.minted.labels(cause.value).inc(),
+            ),
+            clock=clock,
+        )
+        self._reconciler = Reconciler(self._caches, gatherer, executor, objects, self._deadlines, clock)
+        self._pool = WorkerPool(
+            self._queue, happenings.observed(self._reconcile), self._readiness, self._supervisor
+        )
+        self._leadership: Leadership | None = None
+        if settings.leader_election:
+            # Pods of one name exist one after another, and processes on one host may exist at once.
+            self._leadership = Leadership(
+                LeaseStore(api),
+                settings.namespace,
+                f"{host}_{entropy(4).hex()}",
+                clock,
+                timing=Timing.of(settings.lease_duration),
+                went_back=self._went_back.set,
+            )
+        self.issuer: Issuer | None = None
+        if settings.issue_certificate:
+            announce = partial(announce_deadline, events)
+            asked = settings.certificate_name
+            self.issuer = Issuer(
+                secrets, settings.namespace, clock, names=asked, leads=self._leads, announce=announce
+            )
+        self._streams = Streams(self._readiness, settings.watch_namespace, secrets=settings.watch_secrets)
+        self._schema_period = schema_period
+        self._listed = asyncio.Event()
+        self._leading = self._leadership.held if self._leadership else asyncio.Event()
+        self._suspended = self._leadership.suspended if self._leadership else asyncio.Event()
+
+    def missing(self) -> Sequence[str]:
+        """Say what is missing until the operator is ready, a sentence each."""
+        found = self._readiness.missing
+        if not self._listed.is_set():
+            found.append("the objects have not been listed yet")
+        if self._keys.error:
+            found.append(self._keys.error)
+        found += [
+            part.problem for part in (self._leadership, self.issuer) if part is not None and part.problem
+        ]
+        if (refusal := self._memories.find_missing_right()) is not None:
+            found.append(f"a right is missing: {refusal}")
+        return found
+
+    def degraded(self) -> Sequence[str]:
+        """Say what does not work although the operator is ready."""
+        return self._readiness.degraded
+
+    def numbers(self) -> OperatorNumbers:
+        """Return what is measured."""
+        return OperatorNumbers(
+            caches=self._caches,
+            ring=self._keys.ring,
+            waiting=len(self._queue),
+            leads=self._leads() and self._listed.is_set(),
+            certificate_end=self.issuer.end if self.issuer is not None else None,
+            bundle_deadline=self.issuer.bundle_deadline if self.issuer is not None else None,
+        )
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until *stop* is set; what fails is tried again, visibly. `PartEnded`: the supervision has ended."""
+        leading = self._supervisor.start("leader election", self._lead)
+        working = self._supervisor.start("workers", self._work)
+        watching = self._supervisor.start("watches", partial(self._watch, stop), clears=True)
+        stopped = asyncio.create_task(stop.wait(), name="supervision of signals")
+        try:
+            await asyncio.wait({leading, working, watching, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if not stop.is_set():
+                message = "the supervision of the operator's parts has ended"
+                raise PartEnded(message)
+        finally:
+            self._supervisor.stop()
+            stopped.cancel()
+            watching.cancel()
+            await end(leading)
+            await self._pool.drain()
+            await end(working)
+            # Before the watches have ended, which takes a while: a standby waits for the Lease.
+            if self._leadership is not None:
+                await self._leadership.release()
+            await asyncio.gather(watching, return_exceptions=True)
+
+    async def _lead(self) -> None:
+        """Let the workers go once all is listed and nobody else writes; a standby does all the rest, and is ready."""
+        await self._listed.wait()
+        if self._leadership is None:
+            self._leading.set()
+            await asyncio.Event().wait()
+        else:
+            await self._leadership.acquire()
+            await self._leadership.run()
+
+    async def _work(self) -> None:
+        """Run the workers while this operator leads; what they are at when it is suspended is cancelled."""
+        ended = "leadership"
+        while ended == "leadership":
+            await self._leading.wait()
+            _log.info("working", tokens=len(self._caches.tokens), accounts=len(self._caches.accounts))
+            ended = await until_one_ends({"queue": self._pool.run(), "leadership": self._suspended.wait()})
+
+    def _leads(self) -> bool:
+        """Say whether this operator may write."""
+        return self._leadership is None or self._leadership.leads
+
+    async def _reconcile(self, key: Key) -> bool:
+        if not self._leads():
+            message = "the Lease was not renewed in time, and somebody else may lead"
+            raise ApiUnavailable(message)
+        if not self._listed.is_set():
+            raise ApiUnavailable(HISTORY_WENT_BACK)
+        return await self._reconciler.reconcile(key)
+
+    async def _watch(self, stop: asyncio.Event) -> None:
+        """Check and list everything, then watch and do what goes on beside, until something of it ends."""
+        try:
+            await self._prepare()
+            ended = await until_one_ends(self._everything_that_goes_on(stop))
+        except HistoryWentBack:
+            self._forget_everything()
+            raise
+        except (KubeError, NotConfigured, PartEnded):
+            raise
+        except Exception as error:
+            # kopf raises whatever failed, and most of it passes.
+            message = f"watching ended: {in_words(error, otherwise=repr(error))}"
+            raise PartEnded(message) from error
+        message = f"'{ended}' has ended"
+        raise PartEnded(message)
+
+    async def _prepare(self) -> None:
+        """Check the CRDs and list everything. Raises `KubeError`."""
+        await self._schemas.until_fit()
+        await self._resync.tokens()
+        await self._keys.refresh()
+        await self._resync.others()
+        self._listed.set()
+        self._readiness.clear("watches")
+        # Also when kopf finds nothing: what it would have found may be what was deleted.
+        self._resync.soon()
+
+    def _everything_that_goes_on(self, stop: asyncio.Event) -> Mapping[str, Coroutine[Any, Any, Any]]:
+        """What wakes objects. It ends as a whole when the watches do, or when the CRDs do not fit any more."""
+        works: dict[str, Callable[[], Awaitable[Any]]] = {
+            "deadlines": self._deadlines.run,
+            "key ring": self._keys.run,
+            "watch of the key Secret": partial(self._keys.watch, self._api, self._clock),
+            "proof of revocations": self._enforcements.run,
+            "resync": self._resync.run,
+        }
+        if self.issuer is not None:
+            works["certificate"] = self.issuer.run
+        if not self._settings.watch_secrets:
+            works["visits"] = self._resync.visit
+        keep = partial(self._supervisor.keep, passes=(HistoryWentBack,))
+        return {
+            "kopf": watch(
+                self._api,
+                self._wakeup,
+                stop,
+                namespaces=self._settings.watch_namespace,
+                watches_secrets=self._settings.watch_secrets,
+                begun=self._resync.soon,
+                streams=self._streams,
+            ),
+            "kopf's tasks": until_one_is_missing(),
+            "history": self._until_history_went_back(),
+            "schema": self._schemas.until_unfit(self._schema_period),
+            **{name: keep(name, work) for name, work in works.items()},
+        }
+
+    async def _until_history_went_back(self) -> None:
+        await self._went_back.wait()
+        raise HistoryWentBack(HISTORY_WENT_BACK)
+
+    def _forget_everything(self) -> None:
+        """Begin as after a start: watches go on from a place that is not there, and caches believe the newest."""
+        self._went_back.clear()
+        # Until all is listed nobody may conclude anything, not even that a Secret is gone.
+        self._listed.clear()
+        self._caches.clear()
+        self._memories.clear()
+        self._enforcements.clear()
+
+    def _has_credentials(self) -> bool:
+        return any(token.status.credentials for token in self._caches.tokens.values())
+
+    def _keys_changed(self) -> None:
+        """The verifiers of all cached Secrets were made with the old keys: have them read again, and look."""
+        for place in list(self._caches.secrets):
+            self._caches.secrets.doubt(place)
+        self._wakeup.everything()
