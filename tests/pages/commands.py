@@ -44,10 +44,15 @@ class Page:
 
 def pages() -> Mapping[Path, str]:
     """Return each page, and the list of all."""
-    found = [*_below("servicetokens", program), *_below("kubectl servicetoken", plugin)]
+    found = pages_of_commands()
     lines = [_INTRODUCTION, "| command | what it does |\n|---|---|\n"]
     lines += [f"| [{one.name}]({one.path.name}) | {_cell(_summary(one.command))} |\n" for one in found]
     return {FOLDER / "index.md": "".join(lines), **{one.path: _render(one) for one in found}}
+
+
+def pages_of_commands() -> list[Page]:
+    """Return every command of the program and of the plugin."""
+    return [*_below("servicetokens", program), *_below("kubectl servicetoken", plugin)]
 
 
 def _below(name: str, command: click.Command, parent: click.Context | None = None) -> Iterator[Page]:

@@ -123,7 +123,7 @@ def _rates() -> Iterator[tuple[str, ...]]:
         "503; closed where TLS or gRPC is spoken",
         "`--peer-share`",
     )
-    yield "TLS handshake, or first words by gRPC", f"{shares.HANDSHAKE_SECONDS:g} s", "closed", "none"
+    yield "TLS handshake, or start of gRPC", f"{shares.HANDSHAKE_SECONDS:g} s", "closed", "none"
     yield (
         "connections of the health address",
         f"{health._MOST_CONNECTIONS}, {health._MOST_OF_PEER} of one client address",

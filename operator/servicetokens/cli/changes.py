@@ -79,7 +79,7 @@ async def apply(
 
 
 async def prove(session: Session, tokens: Sequence[TokenView], does: str, seconds: float) -> None:
-    """Wait until every validator *does* what was asked for *tokens* (`refuses`, `accepts`), and say so."""
+    """Wait until every validator *does* what was asked for *tokens* (`rejects`, `accepts`), and say so."""
     _report(session, await waiting.wait(session, tokens, waiting.enforced, seconds), does)
 
 

@@ -185,7 +185,7 @@ async def _end(
         return
     named = ", ".join(f"{one.namespace}/{one.name}" for one in live)
     changes.confirm(f"Revoke {named} for KeyCompromise?", yes=yes)
-    await changes.prove(session, await revoke_for(session, live, "KeyCompromise"), "refuses", timeout)
+    await changes.prove(session, await revoke_for(session, live, "KeyCompromise"), "rejects", timeout)
 
 
 def _show(session: Session, found: Sequence[Leak]) -> None:

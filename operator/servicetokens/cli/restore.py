@@ -22,7 +22,7 @@ from servicetokens.lifecycle import words
 def command(place: Place, choice: Choice, timeout: float, *, dry_run: bool, wait: bool, yes: bool) -> None:
     """Undo a revocation, or the suspension of an unused token.
 
-    One for KeyCompromise asks first: whoever has found the token has it still. A suspended token gets
+    A revocation for KeyCompromise asks first, since the token may still be in the wrong hands. A suspended token gets
     `spec.inUseTime`, which says that it is needed.
     """
 

@@ -18,7 +18,7 @@ from servicetokens.cli.views import TokenView
 @click.option("--reason", type=click.Choice(get_args(RevocationReason)), help="Reason, for audits.")
 @changes.changing(
     waits=False,
-    until="every validator refuses it",
+    until="every validator rejects it",
     seconds=changes.PROOF_SECONDS,
     asks="Do not ask before several are revoked.",
 )
@@ -37,7 +37,7 @@ def command(
             changes.confirm(f"Revoke {len(tokens)} tokens ({_named(tokens)})?", yes=yes)
         revoked = await revoke(session, tokens, reason, dry_run=dry_run)
         if wait and not dry_run:
-            await changes.prove(session, revoked, "refuses", timeout)
+            await changes.prove(session, revoked, "rejects", timeout)
 
     run(place, revoke_chosen)
 

@@ -39,7 +39,7 @@ _UNCERTAIN: Final = "it could not be found out whether the token is valid"
 def command(
     place: Place, ask: str | None, client: str | None, *, offline: bool, **described: str | None
 ) -> None:
-    """Read a token from stdin and explain each check that it passes or fails; the last line is the verdict.
+    """Read a token from stdin and explain each check that it passes or fails; the last line is the result.
 
     Without a description of a request, the token itself is checked; with one, also whether its audiences, networks and
     roles allow that request. Exits with 3 when it is not valid, and with 1 when that could not be found out.

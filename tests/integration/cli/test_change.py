@@ -17,7 +17,7 @@ def test_revoked_means_refused_when_the_command_returns(
     """With --wait, nobody accepts it any more; and restored, all do."""
     said = plugin.ok("revoke", "ci-prod", "--reason", "Superseded", "--wait")
     assert running.forward(token).status == 401
-    assert "every validator refuses it now" in said
+    assert "every validator rejects it now" in said
     assert world.get(namespace)["spec"]["revocationReason"] == "Superseded"
     assert "every validator accepts it now" in plugin.ok("restore", "ci-prod", "--wait")
     assert running.forward(token).status == 200
