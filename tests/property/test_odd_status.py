@@ -1,4 +1,4 @@
-"""Whatever stands in a stored status: it is repaired within a few passes, and never a defect."""
+"""Whatever stands in a stored status or Secret: it is repaired within a few passes, and never a defect."""
 
 from dataclasses import replace
 from typing import Any
@@ -8,117 +8,18 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from common.facts import NOW, a_role, a_snapshot, a_token, an_account, carried_out
+from property.odd import ACCOUNTS, INTEGERS, SPECS, secrets, statuses
 from servicetokens.api.fields import MAX_INTEGER
 from servicetokens.api.service_token import ServiceTokenStatus
 from servicetokens.controllers import facts
 from servicetokens.lifecycle.account import account_status
 from servicetokens.lifecycle.plan import plan
 from servicetokens.lifecycle.role import role_status
-from servicetokens.lifecycle.snapshot import Enforcement, Snapshot
+from servicetokens.lifecycle.snapshot import Enforcement, SecretFacts, Snapshot
 
 # The most that a repair takes: what was planted goes, another token is minted and delivered, and once more for a serial
 # that was just believable.
 PASSES = 6
-
-# The extremes of what the API server stores, and what it stored before there were bounds.
-INTEGERS = (
-    -(2**63),
-    -1,
-    0,
-    1,
-    2,
-    2**31 - 1,
-    2**31,
-    2**52 - 1,
-    2**52,
-    2**52 + 1,
-    MAX_INTEGER - 1,
-    MAX_INTEGER,
-    2**63 - 1,
-)
-TIMES = (
-    "0000-01-01T00:00:00Z",
-    "0001-01-01T00:00:00Z",
-    "1969-12-31T23:59:59Z",
-    "1970-01-01T00:00:00Z",
-    "2027-01-01T00:00:00Z",
-    "2027-01-15T08:00:00Z",  # NOW
-    "2999-12-31T23:59:59-00:01",
-    "3000-01-01T00:00:00Z",
-    "9999-12-31T23:59:59Z",
-    "9999-12-31T23:59:59-23:59",
-    "2027-01-15t08:00:00z",
-    "",
-)
-TEXTS = ("", "a", "ID0000000001", "x" * 64, "\x1b]0;t\x07", "\u202e")
-integers = st.sampled_from(INTEGERS) | st.integers(-(2**63), 2**63 - 1)
-times = st.sampled_from(TIMES)
-texts = st.sampled_from(TEXTS)
-TIME_FIELDS = (
-    "mintTime",
-    "expirationTime",
-    "nextRotationTime",
-    "lastUsedTime",
-    "revocationTime",
-    "restorationTime",
-    "unusedSinceTime",
-    "suspensionTime",
-)
-
-
-def credentials() -> st.SearchStrategy[dict[str, Any]]:
-    """Give credentials, complete and not."""
-    verifier = {"algorithm": "HMACSHA256", "keyID": "k1", "value": "verifier-1"}
-    return st.fixed_dictionaries(
-        {"serial": integers, "id": texts, "mintTime": times, "verifier": st.just(verifier)},
-        optional={"expirationTime": times},
-    )
-
-
-def conditions() -> st.SearchStrategy[dict[str, Any]]:
-    """Give conditions of the types that decisions look at."""
-    return st.fixed_dictionaries(
-        {
-            "type": st.sampled_from(["Ready", "Active", "Unused", "Enforced", "SecretSynced", "Odd"]),
-            "status": st.sampled_from(["True", "False", "Unknown"]),
-            "observedGeneration": integers,
-            "lastTransitionTime": times,
-            "reason": st.just("Odd"),
-            "message": texts,
-        }
-    )
-
-
-statuses = st.fixed_dictionaries(
-    {},
-    optional={
-        "observedGeneration": integers,
-        "serial": integers,
-        "tokenCount": integers,
-        "tokenID": texts,
-        "secretName": texts,
-        "accountUID": st.sampled_from(["a-1", "a-0", ""]),
-        "rotationID": texts,
-        "credentials": st.lists(credentials(), max_size=3),
-        "conditions": st.lists(conditions(), max_size=6, unique_by=lambda one: one["type"]),
-        **dict.fromkeys(TIME_FIELDS, times),
-    },
-)
-SPECS: tuple[dict[str, Any], ...] = (
-    {},
-    {"expiresAfter": "never"},
-    {"expirationTime": "2999-12-31T23:59:59Z"},
-    {"expiresAfter": "100y", "rotation": {"every": "99y", "overlap": "1y"}},
-    {"rotation": {"every": "60s", "overlap": "0s", "id": "a"}},
-    {"state": "Revoked"},
-    {"inUseTime": "2999-12-31T23:59:59Z"},
-)
-ACCOUNTS: tuple[dict[str, Any], ...] = (
-    {},
-    {"tokenPolicy": {"unusedFor": "1d", "suspendUnusedAfter": "100y"}},
-    {"tokenPolicy": {"unusedFor": "100y", "suspendUnusedAfter": "1d", "maxLifetime": "60s"}},
-    {"tokensNotBeforeTime": "2027-01-15T08:00:00Z"},
-)
 
 
 def with_stored(status: dict[str, Any], spec: dict[str, Any], account: dict[str, Any]) -> Snapshot:
@@ -148,13 +49,15 @@ FLAGGED_IN_THE_FUTURE = {
 }
 
 
-@given(status=statuses, spec=st.sampled_from(SPECS), account=st.sampled_from(ACCOUNTS))
-@example(status=FLAGGED_IN_THE_FUTURE, spec={}, account=ACCOUNTS[1])
-@example(status={"serial": MAX_INTEGER}, spec={}, account={})
-@example(status={"serial": 2**52}, spec={}, account={})
-def test_a_token_comes_to_rest(status: dict[str, Any], spec: dict[str, Any], account: dict[str, Any]) -> None:
+@given(status=statuses, spec=st.sampled_from(SPECS), account=st.sampled_from(ACCOUNTS), secret=secrets)
+@example(status=FLAGGED_IN_THE_FUTURE, spec={}, account=ACCOUNTS[1], secret=None)
+@example(status={"serial": MAX_INTEGER}, spec={}, account={}, secret=None)
+@example(status={"serial": 2**52}, spec={}, account={}, secret=None)
+def test_a_token_comes_to_rest(
+    status: dict[str, Any], spec: dict[str, Any], account: dict[str, Any], secret: SecretFacts | None
+) -> None:
     """Every plan can be written, and after a few of them nothing is left to do at this second."""
-    snapshot = with_stored(status, spec, account)
+    snapshot = replace(with_stored(status, spec, account), secret=secret)
     for _ in range(PASSES):
         wanted = plan(snapshot, NOW)
         if wanted.status is not None:

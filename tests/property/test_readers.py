@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from admission.table import KINDS, accepted, refused
 from common.clock import FakeClock
 from common.facts import NOW, a_snapshot, an_account
-from property.test_odd_status import statuses
+from property.odd import statuses
 from servicetokens.admin.estate import Estate
 from servicetokens.admin.keys import key_ids_of
 from servicetokens.admin.page import Limits, build

@@ -1,0 +1,254 @@
+"""Every field of every spec: two values for it, where a change of it shows, and what the documentation says of it.
+
+`test_converging.py` compares this with the CRDs, so whoever adds a field adds it here.
+"""
+
+import copy
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Final
+
+from servicetokens.api import names
+
+Spec = dict[str, Any]
+
+# Stand for what is different in every namespace, and for the moment at which it is applied.
+ROLE: Final = "ROLE"
+MORE: Final = "MORE"
+NAMESPACE: Final = "NAMESPACE"
+NOW: Final = "NOW"
+
+
+class Effect(StrEnum):
+    """Where a change shows: in a part of `resting.State`, or nowhere."""
+
+    STATUS = "status"
+    SECRET = "secret"
+    ANSWERS = "answers"
+    MINTED = "minted"
+    #: The API server refuses the change.
+    FIXED = "fixed"
+    #: Only when time has passed; `shown_by` is a test of that.
+    LATER = "later"
+    #: It is for people.
+    NOTHING = "nothing"
+
+
+@dataclass(frozen=True)
+class Field:
+    """*one* and *other* are values; *says* is in the field's row, or in that of one that it is in, on the kind's page.
+
+    *beside* has to be set with it, *without* must not be; *instead* is set where it cannot just be left out. *kept* is
+    what means the same as nothing, where the API server refuses that it is taken away. *calm* are values that do
+    nothing at a certain moment. With *blocks* a first token may be held back.
+    """
+
+    one: Any
+    other: Any
+    effect: Effect
+    says: str
+    beside: Mapping[str, Any] = field(default_factory=dict)
+    without: tuple[str, ...] = ()
+    instead: Mapping[str, Any] = field(default_factory=dict)
+    kept: Mapping[str, Any] = field(default_factory=dict)
+    calm: tuple[Any, ...] = ()
+    blocks: bool = False
+    shown_by: str = ""
+
+
+_LIFECYCLE: Final = "tests/integration/operator/test_lifecycle.py"
+_UNUSED: Final = "tests/integration/operator/test_unused.py"
+_IMPORT: Final = "tests/integration/moving/test_import.py"
+_FAR: Final = "2999-06-30T00:00:00Z"
+_EVERYTHING: Final = {"http": [{"paths": ["/**"]}]}
+
+BASES: Final[Mapping[str, Spec]] = {
+    names.PLURAL_TOKENS: {"accountRef": {"name": "ci"}, "expiresAfter": "30d"},
+    names.PLURAL_ACCOUNTS: {"roles": [ROLE, MORE]},
+    names.PLURAL_ROLES: {"allowedNamespaces": [NAMESPACE]},
+}
+TABLE: Final[Mapping[str, Mapping[str, Field]]] = {
+    names.PLURAL_TOKENS: {
+        "accountRef.name": Field("other", "third", Effect.FIXED, "Cannot be changed"),
+        "description": Field("a pipeline", "another one", Effect.NOTHING, "For people"),
+        "state": Field("Revoked", "Active", Effect.ANSWERS, "Revoked refuses the token within moments"),
+        "revocationReason": Field(
+            "KeyCompromise",
+            "Superseded",
+            Effect.STATUS,
+            "Why it was revoked",
+            beside={"state": "Revoked"},
+        ),
+        "inUseTime": Field(
+            "2026-11-01T00:00:00Z",
+            "2026-11-02T00:00:00Z",
+            Effect.LATER,
+            "counts as a use for the account's `unusedFor`",
+            shown_by=f"{_UNUSED}::test_a_suspended_token_is_refused_everywhere_until_somebody_needs_it",
+        ),
+        "expiresAfter": Field(
+            "60d",
+            "90d",
+            Effect.STATUS,
+            "A change moves the end of the live credential",
+            instead={"expirationTime": _FAR},
+        ),
+        "expirationTime": Field(
+            _FAR, "2999-12-31T23:59:59Z", Effect.STATUS, "The moment when it ends", without=("expiresAfter",)
+        ),
+        "roles": Field(
+            [ROLE], [MORE], Effect.ANSWERS, "to have fewer than the account", kept={"roles": [ROLE, MORE]}
+        ),
+        "audiences": Field(["orders"], ["billing"], Effect.ANSWERS, "Which services may accept it"),
+        "allowedCIDRs": Field(
+            ["10.0.0.0/8"], ["192.0.2.0/24"], Effect.ANSWERS, "Networks from which it may be presented"
+        ),
+        "rotation.every": Field(
+            "10d", "5d", Effect.STATUS, "Mint a new credential this long after the last one"
+        ),
+        "rotation.overlap": Field(
+            "1h",
+            "2h",
+            Effect.LATER,
+            "For how long the old credential is accepted beside the new one",
+            beside={"rotation.every": "10d"},
+            shown_by=f"{_LIFECYCLE}::test_a_shorter_overlap_ends_the_old_one_earlier",
+        ),
+        "rotation.id": Field("a", "b", Effect.MINTED, "A change rotates now; taking it away does nothing"),
+        "secret.name": Field(
+            "other", "third", Effect.FIXED, "It can never be changed, nor added or taken away later"
+        ),
+        "secret.template.labels": Field({"team": "a"}, {"tier": "b"}, Effect.SECRET, "Labels of the Secret"),
+        "secret.template.annotations": Field(
+            {"contact": "a"}, {"seen": "b"}, Effect.SECRET, "Annotations of the Secret"
+        ),
+        "secret.template.data": Field(
+            {"header": "Bearer {token}"},
+            {"id": "{id} of {account}"},
+            Effect.SECRET,
+            "More keys for the Secret",
+        ),
+        "import.secretRef.name": Field(
+            "old",
+            "older",
+            Effect.FIXED,
+            "It can only be asked for when this object is created",
+            beside={"import.until": _FAR},
+            shown_by=f"{_IMPORT}::test_both_values_work_and_the_old_one_is_over_at_the_cut_over",
+        ),
+        "import.secretRef.key": Field(
+            "token",
+            "value",
+            Effect.FIXED,
+            "It can only be asked for when this object is created",
+            beside={"import.secretRef.name": "old", "import.until": _FAR},
+            shown_by=f"{_IMPORT}::test_both_values_work_and_the_old_one_is_over_at_the_cut_over",
+        ),
+        "import.until": Field(
+            _FAR,
+            "2999-12-31T23:59:59Z",
+            Effect.FIXED,
+            "It can only be asked for when this object is created",
+            beside={"import.secretRef.name": "old"},
+            shown_by=f"{_IMPORT}::test_it_ends_at_once_with",
+        ),
+    },
+    names.PLURAL_ACCOUNTS: {
+        "displayName": Field("Pipelines", "CI", Effect.NOTHING, "What people call it"),
+        "description": Field("a pipeline", "another one", Effect.NOTHING, "For people"),
+        "state": Field(
+            "Suspended", "Active", Effect.ANSWERS, "Suspended refuses every token of this account"
+        ),
+        "roles": Field([ROLE], [MORE], Effect.ANSWERS, "Names of ServiceRoles", blocks=True),
+        "tokensNotBeforeTime": Field(
+            NOW,
+            NOW,
+            Effect.MINTED,
+            "is refused, and replaced at once without overlap",
+            calm=("2020-01-01T00:00:00Z", _FAR),
+        ),
+        "tokenPolicy.maxLifetime": Field("10d", "20d", Effect.STATUS, "The longest life", blocks=True),
+        "tokenPolicy.unusedFor": Field(
+            "90d",
+            "60d",
+            Effect.LATER,
+            "A token that was not used for so long",
+            shown_by=f"{_UNUSED}::test_first_a_dry_run_then_a_suspension",
+        ),
+        "tokenPolicy.suspendUnusedAfter": Field(
+            "30d",
+            "20d",
+            Effect.LATER,
+            "A token that stays unused for so long after it was flagged",
+            beside={"tokenPolicy.unusedFor": "90d"},
+            shown_by=f"{_UNUSED}::test_first_a_dry_run_then_a_suspension",
+        ),
+    },
+    names.PLURAL_ROLES: {
+        "description": Field("may read", "may write", Effect.NOTHING, "For people"),
+        "permissions": Field(
+            ["orders:read"], ["orders:write"], Effect.ANSWERS, "What services see of the role"
+        ),
+        "allowedNamespaces": Field(
+            ["elsewhere"],
+            ["*"],
+            Effect.ANSWERS,
+            "The namespaces whose accounts may have this role",
+            instead={"allowedNamespaces": [NAMESPACE]},
+            blocks=True,
+        ),
+        "maxLifetime": Field(
+            "10d", "20d", Effect.STATUS, "The longest life of a token with this role", blocks=True
+        ),
+        "http[].hosts": Field(
+            ["orders.example.com"],
+            ["other.example.com"],
+            Effect.ANSWERS,
+            "Host names in full",
+            kept=_EVERYTHING,
+        ),
+        "http[].methods": Field(
+            ["GET"], ["POST"], Effect.ANSWERS, "HTTP methods in capitals", kept=_EVERYTHING
+        ),
+        "http[].paths": Field(
+            ["/orders/*"], ["/other/*"], Effect.ANSWERS, "Paths that begin with a slash", kept=_EVERYTHING
+        ),
+    },
+}
+
+
+def leaves(schema: Mapping[str, Any], path: str = "") -> Iterator[str]:
+    """Give the paths of all fields of a CRD's *schema* that have none inside them, as in `http[].paths`."""
+    for name, inner in schema.get("properties", {}).items():
+        place = f"{path}.{name}".lstrip(".")
+        holder, mark = (inner["items"], "[]") if "properties" in inner.get("items", {}) else (inner, "")
+        if "properties" in holder:
+            yield from leaves(holder, f"{place}{mark}")
+        else:
+            yield place
+
+
+def put(spec: Spec, path: str, value: Any) -> None:
+    """Set the field at *path* of *spec*; None takes it away, and what it was alone in."""
+    head, _, rest = path.partition(".")
+    name = head.removesuffix("[]")
+    if not rest:
+        spec.pop(name, None)
+        if value is not None:
+            spec[name] = copy.deepcopy(value)
+        return
+    inner = spec.get(name, [{}] if head.endswith("[]") else {})
+    put(inner[0] if head.endswith("[]") else inner, rest, value)
+    spec.pop(name, None)
+    if inner not in ({}, [{}]):
+        spec[name] = inner
+
+
+def filled(value: Any, words: Mapping[str, str]) -> Any:
+    """Return *value* with the words that stand for something replaced."""
+    if isinstance(value, dict):
+        return {key: filled(inner, words) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [filled(inner, words) for inner in value]
+    return words.get(value, value) if isinstance(value, str) else value
