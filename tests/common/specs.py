@@ -71,54 +71,50 @@ BASES: Final[Mapping[str, Spec]] = {
 TABLE: Final[Mapping[str, Mapping[str, Field]]] = {
     names.PLURAL_TOKENS: {
         "accountRef.name": Field("other", "third", Effect.FIXED, "Cannot be changed"),
-        "description": Field("a pipeline", "another one", Effect.NOTHING, "For people"),
-        "state": Field("Revoked", "Active", Effect.ANSWERS, "Revoked refuses the token within moments"),
+        "description": Field("a pipeline", "another one", Effect.NOTHING, "Description for people"),
+        "state": Field("Revoked", "Active", Effect.ANSWERS, "Revoked makes every validator reject the token"),
         "revocationReason": Field(
             "KeyCompromise",
             "Superseded",
             Effect.STATUS,
-            "Why it was revoked",
+            "Reason of the revocation",
             beside={"state": "Revoked"},
         ),
         "inUseTime": Field(
             "2026-11-01T00:00:00Z",
             "2026-11-02T00:00:00Z",
             Effect.LATER,
-            "counts as a use for the account's `unusedFor`",
+            "Counts as a use for the account's `unusedFor`",
             shown_by=f"{_UNUSED}::test_a_suspended_token_is_refused_everywhere_until_somebody_needs_it",
         ),
         "expiresAfter": Field(
             "60d",
             "90d",
             Effect.STATUS,
-            "A change moves the end of the live credential",
+            "A change moves the expiration of the current credential",
             instead={"expirationTime": _FAR},
         ),
         "expirationTime": Field(
-            _FAR, "2999-12-31T23:59:59Z", Effect.STATUS, "The moment when it ends", without=("expiresAfter",)
+            _FAR, "2999-12-31T23:59:59Z", Effect.STATUS, "Expiration time", without=("expiresAfter",)
         ),
         "roles": Field(
             [ROLE], [MORE], Effect.ANSWERS, "to have fewer than the account", kept={"roles": [ROLE, MORE]}
         ),
-        "audiences": Field(["orders"], ["billing"], Effect.ANSWERS, "Which services may accept it"),
+        "audiences": Field(["orders"], ["billing"], Effect.ANSWERS, "Services that may accept the token"),
         "allowedCIDRs": Field(
-            ["10.0.0.0/8"], ["192.0.2.0/24"], Effect.ANSWERS, "Networks from which it may be presented"
+            ["10.0.0.0/8"], ["192.0.2.0/24"], Effect.ANSWERS, "Networks that the token may be used from"
         ),
-        "rotation.every": Field(
-            "10d", "5d", Effect.STATUS, "Mint a new credential this long after the last one"
-        ),
+        "rotation.every": Field("10d", "5d", Effect.STATUS, "Interval of automatic rotations"),
         "rotation.overlap": Field(
             "1h",
             "2h",
             Effect.LATER,
-            "For how long the old credential is accepted beside the new one",
+            "How long the old credential stays valid alongside the new one",
             beside={"rotation.every": "10d"},
             shown_by=f"{_LIFECYCLE}::test_a_shorter_overlap_ends_the_old_one_earlier",
         ),
-        "rotation.id": Field("a", "b", Effect.MINTED, "A change rotates now; taking it away does nothing"),
-        "secret.name": Field(
-            "other", "third", Effect.FIXED, "It can never be changed, nor added or taken away later"
-        ),
+        "rotation.id": Field("a", "b", Effect.MINTED, "Changing it rotates now; removing it does nothing"),
+        "secret.name": Field("other", "third", Effect.FIXED, "Cannot be changed, added or removed later"),
         "secret.template.labels": Field({"team": "a"}, {"tier": "b"}, Effect.SECRET, "Labels of the Secret"),
         "secret.template.annotations": Field(
             {"contact": "a"}, {"seen": "b"}, Effect.SECRET, "Annotations of the Secret"
@@ -127,13 +123,13 @@ TABLE: Final[Mapping[str, Mapping[str, Field]]] = {
             {"header": "Bearer {token}"},
             {"id": "{id} of {account}"},
             Effect.SECRET,
-            "More keys for the Secret",
+            "Additional keys of the Secret",
         ),
         "import.secretRef.name": Field(
             "old",
             "older",
             Effect.FIXED,
-            "It can only be asked for when this object is created",
+            "Can only be set when this object is created",
             beside={"import.until": _FAR},
             shown_by=f"{_IMPORT}::test_both_values_work_and_the_old_one_is_over_at_the_cut_over",
         ),
@@ -141,7 +137,7 @@ TABLE: Final[Mapping[str, Mapping[str, Field]]] = {
             "token",
             "value",
             Effect.FIXED,
-            "It can only be asked for when this object is created",
+            "Can only be set when this object is created",
             beside={"import.secretRef.name": "old", "import.until": _FAR},
             shown_by=f"{_IMPORT}::test_both_values_work_and_the_old_one_is_over_at_the_cut_over",
         ),
@@ -149,70 +145,72 @@ TABLE: Final[Mapping[str, Mapping[str, Field]]] = {
             _FAR,
             "2999-12-31T23:59:59Z",
             Effect.FIXED,
-            "It can only be asked for when this object is created",
+            "Can only be set when this object is created",
             beside={"import.secretRef.name": "old"},
             shown_by=f"{_IMPORT}::test_it_ends_at_once_with",
         ),
     },
     names.PLURAL_ACCOUNTS: {
-        "displayName": Field("Pipelines", "CI", Effect.NOTHING, "What people call it"),
-        "description": Field("a pipeline", "another one", Effect.NOTHING, "For people"),
+        "displayName": Field("Pipelines", "CI", Effect.NOTHING, "Display name for people"),
+        "description": Field("a pipeline", "another one", Effect.NOTHING, "Description for people"),
         "state": Field(
-            "Suspended", "Active", Effect.ANSWERS, "Suspended refuses every token of this account"
+            "Suspended", "Active", Effect.ANSWERS, "Suspended rejects every token of this account"
         ),
-        "roles": Field([ROLE], [MORE], Effect.ANSWERS, "Names of ServiceRoles", blocks=True),
+        "roles": Field(
+            [ROLE], [MORE], Effect.ANSWERS, "Names of the ServiceRoles of this account", blocks=True
+        ),
         "tokensNotBeforeTime": Field(
             NOW,
             NOW,
             Effect.MINTED,
-            "is refused, and replaced at once without overlap",
+            "is rejected, and replaced immediately without overlap",
             calm=("2020-01-01T00:00:00Z", _FAR),
         ),
-        "tokenPolicy.maxLifetime": Field("10d", "20d", Effect.STATUS, "The longest life", blocks=True),
+        "tokenPolicy.maxLifetime": Field("10d", "20d", Effect.STATUS, "Longest lifetime", blocks=True),
         "tokenPolicy.unusedFor": Field(
             "90d",
             "60d",
             Effect.LATER,
-            "A token that was not used for so long",
+            "Flags tokens that were not used for this long",
             shown_by=f"{_UNUSED}::test_first_a_dry_run_then_a_suspension",
         ),
         "tokenPolicy.suspendUnusedAfter": Field(
             "30d",
             "20d",
             Effect.LATER,
-            "A token that stays unused for so long after it was flagged",
+            "Suspends tokens that stay unused for this long after they were flagged",
             beside={"tokenPolicy.unusedFor": "90d"},
             shown_by=f"{_UNUSED}::test_first_a_dry_run_then_a_suspension",
         ),
     },
     names.PLURAL_ROLES: {
-        "description": Field("may read", "may write", Effect.NOTHING, "For people"),
+        "description": Field("may read", "may write", Effect.NOTHING, "Description for people"),
         "permissions": Field(
-            ["orders:read"], ["orders:write"], Effect.ANSWERS, "What services see of the role"
+            ["orders:read"], ["orders:write"], Effect.ANSWERS, "Permissions that services see"
         ),
         "allowedNamespaces": Field(
             ["elsewhere"],
             ["*"],
             Effect.ANSWERS,
-            "The namespaces whose accounts may have this role",
+            "Names of the namespaces whose accounts may have this role",
             instead={"allowedNamespaces": [NAMESPACE]},
             blocks=True,
         ),
         "maxLifetime": Field(
-            "10d", "20d", Effect.STATUS, "The longest life of a token with this role", blocks=True
+            "10d", "20d", Effect.STATUS, "Longest lifetime of a token with this role", blocks=True
         ),
         "http[].hosts": Field(
             ["orders.example.com"],
             ["other.example.com"],
             Effect.ANSWERS,
-            "Host names in full",
+            "Full host names",
             kept=_EVERYTHING,
         ),
         "http[].methods": Field(
-            ["GET"], ["POST"], Effect.ANSWERS, "HTTP methods in capitals", kept=_EVERYTHING
+            ["GET"], ["POST"], Effect.ANSWERS, "HTTP methods in upper case", kept=_EVERYTHING
         ),
         "http[].paths": Field(
-            ["/orders/*"], ["/other/*"], Effect.ANSWERS, "Paths that begin with a slash", kept=_EVERYTHING
+            ["/orders/*"], ["/other/*"], Effect.ANSWERS, "Paths that start with a slash", kept=_EVERYTHING
         ),
     },
 }
