@@ -47,7 +47,7 @@ MUTANTS: Final = (
     Mutant(
         "takes an imported value for the current credential",
         CREDENTIALS,
-        "if is_handle(current.id) or _is_rotated_out(token.status, current):",
+        "if current.is_imported or _is_rotated_out(token.status, current):",
         "if _is_rotated_out(token.status, current):",
     ),
     Mutant(

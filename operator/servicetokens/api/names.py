@@ -60,3 +60,11 @@ BUNDLE_RESERVE_DAYS: Final = 60
 OPERATOR_LEASE: Final = "servicetokens-operator"
 DEFAULT_NAMESPACE: Final = "servicetokens"
 DEFAULT_PREFIX: Final = "svt"
+
+IMPORTED_ID_PREFIX: Final = "imp-"
+"""How ids of imported values begin. No token that was minted has a `-` in its id, so neither is taken for the other."""
+
+
+def is_imported_id(credential_id: str) -> bool:
+    """Say whether a credential was imported rather than minted: the shapes of a credential have it as `is_imported`."""
+    return credential_id.startswith(IMPORTED_ID_PREFIX)

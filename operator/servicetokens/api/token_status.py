@@ -5,6 +5,7 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import Field
 
+from servicetokens.api import names
 from servicetokens.api.conditions import Conditions
 from servicetokens.api.fields import MAX_INTEGER, ListType, RecordedTime, Serial, Text
 from servicetokens.api.meta import Model, StatusModel
@@ -51,6 +52,11 @@ class Credential(Model):
             "keeps its own expiration until then: the overlap starts at the delivery."
         ),
     )
+
+    @property
+    def is_imported(self) -> bool:
+        """Say whether somebody else made it, and the account only accepts it for a while."""
+        return names.is_imported_id(self.id)
 
     @property
     def is_pending(self) -> bool:

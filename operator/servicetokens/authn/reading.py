@@ -12,6 +12,7 @@ from typing import Final, Literal
 import msgspec
 
 from servicetokens.api import values
+from servicetokens.api.names import is_imported_id
 from servicetokens.authn.addresses import parse_network
 from servicetokens.authn.records import (
     STATES,
@@ -33,7 +34,7 @@ from servicetokens.authn.wire import (
     Verifier,
     WireCredential,
 )
-from servicetokens.tokens.imported import import_end, is_handle
+from servicetokens.tokens.imported import import_end
 from servicetokens.tokens.lifetime import earliest, effective_end, overlap_of
 from servicetokens.tokens.verifier import ALGORITHM
 
@@ -186,7 +187,7 @@ def _read_credentials(item: TokenObject) -> list[Credential]:
         if was_delivered or succeeded_at > credentials[0].mint_time:
             succeeded = credentials
     for older in succeeded:
-        if is_handle(older.id) or _waits_for(older, item, spec):
+        if older.is_imported or _waits_for(older, item, spec):
             continue
         # Whatever status says, it does not outlive the rotation by more than the overlap of the spec.
         older.life = earliest(older.life, succeeded_at + spec.overlap - older.mint_time)
@@ -227,7 +228,7 @@ def _read_credential(stored: WireCredential, spec: _Spec) -> Credential:
         expires_after=spec.expires_after,
         expiration_time=spec.expiration_time,
     )
-    if is_handle(stored.id):
+    if is_imported_id(stored.id):
         # It has no overlap but a cut-over. Nobody of ours made it, so it ends with the wish for it, too.
         end = import_end(mint_time, spec.import_until, end)
     key_id, verifier = _read_verifier(stored.verifier)

@@ -15,6 +15,7 @@ from uuid import UUID
 
 import msgspec
 
+from servicetokens.api.names import is_imported_id
 from servicetokens.authn.addresses import Network
 from servicetokens.authn.requests import HttpRule
 
@@ -102,6 +103,11 @@ class Credential(msgspec.Struct, gc=False, eq=False):
     key_id: str
     minted: bytes
     life: int | None
+
+    @property
+    def is_imported(self) -> bool:
+        """Whether somebody else made it, and the account only accepts it for a while."""
+        return is_imported_id(self.id)
 
     @property
     def mint_time(self) -> int:

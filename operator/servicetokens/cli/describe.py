@@ -19,7 +19,6 @@ from servicetokens.cli.workloads import users_of
 from servicetokens.kube import paths
 from servicetokens.kube.errors import Forbidden, NotFound
 from servicetokens.lifecycle import words
-from servicetokens.tokens.imported import is_handle
 
 # As wide as the longest label below.
 _LABEL_WIDTH: Final = 12
@@ -110,7 +109,7 @@ def _credentials(session: Session, token: TokenView) -> None:
     now = session.now
     for one in reversed(token.credentials):
         role = "current" if one.id == token.id else "before it, in overlap"
-        what = "imported" if is_handle(one.id) else f"mint {one.serial}, {role}"
+        what = "imported" if one.is_imported else f"mint {one.serial}, {role}"
         _line(session, "Credential", f"{one.id} ({what}), ends {listing.exact(one.end, now)}")
     if not token.credentials:
         _line(session, "Credential", "none")

@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from servicetokens.cli.views import Raw, TokenView, mapping, moment, number, text
-from servicetokens.tokens.imported import is_handle
+from servicetokens.cli.views import CredentialView, Raw, TokenView, mapping, moment, number, text
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -34,17 +33,17 @@ def _of_status(token: TokenView) -> Iterator[Happening]:
             yield Happening(at, what)
     for one in token.credentials:
         if one.minted is not None:
-            yield Happening(one.minted, f"{one.id} {'imported' if is_handle(one.id) else 'minted'}")
+            yield Happening(one.minted, f"{one.id} {'imported' if one.is_imported else 'minted'}")
         if one.end is not None:
-            yield Happening(one.end, f"{one.id} {_ending(token, one.id)}")
+            yield Happening(one.end, f"{one.id} {_ending(token, one)}")
     if token.end is not None and not token.credentials:
         yield Happening(token.end, "expired")
 
 
-def _ending(token: TokenView, credential_id: str) -> str:
-    if credential_id == token.id:
+def _ending(token: TokenView, credential: CredentialView) -> str:
+    if credential.id == token.id:
         return "expires"
-    return "ends: the cut-over of the import" if is_handle(credential_id) else "ends: its overlap is over"
+    return "ends: the cut-over of the import" if credential.is_imported else "ends: its overlap is over"
 
 
 def _of_events(events: Iterable[Raw]) -> Iterator[Happening]:

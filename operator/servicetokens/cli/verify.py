@@ -21,7 +21,7 @@ from servicetokens.cli.views import Raw, TokenView
 from servicetokens.kube import paths
 from servicetokens.kube.errors import Forbidden, NotFound
 from servicetokens.tokens.format import Token
-from servicetokens.tokens.imported import find_fault, is_handle
+from servicetokens.tokens.imported import find_fault
 
 _BAD: Final = "the token is not valid"
 _UNCERTAIN: Final = "it could not be found out whether the token is valid"
@@ -134,7 +134,7 @@ async def _of_object(
 async def _look_for_import(session: Session, text: str, url: str | None, request: Request) -> list[Finding]:
     """Tell what can be known of a value that is none of ours: only validators can look an imported value up."""
     everywhere, tokens = await list_widely(session)
-    imports = sum(any(is_handle(one.id) for one in token.credentials) for token in tokens)
+    imports = sum(any(one.is_imported for one in token.credentials) for token in tokens)
     where = "" if everywhere else f" in namespace '{session.namespace}'"
     if imports:
         message = (

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from servicetokens.api import names
 from servicetokens.api.values import parse_recorded_time
 from servicetokens.runtime.terminal import escape_controls
 
@@ -42,6 +43,11 @@ class CredentialView:
     serial: int
     minted: int | None
     end: int | None
+
+    @property
+    def is_imported(self) -> bool:
+        """Whether somebody else made it, and the account only accepts it for a while."""
+        return names.is_imported_id(self.id)
 
 
 class View:

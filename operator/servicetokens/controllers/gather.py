@@ -26,7 +26,6 @@ from servicetokens.lifecycle.snapshot import (
     TokenFacts,
     roles_asked_for,
 )
-from servicetokens.tokens.imported import is_handle
 from servicetokens.tokens.verifier import KeyRing
 
 
@@ -258,7 +257,7 @@ class Gatherer:
         waiting = memory.minted.id if memory.minted is not None else None
         written = (one for one in token.status.credentials if one.id != waiting)
         newest = max(written, key=lambda one: one.serial, default=None)
-        if newest is None or is_handle(newest.id) or self._keys.ring is None:
+        if newest is None or newest.is_imported or self._keys.ring is None:
             return False
         return known is None or not known.holds(newest)
 

@@ -18,7 +18,6 @@ from servicetokens.lifecycle.actions import MintCause
 from servicetokens.lifecycle.schedule import end_by_spec
 from servicetokens.lifecycle.snapshot import Snapshot, find_role, roles_asked_for
 from servicetokens.tokens import lifetime
-from servicetokens.tokens.imported import is_handle
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +49,7 @@ def living(snapshot: Snapshot, now: int) -> Living:
     if token.current is None:
         return Living(pending=pending)
     current = _put_right(snapshot, token.current, now)
-    if is_handle(current.id) or _is_rotated_out(token.status, current):
+    if current.is_imported or _is_rotated_out(token.status, current):
         # It is alone: its successor was lost or is not delivered yet.
         return Living(older=_older(snapshot, current, token.status.mint_time, now), pending=pending)
     others = (one for one in token.status.credentials if one.serial != current.serial)
@@ -95,7 +94,7 @@ def older_after(snapshot: Snapshot, alive: Living, delivered_at: int, now: int) 
     """
     if alive.current is None:
         # An imported value has no overlap that could be running: it ends with any rotation.
-        is_over = alive.older is not None and is_handle(alive.older.id) and rotation_is_requested(snapshot)
+        is_over = alive.older is not None and alive.older.is_imported and rotation_is_requested(snapshot)
         return None if is_over and snapshot.token.status.mint_time is not None else alive.older
     overlap = overlap_of(snapshot.token.spec)
     end = lifetime.earliest(alive.current.expiration_time, delivered_at + overlap)
@@ -222,7 +221,7 @@ def _was_delivered(snapshot: Snapshot) -> bool:
     status = snapshot.token.status
     if status.serial is not None and not status.credentials:
         return True
-    return any(not one.is_pending and not is_handle(one.id) for one in status.credentials)
+    return any(not one.is_pending and not one.is_imported for one in status.credentials)
 
 
 def is_held(snapshot: Snapshot, credential: Credential) -> bool:
@@ -309,7 +308,7 @@ def _older(snapshot: Snapshot, older: Credential, succeeded_at: int | None, now:
         return None
     overlap_end = succeeded_at + overlap_of(spec) if spec and succeeded_at is not None else None
     end = lifetime.earliest(older.expiration_time, overlap_end, end_by_spec(spec, older.mint_time))
-    if is_handle(older.id):
+    if older.is_imported:
         rotated_at = next_rotation(spec, succeeded_at) if succeeded_at is not None else None
         end = lifetime.earliest(importing.end_of(older, spec, now), rotated_at)
     if end is not None and end <= now:

@@ -118,7 +118,7 @@ def warns_at(taken: Credential | None) -> int | None:
 
 def find_imported(credentials: tuple[Credential, ...]) -> Credential | None:
     """Return the credential that was imported, if there is one."""
-    return next((one for one in credentials if imported.is_handle(one.id)), None)
+    return next((one for one in credentials if one.is_imported), None)
 
 
 def _fault_of_time(until: int, spec: ServiceTokenSpec | None, now: int) -> str | None:

@@ -10,9 +10,9 @@ nobody can try values against it. No token of ours has a `-` in its id, so neith
 import re
 from typing import Final
 
+from servicetokens.api.names import IMPORTED_ID_PREFIX
 from servicetokens.tokens.verifier import KeyRing
 
-HANDLE_PREFIX: Final = "imp-"
 # With the prefix as much as an id may have in status.
 _HANDLE_DIGITS: Final = 28
 _CONTEXT: Final = "svt-import-v1"
@@ -33,12 +33,7 @@ MAX_SECONDS: Final = 90 * 86400
 
 def handle_of(value: str, keys: KeyRing, key_id: str) -> str:
     """Return the public handle of *value* under one of *keys*. Raises KeyError for an unknown key."""
-    return HANDLE_PREFIX + keys.digest(key_id, f"{_CONTEXT}\0{value}").hex()[:_HANDLE_DIGITS]
-
-
-def is_handle(credential_id: str) -> bool:
-    """Say whether a credential's id is the handle of an imported value."""
-    return credential_id.startswith(HANDLE_PREFIX)
+    return IMPORTED_ID_PREFIX + keys.digest(key_id, f"{_CONTEXT}\0{value}").hex()[:_HANDLE_DIGITS]
 
 
 def import_end(mint_time: int, until: int | None, *ends: int | None) -> int:
