@@ -48,16 +48,9 @@ ALLOWED: Final = (
 OLD: Final = {
     "CHANGELOG.md",
     "docs/guides/kubectl.md",
-    "docs/guides/moving/authorino.md",
-    "docs/guides/moving/envoy-gateway.md",
-    "docs/guides/moving/htpasswd.md",
-    "docs/guides/moving/kubernetes-service-account-tokens.md",
-    "docs/guides/moving/out.md",
-    "docs/guides/moving/tokens-in-secrets.md",
     "docs/guides/proxies/matrix.md",
     "docs/concepts/benchmarks.md",
     "docs/reference/events.md",
-    "docs/reference/reasons.md",
 }
 WORDS: Final = re.compile(rf"\b(?:{'|'.join(INSTEAD)})\b", re.IGNORECASE)
 PAGES: Final = sorted(

@@ -11,14 +11,15 @@ _HEAD: Final = """# Reasons
 
 <!-- Written by `make generate`. -->
 
-A reason is one word for programs: why a [condition](conditions.md) has its status, or why a validator rejects a token.
-In what it means, "it" is the token, or the object that has the condition. Reasons are never renamed.
+This page lists every reason: one word for programs that says why a [condition](conditions.md) has its status, or why a
+validator rejects a token. In the meanings, "it" is the token, or the object with the condition. Reasons are never
+renamed.
 
 ## Why a token is rejected
 
-In the order in which validators check. The one who presents the token is not told; the reason is in the validator's
-log and in the [metric](metrics.md) `servicetokens_validator_requests_total`. The condition `Active` has the same reason
-where it can know it, and so has the verdict of `kubectl servicetoken verify`.
+In the order of the checks. The client is not told the reason; the validator's log has it, and the
+[metric](metrics.md) `servicetokens_validator_requests_total`. The condition `Active` has the same reason where the
+operator can know it, and so does the result of `kubectl servicetoken verify`.
 
 | reason | meaning |
 |---|---|
@@ -26,7 +27,7 @@ where it can know it, and so has the verdict of `kubectl servicetoken verify`.
 _REQUEST: Final = """
 ## Why a request with a valid token is rejected
 
-Whether the token is valid is not in question: what is asked of it is not allowed.
+The token is valid; the request is not allowed.
 
 | reason | meaning |
 |---|---|

@@ -56,7 +56,7 @@ class Reason(StrEnum):
     )
     DELIVERY_FAILED = (
         "DeliveryFailed",
-        "the API server refuses to write the Secret; the operator keeps trying",
+        "the API server rejects the Secret; the operator retries",
     )
     SECRET_CONFLICT = (
         "SecretConflict",
