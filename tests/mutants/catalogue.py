@@ -59,12 +59,14 @@ MUTANTS: Final = (
         "api/token_status.py",
         "if status.serial is not None and status.serial > MAX_SERIAL:",
         "if status.serial is not None and status.serial > MAX_INTEGER:",
+        ("tests/unit/api/test_status.py",),
     ),
     Mutant(
         "keeps a credential with a serial that nobody can have counted to",
         "api/token_status.py",
         "if one.serial <= MAX_SERIAL)",
         "if one.serial <= MAX_INTEGER)",
+        ("tests/unit/api/test_status.py",),
     ),
     Mutant(
         "reuses a serial",

@@ -153,9 +153,9 @@ MUTANTS: Final = (
     ),
     Mutant(
         "waits for the goodbye of a client that is not served",
-        HTTP,
-        "self._state == _OVER or self._transport.get_write_buffer_size()",
-        "self._transport.get_write_buffer_size()",
+        "validator/listener.py",
+        "ssl_shutdown_timeout=_GOODBYE_SECONDS,",
+        "ssl_shutdown_timeout=3600,",
         _SHARES,
     ),
     Mutant(

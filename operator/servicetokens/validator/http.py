@@ -161,8 +161,7 @@ class Connection(asyncio.Protocol):
         if self._state in (_HEAD, _BODY):
             self._refuse(HTTPStatus.REQUEST_TIMEOUT, "the request did not arrive in time")
             self._flush()
-        elif self._state == _OVER or self._transport.get_write_buffer_size():
-            # By TLS, `close` waits for an answer of the client.
+        elif self._transport.get_write_buffer_size():
             self._transport.abort()
         else:
             self._transport.close()

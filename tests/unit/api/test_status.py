@@ -14,6 +14,7 @@ from servicetokens.api.reasons import Reason
 from servicetokens.api.service_account import ServiceAccountStatus
 from servicetokens.api.service_role import ServiceRoleStatus
 from servicetokens.api.service_token import Credential, ServiceTokenStatus, Verifier
+from servicetokens.api.token_status import MAX_SERIAL
 
 CREDENTIAL = {
     "serial": 4,
@@ -135,6 +136,17 @@ def test_an_unreadable_credential_is_dropped(broken: Any) -> None:
     status = ServiceTokenStatus.read({**WIRE, "credentials": [broken, CREDENTIAL]})
 
     assert status == STATUS
+
+
+def test_a_serial_that_nobody_can_have_counted_to_is_absent_and_so_is_its_credential() -> None:
+    """Such numbers are within the schema; the next mint could not count on from them."""
+    most = {**CREDENTIAL, "serial": MAX_SERIAL}
+    beyond = {**CREDENTIAL, "serial": MAX_SERIAL + 1}
+    kept = ServiceTokenStatus.read({**WIRE, "serial": MAX_SERIAL, "credentials": [most]})
+    assert (kept.serial, [one.serial for one in kept.credentials]) == (MAX_SERIAL, [MAX_SERIAL])
+    dropped = ServiceTokenStatus.read({**WIRE, "serial": MAX_SERIAL + 1, "credentials": [beyond, CREDENTIAL]})
+    assert dropped.serial is None
+    assert dropped.credentials == STATUS.credentials
 
 
 def test_an_unreadable_condition_is_dropped() -> None:

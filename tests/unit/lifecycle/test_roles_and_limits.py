@@ -79,6 +79,14 @@ def test_the_first_mint_waits_for_a_role(snapshot: Snapshot, reason: str, words:
     assert [event.reason for event in wanted.events] == [reason]
 
 
+def test_a_token_that_waits_wakes_at_its_fixed_end() -> None:
+    """Nothing was minted, so only the spec says when it is over."""
+    end = NOW + 60
+    waiting = edited(asking({"reader": None}), expiresAfter=None, expirationTime=format_time(end))
+    wanted = plan(waiting, NOW)
+    assert (wanted.mint, wanted.requeue_at) == (None, end)
+
+
 def test_a_granted_role_is_named() -> None:
     """By namespace or for all; a token without roles asks for all of its account's."""
     for role in (a_role("reader"), a_role("reader", allowedNamespaces=["team-a"])):

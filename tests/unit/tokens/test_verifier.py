@@ -30,7 +30,19 @@ def test_a_verifier_is_bound_to_key_object_mint_and_token() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["", "0", VALUE[:-1], VALUE + "0", VALUE.upper(), "é" * 64, "\udc80" * 64, "g" * 64]
+    "value",
+    [
+        "",
+        "0",
+        VALUE[:-1],
+        VALUE[:-1] + "f",
+        "8" + VALUE[1:],
+        VALUE + "0",
+        VALUE.upper(),
+        "é" * 64,
+        "\udc80" * 64,
+        "g" * 64,
+    ],
 )
 def test_a_value_that_is_no_verifier_verifies_nothing(value: str) -> None:
     """And raises nothing."""
