@@ -32,6 +32,12 @@ MUTANTS: Final = (
         "said.last_transition_time",
     ),
     Mutant(
+        "keeps a time to come in a condition",
+        "lifecycle/conditions.py",
+        "since if since <= now + MAX_CLOCK_SKEW else now",
+        "since",
+    ),
+    Mutant(
         "suspends as unused without notice",
         UNUSED,
         "due = max(it.flag_at, shown_at)",

@@ -6,6 +6,7 @@ from typing import Final, Literal
 
 from servicetokens.api.conditions import Condition, ConditionType
 from servicetokens.api.reasons import Reason
+from servicetokens.tokens.lifetime import MAX_CLOCK_SKEW
 
 _PASSING: Final = (
     ConditionType.RECONCILING,
@@ -32,7 +33,7 @@ def merge(
 ) -> tuple[Condition, ...]:
     """Return the conditions after *verdicts*, sorted by type so that equal answers are equal statuses.
 
-    - `lastTransitionTime` moves only when the status flips;
+    - `lastTransitionTime` moves only when the status flips, or is still to come: then somebody has written it;
     - `observedGeneration` is always the present one, or `kubectl wait` hangs;
     - `Reconciling`, `Stalled` (kstatus), `Unused` and `ImportEndingSoon` go when no verdict speaks of them: they are
       present only while true;
@@ -45,11 +46,12 @@ def merge(
     for verdict in verdicts:
         previous = old.get(verdict.type)
         flipped = previous is None or previous.status != verdict.status
+        since = now if flipped or previous is None else previous.last_transition_time
         known[verdict.type] = Condition(
             type=verdict.type.value,
             status=verdict.status,
             observed_generation=generation,
-            last_transition_time=now if flipped or previous is None else previous.last_transition_time,
+            last_transition_time=since if since <= now + MAX_CLOCK_SKEW else now,
             reason=verdict.reason.value,
             message=verdict.message,
         )

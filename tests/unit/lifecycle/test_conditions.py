@@ -8,7 +8,7 @@ from servicetokens.api.reasons import Reason
 from servicetokens.lifecycle import words
 from servicetokens.lifecycle.conditions import Verdict, find, merge
 from servicetokens.lifecycle.plan import plan
-from servicetokens.lifecycle.schedule import expiry_warnings, next_deadline, retry_delay
+from servicetokens.lifecycle.schedule import delivery_delay, expiry_warnings, next_deadline, retry_delay
 
 READY = ConditionType.READY
 
@@ -146,3 +146,10 @@ def test_the_next_deadline_is_the_first_that_is_still_to_come() -> None:
 def test_delays_grow_to_five_minutes_whatever_the_count() -> None:
     """Also after years of failures."""
     assert [retry_delay(attempts) for attempts in (0, 1, 2, 5, 6, 10**9)] == [0, 10, 20, 160, 300, 300]
+
+
+def test_a_refused_secret_is_tried_again_within_ten_seconds_however_often_it_failed() -> None:
+    """Only very many tokens that wait at the same time wait longer."""
+    assert [delivery_delay(failures, 1) for failures in range(1, 8)] == [1, 2, 4, 8, 8, 8, 8]
+    assert delivery_delay(10_000, 1) == 8
+    assert delivery_delay(1, 1000) == 20

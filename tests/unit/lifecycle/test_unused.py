@@ -154,6 +154,16 @@ def test_a_use_puts_it_off(flagged: Snapshot) -> None:
     assert wanted.requeue_at == FLAGGED + 110 * DAY
 
 
+def test_a_notice_that_is_still_to_come_was_planted_and_begins_now(flagged: Snapshot) -> None:
+    """One pass puts it right; from then on the notice has its whole time."""
+    planted = tuple(
+        one.model_copy(update={"last_transition_time": FLAGGED + 365 * DAY}) if one.type == "Unused" else one
+        for one in flagged.token.status.conditions
+    )
+    found = at(with_status(flagged, conditions=planted), FLAGGED + DAY)
+    assert says(plan(found, SUSPENDED + DAY), "Active") == ("False", "UnusedForLong")
+
+
 def test_a_use_that_is_still_to_come_was_planted_and_puts_nothing_off() -> None:
     """A token would never be unused otherwise."""
     snapshot = with_status(under(BOTH), last_used_time=FLAGGED + 365 * DAY)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -198,6 +199,11 @@ async def test_a_client_that_is_not_served_counts_until_it_is_gone(
         reader, _ = await connect(server.listener.port, LOOPBACK, server.client)
         assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 403 ")
         await until(lambda: not len(server.listener), "it to be ended")
+        # This one reads nothing, and so never answers.
+        port = server.listener.port
+        plain = await asyncio.to_thread(socket.create_connection, (LOOPBACK, port))
+        with await asyncio.to_thread(server.client.wrap_socket, plain, server_hostname=LOOPBACK):
+            await until(lambda: not len(server.listener), "it to be ended, too")
 
 
 async def test_handshakes_end_with_the_listener(authority: CertificateAuthority, connect: Connect) -> None:
