@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from servicetokens.cli.views import CredentialView, Raw, TokenView, mapping, moment, number, text
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Happening:
     """At *at* (Unix seconds), *what*."""
 
@@ -17,12 +17,17 @@ class Happening:
 def timeline(token: TokenView, events: Iterable[Raw]) -> Sequence[Happening]:
     """Return all that is known of the past and the future of *token*; each thing once."""
     known = [*_of_status(token), *_of_events(events)]
-    return sorted(set(known))
+    # What happened in the same second stays in this order: an object is created before anything is minted for it.
+    return sorted(dict.fromkeys(known), key=lambda happening: happening.at)
 
 
 def _of_status(token: TokenView) -> Iterator[Happening]:
+    if token.created is not None:
+        yield Happening(token.created, "created")
+    for one in token.credentials:
+        if one.minted is not None:
+            yield Happening(one.minted, f"{one.id} {'imported' if one.is_imported else 'minted'}")
     for at, what in (
-        (token.created, "created"),
         (moment(token.status.get("revocationTime")), "revoked"),
         (moment(token.status.get("restorationTime")), "restored"),
         (moment(token.status.get("suspensionTime")), "suspended: nobody used it"),
@@ -32,8 +37,6 @@ def _of_status(token: TokenView) -> Iterator[Happening]:
         if at is not None:
             yield Happening(at, what)
     for one in token.credentials:
-        if one.minted is not None:
-            yield Happening(one.minted, f"{one.id} {'imported' if one.is_imported else 'minted'}")
         if one.end is not None:
             yield Happening(one.end, f"{one.id} {_ending(token, one)}")
     if token.end is not None and not token.credentials:

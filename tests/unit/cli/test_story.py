@@ -52,6 +52,20 @@ def test_a_life_with_everything() -> None:
     ]
 
 
+def test_what_happens_in_one_second_is_told_in_the_order_in_which_it_happens() -> None:
+    """A token is created before it is minted, whatever its id begins with."""
+    for token_id in ("AAA", "zzz", "0"):
+        minted = {"id": token_id, "serial": 1, "mintTime": format_time(NOW)}
+        status = {"tokenID": token_id, "credentials": [minted], "revocationTime": format_time(NOW)}
+        event = {"reason": "Minted", "note": "x", "eventTime": format_time(NOW)}
+        assert [what for _, what in told(status, [event, event])] == [
+            "created",
+            f"{token_id} minted",
+            "revoked",
+            "Minted: x",
+        ]
+
+
 def test_one_that_has_expired() -> None:
     """Its credential is gone, its end is not."""
     assert told({"expirationTime": format_time(NOW + 3)}) == [(0, "created"), (3, "expired")]
