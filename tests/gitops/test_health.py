@@ -42,6 +42,7 @@ EXPECTED: Final[Mapping[str, tuple[str, str, str]]] = {
     "ServiceToken/no-room": WAITING,
     "ServiceAccount/ci": CURRENT,
     "ServiceAccount/suspended": AT_REST,
+    "ServiceAccount/roleless": WAITING,
     "ServiceRole/reader": CURRENT,
 }
 
@@ -70,6 +71,7 @@ def in_every_state(world: World, directory: Path) -> Mapping[str, Any]:
     with world.operator(directory / "operator.log"):
         world.role("reader")
         world.account(namespace, "suspended")
+        world.account(namespace, "roleless", roles=["absent"])
         world.account(full)
         for name in ("minted", "revoked"):
             world.token(namespace, name)
@@ -100,6 +102,7 @@ def in_every_state(world: World, directory: Path) -> Mapping[str, Any]:
                 for space, name, plural in (
                     (namespace, "suspended", "serviceaccounts"),
                     (namespace, "ci", "serviceaccounts"),
+                    (namespace, "roleless", "serviceaccounts"),
                     ("", "reader", "serviceroles"),
                 )
             ),
@@ -109,7 +112,7 @@ def in_every_state(world: World, directory: Path) -> Mapping[str, Any]:
             *((namespace, name, "servicetokens") for name in ("minted", "revoked", "expired", "suspended")),
             *((namespace, name, "servicetokens") for name in ("conflict", "ungranted", "orphan")),
             (full, "no-room", "servicetokens"),
-            *((namespace, name, "serviceaccounts") for name in ("ci", "suspended")),
+            *((namespace, name, "serviceaccounts") for name in ("ci", "suspended", "roleless")),
             ("", "reader", "serviceroles"),
         ]
         for space, name, plural in places:
