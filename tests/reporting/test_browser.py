@@ -42,6 +42,24 @@ TEXTS = """() => {
       return {text: node.textContent.slice(0, 40), size: parseFloat(style.fontSize), contrast};
     });
 }"""
+# Words that are drawn on more than one line. The heads of cards are hidden on a phone.
+BROKEN = """() => {
+  const broken = [];
+  for (const cell of document.querySelectorAll('td, th')) {
+    if (cell.closest('thead') && getComputedStyle(cell.closest('thead')).position === 'absolute') continue;
+    const walker = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT);
+    while (walker.nextNode()) {
+      for (const word of walker.currentNode.data.matchAll(/\\S+/g)) {
+        const range = document.createRange();
+        range.setStart(walker.currentNode, word.index);
+        range.setEnd(walker.currentNode, word.index + word[0].length);
+        const lines = new Set([...range.getClientRects()].map(box => Math.round(box.top)));
+        if (word[0].length <= 15 && lines.size > 1) broken.push(word[0]);
+      }
+    }
+  }
+  return broken;
+}"""
 WIDTHS = "() => [document.documentElement.scrollWidth, window.innerWidth]"
 OUTSIDE = """() => [...document.body.querySelectorAll("*")]
   .filter(node => !node.closest("thead") && node.getBoundingClientRect().right > window.innerWidth + 0.5)
@@ -105,6 +123,22 @@ def test_it_fits_is_legible_and_asks_for_nothing(browser: Browser, page: Path, s
         assert seen.console == []
         assert seen.requests == [page.as_uri()]
         assert seen.page.title() == "Service tokens of the whole cluster"
+
+
+@pytest.mark.parametrize("width", [390, 780, 1280])
+def test_no_word_is_broken_inside(browser: Browser, tmp_path: Path, width: int) -> None:
+    """Headings and words of up to 15 letters, as `accountRef.name`, are on one line, with longer ones around."""
+    path = tmp_path / "report.html"
+    names = [f"{'long-name-' * 6}{number}" for number in range(3)]
+    words = "the field accountRef.name of the Account is wrong " * 5
+    tokens = [token("team-with-a-long-name", "an-account", name, description=words, ends=2) for name in names]
+    path.write_text(
+        build(estate([account("team-with-a-long-name", "an-account")], tokens), Limits()), "utf-8"
+    )
+    with visit(browser, path, "phone") as seen:
+        seen.page.set_viewport_size({"width": width, "height": 800})
+        assert seen.page.evaluate("() => document.querySelectorAll('td').length") > 10
+        assert seen.page.evaluate(BROKEN) == []
 
 
 def test_night_is_dark(browser: Browser, tmp_path: Path) -> None:
