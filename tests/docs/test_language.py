@@ -146,11 +146,12 @@ def test_lines_are_not_wider_than_a_hundred_columns(page: Path) -> None:
         return
     lines = [line for line in shown(page).splitlines() if not line.startswith(("|", "    ", "![", "#"))]
     whole = page.read_text()
-    assert [
+    wide = [
         line
         for line in lines
         if len(line) > WIDTH and " " in line.strip() and line in whole and "](" not in line
-    ] == []
+    ]
+    assert wide == [], f"wrap these lines of {name_of(page)} at {WIDTH} columns"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
