@@ -127,3 +127,17 @@ def test_removing_never_grants(world: World, requests: list[HttpRequest | None],
         after = _granted(it, requests)
         assert after <= before
         before = after
+
+
+def test_a_role_whose_last_namespace_is_removed_is_granted_to_nobody() -> None:
+    """The namespace of the token was not even listed before; that the list is empty does not mean all."""
+    world: World = {
+        "account": ["reader"],
+        "token": None,
+        "catalogue": {name: {"allowedNamespaces": ["team-b"], "permissions": ["x:read"]} for name in ROLES},
+    }
+    it = Surroundings()
+    _fill(it, world)
+    before = _granted(it, [None])
+    _fill(it, _without(world, ("catalogue", "reader", "allowedNamespaces", 0)))
+    assert _granted(it, [None]) == before == set()
