@@ -37,7 +37,7 @@ def test_the_processes_have_the_rights_of_config_and_the_namespaces_of_olm() -> 
     assert granted == {
         ("clusterPermissions", "servicetokens-operator"): 8,
         ("clusterPermissions", "servicetokens-validator"): 4,
-        ("permissions", "servicetokens-operator"): 4,
+        ("permissions", "servicetokens-operator"): 5,
         ("permissions", "servicetokens-validator"): 2,
     }
     for deployment in install["deployments"]:

@@ -108,7 +108,7 @@ def test_what_a_finalizer_keeps_is_not_valid(
     world.cluster.kubectl("patch", "servicetoken", "ci-prod", "-n", namespace, "--type=merge", "-p", free)
     assert done.code == 3
     assert line(done, "state").startswith("✗ state being deleted")
-    assert verdict(done) == "✗ verdict not valid: its ServiceToken is being deleted"
+    assert verdict(done) == "✗ verdict not valid: it is being deleted"
 
 
 def test_a_request_can_be_described(
