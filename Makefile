@@ -29,7 +29,7 @@ PROVISION := $(RUN) -m provision
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 	--custom-compile-command 'make requirements'
 # Their decisions let requests through or refuse them: every branch is run by a test.
-FULLY_COVERED := operator/servicetokens/lifecycle/*,operator/servicetokens/authn/*,operator/servicetokens/tokens/*
+FULLY_COVERED := operator/servicetokens/lifecycle/*,operator/servicetokens/authn/*,operator/servicetokens/policy/*,operator/servicetokens/tokens/*
 
 .PHONY: help
 help: ## Show this list

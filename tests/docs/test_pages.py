@@ -2,6 +2,7 @@
 
 import operator
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -110,3 +111,12 @@ def test_every_hazard_of_the_operator_has_a_test_of_its_number() -> None:
         for number in re.findall(r"^(?:async )?def test_row_(\d+)_", path.read_text(), re.MULTILINE)
     }
     assert found == set(range(20, 46))
+
+
+def test_contributors_read_the_layers_that_are_checked() -> None:
+    """CONTRIBUTING and the page about the architecture name those of the import contract, in its order."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    contracts = project["tool"]["importlinter"]["contracts"]
+    (layers,) = [contract["layers"] for contract in contracts if contract["id"] == "layers"]
+    for page in (ROOT / "CONTRIBUTING.md", ROOT / "docs" / "concepts" / "architecture.md"):
+        assert " → ".join(f"`{layer}`" for layer in layers) in " ".join(page.read_text().split()), page
