@@ -24,8 +24,16 @@ class ValidatorUrl(click.ParamType[str]):
         try:
             parts = urlsplit(value)
             usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+            with_password = "@" in parts.netloc
         except ValueError:
-            usable = False
+            usable = with_password = False
+        if with_password:
+            # It is not repeated: a password would be in what people copy from their terminal.
+            self.fail(
+                f"the URL holds a user name or password, which validators do not read; use {_EXAMPLE}",
+                param,
+                ctx,
+            )
         if not usable:
             self.fail(f"'{value}' is not a whole URL; expected one such as {_EXAMPLE}", param, ctx)
         return value

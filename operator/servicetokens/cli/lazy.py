@@ -1,7 +1,12 @@
 """A group of commands that imports only the one that runs, so that `--help` answers immediately."""
 
+import errno
 import importlib
+import io
+import os
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NoReturn
 
 import click
@@ -13,6 +18,21 @@ class LazyGroup(click.Group):
     def __init__(self, *args: Any, modules: Mapping[str, tuple[str, str]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._modules = modules
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """See `click.Group`; a standard stream that is closed, full or of few letters costs no traceback."""
+        _make_streams_sound()
+        try:
+            try:
+                return super().main(*args, **kwargs)
+            finally:
+                sys.stdout.flush()
+        except OSError as error:
+            # What is still to be written would fail again when the interpreter ends.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            if error.errno != errno.EPIPE:
+                click.echo(f"error: the output could not be written: {error.strerror}", err=True)
+            sys.exit(1)
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
         """See `click.Group`."""
@@ -46,3 +66,14 @@ class LazyGroup(click.Group):
         """List the commands without importing any."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in self._modules.items()])
+
+
+def _make_streams_sound() -> None:
+    """Have a file for each standard stream, and letters that it does not know replaced by question marks."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        stream = getattr(sys, name)
+        if stream is None:
+            # Closed by whoever started us, as by `>&-`.
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - until the process ends
+        elif mode == "w" and isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")

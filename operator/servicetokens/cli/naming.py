@@ -59,6 +59,9 @@ def name_of(word: str, plural: str) -> str:
 
 
 def _split(word: str) -> tuple[str | None, str]:
+    if not word:
+        message = "a name is empty: was a variable not set?"
+        raise click.UsageError(message)
     kind, slash, name = word.partition("/")
     if not slash:
         return None, word

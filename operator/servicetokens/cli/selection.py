@@ -61,6 +61,10 @@ def _choice(named: Sequence[str], account: str | None, selector: str | None, tok
     if sum(said) != 1:
         message = "say which tokens: by NAME, --account, --selector or --id, or `-` and a token on stdin"
         raise click.UsageError(message)
+    if "" in (selector, token_id):
+        # An empty selector matches everything, which nobody means who does not say so.
+        message = f"{'--selector' if selector == '' else '--id'} is empty: was a variable not set?"
+        raise click.UsageError(message)
     if tuple(named) == ("-",):
         return Choice(token_id=read_pasted().id)
     return Choice(named, account, selector, token_id)

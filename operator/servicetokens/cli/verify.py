@@ -51,6 +51,9 @@ def command(
     if request.path is not None and not request.path.startswith("/"):
         message = "a path begins with '/', as in /orders/7"
         raise click.UsageError(message)
+    if offline and ask is not None:
+        message = "--offline and --ask exclude each other"
+        raise click.UsageError(message)
     text = pasted_text()
     found, token = verifying.of_text(text)
     if offline or (token is None and find_fault(text, "") is not None):
@@ -61,7 +64,9 @@ def command(
         )
         found.append(Finding(level, "verdict", words))
     elif token is None:
-        found = run(place, lambda session: _look_for_import(session, text, ask, request))
+        # Of a token that was copied wrongly it has told already which character is.
+        told = [one for one in found if one.topic == "checksum"]
+        found = told + run(place, lambda session: _look_for_import(session, text, ask, request))
     else:
         found += run(place, lambda session: _look(session, token, ask, request))
     findings.show(screen(), found)
@@ -98,7 +103,7 @@ async def _look(session: Session, presented: Token, url: str | None, request: Re
             message = f"{url} rejects it (401), without knowing {unsaid}"
             said_by_validator = Finding(Level.UNKNOWN, "validator", message)
         found.append(said_by_validator)
-        known = Known(known.judgement, known.complete, known.compared, answer)
+        known = Known(known.judgement, known.complete, known.compared, answer, asked=True)
     return [*found, verifying.verdict(known)]
 
 

@@ -39,13 +39,14 @@ class Known:
     """All that could be found out. *judgement* None: no ServiceToken was found that has the id.
 
     *complete* says that it would have been found; *compared* is whether the value was that in the Secret, None when
-    that is not known.
+    that is not known. *asked* says that a validator was asked, whose *answer* counts before anything that is read here.
     """
 
     judgement: Judgement | None
     complete: bool
     compared: bool | None = None
     answer: Answer = Answer.NONE
+    asked: bool = False
 
 
 def of_text(text: str) -> tuple[list[Finding], Token | None]:
@@ -111,6 +112,15 @@ def verdict(known: Known) -> Finding:
     """Return the last line: whether the token is valid, in plain words."""
     if known.answer is not Answer.NONE:
         return _of_answer(known)
+    found = _of_objects(known)
+    if known.asked and found.level is not BAD:
+        return Finding(
+            UNKNOWN, "verdict", f"cannot tell: the validator gave no answer; by its objects, {found.message}"
+        )
+    return found
+
+
+def _of_objects(known: Known) -> Finding:
     judgement = known.judgement
     if known.compared is False:
         return Finding(BAD, "verdict", f"not valid: {Reason.WRONG_SECRET.meaning}")

@@ -311,3 +311,46 @@ def on_terminal(plugin: Plugin, *arguments: str, answer: str = "", **environment
     process.wait(timeout=60)
     os.close(ours)
     return shown.decode()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        ("get ''", 2, "a name is empty"),
+        ("describe ''", 2, "a name is empty"),
+        ("restore '' --yes", 2, "a name is empty"),
+        ("revoke --selector '' --yes", 2, "--selector is empty"),
+        ("rotate --id '' --yes", 2, "--id is empty"),
+        ("--help >/dev/full", 1, "the output could not be written: No space left on device"),
+        ("--help >&-", 0, ""),
+        ("verify --offline <&-", 3, ""),
+        ("get --help | true", 0, ""),
+    ],
+)
+def test_a_variable_that_is_not_set_and_a_stream_that_is_not_there_cost_a_sentence(
+    plugin: Plugin, token: str, arguments: str, code: int, said: str
+) -> None:
+    """An empty name or selector chooses nothing, least of all everything; no traceback."""
+    done = in_shell(plugin, arguments)
+    assert (done.returncode, "Traceback" in done.stderr) == (code, False), done
+    assert said in done.stderr
+
+
+def test_letters_that_the_output_does_not_know_are_replaced(plugin: Plugin, token: str) -> None:
+    """As in a log of ASCII."""
+    done = in_shell(plugin, "verify --offline </dev/null", PYTHONIOENCODING="ascii")
+    assert done.returncode == 3
+    assert "not valid" in done.stdout
+    assert "Traceback" not in done.stderr
+
+
+def in_shell(plugin: Plugin, arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    """Run the plugin with *arguments* as a shell reads them."""
+    return subprocess.run(
+        ["/bin/bash", "-c", f"{PROGRAMS / 'kubectl-servicetoken'} {arguments}"],
+        env={**plugin.environment, **environment},
+        capture_output=True,
+        text=True,
+        timeout=patient(60),
+        check=False,
+    )

@@ -159,12 +159,12 @@ def test_audiences_and_networks_are_checked_when_they_are_described(
 @pytest.mark.parametrize(
     ("url", "code", "said"),
     [
-        ("{host}", 0, "is not a forward-auth address (404); expected one such as http://"),
-        ("{host}/orders", 0, "is not a forward-auth address (404)"),
+        ("{host}", 1, "is not a forward-auth address (404); expected one such as http://"),
+        ("{host}/orders", 1, "is not a forward-auth address (404)"),
         ("127.0.0.1:8080/validate", 2, "is not a whole URL; expected one such as http://"),
         (
             "http://name.invalid/validate",
-            0,
+            1,
             "no answer from http://name.invalid/validate: the host name cannot",
         ),
     ],
@@ -172,12 +172,35 @@ def test_audiences_and_networks_are_checked_when_they_are_described(
 def test_an_address_that_is_none_of_a_validator_is_explained(
     plugin: Plugin, token: str, running: RunningValidator, url: str, code: int, said: str
 ) -> None:
-    """With what is expected instead; the objects alone still tell."""
+    """With what is expected instead. The answer that was asked for is missing, which no script may take for a yes."""
     done = plugin(
         "verify", "--ask", url.format(host=f"http://{LOOPBACK}:{running.forward_port}"), stdin=token
     )
     assert said in done.out + done.err
     assert done.code == code, done
+    if code == 1:
+        assert verdict(done).startswith(
+            "? verdict cannot tell: the validator gave no answer; by its objects, valid"
+        )
+
+
+def test_what_excludes_each_other_is_refused(plugin: Plugin, token: str) -> None:
+    """Nothing is ignored silently, and no password of a URL is repeated."""
+    done = plugin("verify", "--offline", "--ask", "http://v.example.com/validate", stdin=token)
+    assert (done.code, "exclude each other" in done.err) == (2, True)
+    done = plugin("verify", "--ask", "http://me:geheim@v.example.com/validate", stdin=token)
+    assert done.code == 2
+    assert "holds a user name or password" in done.err
+    assert "geheim" not in done.out + done.err
+
+
+def test_a_token_with_a_wrong_character_is_told_so(plugin: Plugin, token: str) -> None:
+    """Online as offline."""
+    wrong = token[:-1] + ("A" if token[-1] != "A" else "B")
+    for flags in ((), ("--offline",)):
+        done = plugin("verify", *flags, stdin=wrong)
+        assert done.code == 3
+        assert line(done, "checksum").startswith("✗ checksum ")
 
 
 def test_a_rotated_token_in_its_overlap_and_after(

@@ -43,6 +43,8 @@ def test_words_are_names_unless_the_first_is_a_type() -> None:
         (["a", "svcacct/b"], "one type at a time"),
         (["pod/a"], "is not TYPE/NAME of servicetokens.dev"),
         (["svctok/"], "is not TYPE/NAME"),
+        ([""], "a name is empty"),
+        (["tokens", ""], "a name is empty"),
         (["tokens", "svcacct/b"], "'svcacct/b' is a ServiceAccount, and a ServiceToken is meant here"),
     ],
 )

@@ -49,7 +49,8 @@ _PACKED: Final = re.compile(rb"\x1f\x8b\x08|PK\x03\x04|BZh[1-9]1AY|\xfd7zXZ\x00"
 _BYTE_OF: Final = {b"%02x" % number: bytes([number]) for number in range(256)}
 _PERCENT: Final = re.compile(rb"%([0-9A-Fa-f]{2})")
 _BACKSLASH: Final = re.compile(
-    rb"\\(?:u([0-9A-Fa-f]{4})|u\{([0-9A-Fa-f]{1,6})\}|x([0-9A-Fa-f]{2})|([0-3][0-7]{2})|([abefnrtv\\/\"'&]))"
+    rb"\\(?:u([0-9A-Fa-f]{4})|u\{([0-9A-Fa-f]{1,6})\}|x([0-9A-Fa-f]{2})|([0-3][0-7]{2})|([abefnrtv!-/:-@\[-`{-~])"
+    rb"|\r?\n[ \t]*)"
 )
 _SIMPLE: Final = {
     b"n": b"\n",
@@ -301,7 +302,10 @@ def _backslash(match: re.Match[bytes]) -> bytes:
     if point:
         # Nothing beyond one byte can be part of a token, or of what it is packed in.
         return _BYTE_OF.get(point.lstrip(b"0").rjust(2, b"0").lower(), b"?")
-    return bytes([int(match[4], 8)]) if match[4] else _SIMPLE.get(match[5], match[5])
+    if match[4]:
+        return bytes([int(match[4], 8)])
+    # Before a line break it joins two lines; before punctuation it stands for that, as in Markdown.
+    return _SIMPLE.get(match[5], match[5]) if match[5] else b""
 
 
 def _entity(match: re.Match[bytes]) -> bytes:

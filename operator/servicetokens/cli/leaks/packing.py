@@ -23,6 +23,8 @@ _MOST_FILES: Final = 10_000
 _GZIP: Final = b"\x1f\x8b"
 _BZIP2: Final = re.compile(rb"BZh[1-9]1AY&")
 _XZ: Final = b"\xfd7zXZ\x00"
+# As git stores objects. Too short to be looked for inside other data, and a fourth kind (`x^`) begins texts as well.
+_ZLIB: Final = (b"x\x01", b"x\x9c", b"x\xda")
 _ZIP: Final = b"PK\x03\x04"
 # What begins inside other data, for instance an archive behind a header.
 _INNER: Final = re.compile(rb"\x1f\x8b\x08[\x00-\x1f]|PK\x03\x04|BZh[1-9]1AY&|\xfd7zXZ\x00")
@@ -85,7 +87,7 @@ class _Decompressor(Protocol):
 
 def is_packed(data: bytes) -> bool:
     """Say whether *data* begins as compressed data or an archive that can be unpacked here."""
-    return data.startswith(_ZIP) or bool(_kind(memoryview(data)))
+    return data.startswith(_ZIP) or _kind(memoryview(data)) not in {"", "zlib"}
 
 
 def unreadable(data: bytes) -> str:
@@ -131,20 +133,23 @@ def _kind(data: memoryview) -> str:
         return "gzip"
     if head.startswith(_XZ):
         return "xz"
+    if head.startswith(_ZLIB):
+        return "zlib"
     return "bzip2" if _BZIP2.match(head) else ""
 
 
 def _decompressor(kind: str) -> _Decompressor:
-    if kind == "gzip":
-        return _Zlib()
+    if kind in {"gzip", "zlib"}:
+        # wbits of zlib's manual: 16 more for gzip's header.
+        return _Zlib(zlib.MAX_WBITS + 16 if kind == "gzip" else zlib.MAX_WBITS)
     return bz2.BZ2Decompressor() if kind == "bzip2" else lzma.LZMADecompressor()
 
 
 class _Zlib:
     """zlib's decompressor gives back the input that it did not take yet; the others keep it."""
 
-    def __init__(self) -> None:
-        self._zlib = zlib.decompressobj(wbits=31)
+    def __init__(self, wbits: int) -> None:
+        self._zlib = zlib.decompressobj(wbits)
         self.needs_input = True
 
     @property

@@ -2,6 +2,7 @@
 
 import base64
 import random
+import zlib
 
 import pytest
 from hypothesis import given
@@ -103,6 +104,23 @@ def test_every_encoding_and_every_pair_of_them_is_decoded() -> None:
         names for names in stacked if tokens(finder.find(encode(TOKEN.reveal().encode(), names))) != [TOKEN]
     ]
     assert missed == []
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda text: text.replace(b"_", b"\\_"),
+        lambda text: text[:60] + b"\\\n" + text[60:],
+        lambda text: text[:60] + b"\\\r\n    " + text[60:],
+        zlib.compress,
+        lambda text: zlib.compress(text, 0),
+        lambda text: zlib.compress(text, 9),
+    ],
+    ids=["Markdown", "a continued line", "a continued line in YAML", "git", "zlib, stored", "zlib, best"],
+)
+def test_a_token_is_found_as_tools_write_it(write: Encoder) -> None:
+    """Escaped for Markdown, in a line that a shell or YAML joins, and as git stores objects."""
+    assert tokens(finder.find(write(LINE + TOKEN.reveal().encode() + b"\n"))) == [TOKEN]
 
 
 def test_a_token_is_reported_once_with_all_its_lines() -> None:
