@@ -21,10 +21,12 @@ from servicetokens.runtime.supervision import PartEnded
 
 _PACKAGE: Final = str(Path(kopf.__file__).parent)
 # What kopf runs and does not wait for: its other tasks end the whole of it. The second one logs in again.
-_LASTING: Final = ("watcher for ", "credentials retriever", "cleaner of ", "spawner of ")
-_CENSUS_SECONDS: Final = 0.5
-# A task that was replaced, and not ended, is missing for no longer than one turn of the event loop.
-_LOOKS: Final = 2
+_RETRIEVER: Final = "credentials retriever"
+_LASTING: Final = ("watcher for ", _RETRIEVER, "cleaner of ", "spawner of ")
+# Shorter than it takes to mint a token: a task that ends before the first look is not known, and so not missed.
+_CENSUS_SECONDS: Final = 0.1
+# A second. A task that was replaced, and not ended, is missing for no longer than one turn of the event loop.
+_LOOKS: Final = 10
 
 
 class Streams:
@@ -84,6 +86,9 @@ async def until_one_is_missing() -> None:
         await asyncio.sleep(_CENSUS_SECONDS)
         present = set(_lasting(asyncio.all_tasks()))
         known |= present
+        if present:
+            # Made together with the others, so if it is not there it has ended before the first look.
+            known.add(_RETRIEVER)
         absent = {name: absent.get(name, 0) + 1 for name in known - present}
         # A scheduler ends with its watcher, in order: then both of its tasks are missing.
         known -= {name for name in absent if _other_half(name) in absent}
