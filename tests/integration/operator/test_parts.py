@@ -72,9 +72,13 @@ def test_each_task_that_ends_is_missed_and_comes_back(world: World, namespace: s
 def end(world: World, namespace: str, hosts: list[Host], name: str) -> None:
     """End the task *name*, see that it is missed, and that a token is minted afterwards."""
     host = hosts[-1]
-    found = [one for one in host.tasks() if re.sub(r"0x[0-9a-f]+", "", one) == name]
-    assert found, f"'{name}' has not come back"
-    assert host.cancel(found[0]), name
+
+    def found() -> list[str]:
+        return [one for one in host.tasks() if re.sub(r"0x[0-9a-f]+", "", one) == name]
+
+    # Workers are there once it leads, which a standby that is ready does not yet.
+    world.until(found, f"'{name}' to be back", timeout=PATIENCE)
+    assert host.cancel(found()[0]), name
     world.until(host.missing, f"/readyz to miss '{name}'", timeout=PATIENCE)
     if name in ENDS_ALL:
         world.until(lambda: not host.is_alive(), f"the process to end after '{name}'", timeout=PATIENCE)
