@@ -192,9 +192,8 @@ def _without_token(it: Situation, finding: Finding | None) -> Verdict:
     if it.snapshot.token.status.account_uid not in {None, account.uid}:
         message = "The account was deleted and created anew; the token belonged to the old one."
         return _inactive(Reason.ACCOUNT_REPLACED, message)
-    if finding is not None:
-        return _inactive(finding.reason, finding.message)
-    return _inactive(Reason.NOT_MINTED, "There is no token yet; the condition Ready says why.")
+    waits = (Reason.NOT_MINTED, "There is no token yet; the condition Ready says why.")
+    return _inactive(*((finding.reason, finding.message) if finding is not None else waits))
 
 
 def _secret_synced(

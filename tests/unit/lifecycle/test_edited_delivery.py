@@ -18,7 +18,7 @@ from common.facts import (
 )
 from servicetokens.api.service_token import Credential
 from servicetokens.lifecycle.plan import plan
-from servicetokens.lifecycle.snapshot import Snapshot
+from servicetokens.lifecycle.snapshot import Keys, Snapshot
 
 HOUR = 3600
 
@@ -129,3 +129,39 @@ def test_an_account_that_was_made_anew_is_named_while_nothing_can_be_minted() ->
     assert wanted.status is not None
     (active,) = [one for one in wanted.status.conditions if one.type == "Active"]
     assert active.reason == "AccountReplaced"
+
+
+def test_a_mint_in_the_future_that_nothing_witnesses_is_not_active() -> None:
+    """Validators reject it; without keys nobody can look into the Secret."""
+    snapshot = settled()
+    (old,) = snapshot.token.status.credentials
+    ahead = old.model_copy(update={"mint_time": NOW + HOUR})
+    edit = replace(
+        with_status(snapshot, credentials=(ahead,)), secret=None, keys=Keys(newest=None, error="Lost.")
+    )
+    wanted = plan(edit, NOW + 10)
+    assert wanted.status is not None
+    (active,) = [one for one in wanted.status.conditions if one.type == "Active"]
+    assert (active.status, active.reason) == ("False", "MintedInFuture")
+    assert "its mint time is in the future" in active.message
+
+
+def test_a_status_without_its_credentials_and_its_mint_time_is_minted_anew() -> None:
+    """The serial alone tells that there was one."""
+    wanted = plan(with_status(settled(), credentials=(), mint_time=None), NOW + 10)
+    assert wanted.mint is not None
+    assert wanted.mint.serial == 2
+
+
+def test_without_an_overlap_the_old_credential_has_ended_before_the_next_is_delivered() -> None:
+    """Also where status was edited so that it lists both."""
+    before = settled()
+    snapshot = replace(
+        before, token=replace(before.token, spec=a_token(rotation={"id": "b", "overlap": "0s"}).spec)
+    )
+    (old,) = snapshot.token.status.credentials
+    pending = old.model_copy(update={"serial": 2, "id": "AAAAAAAAAAAA", "delivery": "Pending"})
+    both = with_status(snapshot, credentials=(old, pending), serial=2)
+    wanted = plan(replace(both, memory=replace(both.memory, minted=pending)), NOW + 10)
+    assert wanted.status is not None
+    assert [one.serial for one in wanted.status.credentials] == [2]
