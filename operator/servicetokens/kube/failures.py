@@ -11,10 +11,10 @@ from typing import Final
 # asyncio puts the errors of several addresses into one text, and drops their numbers.
 _ERRNO: Final = re.compile(r"\[Errno (\d+)\]")
 _MAX_DETAIL: Final = 200
-_UNKNOWN: Final = "the connection failed"
+UNKNOWN: Final = "the connection failed"
 
 
-def in_words(error: BaseException, *, otherwise: str = _UNKNOWN) -> str:
+def in_words(error: BaseException, *, otherwise: str = UNKNOWN) -> str:
     """Return why a connection or a request failed, as the end of a sentence.
 
     *otherwise* is said of an error that is none of a connection, such as one in our own code.
@@ -28,9 +28,9 @@ def in_words(error: BaseException, *, otherwise: str = _UNKNOWN) -> str:
             return found
         error = found
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not trusted: {_bounded(error.verify_message)}"
+        return f"its certificate is not trusted: {bounded(error.verify_message)}"
     if isinstance(error, ssl.SSLError):
-        return f"TLS failed: {_bounded((error.reason or 'no common protocol').replace('_', ' ').lower())}"
+        return f"TLS failed: {bounded((error.reason or 'no common protocol').replace('_', ' ').lower())}"
     if isinstance(error, socket.gaierror):
         return f"the host name cannot be resolved: {error.strerror or 'no such name'}"
     if isinstance(error, UnicodeError):
@@ -45,8 +45,9 @@ def _of_system(error: OSError) -> str:
     number = error.errno
     if number is None and (found := _ERRNO.search(str(error))):
         number = int(found[1])
-    return os.strerror(number) if number is not None and number in errno.errorcode else _UNKNOWN
+    return os.strerror(number) if number is not None and number in errno.errorcode else UNKNOWN
 
 
-def _bounded(text: str) -> str:
+def bounded(text: str) -> str:
+    """Return the beginning of what somebody else wrote, on one line."""
     return "".join(one if one.isprintable() else " " for one in text[:_MAX_DETAIL])

@@ -5,8 +5,8 @@ from typing import Final
 
 import aiohttp
 
-_MAX_DETAIL: Final = 200
-UNKNOWN: Final = "the connection failed"
+from servicetokens.kube.failures import UNKNOWN, bounded
+
 _WORDS: Final[Mapping[type[BaseException], str]] = {
     aiohttp.InvalidURL: "the address is not a URL",
     aiohttp.ServerDisconnectedError: "the connection was closed before an answer came",
@@ -22,12 +22,8 @@ def read(error: BaseException) -> BaseException | str:
     if isinstance(error, aiohttp.ClientConnectorError):
         return error.os_error
     if isinstance(error, aiohttp.ClientHttpProxyError):
-        return f"it answered {error.status} {_bounded(error.message)}".rstrip()
+        return f"it answered {error.status} {bounded(error.message)}".rstrip()
     for kind, words in _WORDS.items():
         if isinstance(error, kind):
             return words
     return UNKNOWN if isinstance(error, aiohttp.ClientError) and not isinstance(error, OSError) else error
-
-
-def _bounded(text: str) -> str:
-    return "".join(one if one.isprintable() else " " for one in text[:_MAX_DETAIL])
