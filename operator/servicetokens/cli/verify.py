@@ -103,7 +103,7 @@ async def _look(session: Session, presented: Token, url: str | None, request: Re
             message = f"{url} rejects it (401), without knowing {unsaid}"
             said_by_validator = Finding(Level.UNKNOWN, "validator", message)
         found.append(said_by_validator)
-        known = Known(known.judgement, known.complete, known.compared, answer, asked=True)
+        known = Known(known.judgement, known.complete, known.compared, answer)
     return [*found, verifying.verdict(known)]
 
 

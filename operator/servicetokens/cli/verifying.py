@@ -39,14 +39,14 @@ class Known:
     """All that could be found out. *judgement* None: no ServiceToken was found that has the id.
 
     *complete* says that it would have been found; *compared* is whether the value was that in the Secret, None when
-    that is not known. *asked* says that a validator was asked, whose *answer* counts before anything that is read here.
+    that is not known. *answer* is that of a validator, which counts before
+    anything that is read here; None when none was asked.
     """
 
     judgement: Judgement | None
     complete: bool
     compared: bool | None = None
-    answer: Answer = Answer.NONE
-    asked: bool = False
+    answer: Answer | None = None
 
 
 def of_text(text: str) -> tuple[list[Finding], Token | None]:
@@ -110,10 +110,10 @@ def unsaid(found: Judgement | None, request: Request) -> str:
 
 def verdict(known: Known) -> Finding:
     """Return the last line: whether the token is valid, in plain words."""
-    if known.answer is not Answer.NONE:
+    if known.answer not in {None, Answer.NONE}:
         return _of_answer(known)
     found = _of_objects(known)
-    if known.asked and found.level is not BAD:
+    if known.answer is Answer.NONE and found.level is not BAD:
         return Finding(
             UNKNOWN, "verdict", f"cannot tell: the validator gave no answer; by its objects, {found.message}"
         )
