@@ -173,17 +173,15 @@ class Gatherer:
         The watches of tokens and Secrets run side by side, and one of them may be seconds behind. What another operator
         did just before it handed over is therefore seen in any order.
         """
-        place = (key.namespace, key.name)
-        token = await self._token(place)
-        if token is None:
-            return None, Memory(), None
-        memory = self._memories.recall(key, token, now)
-        secret = await self._secret(token, memory)
-        if not _is_ahead(secret, token, memory):
+        token, memory, secret = await self._look_at(key, now)
+        if token is None or not _is_ahead(secret, token, memory):
             return token, memory, secret
         # Either status is older than the Secret, or whoever wrote the Secret ended before it wrote status.
-        self._caches.tokens.doubt(place)
-        token = await self._token(place)
+        self._caches.tokens.doubt((key.namespace, key.name))
+        return await self._look_at(key, now)
+
+    async def _look_at(self, key: Key, now: int) -> tuple[TokenFacts | None, Memory, SecretFacts | None]:
+        token = await self._token((key.namespace, key.name))
         if token is None:
             return None, Memory(), None
         memory = self._memories.recall(key, token, now)
