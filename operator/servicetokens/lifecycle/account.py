@@ -10,16 +10,6 @@ from servicetokens.lifecycle.conditions import Verdict
 from servicetokens.lifecycle.enforced import enforced
 from servicetokens.lifecycle.snapshot import AccountFacts, Enforcement, RoleFacts, find_role
 
-_WITHOUT_ROLES = (
-    "The account has no roles. Proxies reject every request made with its tokens (403), unless validators run with "
-    "--allow-without-roles; TokenReview and introspection accept them without roles."
-)
-# That flag is about accounts that ask for none.
-_NONE_GRANTED = (
-    "The account has no roles. Proxies reject every request made with its tokens (403); TokenReview and introspection "
-    "accept them without roles."
-)
-
 # A token asks for all roles of its account unless it has a list of its own.
 _WAITS = "Until then a token that asks for it is not minted for the first time; live tokens go on without it."
 
@@ -75,7 +65,7 @@ def _active(account: AccountFacts) -> Verdict:
 def _roles(account: AccountFacts, roles: Mapping[str, RoleFacts | None]) -> Verdict:
     asked = account.spec.roles if account.spec else ()
     if not asked:
-        return Verdict(ConditionType.ROLES_ACCEPTED, "True", Reason.NO_ROLES, _WITHOUT_ROLES)
+        return Verdict(ConditionType.ROLES_ACCEPTED, "True", Reason.NO_ROLES, _without_roles(none_asked=True))
     unknown = [name for name in asked if find_role(roles, name) is None]
     refused = [
         name
@@ -88,9 +78,13 @@ def _roles(account: AccountFacts, roles: Mapping[str, RoleFacts | None]) -> Verd
     parts = [words.role_is_absent(name) for name in unknown]
     parts += [words.role_is_elsewhere(name, account.namespace) for name in refused]
     reason = Reason.ROLE_NOT_GRANTED if refused else Reason.ROLE_NOT_FOUND
-    without = f" {_NONE_GRANTED}" if len(parts) == len(asked) else ""
+    without = f" {_without_roles(none_asked=False)}" if len(parts) == len(asked) else ""
     message = f"{words.sentence_case('; '.join(parts))}. {_WAITS}{without}"
     return Verdict(ConditionType.ROLES_ACCEPTED, "False", reason, message)
+
+
+def _without_roles(*, none_asked: bool) -> str:
+    return f"The account has no roles. {words.without_roles('its tokens', 'them', none_asked=none_asked)}"
 
 
 def _invalid(account: AccountFacts) -> list[Verdict]:

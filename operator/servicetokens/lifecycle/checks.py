@@ -11,16 +11,6 @@ from servicetokens.lifecycle.credentials import Living, lives_too_long
 from servicetokens.lifecycle.schedule import end_by_spec
 from servicetokens.lifecycle.snapshot import Snapshot, find_role, roles_asked_for
 
-WITHOUT_ROLES = (
-    "Proxies reject every request made with it (403), unless validators run with --allow-without-roles; "
-    "TokenReview and introspection accept it without roles."
-)
-"""What happens to a token that asks for no roles, in sentences that follow one about that token."""
-_NONE_GRANTED: Final = (
-    "Proxies reject every request made with it (403); TokenReview and introspection accept it without roles."
-)
-"""What happens to one that asks for roles and has none: that flag does not let it pass."""
-
 
 @dataclass(frozen=True, slots=True)
 class Situation:
@@ -269,7 +259,7 @@ def describe_roles(snapshot: Snapshot, *, waits: bool) -> tuple[Reason, str]:
         return _reason_of(missing), _sentence(missing, snapshot, waits=waits)
     asked = roles_asked_for(snapshot.token, snapshot.account)
     if not asked:
-        return Reason.NO_ROLES, f"The token has no roles. {WITHOUT_ROLES}"
+        return Reason.NO_ROLES, f"The token has no roles. {words.without_roles('it', 'it', none_asked=True)}"
     return Reason.ALL_GRANTED, f"Granted: {', '.join(asked)}."
 
 
@@ -309,7 +299,8 @@ def _sentence(missing: list[tuple[str, Reason]], snapshot: Snapshot, *, waits: b
     if waits:
         effect = "No token is minted until then."
     elif is_without:
-        effect = f"Until then the token has no roles. {_NONE_GRANTED}"
+        consequence = words.without_roles("it", "it", none_asked=False)
+        effect = f"Until then the token has no roles. {consequence}"
     else:
         effect = "Until then the token has only its other roles."
     return f"{words.sentence_case(text)}. {effect}"

@@ -36,3 +36,15 @@ def role_is_elsewhere(name: str, namespace: str) -> str:
 def sentence_case(text: str) -> str:
     """Return *text* with its first letter as a capital."""
     return f"{text[0].upper()}{text[1:]}"
+
+
+def without_roles(made_with: str, them: str, *, none_asked: bool) -> str:
+    """Return what happens to tokens without roles: to what is *made with* them, and to *them*.
+
+    Validators that run with that flag let pass what asks for no role, and not what is granted none.
+    """
+    unless = ", unless validators run with --allow-without-roles" if none_asked else ""
+    return (
+        f"Proxies reject every request made with {made_with} (403){unless}; "
+        f"TokenReview and introspection accept {them} without roles."
+    )
