@@ -9,7 +9,7 @@ ORIGINAL: Final = "validator/original.py"
 EXT_AUTHZ: Final = "validator/ext_authz.py"
 HTTP: Final = "validator/http.py"
 _TARGETS: Final = ("tests/unit/validator/test_targets.py",)
-SHARES: Final = "validator/shares.py"
+PLACES: Final = "runtime/places.py"
 _CONNECTIONS: Final = ("tests/unit/validator/test_http.py",)
 _HEALTH: Final = ("tests/unit/runtime/test_health.py",)
 _SHARES: Final = ("tests/unit/validator/test_shares.py",)
@@ -118,16 +118,16 @@ MUTANTS: Final = (
     ),
     Mutant(
         "lets one peer take all connections",
-        SHARES,
-        "if self._by_peer[who] >= self._most_of_peer:",
-        "if self._by_peer[who] < 0:",
+        PLACES,
+        "if self._by_peer[peer] >= self._most_of_peer:",
+        "if self._by_peer[peer] < 0:",
         _CONNECTIONS,
     ),
     Mutant(
         "never forgets the connections of a peer",
-        SHARES,
-        "self._by_peer[who] -= 1",
-        "self._by_peer[who] -= 0",
+        PLACES,
+        "self._by_peer[peer] -= 1",
+        "self._by_peer[peer] -= 0",
         _CONNECTIONS,
     ),
     Mutant(
@@ -182,7 +182,7 @@ MUTANTS: Final = (
     Mutant(
         "lets one peer take all files by the health address",
         "runtime/health.py",
-        "if len(self._peers) >= _MOST_CONNECTIONS or self._by_peer[peer] >= _MOST_OF_PEER:",
+        "if self._places.take(peer):",
         "if False:",
         _HEALTH,
     ),

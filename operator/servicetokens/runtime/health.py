@@ -3,7 +3,6 @@
 import asyncio
 import ipaddress
 import logging
-from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
@@ -12,6 +11,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+from servicetokens.runtime.places import Places
 from servicetokens.runtime.settings import Address
 from servicetokens.runtime.sockets import open_sockets
 
@@ -128,19 +128,18 @@ class _BoundedServer(web.Server):
         )
         self._silent_seconds = silent_seconds
         self._peers: dict[web.RequestHandler, str] = {}
-        self._by_peer: Counter[str] = Counter()
+        self._places: Places[str] = Places(_MOST_CONNECTIONS, _MOST_OF_PEER)
         self._heard: set[web.RequestHandler] = set()
 
     def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
         """Take the connection in, unless there is no room."""
         super().connection_made(handler, transport)
         peer = _network_of(transport.get_extra_info("peername"))
-        if len(self._peers) >= _MOST_CONNECTIONS or self._by_peer[peer] >= _MOST_OF_PEER:
+        if self._places.take(peer):
             # Not at once: aiohttp has a task to start first, which would miss its server.
             asyncio.get_running_loop().call_soon(transport.abort)
             return
         self._peers[handler] = peer
-        self._by_peer[peer] += 1
         asyncio.get_running_loop().call_later(self._silent_seconds, self._end_if_silent, handler, transport)
 
     def connection_lost(self, handler: web.RequestHandler, exc: BaseException | None = None) -> None:
@@ -149,9 +148,7 @@ class _BoundedServer(web.Server):
         self._heard.discard(handler)
         peer = self._peers.pop(handler, None)
         if peer is not None:
-            self._by_peer[peer] -= 1
-            if not self._by_peer[peer]:
-                del self._by_peer[peer]
+            self._places.give_back(peer)
 
     def _end_if_silent(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
         if handler not in self._heard:

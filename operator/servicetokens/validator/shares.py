@@ -1,10 +1,10 @@
 """How many connections of a listener one client address may hold, so that it leaves room for others."""
 
-from collections import Counter
 from typing import Final
 
 from servicetokens.authn.addresses import Address
 from servicetokens.runtime import logs
+from servicetokens.runtime.places import Places
 from servicetokens.validator.failures import bucket_of
 
 # 2.5 KB each: the idle connections of a thousand proxies, in 25 MB.
@@ -20,44 +20,35 @@ _log = logs.get_logger(__name__)
 
 
 class Shares:
-    """Counts the open connections of a listener, from the moment they are accepted.
-
-    Attributes:
-        total: how many are open.
-    """
+    """Counts the open connections of a listener, from the moment they are accepted."""
 
     def __init__(self, most: int = MAX_CONNECTIONS, percent: int = PEER_SHARE) -> None:
         """Allow *most* connections, and *percent* of them for one client address (of IPv6, one /64)."""
-        self.total = 0
         self._most = most
         self._most_of_peer = max(1, most * percent // 100)
-        self._by_peer: Counter[tuple[int, int]] = Counter()
+        self._places: Places[tuple[int, int]] = Places(most, self._most_of_peer)
         self._silent_until = 0
+
+    @property
+    def total(self) -> int:
+        """How many are open."""
+        return self._places.total
 
     def take(self, peer: Address | None, tick: int) -> str:
         """Count one more connection of *peer*; if there is no room for it, return why, and count nothing.
 
         *tick* counts seconds; not every refusal is logged.
         """
-        if self.total >= self._most:
-            return self._explain("too many connections", peer, tick)
-        who = bucket_of(peer)
-        if self._by_peer[who] >= self._most_of_peer:
-            return self._explain("too many connections from this address", peer, tick)
-        self.total += 1
-        self._by_peer[who] += 1
-        return ""
+        objection = self._places.take(bucket_of(peer))
+        if objection:
+            self._tell(objection, peer, tick)
+        return objection
 
     def give_back(self, peer: Address | None) -> None:
         """Count one connection of *peer* less."""
-        who = bucket_of(peer)
-        self.total -= 1
-        self._by_peer[who] -= 1
-        if not self._by_peer[who]:
-            # Otherwise it would grow with every address that ever came.
-            del self._by_peer[who]
+        self._places.give_back(bucket_of(peer))
 
-    def _explain(self, reason: str, peer: Address | None, tick: int) -> str:
+    def _tell(self, reason: str, peer: Address | None, tick: int) -> None:
         if tick >= self._silent_until:
             self._silent_until = tick + _SECONDS_BETWEEN_LINES
             _log.warning(
@@ -67,4 +58,3 @@ class Shares:
                 most=self._most,
                 most_of_one_address=self._most_of_peer,
             )
-        return reason

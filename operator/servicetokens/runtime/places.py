@@ -1,0 +1,40 @@
+"""How many connections are open, and how many each peer holds: a bound for all, and one for each."""
+
+from collections import Counter
+from collections.abc import Hashable
+from typing import Generic, TypeVar
+
+P = TypeVar("P", bound=Hashable)
+
+
+class Places(Generic[P]):
+    """Counts open connections by peer.
+
+    Attributes:
+        total: how many are open.
+    """
+
+    def __init__(self, most: int, most_of_peer: int) -> None:
+        """Allow *most* connections, and *most_of_peer* of them for one peer."""
+        self.total = 0
+        self._most = most
+        self._most_of_peer = most_of_peer
+        self._by_peer: Counter[P] = Counter()
+
+    def take(self, peer: P) -> str:
+        """Count one more connection of *peer*; if there is no room for it, return why, and count nothing."""
+        if self.total >= self._most:
+            return "too many connections"
+        if self._by_peer[peer] >= self._most_of_peer:
+            return "too many connections from this address"
+        self.total += 1
+        self._by_peer[peer] += 1
+        return ""
+
+    def give_back(self, peer: P) -> None:
+        """Count one connection of *peer* less."""
+        self.total -= 1
+        self._by_peer[peer] -= 1
+        if not self._by_peer[peer]:
+            # Otherwise it would grow with every address that ever came.
+            del self._by_peer[peer]
