@@ -18,6 +18,28 @@ class Hosted(Protocol):
         ...
 
 
+class Recorded:
+    """What a process has said of itself, at every turn of its event loop: ready or not, each change once."""
+
+    def __init__(self, run: Callable[[Any, asyncio.Event], Coroutine[Any, Any, None]]) -> None:
+        self._run = run
+        self.changes: list[bool] = []
+
+    async def run(self, hosted: Any, ending: asyncio.Event) -> None:
+        """Run *hosted*, and look at it all the while."""
+        looking = asyncio.create_task(self._look(hosted))
+        try:
+            await self._run(hosted, ending)
+        finally:
+            looking.cancel()
+
+    async def _look(self, hosted: Hosted) -> None:
+        while True:
+            if (is_ready := not hosted.missing()) != bool(self.changes and self.changes[-1]):
+                self.changes.append(is_ready)
+            await asyncio.sleep(0)
+
+
 class Host(threading.Thread):
     """Runs what *make* makes, as its process does, until `stop`, or until it ends by itself: see `error`."""
 

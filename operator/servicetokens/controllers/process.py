@@ -257,6 +257,8 @@ class Operator:
         await self._resync.tokens()
         await self._keys.refresh()
         await self._resync.others()
+        # Before the rest is cleared: the operator is not ready for an instant and then not.
+        self._streams.expect()
         self._listed.set()
         self._readiness.clear("watches")
         # Also when kopf finds nothing: what it would have found may be what was deleted.

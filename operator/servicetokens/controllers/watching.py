@@ -73,8 +73,8 @@ async def watch(
 ) -> None:
     """Watch until *stop* is set (then return), or until kopf gives up (then raise what it raised).
 
-    *begun* is called for every object that kopf shows because a watch of its has begun, or begun anew; *streams*
-    learns whether the watches are open.
+    *begun* is called for every object that kopf shows because a watch of its has begun, or begun anew; *streams*,
+    which expects them already, learns whether the watches are open.
 
     kopf is started by its parts: its own ending waits for tasks of its that never end once one of them has
     failed, as after a CRD was deleted.
@@ -82,7 +82,6 @@ async def watch(
     # A watcher of kopf's that is ended while it hands a new object to its scheduler drops the coroutine.
     warnings.filterwarnings("ignore", "coroutine 'worker' was never awaited", RuntimeWarning)
     sessions: list[aiohttp.ClientSession] = []
-    streams.expect()
     tasks = await kopf.spawn_tasks(
         registry=_registry(api, wakeup, sessions, begun, streams, watches_secrets=watches_secrets),
         settings=_settings(watches_secrets=watches_secrets),

@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from common.hosted import Host
+from common.hosted import Host, Recorded
 from common.world import GROUPS, OPERATOR, World
 from servicetokens.controllers.process import Operator
 from servicetokens.kube.client import Api
@@ -39,17 +39,31 @@ PARTS = {
 }
 
 
-def start(world: World, namespace: str, *, watch_secrets: bool = True) -> Host:
+def start(
+    world: World, namespace: str, *, watch_secrets: bool = True, recorded: Recorded | None = None
+) -> Host:
     """Start an operator, and return when it is ready."""
     settings = OperatorSettings(watch_namespace=(namespace,), watch_secrets=watch_secrets, lease_duration=60)
 
     def make(api: Api) -> Operator:
         return Operator(api, settings, clock=SystemClock(), entropy=os_entropy)
 
-    host = Host(str(world.cluster.user(OPERATOR, GROUPS)), make, Operator.run)
+    host = Host(str(world.cluster.user(OPERATOR, GROUPS)), make, recorded.run if recorded else Operator.run)
     host.start()
     world.until(lambda: not host.missing(), "the operator to be ready", timeout=PATIENCE)
     return host
+
+
+def test_an_operator_that_is_ready_stays_so(world: World, namespace: str) -> None:
+    """Not for an instant before all of it works: seen at every turn of the event loop, until a token is minted."""
+    recorded = Recorded(Operator.run)
+    host = start(world, namespace, recorded=recorded)
+    try:
+        world.token(namespace, "first")
+        world.until_ready(namespace, "first")
+        assert recorded.changes == [True]
+    finally:
+        host.stop()
 
 
 @pytest.mark.timeout(900)

@@ -1,15 +1,17 @@
 """Each task of the validator is ended in turn: `/readyz` names the missing part, which returns, or the process ends."""
 
 import asyncio
+import http.client
 import re
 from functools import partial
 
 import pytest
 
-from common.hosted import Host
+from common.hosted import Host, Recorded
 from common.stored import StoredToken
 from common.world import VALIDATOR, World
 from controlplane.ports import LOOPBACK, free_ports
+from controlplane.waiting import patient
 from servicetokens.kube.client import Api
 from servicetokens.runtime.settings import Address, ValidatorSettings
 from servicetokens.validator.process import Validator
@@ -31,7 +33,14 @@ NOT_ESSENTIAL = {
 PARTS = {"schema", "Lease", "watches", "keys", *NOT_ESSENTIAL}
 
 
-def start(world: World) -> tuple[Host, int]:
+async def run(validator: Validator, stop: asyncio.Event) -> None:
+    """Serve until *stop*, without waiting for anybody at the end."""
+    hurry = asyncio.Event()
+    hurry.set()
+    await validator.run(stop, hurry)
+
+
+def start(world: World, *, recorded: Recorded | None = None) -> tuple[Host, int]:
     """Start a validator, and return it with its forward-auth port when it is ready."""
     forward, http, grpc = free_ports(3)
     settings = ValidatorSettings(
@@ -45,16 +54,25 @@ def start(world: World) -> tuple[Host, int]:
     def make(api: Api) -> Validator:
         return Validator(api, settings, None)
 
-    async def run(validator: Validator, stop: asyncio.Event) -> None:
-        hurry = asyncio.Event()
-        hurry.set()
-        await validator.run(stop, hurry)
-
     groups = ("system:serviceaccounts", "system:authenticated")
-    host = Host(str(world.cluster.user(VALIDATOR, groups)), make, run)
+    host = Host(str(world.cluster.user(VALIDATOR, groups)), make, recorded.run if recorded else run)
     host.start()
     world.until(lambda: not host.missing(), "the validator to be ready", timeout=PATIENCE)
     return host, forward
+
+
+def test_a_validator_that_is_ready_stays_so(world: World, token: StoredToken) -> None:
+    """Not for an instant before all of it works: seen at every turn of the event loop, until a token is accepted."""
+    recorded = Recorded(run)
+    host, port = start(world, recorded=recorded)
+    try:
+        connection = http.client.HTTPConnection(LOOPBACK, port, timeout=patient(10))
+        connection.request("GET", "/validate", headers={"Authorization": f"Bearer {token.text}"})
+        assert connection.getresponse().status == 200
+        connection.close()
+        assert recorded.changes == [True]
+    finally:
+        host.stop()
 
 
 @pytest.mark.timeout(900)
