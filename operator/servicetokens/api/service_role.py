@@ -1,6 +1,6 @@
 """ServiceRole (cluster-scoped): what a role means, and which namespaces may use it."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field
 
@@ -76,6 +76,18 @@ PathPattern = Annotated[
         texts.has_no_dot_segments,
     ),
 ]
+
+
+# The lists of an entry of `http` that mean everything if omitted.
+_RESTRICTIONS: Final = ("hosts", "methods", "paths")
+
+
+def _any_of(condition: str) -> str:
+    return " || ".join(f"({condition.format(name)})" for name in _RESTRICTIONS)
+
+
+def _all_of(condition: str) -> str:
+    return " && ".join(condition.format(name) for name in _RESTRICTIONS)
 
 
 class HttpRule(RuledModel):
@@ -176,6 +188,20 @@ class ServiceRoleSpec(RuledModel):
             "!has(oldSelf.http) || has(self.http)",
             "cannot be taken away: left out, it lets every request pass; if you want that, write "
             "`http: [{paths: ['/**']}]`",
+            path=".http",
+            reason="FieldValueForbidden",
+        ),
+        Rule(
+            # A new entry `n` is an old entry `o` from which a whole list is missing and to which nothing was added.
+            # `o` may stay while the list grows: `n` was added then, and removing `o` afterwards takes nothing away.
+            # Whether the first of a list is in the other is asked first, which keeps large roles within the cost limit.
+            "!has(oldSelf.http) || !has(self.http) || self.http.all(n, n in oldSelf.http || !oldSelf.http.exists(o, "
+            f"({_any_of('has(o.{0}) && !has(n.{0})')}) && "
+            f"{_all_of('(!has(n.{0}) || (has(o.{0}) && n.{0}[0] in o.{0}))')} && "
+            f"{_all_of('(!has(n.{0}) || sets.contains(o.{0}, n.{0}))')} && "
+            "(!(o in self.http) || size(self.http) <= size(oldSelf.http))))",
+            "cannot be widened by removing `hosts`, `methods` or `paths` from an entry, which then allows any; list "
+            "what is allowed, or add the wider entry in one update and remove the old entry in the next",
             path=".http",
             reason="FieldValueForbidden",
         ),

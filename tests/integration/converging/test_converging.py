@@ -227,9 +227,20 @@ class Specs:
         for plural, fields in TABLE.items():
             old, new = before.by_plural[plural] or {}, found[plural]
             for name, value in ((name, value) for one in fields.values() for name, value in one.kept.items()):
-                if new is not None and name in old and name not in new:
+                if new is not None and (
+                    (name in old and name not in new) or is_widened(old.get(name), new.get(name))
+                ):
                     put(new, name, value)
         return Specs(found)
+
+
+def is_widened(old: Any, new: Any) -> bool:
+    """Say whether *new* is a list of one object, the one in *old* without some of its lists, and nothing more."""
+    if not (isinstance(old, list) and isinstance(new, list) and isinstance(old[0], dict)):
+        return False
+    return new[0] != old[0] and all(
+        set(values) <= set(old[0].get(name, ())) for name, values in new[0].items()
+    )
 
 
 def alike(scratch: State, walked: State) -> str:
