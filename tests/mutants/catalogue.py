@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from mutants import authentication, certificates, delivery, imports, leaks, requests, unused
+from mutants import access, authentication, certificates, delivery, imports, leaks, requests, unused
 from mutants.mutant import ARRIVAL, CHECKS, CREDENTIALS, LIFETIME, PLAN, SCHEDULE, SNAPSHOT, VERIFIER, Mutant
 
 MUTANTS: Final = (
@@ -336,6 +336,7 @@ MUTANTS: Final = (
         'return f"{self.prefix}_{self.id}_…"',
         "return self._text",
     ),
+    *access.MUTANTS,
     *authentication.MUTANTS,
     *certificates.MUTANTS,
     *imports.MUTANTS,

@@ -3,7 +3,9 @@
 Inside a pod two small files are all there is, and they are read here; what a kubeconfig needs is imported only for one.
 """
 
+import contextlib
 import os
+import re
 import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +15,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from yarl import URL
 
 from servicetokens.kube.errors import NotConfigured
+from servicetokens.kube.trust import trust
 from servicetokens.runtime.clock import Clock, SystemClock
 
 if TYPE_CHECKING:
@@ -22,6 +25,9 @@ if TYPE_CHECKING:
 SERVICE_ACCOUNT_DIRECTORY: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 # Where people have theirs. Processes of a cluster never look there.
 PERSONAL_KUBECONFIG: Final = Path("~/.kube/config")
+_MAX_PORT: Final = 65535
+# What is behind the colon of an authority; an IPv6 address is in brackets.
+_PORT: Final = re.compile(r"^[a-z]+://(?:[^/?#@]*@)?(?:\[[^\]]*\]|[^/?#:\[\]]*):([^/?#]*)")
 # The kubelet replaces the projected token at 80 % of its life; client-go reads it again once a minute too.
 _POD_TOKEN_AGE: Final = 60.0
 
@@ -71,7 +77,7 @@ def find_source(
     files = find_files(kubeconfig, environment, personal=personal)
     if files:
         return KubeconfigSource(files, context, impersonation, environment)
-    if context is not None:
+    if context:
         message = f"there is no kubeconfig, so there is no context '{context}'"
         raise NotConfigured(message)
     if environment.get("KUBERNETES_SERVICE_HOST"):
@@ -129,12 +135,12 @@ class PodSource:
         directory: Path,
         impersonation: "Impersonation | None" = None,
     ) -> None:
-        host = environment["KUBERNETES_SERVICE_HOST"]
-        port = environment.get("KUBERNETES_SERVICE_PORT") or "443"
-        self._server = URL.build(scheme="https", host=host, port=int(port))
+        self._server = _pod_server(
+            environment["KUBERNETES_SERVICE_HOST"], environment.get("KUBERNETES_SERVICE_PORT") or "443"
+        )
         self._directory = directory
         self._impersonation = impersonation
-        self._authority = ""
+        self._authority = b""
         self._tls: ssl.SSLContext | None = None
 
     async def load(self) -> Access:
@@ -144,10 +150,9 @@ class PodSource:
         """
         try:
             token = (self._directory / "token").read_text("ascii").strip()
-            authority = (self._directory / "ca.crt").read_text("ascii")
+            authority = (self._directory / "ca.crt").read_bytes()
             if self._tls is None or authority != self._authority:
-                self._tls = ssl.create_default_context(cadata=authority)
-                self._authority = authority
+                self._tls, self._authority = _trusting(authority), authority
             impersonated = self._impersonation.headers() if self._impersonation is not None else ()
         except OSError as error:
             message = (
@@ -212,13 +217,45 @@ class KubeconfigSource:
         return Access(server.with_user(None), self._tls, (*authorization, *impersonated), proxy)
 
 
+def _trusting(authority: bytes) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if not trust(context, authority):
+        message = "ca.crt holds no certificate in PEM"
+        raise ValueError(message)
+    return context
+
+
+def _pod_server(host: str, port: str) -> URL:
+    try:
+        return URL.build(scheme="https", host=host, port=_port(port))
+    except ValueError:
+        message = (
+            "$KUBERNETES_SERVICE_HOST and $KUBERNETES_SERVICE_PORT are no address and port of the API server"
+        )
+        raise NotConfigured(message) from None
+
+
+def _port(text: str) -> int:
+    """Return a TCP port. Raises `ValueError` when *text* is none."""
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:6]) <= _MAX_PORT):
+        message = f"the port must be a number from 1 to {_MAX_PORT}"
+        raise ValueError(message)
+    return int(text)
+
+
 def _server(text: str) -> URL:
     # As client-go does, an address without a scheme is one of a plain HTTP server.
-    try:
-        found = URL(text if "://" in text else f"http://{text}")
-        if found.scheme in {"http", "https"} and found.host and found.port is not None:
-            return found.with_path(found.path.rstrip("/"))
-    except ValueError:
-        pass
+    whole = text.strip() if "://" in text else f"http://{text.strip()}"
+    if (found := _PORT.search(whole)) is not None:
+        try:
+            _port(found[1])
+        except ValueError as error:
+            # It is not quoted: there may be a password in it.
+            message = f"the cluster's server: {error}"
+            raise ValueError(message) from None
+    with contextlib.suppress(ValueError):
+        server = URL(whole)
+        if server.scheme in {"http", "https"} and server.host and server.port is not None:
+            return server.with_path(server.path.rstrip("/"))
     message = "the cluster's server is not an http:// or https:// URL"
     raise ValueError(message)

@@ -149,7 +149,7 @@ async def _examine_published(api: Requests, refusal: Forbidden) -> Judgement:
             f"read their published schema instead ({error.message})"
         )
     except msgspec.MsgspecError as error:
-        message = f"the published schema cannot be read: {error}"
+        message = "the published schema cannot be read: it is not in the form of OpenAPI"
         raise ApiUnavailable(message) from error
     troubles = (judge_published(document, plural) for plural in _PLURALS)
     return Judgement(next(filter(None, troubles), ""), unread)

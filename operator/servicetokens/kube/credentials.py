@@ -20,6 +20,7 @@ from yarl import URL
 
 from servicetokens.kube import execplugin
 from servicetokens.kube.kubeconfig import AuthProvider, ClusterEntry, UserEntry, decode_data
+from servicetokens.kube.trust import trust
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -92,7 +93,8 @@ async def log_in(user: UserEntry, cluster: ClusterEntry, now: int) -> Login:
     if user.auth_provider is not None:
         return Login(f"Bearer {_id_token(user.auth_provider, now)}", certificate, key)
     if user.exec is not None:
-        made = await execplugin.run(user.exec, cluster)
+        authority = authority_of(cluster) if user.exec.provide_cluster_info else b""
+        made = await execplugin.run(user.exec, cluster, authority)
         age = None if made.expires is None else max(0.0, made.expires - now - _MARGIN)
         bearer = f"Bearer {made.token}" if made.token else ""
         return Login(bearer, made.certificate or certificate, made.key or key, age)
@@ -144,11 +146,9 @@ def _trust(context: ssl.SSLContext, authority: bytes) -> None:
     if not authority:
         context.load_default_certs()
         return
-    try:
-        context.load_verify_locations(cadata=authority.decode("ascii"))
-    except (ssl.SSLError, ValueError):
+    if not trust(context, authority):
         message = "certificate-authority holds no certificate in PEM"
-        raise ValueError(message) from None
+        raise ValueError(message)
 
 
 def _show(context: ssl.SSLContext, certificate: bytes, key: bytes) -> None:

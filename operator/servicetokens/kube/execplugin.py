@@ -5,16 +5,20 @@ comes, since a person may have to act on it; elsewhere its last words become par
 """
 
 import asyncio
+import base64
+import codecs
+import contextlib
 import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
 from servicetokens.api.values import parse_recorded_time
-from servicetokens.kube.kubeconfig import ClusterEntry, ExecEntry
+from servicetokens.kube.kubeconfig import ClusterEntry, ExecEntry, read_first, without_nulls
 
 _GROUP: Final = "client.authentication.k8s.io"
 _VERSIONS: Final = (f"{_GROUP}/v1", f"{_GROUP}/v1beta1")
@@ -22,6 +26,9 @@ _INFO: Final = "KUBERNETES_EXEC_INFO"
 _CONFIG_EXTENSION: Final = "client.authentication.k8s.io/exec"
 # Without a terminal nobody can answer a question of the plugin; one that waits for an answer must not hang us.
 _SECONDS: Final = 60.0
+# Once a plugin has ended, all that it printed is in the pipe: this is only for a machine that is busy.
+_DRAIN_SECONDS: Final = 1.0
+_STDOUT: Final = 1
 _MAX_OUTPUT: Final = 1024 * 1024
 _MAX_WORDS: Final = 500
 
@@ -49,76 +56,113 @@ class _Answer(msgspec.Struct, rename="camel"):
     status: _Status | None = None
 
 
-async def run(entry: ExecEntry, cluster: ClusterEntry) -> ExecCredential:
-    """Run the plugin and return its credential. Raises `ValueError` with a sentence for people."""
+class _Process(asyncio.SubprocessProtocol):
+    """A plugin that runs: what it prints, what it says, and when it ends. *is_shown*: a person reads what it says."""
+
+    def __init__(self, *, is_shown: bool) -> None:
+        self.out = b""
+        self.has_ended = asyncio.Event()
+        self.is_drained = asyncio.Event()
+        self._said = b""
+        self._is_shown = is_shown
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        """See `asyncio.SubprocessProtocol`."""
+        if fd == _STDOUT:
+            self.out = (self.out + data)[: _MAX_OUTPUT + 1]
+            return
+        if self._is_shown:
+            sys.stderr.write(self._decoder.decode(data))
+            sys.stderr.flush()
+        self._said = (self._said + data)[-4 * _MAX_WORDS :]
+
+    def process_exited(self) -> None:
+        """See `asyncio.SubprocessProtocol`."""
+        self.has_ended.set()
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        """See `asyncio.SubprocessProtocol`: it has ended, and both pipes are closed."""
+        self.is_drained.set()
+
+    @property
+    def words(self) -> str:
+        """The last of what it said; nothing, if a person has seen it already."""
+        if self._is_shown:
+            return ""
+        said = " ".join(self._said.decode("utf-8", "replace").split())
+        return "".join(character for character in said if character.isprintable())[-_MAX_WORDS:]
+
+
+async def run(entry: ExecEntry, cluster: ClusterEntry, authority: bytes = b"") -> ExecCredential:
+    """Run the plugin and return its credential. Raises `ValueError` with a sentence for people.
+
+    *authority* is what the server is verified by, for plugins that want to know (`provideClusterInfo`).
+    """
     if entry.api_version not in _VERSIONS:
         message = f"exec: apiVersion '{entry.api_version}' is not supported, only {' and '.join(_VERSIONS)}"
         raise ValueError(message)
     interactive = _is_interactive(entry)
-    out, words, code = await _run(entry, _environment(entry, cluster, interactive=interactive), interactive)
+    environment = _environment(entry, cluster, authority, interactive=interactive)
+    process = _Process(is_shown=sys.stderr.isatty())
+    code = await _run(entry, process, environment, interactive=interactive)
     if code != 0:
-        said = f": {words}" if words else ""
-        message = f"the exec plugin '{entry.command}' failed with exit code {code}{said}"
+        how = f"failed with exit code {code}" if code > 0 else f"was killed by signal {-code}"
+        said = f": {process.words}" if process.words else ""
+        message = f"the exec plugin '{entry.command}' {how}{said}"
         raise ValueError(message)
-    return _read(entry, out)
+    return _read(entry, process.out)
 
 
 async def _run(
-    entry: ExecEntry,
-    environment: Mapping[str, str],
-    interactive: bool,  # noqa: FBT001 - private
-) -> tuple[bytes, str, int]:
+    entry: ExecEntry, process: _Process, environment: Mapping[str, str], *, interactive: bool
+) -> int:
+    """Return the exit code; that of a process which a signal has killed is the negative number of that."""
     try:
-        process = await asyncio.create_subprocess_exec(
+        transport, _ = await asyncio.get_running_loop().subprocess_exec(
+            lambda: process,
             entry.command,
             *(entry.args or ()),
             stdin=None if interactive else asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
             env=dict(environment),
         )
     except FileNotFoundError:
-        hint = f": {entry.install_hint.strip()}" if entry.install_hint.strip() else ""
-        message = f"the exec plugin '{entry.command}' does not exist{hint}"
-        raise ValueError(message) from None
+        raise ValueError(_not_found(entry)) from None
     except OSError as error:
         message = f"the exec plugin '{entry.command}' cannot be started: {error.strerror}"
         raise ValueError(message) from None
     try:
         async with asyncio.timeout(None if interactive else _SECONDS):
-            out, words = await asyncio.gather(_output(process), _words(process))
-            return out, words, await process.wait()
+            await process.has_ended.wait()
+        # What it has started in the background may keep the pipes open for ever, and has nothing to tell us.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_DRAIN_SECONDS):
+                await process.is_drained.wait()
     except TimeoutError:
         message = f"the exec plugin '{entry.command}' did not end within {_SECONDS:.0f} s"
         raise ValueError(message) from None
     finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+        await _end(transport, process)
+    code = transport.get_returncode()
+    assert code is not None  # noqa: S101 - it has ended
+    return code
 
 
-async def _output(process: asyncio.subprocess.Process) -> bytes:
-    found = b""
-    assert process.stdout is not None  # noqa: S101 - a pipe was asked for
-    while part := await process.stdout.read(65536):
-        found = (found + part)[: _MAX_OUTPUT + 1]
-    return found
+async def _end(transport: asyncio.SubprocessTransport, process: _Process) -> None:
+    """Have nothing left of it: neither the process nor a pipe, which would be closed after the event loop."""
+    if not process.has_ended.is_set():
+        with contextlib.suppress(ProcessLookupError):
+            transport.kill()
+        await process.has_ended.wait()
+    transport.close()
+    await process.is_drained.wait()
 
 
-async def _words(process: asyncio.subprocess.Process) -> str:
-    """Return the last of what the plugin says; nothing, if a person has seen it already."""
-    shown = sys.stderr.isatty()
-    found = b""
-    assert process.stderr is not None  # noqa: S101 - a pipe was asked for
-    while part := await process.stderr.read(4096):
-        if shown:
-            sys.stderr.write(part.decode("utf-8", "replace"))
-            sys.stderr.flush()
-        found = (found + part)[-4 * _MAX_WORDS :]
-    if shown:
-        return ""
-    said = " ".join(found.decode("utf-8", "replace").split())
-    return "".join(character for character in said if character.isprintable())[-_MAX_WORDS:]
+def _not_found(entry: ExecEntry) -> str:
+    if "/" in entry.command and Path(entry.command).exists():
+        return f"the exec plugin '{entry.command}' cannot be started: the interpreter in its first line does not exist"
+    hint = f": {entry.install_hint.strip()}" if entry.install_hint.strip() else ""
+    return f"the exec plugin '{entry.command}' does not exist{hint}"
 
 
 def _is_interactive(entry: ExecEntry) -> bool:
@@ -133,16 +177,18 @@ def _is_interactive(entry: ExecEntry) -> bool:
     return is_possible and entry.interactive_mode != "Never"
 
 
-def _environment(entry: ExecEntry, cluster: ClusterEntry, *, interactive: bool) -> Mapping[str, str]:
+def _environment(
+    entry: ExecEntry, cluster: ClusterEntry, authority: bytes, *, interactive: bool
+) -> Mapping[str, str]:
     spec: dict[str, Any] = {"interactive": interactive}
     if entry.provide_cluster_info:
-        spec["cluster"] = _cluster_info(cluster)
+        spec["cluster"] = _cluster_info(cluster, authority)
     info = {"kind": "ExecCredential", "apiVersion": entry.api_version, "spec": spec}
     variables = {one.name: one.value for one in entry.env or ()}
     return {**os.environ, **variables, _INFO: msgspec.json.encode(info).decode()}
 
 
-def _cluster_info(cluster: ClusterEntry) -> Mapping[str, Any]:
+def _cluster_info(cluster: ClusterEntry, authority: bytes) -> Mapping[str, Any]:
     config = next(
         (
             one.get("extension")
@@ -151,17 +197,11 @@ def _cluster_info(cluster: ClusterEntry) -> Mapping[str, Any]:
         ),
         None,
     )
-    authority = cluster.certificate_authority_data
-    if cluster.certificate_authority and not authority:
-        import base64  # noqa: PLC0415 - rarely needed
-        from pathlib import Path  # noqa: PLC0415 - as above
-
-        authority = base64.b64encode(Path(cluster.certificate_authority).read_bytes()).decode()
     found = {
         "server": cluster.server,
         "tls-server-name": cluster.tls_server_name,
         "insecure-skip-tls-verify": cluster.insecure_skip_tls_verify,
-        "certificate-authority-data": authority,
+        "certificate-authority-data": base64.b64encode(authority).decode("ascii"),
         "proxy-url": cluster.proxy_url,
         "disable-compression": cluster.disable_compression,
         "config": config,
@@ -169,13 +209,27 @@ def _cluster_info(cluster: ClusterEntry) -> Mapping[str, Any]:
     return {name: value for name, value in found.items() if value}
 
 
+def _parsed(out: bytes) -> Any:
+    """Return what a plugin printed: JSON, or YAML, which kubectl accepts as well. Raises `ValueError`."""
+    try:
+        return msgspec.json.decode(out)
+    except msgspec.MsgspecError:
+        import yaml  # noqa: PLC0415 - rarely needed
+
+        try:
+            return read_first(out)
+        except yaml.YAMLError as error:
+            message = "it is neither JSON nor YAML"
+            raise ValueError(message) from error
+
+
 def _read(entry: ExecEntry, out: bytes) -> ExecCredential:
     # What was printed is never quoted: it is a credential.
     who = f"the exec plugin '{entry.command}'"
     try:
-        answer = msgspec.json.decode(out[:_MAX_OUTPUT], type=_Answer)
-    except msgspec.MsgspecError:
-        message = f"{who} printed something that is not an ExecCredential in JSON"
+        answer = msgspec.convert(without_nulls(_parsed(out[:_MAX_OUTPUT])), _Answer)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        message = f"{who} printed something that is not an ExecCredential"
         raise ValueError(message) from None
     if answer.kind != "ExecCredential" or answer.api_version != entry.api_version:
         message = f"{who} printed something other than an ExecCredential of '{entry.api_version}'"

@@ -6,6 +6,7 @@ this module refuses it by name. A field that a later kubectl may know is refused
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,21 @@ from servicetokens.kube.errors import NotConfigured
 # Large installations embed the certificates of hundreds of clusters; more than this is not a kubeconfig.
 _MAX_FILE: Final = 16 * 1024 * 1024
 _MOST_NAMED: Final = 10
+
+_TIME: Final = "tag:yaml.org,2002:timestamp"
+# The sentences of msgspec, and its names of types in words.
+_UNKNOWN_FIELD: Final = re.compile("Object contains unknown field `([^`]*)`")
+_MISSING_FIELD: Final = re.compile("Object missing required field `([^`]*)`")
+_WRONG_TYPE: Final = re.compile("Expected `([^` |]*)[^`]*`, got `([^`]*)`")
+_TYPES: Final = {
+    "str": "text",
+    "bool": "true or false",
+    "int": "a number",
+    "float": "a number",
+    "array": "a list",
+    "object": "a mapping",
+}
+_SCALARS: Final = frozenset({"int", "float", "bool"})
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -39,7 +55,7 @@ class ExecVariable(msgspec.Struct, forbid_unknown_fields=True):
     """An environment variable of an exec plugin."""
 
     name: str
-    value: str
+    value: str = ""
 
 
 class ExecEntry(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
@@ -108,9 +124,10 @@ class _Named:
 
 
 def load(paths: Sequence[Path], context: str | None = None) -> Chosen:
-    """Return what *context* (None: the current one) names in the files *paths*.
+    """Return what *context* (None or empty: the current one) names in the files *paths*.
 
-    The first file that has a name wins, as with kubectl; files that do not exist are skipped.
+    The first file that has a name wins, as with kubectl; files that do not exist or are empty are skipped, and of
+    several YAML documents in a file the first counts.
 
     Raises:
         NotConfigured: no file exists, one cannot be read, or the context is incomplete or not understood.
@@ -121,9 +138,8 @@ def load(paths: Sequence[Path], context: str | None = None) -> Chosen:
         message = f"the kubeconfig {where} does not exist; use --kubeconfig FILE"
         raise NotConfigured(message)
     files = [(_read(path), path.absolute().parent) for path in existing]
-    chosen = context if context is not None else _current(files)
     try:
-        return _choose(files, chosen)
+        return _choose(files, context or _current(files))
     except (ValueError, TypeError) as error:
         message = f"the kubeconfig {where} cannot be used: {error}"
         raise NotConfigured(message) from error
@@ -139,7 +155,7 @@ def decode_data(field: str, value: str) -> bytes:
 
 
 def _read(path: Path) -> Mapping[str, Any]:
-    import yaml  # noqa: PLC0415 - a pod has no kubeconfig, and the import takes time and memory
+    import yaml  # noqa: PLC0415 - see `read_first`
 
     try:
         with path.open("rb") as file:
@@ -151,30 +167,58 @@ def _read(path: Path) -> Mapping[str, Any]:
         message = f"the kubeconfig {path} cannot be used: it is larger than {_MAX_FILE} bytes"
         raise NotConfigured(message)
     try:
-        # The loader in C reads a large file many times faster; it is the same safe one.
-        found = yaml.load(content, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
-    except (yaml.YAMLError, ValueError) as error:
+        found = read_first(content)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         # The text around the place is not quoted: it may be a credential.
         mark = getattr(error, "problem_mark", None)
         message = f"the kubeconfig {path} cannot be used: it is not YAML"
         raise NotConfigured(f"{message}, at line {mark.line + 1}" if mark else message) from None
-    if not isinstance(found, dict) or not found:
-        message = f"the kubeconfig {path} cannot be used: it is {'no mapping' if found else 'empty'}"
+    if not isinstance(found, dict | None):
+        message = f"the kubeconfig {path} cannot be used: it is no mapping"
         raise NotConfigured(message)
-    return found
+    return found or {}
+
+
+def read_first(content: bytes) -> Any:
+    """Return the first YAML document of *content*, as kubectl does; None when there is none.
+
+    What looks like a time stays text. Raises `yaml.YAMLError`, and `ValueError` for numbers that are none.
+    """
+    import yaml  # noqa: PLC0415 - a pod has no kubeconfig, and the import takes time and memory
+
+    # The loader in C reads a large file many times faster; it is the same safe one.
+    base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    resolvers = {
+        first: [(tag, pattern) for tag, pattern in found if tag != _TIME]
+        for first, found in base.yaml_implicit_resolvers.items()
+    }
+    loader = type("_Loader", (base,), {"yaml_implicit_resolvers": resolvers})(content)
+    try:
+        return loader.get_data() if loader.check_data() else None
+    finally:
+        loader.dispose()
+
+
+def without_nulls(found: Any) -> Any:
+    """Return *found* without fields that are null: for Go they have not been set."""
+    if isinstance(found, dict):
+        return {key: without_nulls(one) for key, one in found.items() if one is not None}
+    return [without_nulls(one) for one in found] if isinstance(found, list) else found
 
 
 def _current(files: Sequence[tuple[Mapping[str, Any], Path]]) -> str:
-    return next(
-        (name for found, _ in files if isinstance(name := found.get("current-context"), str) and name), ""
-    )
+    found = [content["current-context"] for content, _ in files if content.get("current-context") is not None]
+    if any(not isinstance(name, str) for name in found):
+        message = "current-context must be text: put it in quotes"
+        raise ValueError(message)
+    return next(filter(None, found), "")
 
 
 def _choose(files: Sequence[tuple[Mapping[str, Any], Path]], name: str) -> Chosen:
     contexts = _by_name(files, "contexts", "context")
     if not name:
         message = f"it has no current-context; choose one with --context{_known(contexts)}"
-        raise ValueError(message)
+        raise ValueError(message if contexts else "it names no context")
     context = _convert(_find(contexts, "context", name), ContextEntry, f"context '{name}'")
     if not context.cluster:
         message = f"context '{name}' names no cluster"
@@ -191,9 +235,11 @@ def _choose(files: Sequence[tuple[Mapping[str, Any], Path]], name: str) -> Chose
         user = _convert(user_at, UserEntry, f"user '{context.user}'")
         for field in ("token_file", "client_certificate", "client_key"):
             setattr(user, field, _resolved(getattr(user, field), user_at))
-        if user.exec is not None and "/" in user.exec.command:
-            # A bare word is looked up on the path.
-            user.exec.command = _resolved(user.exec.command, user_at)
+        if user.exec is not None:
+            _check_exec(user.exec, f"user '{context.user}'")
+            if "/" in user.exec.command:
+                # A bare word is looked up on the path.
+                user.exec.command = _resolved(user.exec.command, user_at)
     _check(cluster, user, f"user '{context.user}'")
     return Chosen(name, context.namespace, cluster, user)
 
@@ -202,10 +248,20 @@ def _by_name(files: Sequence[tuple[Mapping[str, Any], Path]], plural: str, field
     found: dict[str, _Named] = {}
     for content, folder in files:
         entries = content.get(plural) or []
-        for entry in entries if isinstance(entries, list) else ():
-            if isinstance(entry, dict) and isinstance(entry.get("name"), str):
-                body = entry.get(field) or {}
-                found.setdefault(entry["name"], _Named(body if isinstance(body, dict) else {}, folder))
+        if not isinstance(entries, list):
+            message = f"{plural} must be a list"
+            raise ValueError(message)  # noqa: TRY004 - told as everything else that is wrong with the file
+        for at, entry in enumerate(entries):
+            name, body = (entry.get("name"), entry.get(field)) if isinstance(entry, dict) else (entry, None)
+            if name is None:
+                continue
+            if not isinstance(name, str) or not isinstance(entry, dict):
+                message = f"{plural}[{at}].name must be text: put it in quotes"
+                raise ValueError(message)  # noqa: TRY004 - as above
+            if not isinstance(body, dict | None):
+                message = f"{plural}[{at}].{field} must be a mapping"
+                raise ValueError(message)  # noqa: TRY004 - as above
+            found.setdefault(name, _Named(body or {}, folder))
     return found
 
 
@@ -224,14 +280,53 @@ def _known(entries: Mapping[str, _Named]) -> str:
 def _convert(found: _Named, kind: type[T], what: str) -> T:
     """Return *found* as *kind*; a field that is not understood is refused by its name, never by its value."""
     try:
-        return msgspec.convert({key: one for key, one in found.body.items() if one is not None}, kind)
+        return msgspec.convert(without_nulls(found.body), kind)
     except msgspec.ValidationError as error:
-        message = f"{what}: {error}"
+        message = f"{what}: {_in_words(str(error))}"
         raise ValueError(message) from None
+    except RecursionError:
+        message = f"{what}: it is nested too deeply"
+        raise ValueError(message) from None
+
+
+def _in_words(error: str) -> str:
+    """Return what msgspec says of a field, for somebody who has never heard of it. Values are in neither."""
+    what, _, place = error.partition(" - at `$")
+    place = place.rstrip("`").removeprefix(".")
+    inside = f"{place}." if place else ""
+    if (named := _UNKNOWN_FIELD.fullmatch(what)) is not None:
+        return f"the field '{inside}{named[1]}' is not known here: correct its name, or remove it"
+    if (named := _MISSING_FIELD.fullmatch(what)) is not None:
+        return f"{inside}{named[1]} is missing"
+    if (named := _WRONG_TYPE.fullmatch(what)) is not None:
+        wanted, got = (_TYPES.get(name, name) for name in named.groups())
+        hint = ": put it in quotes" if named[1] == "str" and named[2] in _SCALARS else ""
+        return f"{place or 'it'} must be {wanted}, not {got}{hint}"
+    return f"{place or 'it'} is not understood"
 
 
 def _resolved(path: str, found: _Named) -> str:
     return str(found.folder / path) if path else ""
+
+
+def _check_exec(entry: ExecEntry, who: str) -> None:
+    """Refuse what no program can be started with."""
+    variables = entry.env or []
+    for is_wrong, what in (
+        (not entry.command, "exec.command is empty"),
+        (not entry.api_version, "exec.apiVersion is empty"),
+        (
+            any("\0" in one for one in (entry.command, *(entry.args or ()))),
+            "exec.command and exec.args must not contain a NUL character",
+        ),
+        (
+            any(not one.name or "=" in one.name or "\0" in one.name + one.value for one in variables),
+            "exec.env needs names without '=', and no NUL character anywhere",
+        ),
+    ):
+        if is_wrong:
+            message = f"{who}: {what}"
+            raise ValueError(message)
 
 
 def _check(cluster: ClusterEntry, user: UserEntry, who: str) -> None:

@@ -69,6 +69,22 @@ async def test_an_ipv6_address_is_bracketed(mounted: Path) -> None:
     assert str((await source.load()).server) == "https://[fd00::1]"
 
 
+@pytest.mark.parametrize("port", ["tcp://10.96.0.1:443", "0", "99999", "\N{SUPERSCRIPT TWO}"])
+def test_a_port_of_the_pod_that_is_none_is_a_sentence(port: str) -> None:
+    """Variables can be set by anybody who writes a Deployment."""
+    with pytest.raises(NotConfigured, match="no address and port of the API server"):
+        find_source(None, {**POD, "KUBERNETES_SERVICE_PORT": port})
+
+
+async def test_remarks_in_the_authority_of_the_pod_are_ignored(mounted: Path) -> None:
+    """In any encoding."""
+    authority = (mounted / "ca.crt").read_bytes()
+    (mounted / "ca.crt").write_bytes("# Zürich\n".encode("latin-1") + authority)
+    access = await find_source(None, POD, mounted).load()
+    assert isinstance(access.tls, ssl.SSLContext)
+    assert len(access.tls.get_ca_certs()) == 1
+
+
 @pytest.mark.parametrize("damage", ["token", "ca.crt"])
 async def test_an_unreadable_mount_is_a_sentence(mounted: Path, damage: str) -> None:
     """It names the directory, and is no traceback."""

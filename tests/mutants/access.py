@@ -1,0 +1,48 @@
+"""Mistakes about kubeconfigs, exec plugins and certificates: what kubectl takes, and what is refused by name."""
+
+from typing import Final
+
+from mutants.mutant import Mutant
+
+KUBECONFIG: Final = "kube/kubeconfig.py"
+EXEC: Final = "kube/execplugin.py"
+_FILES: Final = ("tests/unit/kube/test_kubeconfig_files.py",)
+_EXEC: Final = ("tests/unit/kube/test_execplugin.py",)
+
+MUTANTS: Final = (
+    Mutant(
+        "takes an empty --context for the name of one",
+        KUBECONFIG,
+        "context or _current(files)",
+        "context if context is not None else _current(files)",
+        _FILES,
+    ),
+    Mutant(
+        "takes a field that is null for one that is set",
+        KUBECONFIG,
+        "msgspec.convert(without_nulls(found.body), kind)",
+        "msgspec.convert(found.body, kind)",
+        _FILES,
+    ),
+    Mutant(
+        "reads remarks around certificates as certificates",
+        "kube/trust.py",
+        "_BLOCK.findall(bundle)",
+        "[bundle]",
+        _FILES,
+    ),
+    Mutant(
+        "waits for what an exec plugin has left in the background",
+        EXEC,
+        "asyncio.timeout(_DRAIN_SECONDS)",
+        "asyncio.timeout(None)",
+        _EXEC,
+    ),
+    Mutant(
+        "leaves the pipes of an exec plugin open",
+        EXEC,
+        "    transport.close()\n    await process.is_drained.wait()\n",
+        "",
+        _EXEC,
+    ),
+)
