@@ -13,6 +13,9 @@ NODE_IMAGE ?= default
 PREVIOUS ?=
 SINCE ?= main
 
+# Images of containers set it, and then each of the thousand processes of the tests compiles all that it imports anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 CORES := $(shell getconf _NPROCESSORS_ONLN)
 # Tests on real servers wait most of the time, so that two share a core.
 WORKERS ?= $(shell echo $$((2 * $(CORES))))
@@ -51,7 +54,7 @@ $(INSTALLED): $(PINS) pyproject.toml
 		-r requirements/bootstrap.txt; \
 	export VIRTUAL_ENV=$(CURDIR)/.venv; \
 	echo "Installing the pinned Python packages into .venv: about 700 MB, a minute or two."; \
-	$(BIN)/uv pip sync --quiet --require-hashes requirements/dev.txt; \
+	$(BIN)/uv pip sync --quiet --require-hashes --compile-bytecode requirements/dev.txt; \
 	$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .; \
 	touch $@; \
 	} >&2
