@@ -24,9 +24,9 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 PINS := requirements/runtime.txt requirements/dev.txt requirements/bootstrap.txt
 
-CONTROL_PLANE := $(BIN)/python tests/controlplane/build.py
-# tests/ is a source root: the demo, the benchmarks and the mutants are packages in it.
-RUN := PYTHONPATH=tests $(BIN)/python
+CONTROL_PLANE := $(BIN)/python hack/controlplane/build.py
+# hack/ is a source root, and its programs use what tests/common has.
+RUN := PYTHONPATH=hack:tests $(BIN)/python
 # Says what it is about to download and build, once; says nothing when all is there.
 PROVISION := $(RUN) -m provision
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
@@ -112,7 +112,7 @@ lint: $(INSTALLED) ## Formatting and ruff, which wants a docstring on every test
 	@$(BIN)/ruff check --quiet --output-format concise .
 
 .PHONY: types
-types: $(INSTALLED) ## mypy --strict over the package and the tests
+types: $(INSTALLED) ## mypy --strict over the package, hack/ and the tests
 	@$(BIN)/mypy
 
 .PHONY: layers
@@ -236,7 +236,7 @@ soak: $(INSTALLED) ## Random life and restarts against a model that knows what m
 
 .PHONY: screenshots
 screenshots: $(INSTALLED) ## Write docs/images with Chromium (after changing the page of `servicetokens report`)
-	@$(RUN) -m reporting.screenshots
+	@$(RUN) -m screenshots
 
 .PHONY: clean
 clean: ## Remove everything that make has made here (what clones share stays: clean-cache)

@@ -53,7 +53,11 @@ def test_the_demo_ends_by_itself(binaries: Path) -> None:
     """`make demo ARGS=--once` tells its story to the end, in plain text when piped, and shows no token."""
     told = subprocess.run(
         [sys.executable, "-m", "demo", "--once"],
-        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT / "tests"), "KUBEBUILDER_ASSETS": str(binaries)},
+        env={
+            "PATH": "/usr/bin:/bin",
+            "PYTHONPATH": f"{ROOT}/hack:{ROOT}/tests",
+            "KUBEBUILDER_ASSETS": str(binaries),
+        },
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -1,7 +1,7 @@
 """What Argo CD, Flux and kstatus say of our objects, as a real API server and a real operator leave them.
 
 Argo CD's script runs in Lua 5.1, the version it has there; kstatus and CEL are the Go libraries that Flux uses, in a
-small program (`tests/tools/health`).
+small program (`hack/tools/health`).
 """
 
 import json

@@ -23,7 +23,7 @@ from controlplane.ports import LOOPBACK
 from controlplane.processes import is_running, wait_until_gone
 from controlplane.waiting import wait_until
 
-TESTS = Path(__file__).parents[1]
+HACK = Path(__file__).parents[2] / "hack"
 CONFIG_MAPS = "/api/v1/namespaces/default/configmaps"
 OPTIONS = Options(audit=True)
 
@@ -169,7 +169,7 @@ def test_nothing_survives_a_killed_owner(binaries: Path) -> None:
         [sys.executable, "-c", OWNER],
         stdout=subprocess.PIPE,
         text=True,
-        env=os.environ | {"PYTHONPATH": str(TESTS), build.ASSETS: str(binaries)},
+        env=os.environ | {"PYTHONPATH": str(HACK), build.ASSETS: str(binaries)},
     )
     assert owner.stdout is not None
     with owner.stdout as said:

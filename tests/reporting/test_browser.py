@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
+from common.reported import account, demo, estate, many, token
 from common.world import ROOT
-from reporting.browser import SIZES, ChromiumMissing, chromium, find_chromium, visit
-from reporting.objects import account, demo, estate, many, token
-from reporting.screenshots import FOLDER, PICTURES
+from screenshots.__main__ import FOLDER, PICTURES
+from screenshots.browser import SIZES, ChromiumMissing, chromium, find_chromium, visit
 from servicetokens.admin.estate import Estate
 from servicetokens.admin.page import Limits, build
 

@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from reporting.objects import DAY, NOW, VERIFIER, account, demo, estate, many, token
+from common.reported import DAY, NOW, VERIFIER, account, demo, estate, many, token
 from servicetokens.admin.estate import Estate, unused
 from servicetokens.admin.markup import MAX_TEXT
 from servicetokens.admin.page import LISTED, Limits, build

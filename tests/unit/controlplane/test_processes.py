@@ -12,7 +12,7 @@ import pytest
 from controlplane.processes import Process, ProcessFailed, is_running, wait_until_gone
 from controlplane.waiting import wait_until
 
-TESTS = Path(__file__).parents[2]
+HACK = Path(__file__).parents[3] / "hack"
 GONE_SECONDS = (
     5.0  # it takes milliseconds, or half a second where end of file cannot tell; the machine may be busy
 )
@@ -44,7 +44,7 @@ def parent_process(tmp_path: Path, then: str = "") -> tuple[subprocess.Popen[str
         [sys.executable, "-c", PARENT.replace("THEN", then), tmp_path / "log"],
         stdout=subprocess.PIPE,
         text=True,
-        env=os.environ | {"PYTHONPATH": str(TESTS)},
+        env=os.environ | {"PYTHONPATH": str(HACK)},
     )
     assert parent.stdout is not None
     with parent.stdout as said:
@@ -68,7 +68,7 @@ def test_everything_dies_though_a_fork_of_the_parent_lives_on(tmp_path: Path) ->
         [sys.executable, "-c", PARENT.replace("THEN", fork), tmp_path / "log"],
         stdout=subprocess.PIPE,
         text=True,
-        env=os.environ | {"PYTHONPATH": str(TESTS)},
+        env=os.environ | {"PYTHONPATH": str(HACK)},
     )
     assert parent.stdout is not None
     with parent.stdout as said:

@@ -11,7 +11,7 @@ import pytest
 
 from controlplane.scratch import ScratchDirectory
 
-TESTS = Path(__file__).parents[2]
+HACK = Path(__file__).parents[3] / "hack"
 OWNER = """
 import time
 from controlplane.scratch import ScratchDirectory
@@ -50,7 +50,7 @@ def test_the_directory_of_a_killed_owner_is_removed_by_the_next(tmp_path: Path) 
         [sys.executable, "-c", OWNER],
         stdout=subprocess.PIPE,
         text=True,
-        env=os.environ | {"PYTHONPATH": str(TESTS), "TMPDIR": str(tmp_path)},
+        env=os.environ | {"PYTHONPATH": str(HACK), "TMPDIR": str(tmp_path)},
     )
     assert owner.stdout is not None
     with owner.stdout as said:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from controlplane.waiting import wait_until
 
-TESTS = Path(__file__).resolve().parents[2]
+HACK = Path(__file__).resolve().parents[3] / "hack"
 WAITS = """\
 import signal
 from demo.foreground import foreground
@@ -23,7 +23,7 @@ except KeyboardInterrupt:
 def test_ctrl_c_ends_make_with_success(tmp_path: Path) -> None:
     """On a real terminal, with a real make: exit status 0, and no complaint."""
     (tmp_path / "waits.py").write_text(WAITS)
-    (tmp_path / "Makefile").write_text(f"demo:\n\t@PYTHONPATH={TESTS} {sys.executable} waits.py\n")
+    (tmp_path / "Makefile").write_text(f"demo:\n\t@PYTHONPATH={HACK} {sys.executable} waits.py\n")
     child, terminal = pty.fork()
     if child == 0:
         os.execvp("make", ["make", "-C", str(tmp_path), "--no-print-directory", "demo"])  # noqa: S606 - a child of a terminal, without a shell between

@@ -129,7 +129,7 @@ def build(clone: Clone, started: Path, go_on: Path) -> subprocess.Popen[str]:
     """Start a process that makes the artifact once *go_on* exists."""
     return subprocess.Popen(
         [sys.executable, "-c", BUILDER, clone.root, started, go_on],
-        env={**os.environ, "PYTHONPATH": str(cache.ROOT / "tests")},
+        env={**os.environ, "PYTHONPATH": str(cache.ROOT / "hack")},
         stderr=subprocess.PIPE,
         text=True,
     )
@@ -205,10 +205,10 @@ def test_every_artifact_says_what_people_want_to_know() -> None:
 def test_tools_are_pinned_by_every_module_that_builds_one() -> None:
     """A tool whose module were not among the pins would stay as it is when its version changes."""
     pins = set(ARTIFACTS["tools"].pins)
-    modules = {artifacts.TESTS / "tools" / folder / "go.mod" for _, folder, _, _ in artifacts.TOOLS}
+    modules = {artifacts.TOOLS_MODULE / folder / "go.mod" for _, folder, _, _ in artifacts.TOOLS}
     assert modules <= pins
-    assert set((artifacts.TESTS / "tools").rglob("go.sum")) <= pins
-    assert set((artifacts.TESTS / "tools").rglob("main.go")) <= pins
+    assert set(artifacts.TOOLS_MODULE.rglob("go.sum")) <= pins
+    assert set(artifacts.TOOLS_MODULE.rglob("main.go")) <= pins
     assert set(artifacts.NODE.rglob("go.sum")) <= set(ARTIFACTS["node"].pins)
 
 
@@ -217,7 +217,7 @@ def test_command_says_what_it_makes_then_what_is_missing(tmp_path: Path) -> None
     (tmp_path / "bin").mkdir()
     done = subprocess.run(
         [sys.executable, "-m", "provision", "tools", "scanners"],
-        env={"PYTHONPATH": str(cache.ROOT / "tests"), "PATH": str(tmp_path / "bin"), **_home(tmp_path)},
+        env={"PYTHONPATH": str(cache.ROOT / "hack"), "PATH": str(tmp_path / "bin"), **_home(tmp_path)},
         capture_output=True,
         text=True,
         check=False,
@@ -242,7 +242,7 @@ def test_command_can_look_without_making_anything(tmp_path: Path, empty_cache: P
     def look() -> int:
         return subprocess.run(
             [sys.executable, "-m", "provision", "--check", "node", "node-root"],
-            env={"PYTHONPATH": str(cache.ROOT / "tests"), "PATH": os.environ["PATH"], **_home(tmp_path)},
+            env={"PYTHONPATH": str(cache.ROOT / "hack"), "PATH": os.environ["PATH"], **_home(tmp_path)},
             capture_output=True,
             check=False,
         ).returncode

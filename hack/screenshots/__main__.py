@@ -1,12 +1,12 @@
-"""`python -m reporting.screenshots`: write the pictures in docs/images, of data and a moment that never change."""
+"""`make screenshots`: write the pictures in docs/images, of data and a moment that never change."""
 
 import tempfile
 from pathlib import Path
 from typing import Final
 
+from common.reported import demo
 from common.world import ROOT
-from reporting.browser import SIZES, chromium, visit
-from reporting.objects import demo
+from screenshots.browser import SIZES, chromium, visit
 from servicetokens.admin.page import Limits, build
 
 PICTURES: Final = {"report-desktop.png": ("desktop", False), "report-phone.png": ("phone", True)}

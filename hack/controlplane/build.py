@@ -1,7 +1,7 @@
 """Builds the control plane from go.mod, once per version, and knows where it is.
 
-    python tests/controlplane/build.py           build what is missing; print the directory
-    python tests/controlplane/build.py --path    print the directory; build nothing
+    python hack/controlplane/build.py           build what is missing; print the directory
+    python hack/controlplane/build.py --path    print the directory; build nothing
 
 `$KUBEBUILDER_ASSETS`, the variable that other Kubernetes projects use for the same, names a directory to take
 instead. Standard library only: it runs before there is a virtual environment. go.mod is the only place that

@@ -1,4 +1,4 @@
-module servicetokens.dev/tests/tools
+module servicetokens.dev/hack/tools
 
 go 1.26.7
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fuzz.__main__ import CORPUS
 from fuzz.targets import HANDLERS, TARGETS, exchange
 
-CORPUS = Path(__file__).parent / "corpus"
 SEEDS = sorted(path for path in CORPUS.glob("*/*") if path.is_file())
 
 # What requests are made of; Hypothesis puts them together in ways that nobody means.

@@ -1,5 +1,5 @@
 // Apart from the others: the newest version that can be had is older than their Kubernetes.
-module servicetokens.dev/tests/tools/olm
+module servicetokens.dev/hack/tools/olm
 
 go 1.26.0
 

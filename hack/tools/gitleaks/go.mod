@@ -1,4 +1,4 @@
-module servicetokens.dev/tests/tools/gitleaks
+module servicetokens.dev/hack/tools/gitleaks
 
 go 1.26.7
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parents[1]
-SOURCES: Final = ("operator", "tests")
+SOURCES: Final = ("operator", "hack", "tests")
 QUICK: Final = ("tests/unit/", "tests/property/")
 # Every test runs under what these say.
 FOR_ALL: Final = ("pyproject.toml", "requirements/dev.txt", "tests/conftest.py")

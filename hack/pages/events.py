@@ -95,7 +95,7 @@ def render() -> str:
     events = sent()
     idle = sorted(set(_ADVICE) - {one.reason for one in events})
     if idle:
-        message = f"nobody sends {', '.join(idle)} any more: take it out of tests/pages/events.py"
+        message = f"nobody sends {', '.join(idle)} any more: take it out of hack/pages/events.py"
         raise ValueError(message)
     rows = [f"| {one.type} | `{one.reason}` | {one.note} | {_ADVICE[one.reason]} |\n" for one in events]
     return _HEAD + "".join(rows)

@@ -1,5 +1,5 @@
 // Apart from the others: it needs an older YAML than they do.
-module servicetokens.dev/tests/tools/actionlint
+module servicetokens.dev/hack/tools/actionlint
 
 go 1.26.0
 

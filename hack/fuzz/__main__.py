@@ -76,7 +76,7 @@ def _run_all(minutes: float) -> int:
             print(ended.stderr[-4000:])
     for name in broken:
         for file in sorted((FOUND / name).glob("broken-*")):
-            print(f"fuzz: replay by: PYTHONPATH=tests .venv/bin/python -m fuzz --replay {name} {file}")
+            print(f"fuzz: replay by: PYTHONPATH=hack:tests .venv/bin/python -m fuzz --replay {name} {file}")
     return 1 if broken else 0
 
 

@@ -1,4 +1,4 @@
-module servicetokens.dev/tests/controlplane
+module servicetokens.dev/hack/controlplane
 
 go 1.26.0
 

@@ -17,12 +17,12 @@ from controlplane.build import build_binary, find_go, linker_flags
 from controlplane.progress import Progress
 from provision.cache import ROOT, Artifact, CannotMake, python_variant
 
-TESTS: Final = ROOT / "tests"
-NODE: Final = TESTS / "e2e" / "build"
+TOOLS_MODULE: Final = ROOT / "hack" / "tools"
+NODE: Final = ROOT / "tests" / "e2e" / "build"
 ENVIRONMENT: Final = ROOT / ".venv"
 # No symbols, which halves the size.
 SMALL: Final = ("-ldflags", "-s -w")
-# Name, folder below tests/tools, package, flags.
+# Name, folder below hack/tools, package, flags.
 TOOLS: Final[Sequence[tuple[str, str, str, Sequence[str]]]] = (
     ("helm3", ".", "helm.sh/helm/v3/cmd/helm", ()),
     ("helm4", ".", "helm.sh/helm/v4/cmd/helm", ()),
@@ -65,9 +65,9 @@ def _go(module: Path, what: str) -> str:
 
 
 def _make_tools(target: Path, progress: Progress) -> None:
-    go = _go(TESTS / "tools", "the tools of the tests")
+    go = _go(TOOLS_MODULE, "the tools of the tests")
     for name, folder, package, flags in TOOLS:
-        module = TESTS / "tools" / folder
+        module = TOOLS_MODULE / folder
         build_binary(go, name, target, progress, module=module, package=package, flags=[*SMALL, *flags])
 
 
@@ -93,7 +93,7 @@ def _make_node(target: Path, progress: Progress) -> None:
     # kind's own files of a node are in its module, which is downloaded again where somebody removed it.
     downloaded = subprocess.run(
         [go, "mod", "download", "-json", KIND],
-        cwd=TESTS / "tools",
+        cwd=TOOLS_MODULE,
         env={**os.environ, "GOWORK": "off", "GOTOOLCHAIN": "auto"},
         capture_output=True,
         text=True,
@@ -172,7 +172,7 @@ ARTIFACTS: Final = {
             size="about 330 MB on disk, and 400 MB of Go modules",
             duration="about 5 minutes",
             pins=_sources(
-                *(TESTS / "tools" / name for name in (".", "health", "olm", "actionlint", "gitleaks"))
+                *(TOOLS_MODULE / name for name in (".", "health", "olm", "actionlint", "gitleaks"))
             ),
             make=_make_tools,
             variant=repr(TOOLS),
@@ -204,7 +204,7 @@ ARTIFACTS: Final = {
                 *(NODE / name for name in ("kubernetes", "containerd", "crictl", "coredns", "pause"))
             ),
             make=_make_node,
-            variant=f"{_pinned(TESTS / 'tools', KIND)} {CONTAINERD}",
+            variant=f"{_pinned(TOOLS_MODULE, KIND)} {CONTAINERD}",
         ),
         Artifact(
             name="node-root",

@@ -1,0 +1,1 @@
+"""`make screenshots`: pictures of the page of `servicetokens report`, taken in a real browser."""
