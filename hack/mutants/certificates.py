@@ -4,8 +4,8 @@ from typing import Final
 
 from mutants.mutant import Mutant
 
-_ISSUING: Final = "controllers/issuing.py"
-_TESTS: Final = ("tests/unit/controllers/test_issuing.py",)
+_ISSUING: Final = "controllers/pki/issuing.py"
+_TESTS: Final = ("tests/unit/controllers/pki/test_issuing.py",)
 
 MUTANTS: Final = (
     Mutant(

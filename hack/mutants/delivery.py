@@ -6,8 +6,8 @@ from mutants.mutant import ARRIVAL, CHECKS, CREDENTIALS, PLAN, Mutant
 
 VERDICTS: Final = "lifecycle/verdicts.py"
 SCHEDULE: Final = "lifecycle/schedule.py"
-GATHER: Final = "controllers/gather.py"
-HANDOVER: Final = ("tests/unit/controllers/test_handover.py",)
+GATHER: Final = "controllers/reconcile/gather.py"
+HANDOVER: Final = ("tests/unit/controllers/reconcile/test_handover.py",)
 
 MUTANTS: Final = (
     Mutant(
@@ -140,7 +140,7 @@ MUTANTS: Final = (
         GATHER,
         "                raise Conflict(message) from None\n",
         "                self._caches.drop_token(place)\n",
-        ("tests/unit/controllers/test_gather.py",),
+        ("tests/unit/controllers/reconcile/test_gather.py",),
     ),
     Mutant(
         "mints over a Secret that is newer than the status it knows",

@@ -10,7 +10,7 @@ from prometheus_client.core import Metric
 from common.clock import FakeClock
 from common.facts import settled
 from common.presenting import Surroundings
-from servicetokens.controllers.cache import Caches
+from servicetokens.controllers.cache.caches import Caches
 from servicetokens.controllers.metrics import Happenings, OperatorCollector, OperatorNumbers
 from servicetokens.validator.metrics import Tally, UsageNumbers, ValidatorCollector
 

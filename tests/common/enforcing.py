@@ -1,6 +1,6 @@
 """Doubles for what validators say of themselves."""
 
-from servicetokens.controllers.keys import Key
+from servicetokens.kube.object_key import Key
 from servicetokens.lifecycle.snapshot import AccountFacts, Enforcement, TokenFacts
 
 

@@ -10,12 +10,11 @@ from common.clock import FakeClock
 from common.enforcing import NobodyAsked
 from common.entropy import CountingEntropy
 from servicetokens.api import names
-from servicetokens.controllers import facts
-from servicetokens.controllers.cache import Caches
-from servicetokens.controllers.execute import Executor, Minting
-from servicetokens.controllers.gather import Gatherer
-from servicetokens.controllers.keys import Key
-from servicetokens.controllers.memory import Memories
+from servicetokens.controllers.cache import facts
+from servicetokens.controllers.cache.caches import Caches
+from servicetokens.controllers.reconcile.execute import Executor, Minting
+from servicetokens.controllers.reconcile.gather import Gatherer
+from servicetokens.controllers.reconcile.memory import Memories
 from servicetokens.kube.errors import (
     AlreadyExists,
     ApiUnavailable,
@@ -23,6 +22,7 @@ from servicetokens.kube.errors import (
     KubeError,
     NotFound,
 )
+from servicetokens.kube.object_key import Key
 from servicetokens.lifecycle.plan import plan
 from servicetokens.tokens.format import mint
 from servicetokens.tokens.verifier import KeyRing

@@ -32,7 +32,7 @@ from servicetokens.api.service_token import ServiceTokenStatus
 from servicetokens.api.values import format_time
 from servicetokens.authn.decision import Accepted, Rejected
 from servicetokens.cli.judging import Objects, Request, judge
-from servicetokens.controllers import facts
+from servicetokens.controllers.cache import facts
 from servicetokens.lifecycle.arrival import with_minted
 from servicetokens.lifecycle.conditions import find
 from servicetokens.lifecycle.plan import plan

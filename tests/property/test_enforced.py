@@ -1,6 +1,6 @@
 """The proof, tried out: whatever validators do and whenever the operator asks, Enforced=True is never a lie.
 
-The operator's side is the real one. A validator here does what `servicetokens.validator.presence` makes it do: it
+The operator's side is the real one. A validator here does what `servicetokens.propagation.publisher` makes it do: it
 writes its Lease before it lists, answers only while the Lease as last renewed is good, and lists again when it was
 late.
 """
@@ -15,12 +15,12 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from common.clock import FakeClock
 from common.facts import a_token
 from property.search import SEARCH
-from servicetokens.controllers.enforcement import Enforcements
-from servicetokens.controllers.keys import Key
-from servicetokens.controllers.queue import WorkQueue
+from servicetokens.controllers.queue.work_queue import WorkQueue
 from servicetokens.kube.errors import Conflict, NotFound
 from servicetokens.kube.leases import Lease
-from servicetokens.kube.presence import first_lease, renewed
+from servicetokens.kube.object_key import Key
+from servicetokens.propagation.record import first_lease, renewed
+from servicetokens.propagation.tracker import Enforcements
 
 SECONDS = 10
 KEY = Key("ServiceToken", "team-a", "ci-prod")

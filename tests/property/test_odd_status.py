@@ -11,7 +11,7 @@ from common.facts import NOW, a_role, a_snapshot, a_token, an_account, carried_o
 from property.odd import ACCOUNTS, INTEGERS, SPECS, secrets, statuses
 from servicetokens.api.fields import MAX_INTEGER
 from servicetokens.api.service_token import ServiceTokenStatus
-from servicetokens.controllers import facts
+from servicetokens.controllers.cache import facts
 from servicetokens.lifecycle.account import account_status
 from servicetokens.lifecycle.plan import plan
 from servicetokens.lifecycle.role import role_status

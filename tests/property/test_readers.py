@@ -30,15 +30,15 @@ from servicetokens.cli.judging import Objects, Request
 from servicetokens.cli.story import timeline
 from servicetokens.cli.views import AccountView, TokenView
 from servicetokens.cli.workloads import users_of
-from servicetokens.controllers import facts
-from servicetokens.controllers.cache import Caches
+from servicetokens.controllers.cache import facts
+from servicetokens.controllers.cache.caches import Caches
 from servicetokens.kube.leases import Lease
-from servicetokens.kube.presence import Presence
 from servicetokens.kube.watch import Identity
 from servicetokens.lifecycle.account import account_status
 from servicetokens.lifecycle.plan import plan
 from servicetokens.lifecycle.role import role_status
 from servicetokens.lifecycle.snapshot import Enforcement
+from servicetokens.propagation.record import Presence
 from servicetokens.tokens.format import assemble
 
 Raw = Mapping[str, Any]

@@ -21,8 +21,8 @@ from servicetokens.api.service_token import (
     ServiceTokenSpec,
     ServiceTokenStatus,
 )
-from servicetokens.controllers.keys import Key
-from servicetokens.controllers.memory import Memories
+from servicetokens.controllers.reconcile.memory import Memories
+from servicetokens.kube.object_key import Key
 from servicetokens.lifecycle import conditions
 from servicetokens.lifecycle.actions import Deliver, Mint, MintCause, Plan, SecretWrite
 from servicetokens.lifecycle.arrival import with_minted

@@ -17,7 +17,7 @@ from servicetokens.cli.views import AccountView, TokenView, View, moment, text
 from servicetokens.kube import crds, paths
 from servicetokens.kube.errors import NotFound
 from servicetokens.kube.leases import Lease, LeaseStore
-from servicetokens.kube.presence import SELECTOR, Presence
+from servicetokens.propagation.record import SELECTOR, Presence
 from servicetokens.tokens.verifier import InvalidKeyRing
 
 Said = Iterable[tuple[Level, str]]

@@ -33,6 +33,20 @@ _TOPIC: Final = "watch of the key Secret"
 _ANY: Final = msgspec.json.Decoder(msgspec.Raw)
 
 
+class Keyring(Protocol):
+    """The operator's keys as they are now."""
+
+    @property
+    def ring(self) -> KeyRing | None:
+        """The keys, or None when there are none to be used."""
+        ...
+
+    @property
+    def error(self) -> str:
+        """Why there are none, and what to do: a sentence."""
+        ...
+
+
 class SecretStore(Protocol):
     """Reads and creates Secrets."""
 

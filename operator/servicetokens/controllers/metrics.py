@@ -17,10 +17,10 @@ from servicetokens import __version__
 from servicetokens.api import names
 from servicetokens.api.conditions import ConditionType
 from servicetokens.api.reasons import Reason
-from servicetokens.controllers.cache import Caches
-from servicetokens.controllers.keys import Key
+from servicetokens.controllers.cache.caches import Caches
 from servicetokens.kube.errors import ApiUnavailable, Conflict, Forbidden, KubeError
 from servicetokens.kube.events import Outcome
+from servicetokens.kube.object_key import Key
 from servicetokens.lifecycle.actions import MintCause
 from servicetokens.runtime.metrics import gauge_by
 from servicetokens.tokens.keycount import count_by_key

@@ -9,32 +9,32 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from servicetokens.controllers.cache import Caches
-from servicetokens.controllers.deadlines import Deadlines
-from servicetokens.controllers.enforcement import Enforcements
-from servicetokens.controllers.execute import Executor, Minting
-from servicetokens.controllers.gather import Gatherer
-from servicetokens.controllers.issuing import Issuer, announce_deadline
+from servicetokens.controllers.cache.caches import Caches
 from servicetokens.controllers.keyring import KeyringKeeper
-from servicetokens.controllers.keys import Key
 from servicetokens.controllers.leadership import Leadership, Timing
-from servicetokens.controllers.memory import Memories
 from servicetokens.controllers.metrics import Happenings, OperatorCollector, OperatorNumbers
-from servicetokens.controllers.pool import WorkerPool
-from servicetokens.controllers.queue import WorkQueue
-from servicetokens.controllers.reconcile import Reconciler
-from servicetokens.controllers.resync import HISTORY_WENT_BACK, Resync
-from servicetokens.controllers.streams import Streams, until_one_is_missing
-from servicetokens.controllers.wakeup import Wakeup
-from servicetokens.controllers.watching import watch
+from servicetokens.controllers.pki.issuing import Issuer, announce_deadline
+from servicetokens.controllers.queue.deadlines import Deadlines
+from servicetokens.controllers.queue.pool import WorkerPool
+from servicetokens.controllers.queue.work_queue import WorkQueue
+from servicetokens.controllers.reconcile.execute import Executor, Minting
+from servicetokens.controllers.reconcile.gather import Gatherer
+from servicetokens.controllers.reconcile.memory import Memories
+from servicetokens.controllers.reconcile.reconciler import Reconciler
+from servicetokens.controllers.sources.resync import HISTORY_WENT_BACK, Resync
+from servicetokens.controllers.sources.streams import Streams, until_one_is_missing
+from servicetokens.controllers.sources.wakeup import Wakeup
+from servicetokens.controllers.sources.watching import watch
 from servicetokens.kube import crds
 from servicetokens.kube.client import Api
 from servicetokens.kube.errors import ApiUnavailable, HistoryWentBack, KubeError, NotConfigured
 from servicetokens.kube.events import EventRecorder
 from servicetokens.kube.failures import in_words
 from servicetokens.kube.leases import LeaseStore
+from servicetokens.kube.object_key import Key
 from servicetokens.kube.objects import ObjectStore
 from servicetokens.kube.secrets import SecretStore
+from servicetokens.propagation.tracker import Enforcements
 from servicetokens.runtime import logs
 from servicetokens.runtime.clock import Clock
 from servicetokens.runtime.entropy import Entropy

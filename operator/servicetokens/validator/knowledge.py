@@ -14,8 +14,8 @@ from servicetokens.authn.index import Index
 from servicetokens.authn.tables import AccountTable, RoleTable, TokenTable
 from servicetokens.kube import crds, paths
 from servicetokens.kube.errors import KubeError, NotConfigured
-from servicetokens.kube.presence import feed_name
 from servicetokens.kube.watch import Feed, Surroundings
+from servicetokens.propagation.record import feed_name
 from servicetokens.runtime.logs import get_logger
 from servicetokens.runtime.supervision import PartEnded, describe_end, end
 
@@ -107,7 +107,7 @@ class Followers:
     """All feeds together: followed for ever, and all listed anew when what they know cannot be trusted."""
 
     def __init__(self, feeds: Mapping[str, AnyFeed]) -> None:
-        """*feeds* by their names (`kube.presence.feed_name`)."""
+        """*feeds* by their names (`propagation.record.feed_name`)."""
         self._feeds = feeds
         self._again = asyncio.Event()
         self._rounds = 0

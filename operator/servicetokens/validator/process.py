@@ -23,9 +23,10 @@ from servicetokens.kube.crds import SchemaCheck
 from servicetokens.kube.errors import KubeError, NotConfigured
 from servicetokens.kube.leases import LeaseStore
 from servicetokens.kube.objects import ObjectStore
-from servicetokens.kube.presence import count_validators, first_lease
 from servicetokens.kube.secrets import SecretStore
 from servicetokens.kube.watch import Surroundings
+from servicetokens.propagation.publisher import Presence
+from servicetokens.propagation.record import count_validators, first_lease
 from servicetokens.runtime import logs
 from servicetokens.runtime.clock import SystemClock
 from servicetokens.runtime.entropy import os_entropy
@@ -40,7 +41,6 @@ from servicetokens.validator.keys import KeyReader
 from servicetokens.validator.knowledge import Followers, SchemaGuard, Troubles, make_feeds
 from servicetokens.validator.listeners import Answering, make_listeners
 from servicetokens.validator.metrics import Tally, UsageNumbers, ValidatorCollector
-from servicetokens.validator.presence import Presence
 from servicetokens.validator.tls import ListenerTls, UnusableCertificate
 from servicetokens.validator.usage import Usage
 

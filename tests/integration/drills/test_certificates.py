@@ -9,7 +9,7 @@ import pytest
 from common.runbook import Runbook
 from common.world import HOME, RunningOperator, World
 from servicetokens.api.names import VALIDATOR_TLS_SECRET
-from servicetokens.controllers.issuing import AUTHORITY_SECRET
+from servicetokens.controllers.pki.issuing import AUTHORITY_SECRET
 
 RUNBOOK = Runbook("certificates")
 

@@ -8,7 +8,7 @@ import pytest
 from common.validating import validator
 from common.witness import enforced
 from common.world import HOME, World
-from servicetokens.kube.presence import SELECTOR
+from servicetokens.propagation.record import SELECTOR
 
 LEASES = f"/apis/coordination.k8s.io/v1/namespaces/{HOME}/leases"
 

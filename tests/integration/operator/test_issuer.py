@@ -14,7 +14,7 @@ from common.world import HOME, RunningOperator, World
 from controlplane.ports import LOOPBACK
 from controlplane.waiting import patient
 from servicetokens.api.names import VALIDATOR_TLS_SECRET
-from servicetokens.controllers.issuing import service_names
+from servicetokens.controllers.pki.issuing import service_names
 
 
 def issued(world: World) -> dict[str, Any] | None:

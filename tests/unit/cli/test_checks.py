@@ -5,8 +5,8 @@ import base64
 import pytest
 
 from servicetokens.cli.checks import _bundle_deadline
-from servicetokens.controllers.certificates import new_authority
-from servicetokens.controllers.issuing import AUTHORITY_DAYS, signs_until
+from servicetokens.controllers.pki.certificates import new_authority
+from servicetokens.controllers.pki.issuing import AUTHORITY_DAYS, signs_until
 
 DAY = 86400
 

@@ -7,10 +7,10 @@ from prometheus_client import CollectorRegistry
 
 from common.facts import NOW, a_snapshot, a_token, an_account, settled, with_status
 from servicetokens.api import names
-from servicetokens.controllers.cache import Caches
-from servicetokens.controllers.keys import Key
+from servicetokens.controllers.cache.caches import Caches
 from servicetokens.controllers.metrics import Happenings, OperatorCollector, OperatorNumbers
 from servicetokens.kube.errors import ApiUnavailable, Conflict, Forbidden, NotFound
+from servicetokens.kube.object_key import Key
 from servicetokens.lifecycle.actions import MintCause
 from servicetokens.lifecycle.plan import plan
 from servicetokens.runtime.metrics import make_registry

@@ -1,0 +1,1 @@
+"""The validator's TLS certificate and the CA above it."""

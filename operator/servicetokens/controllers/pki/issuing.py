@@ -1,0 +1,310 @@
+"""The validator's TLS certificate, and the CA above it, made and renewed by the operator.
+
+    CA 1  ├────────────────────── signs ──────────────────────┤·· until its end ··│
+    CA 2                     ├──────── in the bundle ─────────┼──────── signs ────────────┤···
+                             made at 2/3                      sixty days before the end of CA 1: the deadline
+
+A client that keeps a copy of the bundle `ca.crt` has from the making of CA 2 until the deadline to renew it: half a
+year, in which an Event, a metric and `kubectl servicetoken doctor` name the deadline. A new CA is in the bundle for a
+leaf's life at least before it signs, and an old one stays until its end.
+
+What was made while the clock ran ahead is refused by clients until its time has come: another CA and another leaf are
+made at once, and that CA stays in the bundle.
+
+The keys of the CAs are in a Secret of their own, so that a validator, which mounts the other one, holds none.
+"""
+
+import asyncio
+import base64
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, Protocol
+
+from servicetokens.api.names import BUNDLE_RESERVE_DAYS, GROUP, VALIDATOR_TLS_SECRET
+from servicetokens.api.values import format_time
+from servicetokens.controllers.pki.certificates import (
+    Issued,
+    UnreadableCertificate,
+    new_authority,
+    new_leaf,
+    split_pem,
+)
+from servicetokens.kube.errors import AlreadyExists, Conflict, KubeError, NotConfigured, NotFound
+from servicetokens.kube.events import EventRecorder, Regarding
+from servicetokens.runtime.clock import Clock
+from servicetokens.runtime.logs import get_logger
+
+_log = get_logger(__name__)
+
+AUTHORITY_SECRET: Final = "servicetokens-validator-ca"
+LABEL: Final = f"{GROUP}/component"
+_COMPONENT: Final = "tls"
+SERVICE: Final = "servicetokens-validator"
+
+# A month, as cert-manager's webhook has a week: validators read it again by themselves, so nobody is in a hurry.
+LEAF_DAYS: Final = 30
+# Whoever has put the CA into a kubeconfig of a control plane does so by hand, once a year.
+AUTHORITY_DAYS: Final = 730
+_DAY: Final = 86400
+# Somebody may delete a Secret, or ask for other names.
+_PERIOD: Final = 300.0
+_RETRY: Final = 10.0
+
+Announce = Callable[[Mapping[str, Any], str], Awaitable[None]]
+
+
+class SecretStore(Protocol):
+    """Reads and writes Secrets; see `kube.secrets.SecretStore`."""
+
+    async def get(self, namespace: str, name: str) -> Mapping[str, Any]:
+        """Return one; raises `NotFound`."""
+        ...
+
+    async def create(self, namespace: str, secret: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Create one; raises `AlreadyExists`."""
+        ...
+
+    async def patch(
+        self, namespace: str, name: str, resource_version: str, patch: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        """Change one that was seen at that version; raises `Conflict`."""
+        ...
+
+
+def living(authorities: Iterable[Issued], now: int) -> tuple[Issued, ...]:
+    """Return the CAs that have not ended at *now* (Unix seconds), the oldest first."""
+    return tuple(sorted((one for one in authorities if one.ends > now), key=lambda one: one.begins))
+
+
+def begun(authorities: Iterable[Issued], now: int) -> tuple[Issued, ...]:
+    """Return the CAs that clients accept at *now* (Unix seconds); a clock that ran ahead made the others."""
+    return tuple(one for one in authorities if one.has_begun(now))
+
+
+def needs_authority(usable: Sequence[Issued], now: int) -> bool:
+    """Say whether it is time for another CA, beside those that clients accept."""
+    return not usable or now >= _two_thirds(usable[-1])
+
+
+def signer_of(usable: Sequence[Issued], now: int) -> Issued:
+    """Return the CA that signs: the oldest one, as long as it may; then the newest that was published for long enough.
+
+    A CA that nobody had the time to learn signs only when there is no other.
+    """
+    if now < signs_until(usable[0]):
+        return usable[0]
+    published = [one for one in usable if one.begins + LEAF_DAYS * _DAY <= now]
+    return published[-1] if published else usable[0]
+
+
+def signs_until(authority: Issued) -> int:
+    """Return when another CA signs instead of *authority*, in Unix seconds."""
+    return authority.ends - BUNDLE_RESERVE_DAYS * _DAY
+
+
+def bundle_deadline(alive: Sequence[Issued], now: int) -> int | None:
+    """Return until when clients must have renewed a copy of the bundle that lacks the newest CA; None if none need to.
+
+    The deadline stands until the last certificate of the old CA has ended: after it, such clients fail one by one.
+    """
+    return signs_until(alive[0]) if len(alive) > 1 and now < alive[0].ends else None
+
+
+def fits(leaf: Issued, signer: Issued, names: Sequence[str], now: int) -> bool:
+    """Say whether *leaf* may stay."""
+    in_time = leaf.has_begun(now) and now < _two_thirds(leaf)
+    return in_time and set(leaf.names) == set(names) and leaf.is_signed_by(signer)
+
+
+def _two_thirds(issued: Issued) -> int:
+    return issued.begins + (issued.ends - issued.begins) * 2 // 3
+
+
+class Issuer:
+    """Keeps the two Secrets right."""
+
+    def __init__(
+        self,
+        secrets: SecretStore,
+        namespace: str,
+        clock: Clock,
+        *,
+        names: Sequence[str],
+        leads: Callable[[], bool],
+        announce: Announce,
+    ) -> None:
+        """Write to *namespace* while *leads* says so. *names* are those that clients may use besides the Service's.
+
+        *announce* sends an Event about the Secret with the certificate, which it is given as it is stored.
+        """
+        self._secrets = secrets
+        self._namespace = namespace
+        self._clock = clock
+        self._names = (*service_names(namespace), *names)
+        self._leads = leads
+        self._announce = announce
+        self._announced_at: int | None = None
+        self._problem = ""
+        self.end: int | None = None
+        """When the certificate that was issued last expires, in Unix seconds; None before it is known."""
+        self.bundle_deadline: int | None = None
+        """See the function of that name."""
+
+    @property
+    def problem(self) -> str:
+        """Why there may be no certificate, and what to do; empty when there is one."""
+        return self._problem
+
+    async def run(self) -> None:
+        """Keep looking, for ever."""
+        while True:
+            good = not self._leads() or await self.refresh()
+            await asyncio.sleep(_PERIOD if good and self._leads() else _RETRY)
+
+    async def refresh(self) -> bool:
+        """Look once, write what is needed, and say whether all is well."""
+        try:
+            await self._refresh()
+        except (Conflict, AlreadyExists):
+            return False
+        except UnreadableCertificate as error:
+            return self._fail(str(error))
+        except (KubeError, NotConfigured) as error:
+            return self._fail(f"the validator's certificate cannot be issued: {error}")
+        self._problem = ""
+        return True
+
+    async def _refresh(self) -> None:
+        stored = await self._read(AUTHORITY_SECRET)
+        served = await self._read(VALIDATOR_TLS_SECRET)
+        now = self._clock.now()
+        alive = living(_authorities_of(stored), now)
+        if needs_authority(begun(alive, now), now):
+            alive = living((*alive, new_authority(now, AUTHORITY_DAYS)), now)
+            # First of all: a leaf whose CA is lost would have to be made again.
+            await self._write(AUTHORITY_SECRET, "Opaque", stored, _authority_data(alive))
+            _log.info("made a CA for the validators", authorities=len(alive))
+        signer = signer_of(begun(alive, now), now)
+        bundle = b"".join(one.certificate for one in reversed(alive))
+        leaf = _leaf_of(served)
+        if leaf is None or not fits(leaf, signer, self._names, now):
+            leaf = new_leaf(signer, self._names, now, LEAF_DAYS)
+        content = {"tls.crt": leaf.certificate, "tls.key": leaf.key, "ca.crt": bundle}
+        if served is None or any(_data(served, key) != value for key, value in content.items()):
+            served = await self._write(VALIDATOR_TLS_SECRET, "kubernetes.io/tls", served, content)
+            _log.info("issued the validators' certificate", ends=leaf.ends, names=list(leaf.names))
+        self.end = leaf.ends
+        self.bundle_deadline = bundle_deadline(alive, now)
+        if served is not None:
+            await self._tell_deadline(served, now)
+
+    async def _tell_deadline(self, secret: Mapping[str, Any], now: int) -> None:
+        """Say once a day by when clients must have renewed their copies: an Event is kept for an hour only."""
+        told, deadline = self._announced_at, self.bundle_deadline
+        if deadline is None or (told is not None and now - told < _DAY):
+            return
+        self._announced_at = now
+        moment = format_time(deadline)
+        _log.warning("clients must renew their copy of ca.crt", before=moment)
+        note = (
+            f"'ca.crt' of the Secret '{VALIDATOR_TLS_SECRET}' holds a new CA, which signs from {moment} on. "
+            "Before that, give it to all clients that keep a copy, or they reject the validators' certificate."
+        )
+        await self._announce(secret, note)
+
+    async def _read(self, name: str) -> Mapping[str, Any] | None:
+        try:
+            secret = await self._secrets.get(self._namespace, name)
+        except NotFound:
+            return None
+        if (secret["metadata"].get("labels") or {}).get(LABEL) != _COMPONENT:
+            message = (
+                f"the Secret '{name}' in namespace '{self._namespace}' was not made by the operator and is left alone; "
+                "delete it, or run the operator with --no-issue-certificate"
+            )
+            raise UnreadableCertificate(message)
+        return secret
+
+    async def _write(
+        self, name: str, kind: str, seen: Mapping[str, Any] | None, content: Mapping[str, bytes]
+    ) -> Mapping[str, Any]:
+        data = {key: base64.b64encode(value).decode() for key, value in content.items()}
+        if seen is None:
+            metadata = {"name": name, "labels": {LABEL: _COMPONENT}}
+            secret = {"metadata": metadata, "type": kind, "data": data}
+            return await self._secrets.create(self._namespace, secret)
+        version = str(seen["metadata"]["resourceVersion"])
+        return await self._secrets.patch(self._namespace, name, version, {"data": data})
+
+    def _fail(self, problem: str) -> bool:
+        if problem != self._problem:
+            self._problem = problem
+            _log.warning("no certificate", reason=problem)
+        return False
+
+
+async def announce_deadline(events: EventRecorder, secret: Mapping[str, Any], note: str) -> None:
+    """Send *note* as an Event about *secret*; one that cannot be sent is worth a log line."""
+    meta = secret["metadata"]
+    regarding = Regarding(
+        kind="Secret",
+        namespace=meta["namespace"],
+        name=meta["name"],
+        uid=meta["uid"],
+        resource_version=meta["resourceVersion"],
+        api_version="v1",
+    )
+    try:
+        await events.send(regarding, "Warning", "RenewBundle", note)
+    except KubeError as error:
+        _log.info("the Event about ca.crt was not sent", reason=error.message)
+
+
+def service_names(namespace: str) -> tuple[str, ...]:
+    """Return the names under which clients in the cluster reach the validators."""
+    domain = f"{SERVICE}.{namespace}"
+    return (SERVICE, domain, f"{domain}.svc", f"{domain}.svc.cluster.local")
+
+
+def _authority_data(authorities: Sequence[Issued]) -> dict[str, bytes]:
+    """Return all CAs, the newest first, certificates and keys in the same order."""
+    newest_first = authorities[::-1]
+    return {
+        "ca.crt": b"".join(one.certificate for one in newest_first),
+        "ca.key": b"".join(one.key for one in newest_first),
+    }
+
+
+def _authorities_of(secret: Mapping[str, Any] | None) -> list[Issued]:
+    """Return the CAs that are stored. Raises `UnreadableCertificate`: nobody guesses what a broken one was."""
+    if secret is None:
+        return []
+    certificates, keys = split_pem(_data(secret, "ca.crt")), split_pem(_data(secret, "ca.key"))
+    why = "certificates and keys are not as many"
+    if keys and len(certificates) == len(keys):
+        try:
+            return [Issued.read(*pair) for pair in zip(certificates, keys, strict=True)]
+        except UnreadableCertificate as error:
+            why = str(error)
+    message = (
+        f"the Secret '{AUTHORITY_SECRET}' cannot be used ({why}); restore it, or delete it: then clients have to "
+        f"trust the new CA of '{VALIDATOR_TLS_SECRET}'"
+    )
+    raise UnreadableCertificate(message)
+
+
+def _leaf_of(secret: Mapping[str, Any] | None) -> Issued | None:
+    """Return the certificate that is served; None when there is none that can be used: then another one is made."""
+    if secret is None:
+        return None
+    try:
+        return Issued.read(_data(secret, "tls.crt"), _data(secret, "tls.key"))
+    except UnreadableCertificate:
+        return None
+
+
+def _data(secret: Mapping[str, Any], key: str) -> bytes:
+    value = (secret.get("data") or {}).get(key, "")
+    try:
+        return base64.b64decode(value, validate=True)
+    except (ValueError, TypeError):
+        return b""

@@ -1,0 +1,289 @@
+"""Collecting the facts for one decision. Only what is in doubt, or not watched, is read from the API."""
+
+import dataclasses
+from typing import Protocol
+
+from servicetokens.api import names
+from servicetokens.api.conditions import ConditionType
+from servicetokens.api.reasons import Reason
+from servicetokens.api.service_token import Credential
+from servicetokens.controllers.cache import facts
+from servicetokens.controllers.cache.caches import Caches, Place
+from servicetokens.controllers.cache.facts import Raw
+from servicetokens.controllers.keyring import Keyring
+from servicetokens.controllers.reconcile.importing import Importer
+from servicetokens.controllers.reconcile.memory import Memories
+from servicetokens.kube.errors import Conflict, NotFound
+from servicetokens.kube.object_key import Key
+from servicetokens.lifecycle import conditions
+from servicetokens.lifecycle.snapshot import (
+    AccountFacts,
+    Enforcement,
+    Keys,
+    Memory,
+    RoleFacts,
+    SecretFacts,
+    Snapshot,
+    TokenFacts,
+    roles_asked_for,
+)
+
+
+class ObjectReader(Protocol):
+    """Reads objects of our group."""
+
+    async def get(self, plural: str, namespace: str, name: str) -> Raw:
+        """Return one object; raises `NotFound`."""
+        ...
+
+
+class SecretReader(Protocol):
+    """Reads Secrets."""
+
+    async def get(self, namespace: str, name: str) -> Raw:
+        """Return one Secret; raises `NotFound`."""
+        ...
+
+
+class EnforcementSource(Protocol):
+    """Knows how far validators have got."""
+
+    def about(self, key: Key, of: TokenFacts | AccountFacts) -> Enforcement:
+        """See `propagation.tracker.Enforcements`; so is the other."""
+        ...
+
+    def forget(self, key: Key) -> None:
+        """Forget an object."""
+        ...
+
+
+class Gatherer:
+    """Makes snapshots. With *watches_secrets* the cache of Secrets is complete, otherwise they are read by name."""
+
+    def __init__(
+        self,
+        caches: Caches,
+        memories: Memories,
+        keys: Keyring,
+        objects: ObjectReader,
+        secrets: SecretReader,
+        enforcements: EnforcementSource,
+        *,
+        watches_secrets: bool,
+        token_prefix: str = names.DEFAULT_PREFIX,
+    ) -> None:
+        self._importer = Importer(secrets, caches, prefix=token_prefix)
+        self._enforcements = enforcements
+        self._caches = caches
+        self._memories = memories
+        self._keys = keys
+        self._objects = objects
+        self._secrets = secrets
+        self._watches_secrets = watches_secrets
+
+    async def token(self, key: Key, now: int) -> Snapshot | None:
+        """Return everything about one ServiceToken, or None when it is gone.
+
+        Raises:
+            KubeError: something cannot be read, or reading and watching disagree: try again.
+        """
+        token, memory, secret = await self._token_and_secret(key, now)
+        if token is None:
+            self._memories.forget(key)
+            self._enforcements.forget(key)
+            return None
+        account, ring = await self._account_of(token), self._keys.ring
+        return Snapshot(
+            token=token,
+            account=account,
+            roles=await self._roles_of(token, account),
+            secret=secret,
+            imported=await self._importer.look(token, secret, ring, now),
+            keys=Keys(
+                newest=ring.newest if ring else None,
+                ids=ring.ids if ring else frozenset(),
+                error=self._keys.error,
+            ),
+            memory=memory,
+            enforcement=self._enforcements.about(key, token),
+            latest_use=self._caches.latest_use,
+        )
+
+    def enforcement(self, key: Key, account: AccountFacts) -> Enforcement:
+        """Return whether every validator knows what the account's spec says."""
+        return self._enforcements.about(key, account)
+
+    def account(self, key: Key) -> tuple[AccountFacts, dict[str, RoleFacts | None], int] | None:
+        """Return a ServiceAccount, its roles, and how many tokens name it; None when it is gone."""
+        place = (key.namespace, key.name)
+        account = self._caches.accounts.get(place)
+        if account is None:
+            self._enforcements.forget(key)
+            return None
+        asked = account.spec.roles if account.spec else ()
+        return account, self._roles(asked), len(self._caches.tokens_of_account(place))
+
+    def role(self, key: Key) -> RoleFacts | None:
+        """Return a ServiceRole, or None when it is gone."""
+        return self._caches.roles.get(("", key.name))
+
+    def _roles(self, asked: tuple[str, ...]) -> dict[str, RoleFacts | None]:
+        return {name: self._caches.roles.get(("", name)) for name in asked}
+
+    async def _account_of(self, token: TokenFacts) -> AccountFacts | None:
+        account = self._caches.accounts.get((token.namespace, token.account_name))
+        if account is not None or not _is_new(token):
+            return account
+        raw = await self._look_up(names.PLURAL_ACCOUNTS, token.namespace, token.account_name)
+        return facts.account_facts(raw) if raw is not None else None
+
+    async def _roles_of(self, token: TokenFacts, account: AccountFacts | None) -> dict[str, RoleFacts | None]:
+        roles = self._roles(roles_asked_for(token, account))
+        for name in [name for name, role in roles.items() if role is None and _is_new(token)]:
+            raw = await self._look_up(names.PLURAL_ROLES, "", name)
+            roles[name] = facts.role_facts(raw) if raw is not None else None
+        return roles
+
+    async def _look_up(self, plural: str, namespace: str, name: str) -> Raw | None:
+        """Ask for what no watch has told of yet. The cache is left to the watch, which wakes whoever waits."""
+        try:
+            return await self._objects.get(plural, namespace, name)
+        except NotFound:
+            return None
+
+    async def _token_and_secret(
+        self, key: Key, now: int
+    ) -> tuple[TokenFacts | None, Memory, SecretFacts | None]:
+        """Return the token, what was tried for it, and its Secret, none of them older than the others say.
+
+        The watches of tokens and Secrets run side by side, and one of them may be seconds behind. What another operator
+        did just before it handed over is therefore seen in any order.
+        """
+        token, memory, secret = await self._look_at(key, now)
+        if token is None or not _is_ahead(secret, token, memory):
+            return token, memory, secret
+        # Either status is older than the Secret, or whoever wrote the Secret ended before it wrote status.
+        self._caches.tokens.doubt((key.namespace, key.name))
+        return await self._look_at(key, now)
+
+    async def _look_at(self, key: Key, now: int) -> tuple[TokenFacts | None, Memory, SecretFacts | None]:
+        token = await self._token((key.namespace, key.name))
+        if token is None:
+            return None, Memory(), None
+        memory = self._memories.recall(key, token, now)
+        return token, memory, await self._secret(token, memory)
+
+    async def _token(self, place: Place) -> TokenFacts | None:
+        if not self._caches.tokens.is_doubted(place):
+            return self._caches.tokens.get(place)
+        try:
+            raw = await self._objects.get(names.PLURAL_TOKENS, *place)
+        except NotFound:
+            if self._caches.tokens.get(place) is not None:
+                # An API server that is starting says so of what is there. A deletion is told of by the watch or a list.
+                message = (
+                    f"ServiceToken {'/'.join(place)} was not found, and its deletion has not been told of"
+                )
+                raise Conflict(message) from None
+            self._caches.tokens.settle(place)
+            return None
+        self._caches.put_token(facts.token_facts(raw))
+        self._caches.tokens.settle(place)
+        return self._caches.tokens.get(place)
+
+    async def _secret(self, token: TokenFacts, memory: Memory) -> SecretFacts | None:
+        place = (token.namespace, token.secret_name)
+        known = self._with_source(token, self._caches.secrets.get(place))
+        if not (
+            self._must_be_read(token, place)
+            or self._must_be_proven(token, memory, known)
+            or self._is_behind(known, token, memory)
+        ):
+            return known
+        try:
+            raw = await self._secrets.get(*place)
+        except NotFound:
+            self._caches.secrets.drop(place)
+            self._caches.secrets.settle(place)
+            return None
+        found = facts.secret_facts(
+            raw, self._keys.ring, token_uid=token.uid, candidates=_expected(token, memory)
+        )
+        self._caches.secrets.settle(place)
+        if self._watches_secrets and found.type == names.SECRET_TYPE:
+            self._caches.secrets.put(place, found)
+        return self._with_source(token, found)
+
+    def _with_source(self, token: TokenFacts, secret: SecretFacts | None) -> SecretFacts | None:
+        """Say of a Secret without owners, which may be a copy, of which other token it is one."""
+        if secret is None or secret.owners or not secret.token_id:
+            return secret
+        other = self._caches.other_token_with_id(secret.token_id, (token.namespace, token.name))
+        return secret if other is None else dataclasses.replace(secret, copied_from="/".join(other))
+
+    def _must_be_proven(self, token: TokenFacts, memory: Memory, known: SecretFacts | None) -> bool:
+        """Say whether the marks around the value are not those of any credential of ours.
+
+        The value decides, not the marks. It is not kept, so it is read once more and compared.
+        """
+        expected = _expected(token, memory)
+        if known is None or known.is_foreign_to(token) or not expected or self._keys.ring is None:
+            return False
+        if any(known.holds(one) for one in expected):
+            return False
+        return not known.belongs_to(token) or known.serial not in {one.serial for one in expected}
+
+    def _is_behind(self, known: SecretFacts | None, token: TokenFacts, memory: Memory) -> bool:
+        """Say whether status lists a credential as written that is not in *known*.
+
+        Only the API server can tell whether the Secret was lost, or whether its watch is behind that of the tokens.
+        """
+        waiting = memory.minted.id if memory.minted is not None else None
+        written = (one for one in token.status.credentials if one.id != waiting)
+        newest = max(written, key=lambda one: one.serial, default=None)
+        if newest is None or newest.is_imported or self._keys.ring is None:
+            return False
+        return known is None or not known.holds(newest)
+
+    def _must_be_read(self, token: TokenFacts, place: Place) -> bool:
+        """Say whether the cache cannot answer for the Secret at *place*.
+
+        The watch shows Secrets with our label only, so a foreign one, once met, is looked up again. A token
+        that never had a credential has no Secret as a rule: the creation itself finds out otherwise.
+        """
+        if self._caches.secrets.is_doubted(place) or _may_import(token):
+            return True
+        if not self._watches_secrets:
+            return token.status.serial is not None
+        synced = conditions.find(token.status.conditions, ConditionType.SECRET_SYNCED)
+        return synced is not None and synced.reason == Reason.SECRET_CONFLICT
+
+
+def _expected(token: TokenFacts, memory: Memory) -> tuple[Credential, ...]:
+    """Return the credentials of which one should be in the Secret, the newest first."""
+    listed = sorted(token.status.credentials, key=lambda one: -one.serial)
+    return (memory.minted, *listed) if memory.minted is not None else tuple(listed)
+
+
+def _is_ahead(secret: SecretFacts | None, token: TokenFacts, memory: Memory) -> bool:
+    """Say whether the token's own *secret* holds a later credential than status lists, and not one of this process."""
+    if secret is None or not secret.belongs_to(token):
+        return False
+    if memory.minted is not None and secret.holds(memory.minted):
+        return False
+    listed = (token.status.serial or 0, *(one.serial for one in token.status.credentials))
+    return secret.serial > max(listed)
+
+
+def _may_import(token: TokenFacts) -> bool:
+    """Say whether its Secret, a witness of what was minted, decides about an import; also one without our label."""
+    return token.spec is not None and token.spec.import_ is not None and token.status.serial is None
+
+
+def _is_new(token: TokenFacts) -> bool:
+    """Say whether this spec has no answer yet.
+
+    It is often applied together with its account and role, and the watches tell of them in any order: what
+    seems to be missing is looked up before the answer is that it is.
+    """
+    return token.spec is not None and token.status.observed_generation != token.generation

@@ -1,0 +1,158 @@
+"""From a change to the keys that have to be looked at because of it. Events are hints: nothing is decided here."""
+
+import asyncio
+from typing import Final
+
+from servicetokens.api import names
+from servicetokens.controllers.cache import facts
+from servicetokens.controllers.cache.caches import Caches, Place
+from servicetokens.controllers.cache.facts import Raw
+from servicetokens.controllers.keyring import Keyring
+from servicetokens.controllers.queue.work_queue import WorkQueue
+from servicetokens.kube.object_key import Key
+from servicetokens.lifecycle.snapshot import ObjectFacts
+
+# An account counts its tokens on its status. A thousand new tokens shall cost a few writes there, not a
+# thousand.
+_COUNT_DELAY: Final = 1.0
+
+
+class Wakeup:
+    """Keeps the caches and tells the queue. One method per kind for what is there, one for what is gone."""
+
+    def __init__(self, caches: Caches, queue: WorkQueue, keys: Keyring) -> None:
+        self._caches = caches
+        self._queue = queue
+        self._keys = keys
+        self._counting: set[Key] = set()
+
+    def token(self, raw: Raw) -> None:
+        """Take in a ServiceToken that is new or has changed."""
+        new = facts.token_facts(raw)
+        old = self._caches.put_token(new)
+        if _is_known(old, new):
+            return
+        self._queue.add(Key(names.KIND_TOKEN, new.namespace, new.name))
+        before = old.account_name if old else ""
+        if before != new.account_name:
+            self._count(new.namespace, before)
+            self._count(new.namespace, new.account_name)
+
+    def token_gone(self, raw: Raw) -> None:
+        """Take in the deletion of a ServiceToken, and wake whoever cares: itself, its account, a rival for its Secret.
+
+        A resync knows no more of it than its name, and a write may have found out before the event came.
+        """
+        gone = facts.token_facts(raw)
+        place = (gone.namespace, gone.name)
+        known = self._caches.tokens.get(place) or gone
+        if known is not gone and not self._caches.drop_token(place, gone.resource_version):
+            return
+        self._queue.add(Key(names.KIND_TOKEN, *place))
+        self._count(gone.namespace, known.account_name)
+        secret = (gone.namespace, known.secret_name)
+        rivals = self._caches.tokens_of_secret(secret)
+        if not rivals:
+            # Nobody will ever read it to find out.
+            self._caches.secrets.settle(secret)
+        self._wake_tokens(rivals)
+
+    def account(self, raw: Raw) -> None:
+        """Take in a ServiceAccount that is new or has changed."""
+        new = facts.account_facts(raw)
+        place = (new.namespace, new.name)
+        old = self._caches.accounts.put(place, new)
+        if _is_known(old, new):
+            return
+        self._queue.add(Key(names.KIND_ACCOUNT, *place))
+        if _differs(old, new):
+            self._wake_tokens(self._caches.tokens_of_account(place))
+
+    def account_gone(self, raw: Raw) -> None:
+        """Take in the deletion of a ServiceAccount."""
+        gone = facts.account_facts(raw)
+        place = (gone.namespace, gone.name)
+        if self._caches.accounts.drop(place, gone.resource_version):
+            self._wake_tokens(self._caches.tokens_of_account(place))
+
+    def role(self, raw: Raw) -> None:
+        """Take in a ServiceRole that is new or has changed."""
+        new = facts.role_facts(raw)
+        old = self._caches.roles.put(("", new.name), new)
+        if _is_known(old, new):
+            return
+        self._queue.add(Key(names.KIND_ROLE, "", new.name))
+        if _differs(old, new):
+            self._wake_holders(new.name)
+
+    def role_gone(self, raw: Raw) -> None:
+        """Take in the deletion of a ServiceRole."""
+        gone = facts.role_facts(raw)
+        if self._caches.roles.drop(("", gone.name), gone.resource_version):
+            self._wake_holders(gone.name)
+
+    def secret(self, raw: Raw) -> None:
+        """Take in a Secret with our label that is new or has changed."""
+        new = facts.secret_facts(raw, self._keys.ring)
+        place = _place(raw)
+        old = self._caches.secrets.put(place, new)
+        if old is not new and old != new:
+            self._wake_tokens(self._caches.tokens_of_secret(place))
+
+    def secret_gone(self, raw: Raw) -> None:
+        """Take in that a Secret has left the watch: it was deleted, or only lost our label. The next pass looks."""
+        place = _place(raw)
+        dropped = self._caches.secrets.drop(place, str(raw.get("metadata", {}).get("resourceVersion", "")))
+        wanted = self._caches.tokens_of_secret(place)
+        if dropped and wanted:
+            self._caches.secrets.doubt(place)
+        self._wake_tokens(wanted)
+
+    def look_again(self, place: Place) -> None:
+        """Wake the token at *place*, of which nothing is known to have changed."""
+        self._wake_tokens([place])
+
+    def everything(self) -> None:
+        """Wake every object."""
+        self._wake_tokens(list(self._caches.tokens))
+        for kind, table in (
+            (names.KIND_ACCOUNT, self._caches.accounts),
+            (names.KIND_ROLE, self._caches.roles),
+        ):
+            for place in list(table):
+                self._queue.add(Key(kind, *place))
+
+    def _count(self, namespace: str, account: str) -> None:
+        key = Key(names.KIND_ACCOUNT, namespace, account)
+        if account and key not in self._counting:
+            self._counting.add(key)
+            asyncio.get_running_loop().call_later(_COUNT_DELAY, self._counted, key)
+
+    def _counted(self, key: Key) -> None:
+        self._counting.discard(key)
+        self._queue.add(key)
+
+    def _wake_holders(self, role: str) -> None:
+        for place in self._caches.accounts_with_role(role):
+            self._queue.add(Key(names.KIND_ACCOUNT, *place))
+            self._wake_tokens(self._caches.tokens_of_account(place))
+        self._wake_tokens(self._caches.tokens_with_role(role))
+
+    def _wake_tokens(self, places: list[Place]) -> None:
+        for place in places:
+            self._queue.add(Key(names.KIND_TOKEN, *place))
+
+
+def _is_known(old: ObjectFacts | None, new: ObjectFacts) -> bool:
+    """Say whether *new* is late, or the echo of our own write, whose answer is in the cache already."""
+    return old is new or (old is not None and old.resource_version == new.resource_version)
+
+
+def _differs(old: ObjectFacts | None, new: ObjectFacts) -> bool:
+    """Say whether anything that others depend on has changed, rather than a status or a label."""
+    return old is None or (old.uid, old.generation, old.deleting) != (new.uid, new.generation, new.deleting)
+
+
+def _place(raw: Raw) -> Place:
+    meta = raw.get("metadata", {})
+    return str(meta.get("namespace", "")), str(meta.get("name", ""))

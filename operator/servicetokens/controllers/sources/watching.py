@@ -1,0 +1,192 @@
+"""kopf: logs in, watches, and hands every event to `Wakeup`. Nothing else of it is used, on purpose.
+
+Only `on.event` handlers: timers and daemons put a finalizer on every user's object (deletions hang while
+the operator is down), the change handlers write annotations on every object and for a Secret a copy of its
+data. An event handler is never called again after an exception, so it does nothing but update a cache and
+the queue.
+"""
+
+import asyncio
+import itertools
+import warnings
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any, Final
+
+import aiohttp
+import kopf
+
+from servicetokens.api import names
+from servicetokens.controllers.signals import end_on_signals
+from servicetokens.controllers.sources.resync import SELECTOR
+from servicetokens.controllers.sources.streams import Streams, is_of_kopf
+from servicetokens.controllers.sources.wakeup import Wakeup
+from servicetokens.kube.client import Api
+from servicetokens.runtime.logs import get_logger
+
+_log = get_logger(__name__)
+
+# A worker task of kopf's lives so long after its last event; the default of 5 s keeps one per object in
+# memory.
+_IDLE_SECONDS: Final = 0.01
+
+_END_SECONDS: Final = 3.0
+_CLOSE_SECONDS: Final = 0.1
+# For kopf's peering, which is switched off. Without one kopf asks for the user's name, which a container may not have.
+_IDENTITY: Final[Any] = "servicetokens-operator"
+
+Take = Callable[[Mapping[str, Any]], None]
+
+
+class _Forever:
+    """Delays between kopf's tries, in seconds, without an end: its default gives up after a minute.
+
+    After an outage everything waits for the last one of these; a try costs a connection that is refused.
+    """
+
+    def __iter__(self) -> Iterator[float]:
+        yield from (0.5, 1)
+        yield from itertools.repeat(2)
+
+
+class _NoDiffBase(kopf.DiffBaseStorage):
+    """Remembers nothing: kopf's memory of objects would be an annotation on each, and we look at no difference."""
+
+    def build(self, *, body: kopf.Body, **_: Any) -> kopf.BodyEssence:  # noqa: ARG002 - kopf's signature
+        return kopf.BodyEssence({})
+
+    def fetch(self, *, body: kopf.Body) -> kopf.BodyEssence | None:  # noqa: ARG002 - kopf's signature
+        return None
+
+    def store(self, *, body: kopf.Body, patch: kopf.Patch, essence: kopf.BodyEssence) -> None:
+        """Keep nothing."""
+
+
+async def watch(
+    api: Api,
+    wakeup: Wakeup,
+    stop: asyncio.Event,
+    *,
+    namespaces: Collection[str],
+    watches_secrets: bool,
+    begun: Callable[[], None],
+    streams: Streams,
+) -> None:
+    """Watch until *stop* is set (then return), or until kopf gives up (then raise what it raised).
+
+    *begun* is called for every object that kopf shows because a watch of its has begun, or begun anew; *streams*,
+    which expects them already, learns whether the watches are open.
+
+    kopf is started by its parts: its own ending waits for tasks of its that never end once one of them has
+    failed, as after a CRD was deleted.
+    """
+    # A watcher of kopf's that is ended while it hands a new object to its scheduler drops the coroutine.
+    warnings.filterwarnings("ignore", "coroutine 'worker' was never awaited", RuntimeWarning)
+    sessions: list[aiohttp.ClientSession] = []
+    tasks = await kopf.spawn_tasks(
+        registry=_registry(api, wakeup, sessions, begun, streams, watches_secrets=watches_secrets),
+        settings=_settings(watches_secrets=watches_secrets),
+        identity=_IDENTITY,
+        standalone=True,
+        clusterwide=not namespaces,
+        namespaces=list(namespaces),
+        stop_flag=stop,
+    )
+    # It has taken them over.
+    end_on_signals(stop)
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        await _end_all()
+        for session in sessions:
+            await session.close()
+        # The connections below them close in the background (aiohttp's documentation, "Graceful shutdown").
+        await asyncio.sleep(_CLOSE_SECONDS)
+
+
+async def _end_all() -> None:
+    """End every task of kopf's, and wait for those that can be ended.
+
+    Those that watch come first: on their way out they let their workers finish, which takes milliseconds, and
+    start what was still to be started. Cancelled together, they would wait for each other.
+    """
+    for is_last in (False, True):
+        tasks = [
+            task
+            for task in asyncio.all_tasks()
+            if is_of_kopf(task) and (is_last or not _serves_a_watcher(task))
+        ]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=_END_SECONDS)
+
+
+def _serves_a_watcher(task: asyncio.Task[Any]) -> bool:
+    """Say whether *task* is a worker of kopf's, or of the `Scheduler` that a watcher starts its workers by."""
+    name = getattr(task.get_coro(), "__qualname__", "")
+    return name == "worker" or name.startswith("Scheduler.")
+
+
+def _settings(*, watches_secrets: bool) -> kopf.OperatorSettings:
+    settings = kopf.OperatorSettings()
+    # WatchList, which Kubernetes has had since 1.34: a paged list that takes longer than etcd's compaction
+    # would end the process with 410.
+    settings.watching.initial_streaming = True
+    settings.queueing.idle_timeout = _IDLE_SECONDS
+    settings.networking.error_backoffs = _Forever()
+    settings.persistence.diffbase_storage = _NoDiffBase()
+    settings.posting.enabled = False
+    settings.scanning.disabled = True
+    # Ten minutes after its tasks were ended kopf would kill the process; here they are ended to be started anew.
+    settings.process.ultimate_exiting_timeout = None
+    if watches_secrets:
+        settings.watching.label_selectors["v1", "secrets"] = SELECTOR
+    return settings
+
+
+def _registry(
+    api: Api,
+    wakeup: Wakeup,
+    sessions: list[aiohttp.ClientSession],
+    begun: Callable[[], None],
+    streams: Streams,
+    *,
+    watches_secrets: bool,
+) -> kopf.OperatorRegistry:
+    registry = kopf.OperatorRegistry()
+
+    async def login(**_: Any) -> kopf.AiohttpSession:
+        server, session = await api.open_session(streams.trace())
+        sessions.append(session)
+        return kopf.AiohttpSession(server=server, aiohttp_session=session)
+
+    kopf.on.login(registry=registry)(login)
+    for plural, put, gone in (
+        (names.PLURAL_TOKENS, wakeup.token, wakeup.token_gone),
+        (names.PLURAL_ACCOUNTS, wakeup.account, wakeup.account_gone),
+        (names.PLURAL_ROLES, wakeup.role, wakeup.role_gone),
+    ):
+        # Group and version always: 'serviceaccounts' alone would be the core kind.
+        kopf.on.event(names.GROUP, names.VERSION, plural, registry=registry)(_handler(put, gone, begun))
+    if watches_secrets:
+        kopf.on.event("", "v1", "secrets", registry=registry)(
+            _handler(wakeup.secret, wakeup.secret_gone, begun)
+        )
+    return registry
+
+
+def _handler(put: Take, gone: Take, begun: Callable[[], None]) -> Callable[..., Any]:
+    async def handle(event: Mapping[str, Any], **_: Any) -> None:
+        # What kopf calls an object that it found, rather than heard of.
+        if event["type"] is None:
+            begun()
+        take = gone if event["type"] == "DELETED" else put
+        try:
+            take(event["object"])
+        except Exception:  # noqa: BLE001 - kopf would log it with the whole object, and never come back
+            meta = event["object"].get("metadata", {})
+            _log.exception("a defect in the operator", namespace=meta.get("namespace"), name=meta.get("name"))
+
+    return handle

@@ -1,0 +1,226 @@
+"""The validator's Lease: "I am here, and this is what I have applied". See `record`.
+
+    announce ──▶ lists ──▶ answers ◀──┐
+       ▲                      │       │ renewed in time
+       │                      ▼       │
+       └── list again ◀── overdue ────┘   refuses meanwhile, by the index's own clock
+
+No answer is given on the strength of a Lease that could have ended. A process that was frozen, or cut off,
+cannot trust a watch that goes on: what is read from it may have been sent long ago. So it lists again first.
+"""
+
+import asyncio
+import contextlib
+import dataclasses
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, Protocol
+
+from servicetokens.authn.index import Index
+from servicetokens.kube.errors import Conflict, KubeError, NotConfigured, NotFound
+from servicetokens.kube.leases import Lease
+from servicetokens.propagation.record import Positions, renewed
+from servicetokens.runtime.clock import Clock
+from servicetokens.runtime.logs import get_logger
+
+_log = get_logger(__name__)
+
+_SOURCE: Final = "presence"
+_HOLD: Final = "presence"
+# Several tries before the Lease ends; and never more often than people look at it.
+_RENEWALS_PER_LEASE: Final = 12
+_LONGEST_PERIOD: Final = 5.0
+_RETRY: Final = 1.0
+# After a change of state the next renewal is due at once; a storm of them costs four writes a second.
+_LEAST_GAP: Final = 0.25
+# What changes together is told together: a watch delivers it within milliseconds.
+_GATHERING: Final = 0.01
+
+
+class LeaseStore(Protocol):
+    """Writes and reads Leases."""
+
+    async def get(self, namespace: str, name: str) -> Lease:
+        """See `kube.leases.LeaseStore`; so are the others."""
+        ...
+
+    async def put(self, lease: Lease) -> Lease:
+        """Create or replace."""
+        ...
+
+    async def delete(self, lease: Lease) -> None:
+        """Delete what was seen."""
+        ...
+
+
+class Presence:
+    """Keeps the Lease, and keeps the index from answering while it does not hold."""
+
+    def __init__(
+        self,
+        store: LeaseStore,
+        index: Index,
+        clock: Clock,
+        lease: Lease,
+        *,
+        positions: Callable[[], Positions],
+        list_again: Callable[[], Coroutine[Any, Any, None]],
+    ) -> None:
+        """Nothing is written until `announce`.
+
+        Args:
+            store: writes it.
+            index: answers only while the Lease holds.
+            clock: its monotonic time decides when the Lease could have ended.
+            lease: as `record.first_lease` makes it, under a name that no other process uses. It lasts for as
+                long as answers are given after the last renewal began.
+            positions: returns what has been applied by now.
+            list_again: returns when everything was listed anew.
+        """
+        self._store = store
+        self._index = index
+        self._clock = clock
+        self._lease = lease
+        self._seconds = lease.seconds
+        self._positions = positions
+        self._list_again = list_again
+        self._renewed_at: float | None = None
+        self._lapsed = False
+        self._listing: asyncio.Task[None] | None = None
+        self._wanted = asyncio.Event()
+        self._problem = ""
+        self.announced = asyncio.Event()
+        """Set once the Lease has been written. Lists must begin only afterwards."""
+        index.expect(
+            _SOURCE,
+            missing="the validator's Lease has not been written yet",
+            silent="the validator's Lease has not been renewed",
+        )
+
+    @property
+    def problem(self) -> str:
+        """What kept the Lease from being written the last time; empty when nothing did."""
+        return self._problem
+
+    def changed(self) -> None:
+        """Tell the operator soon: something was revoked, restored, suspended or resumed."""
+        self._wanted.set()
+
+    async def announce(self) -> None:
+        """Write the Lease; try until that works."""
+        while not self.announced.is_set():
+            if await self._renew():
+                self.announced.set()
+                return
+            await asyncio.sleep(_RETRY)
+
+    async def run(self) -> None:
+        """Write the Lease and renew it, for ever; have everything listed again after it was too late once."""
+        await self.announce()
+        while True:
+            await self._pause()
+            if self._is_overdue():
+                self._lapse("the validator's Lease was not renewed in time")
+            if await self._renew() and self._lapsed and self._listing is None:
+                self._listing = asyncio.create_task(self._list_again(), name="wait for lists")
+                self._listing.add_done_callback(lambda _: self._wanted.set())
+            if self._listing is not None and self._listing.done():
+                self._take_in(self._listing)
+            await asyncio.sleep(_LEAST_GAP)
+
+    def _take_in(self, listing: asyncio.Task[None]) -> None:
+        """Answer again if *listing* was completed; else the next renewal has everything listed once more."""
+        self._listing = None
+        if listing.cancelled():
+            _log.warning("listing everything again", reason="the wait for the lists was cancelled")
+            self._wanted.set()
+            return
+        listing.result()
+        self._lapsed = False
+        self._index.release(_HOLD)
+        _log.info("everything was listed again")
+
+    async def leave(self) -> None:
+        """Take the Lease away: nothing is answered any more."""
+        self._index.hold(_HOLD, "ending")
+        if not self._lease.resource_version:
+            return
+        try:
+            await self._store.delete(self._lease)
+        except (KubeError, NotConfigured) as error:
+            _log.info("the Lease has to end by itself", reason=str(error))
+
+    async def _pause(self) -> None:
+        """Wait until the next renewal is due, or wanted."""
+        period = min(_LONGEST_PERIOD, self._seconds / _RENEWALS_PER_LEASE)
+        if self._problem or self._renewed_at is None:
+            period = min(_RETRY, period)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._wanted.wait(), period)
+            await asyncio.sleep(_GATHERING)
+        self._wanted.clear()
+
+    def _is_overdue(self) -> bool:
+        """Say whether the Lease could have ended in the operator's eyes."""
+        at = self._renewed_at
+        return at is None or self._clock.monotonic() >= at + self._seconds
+
+    def _lapse(self, why: str) -> None:
+        """Answer nothing until the Lease was renewed and, after that, everything was listed."""
+        self._renewed_at = None
+        if not self._lapsed:
+            _log.warning("listing everything again", reason=why)
+        self._lapsed = True
+        if self._listing is not None:
+            self._listing.cancel()
+            self._listing = None
+        self._index.hold(_HOLD, f"{why}; everything has to be listed again")
+
+    async def _renew(self) -> bool:
+        """Write the Lease once; say whether that worked, and in time."""
+        began = self._clock.monotonic()
+        try:
+            self._lease = await self._store.put(renewed(self._lease, self._positions(), self._clock.now()))
+        except Conflict:
+            await self._look()
+            return False
+        except NotFound as error:
+            if self._lease.resource_version:
+                self._is_gone()
+            else:
+                self._say(f"the validator's Lease cannot be created: {error}")
+            return False
+        except (KubeError, NotConfigured) as error:
+            self._say(f"the validator's Lease cannot be written: {error}")
+            return False
+        self._say("")
+        if self._renewed_at is not None and self._is_overdue():
+            self._lapse("the validator's Lease was not renewed in time")
+            return False
+        self._renewed_at = began
+        self._index.confirm(_SOURCE, began)
+        return True
+
+    async def _look(self) -> None:
+        """Read the Lease after a conflict: the answer to a write of ours was lost, or somebody has edited it."""
+        try:
+            found = await self._store.get(self._lease.namespace, self._lease.name)
+        except NotFound:
+            self._is_gone()
+        except (KubeError, NotConfigured) as error:
+            self._say(f"the validator's Lease cannot be read: {error}")
+        else:
+            self._lease = dataclasses.replace(self._lease, resource_version=found.resource_version)
+            self._wanted.set()
+
+    def _is_gone(self) -> None:
+        """Whoever has deleted the Lease takes us for dead, and has stopped waiting for us."""
+        self._lease = dataclasses.replace(self._lease, resource_version="")
+        self._lapse("the validator's Lease was deleted")
+
+    def _say(self, sentence: str) -> None:
+        if sentence != self._problem:
+            self._problem = sentence
+            if sentence:
+                _log.warning("no Lease", reason=sentence)
+            else:
+                _log.info("the Lease is written again")

@@ -1,0 +1,329 @@
+"""The operator as issuer: what is made when, and what a client may rely on."""
+
+import base64
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.x509.verification import PolicyBuilder, Store
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from common.clock import FakeClock
+from servicetokens.api.names import BUNDLE_RESERVE_DAYS, VALIDATOR_TLS_SECRET
+from servicetokens.api.values import format_time
+from servicetokens.controllers.pki.certificates import (
+    Issued,
+    UnreadableCertificate,
+    new_authority,
+    new_leaf,
+    split_pem,
+)
+from servicetokens.controllers.pki.issuing import AUTHORITY_DAYS, AUTHORITY_SECRET, LEAF_DAYS, Issuer
+from servicetokens.kube.errors import AlreadyExists, Conflict, Forbidden, NotFound
+
+DAY = 86400
+SERVICE = "servicetokens-validator.servicetokens.svc"
+
+
+class Secrets:
+    """Keeps Secrets, with resourceVersions."""
+
+    def __init__(self) -> None:
+        self.stored: dict[str, dict[str, Any]] = {}
+        self.writes = 0
+        self.version = 0
+        self.refusal: Exception | None = None
+
+    async def get(self, _namespace: str, name: str) -> Mapping[str, Any]:
+        """See `SecretStore`."""
+        if self.refusal:
+            raise self.refusal
+        if name not in self.stored:
+            raise NotFound(name)
+        return self.stored[name]
+
+    async def create(self, _namespace: str, secret: Mapping[str, Any]) -> Mapping[str, Any]:
+        """See `SecretStore`."""
+        name = secret["metadata"]["name"]
+        if name in self.stored:
+            raise AlreadyExists(name)
+        return self._store(name, dict(secret))
+
+    async def patch(
+        self, _namespace: str, name: str, resource_version: str, patch: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        """See `SecretStore`."""
+        if self.stored[name]["metadata"]["resourceVersion"] != resource_version:
+            raise Conflict(name)
+        return self._store(name, {**self.stored[name], **patch})
+
+    def _store(self, name: str, secret: dict[str, Any]) -> Mapping[str, Any]:
+        self.writes += 1
+        self.version += 1
+        secret["metadata"] = {**secret["metadata"], "resourceVersion": str(self.version)}
+        self.stored[name] = secret
+        return secret
+
+    def data(self, name: str, key: str) -> bytes:
+        """Return a value."""
+        return base64.b64decode(self.stored[name]["data"][key])
+
+
+class World:
+    """An issuer on a fake clock."""
+
+    def __init__(self, *names: str) -> None:
+        self.secrets, self.clock = Secrets(), FakeClock()
+        self.notes: list[str] = []
+        self.issuer = self.another(*names)
+
+    def another(self, *names: str) -> Issuer:
+        """Return an issuer of another process, perhaps with other flags."""
+        return Issuer(
+            self.secrets,
+            "servicetokens",
+            self.clock,
+            names=names,
+            leads=lambda: True,
+            announce=self._announce,
+        )
+
+    async def _announce(self, secret: Mapping[str, Any], note: str) -> None:
+        assert secret["metadata"]["name"] == VALIDATOR_TLS_SECRET
+        self.notes.append(note)
+
+    @property
+    def bundle(self) -> bytes:
+        """What clients are given to trust."""
+        return self.secrets.data(VALIDATOR_TLS_SECRET, "ca.crt")
+
+    def is_trusted(self, bundle: bytes) -> bool:
+        """Say whether a client with that bundle connects now."""
+        store = Store(x509.load_pem_x509_certificates(bundle))
+        moment = dt.datetime.fromtimestamp(self.clock.now(), dt.UTC)
+        verifier = PolicyBuilder().store(store).time(moment).build_server_verifier(x509.DNSName(SERVICE))
+        leaf = x509.load_pem_x509_certificate(self.secrets.data(VALIDATOR_TLS_SECRET, "tls.crt"))
+        try:
+            verifier.verify(leaf, [])
+        except x509.verification.VerificationError:
+            return False
+        return True
+
+
+async def test_the_first_look_makes_everything_and_the_second_nothing() -> None:
+    """Both Secrets, for all names of the Service and those that were asked for; the CA's key is in one only."""
+    world = World("203.0.113.7", "tokens.example.com")
+    assert await world.issuer.refresh()
+    assert world.secrets.writes == 2
+    assert world.is_trusted(world.bundle)
+    leaf = Issued.read(
+        world.secrets.data(VALIDATOR_TLS_SECRET, "tls.crt"),
+        world.secrets.data(VALIDATOR_TLS_SECRET, "tls.key"),
+    )
+    assert {"203.0.113.7", "tokens.example.com", SERVICE} <= set(leaf.names)
+    assert set(world.secrets.stored[VALIDATOR_TLS_SECRET]["data"]) == {"tls.crt", "tls.key", "ca.crt"}
+    assert world.issuer.end == leaf.ends == world.clock.now() + LEAF_DAYS * DAY
+    assert await world.issuer.refresh()
+    assert await world.another("203.0.113.7", "tokens.example.com").refresh()
+    assert world.secrets.writes == 2
+
+
+async def test_the_certificate_is_renewed_at_two_thirds_or_for_other_names() -> None:
+    """Not a second earlier, and under the same CA."""
+    world = World()
+    await world.issuer.refresh()
+    first, bundle = world.secrets.data(VALIDATOR_TLS_SECRET, "tls.crt"), world.bundle
+    world.clock.advance(20 * DAY - 1)
+    await world.issuer.refresh()
+    assert world.secrets.data(VALIDATOR_TLS_SECRET, "tls.crt") == first
+    world.clock.advance(1)
+    await world.issuer.refresh()
+    second = world.secrets.data(VALIDATOR_TLS_SECRET, "tls.crt")
+    assert second != first
+    assert world.bundle == bundle
+    await world.another("tokens.example.com").refresh()
+    assert world.secrets.data(VALIDATOR_TLS_SECRET, "tls.crt") != second
+
+
+@pytest.mark.parametrize("name", [VALIDATOR_TLS_SECRET, AUTHORITY_SECRET])
+async def test_a_deleted_secret_is_made_again(name: str) -> None:
+    """Without the CA's key there has to be a new CA, and a certificate of it."""
+    world = World()
+    await world.issuer.refresh()
+    bundle = world.bundle
+    del world.secrets.stored[name]
+    assert await world.issuer.refresh()
+    assert world.is_trusted(world.bundle)
+    assert (world.bundle == bundle) is (name == VALIDATOR_TLS_SECRET)
+
+
+async def test_a_broken_certificate_is_replaced_and_a_broken_ca_is_not() -> None:
+    """What a CA was nobody can guess; the sentence says what to do."""
+    world = World()
+    await world.issuer.refresh()
+    world.secrets.stored[VALIDATOR_TLS_SECRET]["data"]["tls.key"] = base64.b64encode(b"junk").decode()
+    assert await world.issuer.refresh()
+    assert world.is_trusted(world.bundle)
+    world.secrets.stored[AUTHORITY_SECRET]["data"]["ca.key"] = "%%%"
+    assert not await world.issuer.refresh()
+    assert "restore it" in world.issuer.problem
+
+
+async def test_other_peoples_secrets_are_left_alone() -> None:
+    """Under our name, but without our label."""
+    world = World()
+    theirs = {"metadata": {"name": VALIDATOR_TLS_SECRET}, "data": {"tls.crt": "eA=="}}
+    await world.secrets.create("", theirs)
+    assert not await world.issuer.refresh()
+    assert "--no-issue-certificate" in world.issuer.problem
+    assert world.secrets.stored[VALIDATOR_TLS_SECRET]["data"] == {"tls.crt": "eA=="}
+
+
+async def test_a_refusal_is_told_and_a_race_is_not() -> None:
+    """Another operator may have been faster: the next look finds it so."""
+    world = World()
+    world.secrets.refusal = Forbidden("secrets is forbidden")
+    assert not await world.issuer.refresh()
+    assert "forbidden" in world.issuer.problem
+    world.secrets.refusal = None
+    assert await world.issuer.refresh()
+    assert world.issuer.problem == ""
+
+
+def test_pairs_that_do_not_belong_together_are_refused() -> None:
+    """Nor is anything taken that is no certificate, or is far too large."""
+    one, other = new_authority(0, 10), new_authority(0, 10)
+    leaf = new_leaf(one, ["a"], 0, 5)
+    assert leaf.is_signed_by(one)
+    assert not leaf.is_signed_by(other)
+    for certificate, key in ((one.certificate, other.key), (b"x", one.key), (one.certificate * 100, one.key)):
+        with pytest.raises(UnreadableCertificate):
+            Issued.read(certificate, key)
+    assert "PRIVATE" not in repr(one)
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.data())
+async def test_whoever_reads_the_bundle_once_in_a_leafs_life_always_connects(data: st.DataObject) -> None:
+    """Over several generations of CAs, whenever the operator happens to look and the client happens to read."""
+    world = World()
+    await world.issuer.refresh()
+    bundle, age = world.bundle, 0
+    for _ in range(140):
+        step = data.draw(st.integers(1, 9), label="days until the operator looks") * DAY
+        world.clock.advance(step)
+        age += step
+        if age > (LEAF_DAYS - 9) * DAY:
+            bundle, age = world.bundle, 0
+        await world.issuer.refresh()
+        assert world.is_trusted(bundle)
+        assert len(split_pem(world.bundle)) in {1, 2}
+
+
+async def test_a_client_with_the_old_bundle_connects_until_the_deadline_and_is_warned_for_half_a_year() -> (
+    None
+):
+    """The new CA signs from the deadline on; Event, metric and log name it daily from the day the new CA is made."""
+    world = World()
+    await world.issuer.refresh()
+    old, made = world.bundle, world.clock.now()
+    ends = made + AUTHORITY_DAYS * DAY
+    deadline = ends - BUNDLE_RESERVE_DAYS * DAY
+    published = 0
+    while world.is_trusted(old):
+        world.clock.advance(DAY)
+        await world.issuer.refresh()
+        now = world.clock.now()
+        both = len(split_pem(world.bundle)) == 2
+        published = published or (now if both else 0)
+        assert world.issuer.bundle_deadline == (deadline if both else None)
+        assert (now < deadline) <= world.is_trusted(old)
+        assert world.is_trusted(world.bundle)
+    failed = world.clock.now()
+    assert deadline - published >= 180 * DAY
+    assert deadline <= failed <= deadline + LEAF_DAYS * DAY
+    assert len(world.notes) == (failed - published) // DAY + 1
+    assert all(format_time(deadline) in note for note in world.notes)
+    while world.clock.now() <= ends:
+        world.clock.advance(DAY)
+        await world.issuer.refresh()
+    assert world.issuer.bundle_deadline is None
+    assert len(split_pem(world.bundle)) == 1
+
+
+async def test_a_ca_that_was_made_late_signs_only_once_it_was_published_for_a_leafs_life() -> None:
+    """As when no operator ran for a year: there is less time than promised, and still some."""
+    world = World()
+    await world.issuer.refresh()
+    world.clock.advance((AUTHORITY_DAYS - 50) * DAY)
+    old = world.bundle
+    await world.issuer.refresh()
+    assert len(split_pem(world.bundle)) == 2
+    assert world.is_trusted(old)
+    for _ in range(LEAF_DAYS - 1):
+        world.clock.advance(DAY)
+        await world.issuer.refresh()
+        assert world.is_trusted(old)
+    both = world.bundle
+    for _ in range(40):
+        world.clock.advance(DAY)
+        await world.issuer.refresh()
+        assert world.is_trusted(both)
+
+
+@pytest.mark.parametrize("words", [["another-name.example.com"], []])
+async def test_a_certificate_that_is_made_during_the_overlap_is_signed_by_the_old_ca(
+    words: list[str],
+) -> None:
+    """Whatever the occasion: other names, or a Secret that was deleted."""
+    world = World()
+    await world.issuer.refresh()
+    old = world.bundle
+    world.clock.advance(AUTHORITY_DAYS * 2 // 3 * DAY + 60 * DAY)
+    await world.issuer.refresh()
+    if not words:
+        del world.secrets.stored[VALIDATOR_TLS_SECRET]
+    assert await world.another(*words).refresh()
+    assert world.is_trusted(old)
+
+
+async def test_what_was_made_while_the_clock_ran_ahead_is_replaced_once_the_clock_is_right() -> None:
+    """Clients would refuse it until its time comes; whoever trusts the CA of then goes on trusting it."""
+    world = World()
+    world.clock.advance(400 * DAY)
+    await world.issuer.refresh()
+    ahead = world.bundle
+    world.clock.advance(-400 * DAY)
+    assert await world.issuer.refresh()
+    assert world.is_trusted(world.bundle)
+    assert ahead in world.bundle
+    writes = world.secrets.writes
+    assert await world.another().refresh()
+    assert world.secrets.writes == writes
+    for _ in range(AUTHORITY_DAYS // 5):
+        before = world.bundle
+        world.clock.advance(10 * DAY)
+        assert await world.issuer.refresh()
+        assert world.is_trusted(before)
+        assert len(split_pem(world.bundle)) <= 3
+
+
+async def test_a_leaf_that_was_made_while_the_clock_ran_ahead_is_replaced_under_the_same_ca() -> None:
+    """Clients keep what they trust. A clock that is late by less than an hour changes nothing."""
+    world = World()
+    await world.issuer.refresh()
+    bundle = world.bundle
+    world.clock.advance(25 * DAY)
+    await world.issuer.refresh()
+    ahead = world.secrets.data(VALIDATOR_TLS_SECRET, "tls.crt")
+    world.clock.advance(-3600)
+    await world.issuer.refresh()
+    assert world.secrets.data(VALIDATOR_TLS_SECRET, "tls.crt") == ahead
+    world.clock.advance(-1)
+    await world.issuer.refresh()
+    assert world.secrets.data(VALIDATOR_TLS_SECRET, "tls.crt") != ahead
+    assert world.bundle == bundle
+    assert world.is_trusted(bundle)

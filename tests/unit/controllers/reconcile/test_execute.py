@@ -1,0 +1,355 @@
+"""Carrying out plans: the order of writes, and what is left behind when one of them fails."""
+
+import base64
+
+import pytest
+
+from common.enforcing import NobodyAsked
+from common.executing import KEY, PLACE, Operator
+from servicetokens.controllers.cache import facts
+from servicetokens.controllers.reconcile.gather import Gatherer
+from servicetokens.kube.errors import (
+    AlreadyExists,
+    ApiUnavailable,
+    Conflict,
+    Forbidden,
+    KubeError,
+    NotFound,
+    TooManyRequests,
+    Unprocessable,
+)
+from servicetokens.lifecycle.plan import plan
+
+
+@pytest.fixture
+def it() -> Operator:
+    """A token that was just applied."""
+    return Operator()
+
+
+async def test_a_new_token_is_two_writes_secret_first(it: Operator) -> None:
+    """And no read, and no Event; the second pass does nothing."""
+    assert not await it.reconcile()
+    assert it.cluster.calls == ["create secret", "put status"]
+    assert it.is_delivered()
+    assert not await it.reconcile()
+    assert it.cluster.calls == ["create secret", "put status"]
+    assert len(it.memories) == 0
+
+
+async def test_a_rotation_is_known_to_validators_before_the_secret_has_it(it: Operator) -> None:
+    """Status, Secret, status: at each moment the Secret's value is one that status lists."""
+    await it.reconcile()
+    it.cluster.calls.clear()
+    it.edit(rotation={"id": "now"})
+    it.cluster.observe = it.is_known_value
+    await it.reconcile()
+    assert it.cluster.calls == ["put status", "patch secret", "put status", "event"]
+    assert it.cluster.observed == [True] * 3
+    assert [one.get("delivery") for one in it.credentials()] == [None, None]
+
+
+@pytest.mark.parametrize("applied", [False, True], ids=["lost", "applied"])
+@pytest.mark.parametrize("crash", [False, True], ids=["goes on", "crashes"])
+@pytest.mark.parametrize("write", range(3))
+async def test_a_rotation_survives_a_failure_at_every_write(
+    it: Operator, write: int, crash: bool, applied: bool
+) -> None:
+    """Also when the process dies with it: it converges to one credential in the Secret and the overlap beside it."""
+    await it.reconcile()
+    it.edit(rotation={"id": "now"})
+    it.cluster.fails_at, it.cluster.applied = write, applied
+    await it.fails_with(ApiUnavailable)
+    if crash:
+        it.restart()
+    for _ in range(3):
+        await it.reconcile()
+    assert it.is_known_value()
+    assert it.status()["rotationID"] == "now"
+    old, new = it.credentials()
+    assert "delivery" not in new
+    assert old["expirationTime"] < new["expirationTime"]
+    assert it.condition("Ready")["status"] == "True"
+    # What was pending when the process died, and is in no Secret, is lost.
+    is_lost = crash and (write, applied) in {(0, True), (1, False)}
+    assert it.status()["serial"] == (3 if is_lost else 2)
+
+
+@pytest.mark.parametrize("applied", [False, True], ids=["lost", "applied"])
+@pytest.mark.parametrize("crash", [False, True], ids=["goes on", "crashes"])
+@pytest.mark.parametrize("write", range(2))
+async def test_a_first_mint_survives_a_failure_at_every_write(
+    it: Operator, write: int, crash: bool, applied: bool
+) -> None:
+    """A value that status never listed was never accepted, and is replaced after a crash; otherwise it stays."""
+    it.cluster.fails_at, it.cluster.applied = write, applied
+    await it.fails_with(ApiUnavailable)
+    value = it.value()
+    if crash:
+        it.restart()
+    for _ in range(3):
+        await it.reconcile()
+    assert it.is_delivered()
+    assert it.status()["serial"] == 1
+    is_unlisted = write == 0 or not applied
+    assert (it.value() == value) is (bool(value) and not (crash and is_unlisted))
+    assert it.cluster.calls.count("create secret") <= 2
+
+
+async def test_a_conflict_is_read_again_before_anything_is_written(it: Operator) -> None:
+    """The cache was behind."""
+    it.edit(description="changed meanwhile")
+    it.caches.tokens._facts[PLACE] = facts.token_facts(
+        {
+            **(it.cluster.token or {}),
+            "metadata": {**(it.cluster.token or {})["metadata"], "resourceVersion": "3"},
+        }
+    )
+    await it.fails_with(Conflict)
+    await it.reconcile()
+    assert "get token" in it.cluster.calls
+    assert it.is_delivered()
+
+
+async def test_a_token_that_is_gone_is_forgotten(it: Operator) -> None:
+    """The write says so, then the object itself, and at last the watch. Garbage collection takes the Secret."""
+    it.cluster.token = None
+    await it.fails_with(NotFound)
+    await it.fails_with(Conflict)
+    it.caches.drop_token(PLACE)
+    assert not await it.reconcile()
+    assert len(it.memories) == 0
+
+
+async def test_a_namespace_that_goes_is_no_error_and_costs_one_refused_write(it: Operator) -> None:
+    """403 with the cause NamespaceTerminating: final. Nothing else is tried there, no Event either."""
+    it.cluster.fails["create secret"] = Forbidden("being terminated", causes=("NamespaceTerminating",))
+    for _ in range(3):
+        assert not await it.reconcile()
+        it.clock.advance(30)
+    assert it.cluster.calls == ["create secret"]
+
+
+async def test_an_event_that_a_namespace_refuses_as_it_goes_is_the_last_write(it: Operator) -> None:
+    """Its Secret goes, too, and is not created again."""
+    await it.reconcile()
+    it.edit(rotation={"id": "now"})
+    it.cluster.fails["event"] = Forbidden("being terminated", causes=("NamespaceTerminating",))
+    await it.reconcile()
+    it.cluster.calls.clear()
+    it.lose_secret()
+    assert not await it.reconcile()
+    assert it.cluster.calls == ["get secret"]
+
+
+@pytest.mark.parametrize("call", ["put status", "create secret"])
+async def test_what_is_not_found_is_tried_again(it: Operator, call: str) -> None:
+    """An API server that starts, or whose CRD comes back, says 404 of what is there. Nothing is minted twice."""
+    it.cluster.fails[call] = NotFound("the server could not find the requested resource")
+    await it.fails_with(NotFound)
+    await it.reconcile()
+    assert it.is_delivered()
+    assert it.status()["serial"] == 1
+
+
+REFUSALS = {
+    "a quota": Forbidden("exceeded quota: secrets=10", status=403),
+    "a policy": Unprocessable("denied by a policy", status=422),
+    "a webhook that fails": ApiUnavailable("failed calling webhook", status=500),
+    "a webhook that is busy": TooManyRequests("too many requests", status=429, retry_after=1),
+}
+
+
+@pytest.mark.parametrize("refusal", REFUSALS.values(), ids=REFUSALS)
+async def test_a_refused_secret_is_told_at_the_first_failure(it: Operator, refusal: KubeError) -> None:
+    """By a condition and an Event. Nothing is on status before it is delivered, and nothing looks ready meanwhile."""
+    it.cluster.fails["create secret"] = refusal
+    assert await it.reconcile()
+    assert not await it.reconcile()
+    ready = it.condition("Ready")
+    assert (ready["status"], ready["reason"]) == ("False", "DeliveryFailed")
+    assert refusal.message in ready["message"]
+    assert it.cluster.events == ["DeliveryFailed"]
+    assert it.credentials() == []
+    calls = list(it.cluster.calls)
+    assert not await it.reconcile()
+    assert it.cluster.calls == calls
+    it.clock.advance(8)
+    assert not await it.reconcile()
+    assert it.is_delivered()
+    assert it.condition("Ready")["status"] == "True"
+    assert it.status()["serial"] == 1
+
+
+@pytest.mark.parametrize("refusal", REFUSALS.values(), ids=REFUSALS)
+async def test_a_refused_rotation_keeps_the_old_token_and_one_that_waits(
+    it: Operator, refusal: KubeError
+) -> None:
+    """Again and again: no second one is minted, no condition flaps, and the one that waits is delivered."""
+    await it.reconcile()
+    it.edit(rotation={"id": "now"})
+    seen = set()
+    for _ in range(4):
+        it.cluster.fails["patch secret"] = refusal
+        while await it.reconcile():
+            pass
+        seen.add((it.condition("Ready")["status"], it.condition("SecretSynced")["status"]))
+        assert [(one["serial"], one.get("delivery")) for one in it.credentials()] == [
+            (1, None),
+            (2, "Pending"),
+        ]
+        assert it.is_known_value()
+        it.clock.advance(8)
+    assert seen == {("False", "False")}
+    assert it.cluster.events == ["DeliveryFailed"]
+    await it.reconcile()
+    assert [(one["serial"], one.get("delivery")) for one in it.credentials()] == [(1, None), (2, None)]
+    assert it.is_known_value()
+    assert it.cluster.events == ["DeliveryFailed", "TokenRotated"]
+
+
+async def test_a_failure_is_logged_once_with_the_tokens_name(
+    it: Operator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And its end, too."""
+    for _ in range(3):
+        it.cluster.fails["create secret"] = ApiUnavailable("failed calling webhook", status=500)
+        while await it.reconcile():
+            pass
+        it.clock.advance(8)
+    await it.reconcile()
+    lines = capsys.readouterr().out.splitlines()
+    told = [line for line in lines if "failed to write the Secret" in line and "debug" not in line]
+    assert len(told) == 1
+    assert "ci-prod" in told[0]
+    assert any("recovered" in line for line in lines)
+
+
+async def test_marks_that_were_removed_are_put_back_around_the_same_token(it: Operator) -> None:
+    """The value is read once more and decides; nothing is minted."""
+    await it.reconcile()
+    assert it.cluster.secret is not None
+    value = it.value()
+    for damage in ("serial", "owner", "both"):
+        meta = it.cluster.secret["metadata"]
+        if damage != "owner":
+            del meta["annotations"]["servicetokens.dev/serial"]
+        if damage != "serial":
+            del meta["ownerReferences"]
+        it.see_secret()
+        await it.reconcile()
+        assert it.value() == value
+        assert it.status()["serial"] == 1
+        assert it.cluster.secret["metadata"]["annotations"]["servicetokens.dev/serial"] == "1"
+        assert it.cluster.secret["metadata"]["ownerReferences"][0]["uid"] == "u-1"
+        it.memories.clear()
+
+
+async def test_a_taken_name_is_found_out_and_the_credential_is_dropped(it: Operator) -> None:
+    """Nobody ever got its plaintext. The foreign Secret is not touched."""
+    foreign = {"type": "Opaque", "metadata": {"uid": "f", "resourceVersion": "5"}, "data": {"token": "eA=="}}
+    it.cluster.secret = foreign
+    await it.fails_with(AlreadyExists)
+    await it.reconcile()
+    assert it.cluster.secret is foreign
+    assert it.condition("Stalled")["reason"] == "SecretConflict"
+    assert it.cluster.token is not None
+    assert "credentials" not in it.cluster.token["status"]
+
+
+async def test_a_rotation_keeps_what_others_put_on_the_secret(it: Operator) -> None:
+    """A merge touches our keys only."""
+    await it.reconcile()
+    assert it.cluster.secret is not None
+    it.cluster.secret["metadata"]["labels"]["team"] = "orders"
+    it.cluster.secret["data"]["note"] = "aGk="
+    it.edit(rotation={"id": "now"})
+    await it.reconcile()
+    assert it.cluster.secret["metadata"]["labels"]["team"] == "orders"
+    assert it.cluster.secret["data"]["note"] == "aGk="
+    assert it.cluster.events == ["TokenRotated"]
+
+
+async def test_what_leaves_the_template_leaves_the_secret(it: Operator) -> None:
+    """And what the template says is rendered with the token that is there."""
+    it.edit(secret={"template": {"data": {"header": "Bearer {token}"}, "labels": {"team": "a"}}})
+    await it.reconcile()
+    assert it.cluster.secret is not None
+    header = base64.b64decode(it.cluster.secret["data"]["header"]).decode()
+    assert header == "Bearer " + base64.b64decode(it.cluster.secret["data"]["token"]).decode()
+    it.edit(secret={"template": {"annotations": {"team": "a"}}})
+    await it.reconcile()
+    assert set(it.cluster.secret["data"]) == {"token"}
+    assert "team" not in it.cluster.secret["metadata"]["labels"]
+    assert it.cluster.secret["metadata"]["annotations"]["team"] == "a"
+    assert it.is_delivered()
+    calls = list(it.cluster.calls)
+    await it.reconcile()
+    assert it.cluster.calls == calls
+
+
+async def test_an_immutable_secret_is_made_anew_with_the_same_token(it: Operator) -> None:
+    """Deleted and created; what others put there moves along."""
+    await it.reconcile()
+    assert it.cluster.secret is not None
+    value = it.cluster.secret["data"]["token"]
+    it.cluster.secret["immutable"] = True
+    it.cluster.secret["metadata"]["labels"]["team"] = "orders"
+    it.restart()
+    await it.reconcile()
+    assert it.cluster.calls[-2:] == ["delete secret", "create secret"]
+    assert it.cluster.secret["data"]["token"] == value
+    assert it.cluster.secret["metadata"]["labels"]["team"] == "orders"
+    assert "immutable" not in it.cluster.secret
+
+
+async def test_a_secret_that_changes_while_it_is_refreshed_is_looked_at_again(it: Operator) -> None:
+    """The value is verified once more before it is written back."""
+    await it.reconcile()
+    it.edit(secret={"template": {"labels": {"team": "a"}}})
+    assert it.cluster.secret is not None
+    it.cluster.secret["data"]["token"] = base64.b64encode(b"something else").decode()
+    await it.fails_with(Conflict)
+    await it.reconcile()
+    assert it.is_delivered()
+    assert it.cluster.events == ["TokenReminted"]
+
+
+async def test_an_event_that_cannot_be_sent_costs_nothing_else(it: Operator) -> None:
+    """Status says the same, and stays."""
+    await it.reconcile()
+    it.cluster.fails["event"] = Forbidden("events is forbidden")
+    it.edit(rotation={"id": "now"})
+    assert not await it.reconcile()
+    assert it.cluster.events == []
+    assert len((it.cluster.token or {})["status"]["credentials"]) == 2
+
+
+async def test_keys_that_vanish_between_plan_and_mint_stop_the_mint(it: Operator) -> None:
+    """Nothing is written; the next pass says KeyMissing."""
+    snapshot = await it.gatherer.token(KEY, it.clock.now())
+    assert snapshot is not None
+    wanted = plan(snapshot, it.clock.now())
+    it.keys.ring = None
+    with pytest.raises(ApiUnavailable):
+        await it.executor.execute(KEY, snapshot, wanted)
+    assert it.cluster.calls == []
+
+
+async def test_a_token_unknown_to_the_cache_is_nothing_to_do(it: Operator) -> None:
+    """Its memory is dropped with it."""
+    it.caches.drop_token(PLACE)
+    assert not await it.reconcile()
+
+
+async def test_without_a_watch_the_secret_is_read_by_name(it: Operator) -> None:
+    """Not before the first mint, and at every look from then on."""
+    it.gatherer = Gatherer(
+        it.caches, it.memories, it.keys, it.cluster, it.cluster, NobodyAsked(), watches_secrets=False
+    )
+    await it.reconcile()
+    assert it.cluster.calls == ["create secret", "put status"]
+    it.cluster.secret = None
+    await it.reconcile()
+    assert it.cluster.calls[2:] == ["get secret", "create secret", "put status", "event"]
+    assert it.is_delivered()

@@ -1,0 +1,191 @@
+"""The validator's Lease: no answer on the strength of one that could have ended."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from common.presenting import STALENESS, Surroundings
+from servicetokens.kube.errors import AlreadyExists, ApiUnavailable, Conflict, NotFound
+from servicetokens.kube.leases import Lease
+from servicetokens.propagation.publisher import Presence
+from servicetokens.propagation.record import Presence as Shown
+from servicetokens.propagation.record import first_lease
+
+pytestmark = pytest.mark.skips_time
+
+SECONDS = int(STALENESS)
+_AWAY = "away"
+
+
+@dataclass
+class Store:
+    """One Lease, with its resourceVersion."""
+
+    stored: Lease | None = None
+    version: int = 100
+    away: bool = False
+    writes: int = 0
+    released: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def get(self, _namespace: str, name: str) -> Lease:
+        """See `LeaseStore`."""
+        if self.stored is None:
+            raise NotFound(name)
+        return self.stored
+
+    async def put(self, lease: Lease) -> Lease:
+        """See `LeaseStore`."""
+        if self.away:
+            raise ApiUnavailable(_AWAY)
+        if not lease.resource_version and self.stored is not None:
+            raise AlreadyExists(lease.name)
+        if lease.resource_version:
+            if self.stored is None:
+                raise NotFound(lease.name)
+            if lease.resource_version != self.stored.resource_version:
+                raise Conflict(lease.name)
+        self.writes += 1
+        self.version += 1
+        self.stored = replace(lease, resource_version=str(self.version))
+        return self.stored
+
+    async def delete(self, _lease: Lease) -> None:
+        """See `LeaseStore`."""
+        self.stored = None
+
+
+class World:
+    """A complete index, whose validator has yet to announce itself."""
+
+    def __init__(self) -> None:
+        self.around = Surroundings()
+        self.store = Store()
+        self.lists = 0
+        self.may_list = asyncio.Event()
+        self.presence = Presence(
+            self.store,
+            self.around.index,
+            self.around.clock,
+            first_lease("home", "validator-1", holder="pod-1", seconds=SECONDS),
+            positions=lambda: {"servicetokens": "42"},
+            list_again=self.list_again,
+        )
+
+    async def list_again(self) -> None:
+        """List, when the test lets it."""
+        self.lists += 1
+        await self.may_list.wait()
+
+    def answers(self) -> bool:
+        """Say whether a good token gets an answer; all watches are alive."""
+        self.around.confirm()
+        return not hasattr(self.around.present(), "problems")
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Announce, and keep renewing."""
+        await self.presence.announce()
+        task = asyncio.create_task(self.presence.run())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def until(self, writes: int) -> None:
+        """Let it renew until there were so many writes."""
+        async with asyncio.timeout(10):
+            while self.store.writes < writes:
+                self.presence.changed()
+                await asyncio.sleep(0.02)
+
+
+async def test_nothing_is_answered_before_the_lease_is_written() -> None:
+    """Then it is, for as long as the Lease lasts, counted from before the write."""
+    world = World()
+    assert not world.answers()
+    await world.presence.announce()
+    assert world.answers()
+    assert world.store.stored is not None
+    shown = Shown.read(world.store.stored)
+    assert shown.has_applied("servicetokens", "team-a", 42)
+    assert not shown.has_applied("servicetokens", "team-a", 43)
+    world.around.clock.advance(SECONDS - 1)
+    assert world.answers()
+    world.around.clock.advance(1)
+    assert not world.answers()
+
+
+async def test_a_change_of_state_is_told_at_once() -> None:
+    """And many together cost few writes: four a second, however slow the machine is."""
+    world = World()
+    async with world.running():
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        for _ in range(50):
+            world.presence.changed()
+            await asyncio.sleep(0.01)
+        # The first, the announcement, and one that had begun.
+        assert 2 <= world.store.writes <= 3 + (clock() - began) / 0.25
+
+
+async def test_whoever_was_late_lists_before_it_answers_again() -> None:
+    """Also though all watches go on: what they deliver may have been sent long ago."""
+    world = World()
+    async with world.running():
+        world.around.clock.advance(SECONDS)
+        assert not world.answers()
+        await world.until(3)
+        assert world.lists == 1
+        assert not world.answers(), "not before the lists are complete"
+        world.may_list.set()
+        await world.until(world.store.writes + 2)
+        assert world.answers()
+
+
+async def test_a_lease_that_was_deleted_is_written_anew_and_everything_listed() -> None:
+    """Whoever has deleted it does not wait for us any more."""
+    world = World()
+    async with world.running():
+        await world.store.delete(await world.store.get("home", "validator-1"))
+        await world.until(3)
+        assert (await world.store.get("home", "validator-1")).holder == "pod-1"
+        assert world.lists == 1
+        assert not world.answers()
+
+
+async def test_an_answer_that_was_lost_is_made_up_for() -> None:
+    """Somebody has written it: it was us."""
+    world = World()
+    async with world.running():
+        assert world.store.stored is not None
+        world.store.stored = replace(world.store.stored, resource_version="999")
+        await world.until(3)
+        assert world.lists == 0
+        assert world.answers()
+
+
+async def test_an_api_server_that_is_away_is_told_and_waited_for() -> None:
+    """Answers go on until the Lease could have ended."""
+    world = World()
+    async with world.running():
+        world.store.away = True
+        world.presence.changed()
+        await asyncio.sleep(0.5)
+        assert "away" in world.presence.problem
+        assert world.answers()
+        world.store.away = False
+        await world.until(world.store.writes + 1)
+        assert world.presence.problem == ""
+
+
+async def test_leaving_takes_the_lease_away_and_ends_all_answers() -> None:
+    """In that order: nobody may be let in whom nobody waits for."""
+    world = World()
+    await world.presence.announce()
+    await world.presence.leave()
+    assert world.store.stored is None
+    assert not world.answers()
