@@ -110,7 +110,7 @@ def _before(kind: str, base: Mapping[str, Any], row: Mapping[str, Any]) -> Manif
     return _manifest(kind, base, {"spec": row["before"]}) if "before" in row else None
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc] # in C where it is there
     """YAML as kubectl reads it, with our tags."""
 
 

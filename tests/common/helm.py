@@ -24,6 +24,8 @@ CASES: Final = sorted(path.stem.removesuffix("-values") for path in (CHART / "ci
 """Values as somebody may have them, by the name of their file."""
 
 Rendered = dict[str, Any]
+# In C where libyaml is there: what the chart renders is large, and rendered hundreds of times.
+_LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class Helm:
         """Return all objects of the chart, its tests included."""
         flags = ("--namespace", namespace, "--kube-version", KUBERNETES)
         printed = self("template", release, CHART, *flags, *arguments).stdout
-        return [item for item in yaml.safe_load_all(printed) if item]
+        return [item for item in yaml.load_all(printed, Loader=_LOADER) if item]
 
 
 def values(case: str) -> Path:
