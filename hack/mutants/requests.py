@@ -17,7 +17,31 @@ _SHARES: Final = ("tests/unit/validator/test_shares.py",)
 ONE_SHOT: Final = "kube/oneshot.py"
 _ONE_SHOT_TESTS: Final = ("tests/unit/kube/test_oneshot.py",)
 
+GRPC_CALLS: Final = "validator/grpc_calls.py"
+_GRPC_CALLS_TESTS: Final = ("tests/unit/validator/test_grpc_calls.py",)
+
 MUTANTS: Final = (
+    Mutant(
+        "waits for the message of a call by gRPC as long as the client likes",
+        GRPC_CALLS,
+        "asyncio.timeout(HANDSHAKE_SECONDS)",
+        "asyncio.timeout(None)",
+        _GRPC_CALLS_TESTS,
+    ),
+    Mutant(
+        "lets a peer have any number of calls by gRPC",
+        GRPC_CALLS,
+        "        if objection:\n",
+        "        if False:\n",
+        _GRPC_CALLS_TESTS,
+    ),
+    Mutant(
+        "counts a call by gRPC also when it has ended",
+        GRPC_CALLS,
+        "lambda _: self._shares.give_back(peer)",
+        "lambda _: None",
+        _GRPC_CALLS_TESTS,
+    ),
     Mutant(
         "quotes a password in the address of the API server",
         "kube/access.py",

@@ -17,6 +17,7 @@ from servicetokens.validator import (
     callers,
     failures,
     forward_auth,
+    grpc_calls,
     http,
     introspection,
     shares,
@@ -124,6 +125,14 @@ def _rates() -> Iterator[tuple[str, ...]]:
         "`--peer-share`",
     )
     yield "TLS handshake, or start of gRPC", f"{shares.HANDSHAKE_SECONDS:g} s", "closed", "none"
+    yield "calls of gRPC under way", f"{grpc_calls.MAX_CALLS:,}", "`RESOURCE_EXHAUSTED`", "none"
+    yield (
+        "calls of gRPC under way, of one client address",
+        f"{shares.PEER_SHARE} % of those",
+        "`RESOURCE_EXHAUSTED`",
+        "`--peer-share`",
+    )
+    yield "message of a call of gRPC", f"{shares.HANDSHAKE_SECONDS:g} s", "`DEADLINE_EXCEEDED`", "none"
     yield (
         "connections of the health address",
         f"{health._MOST_CONNECTIONS}, {health._MOST_OF_PEER} of one client address",

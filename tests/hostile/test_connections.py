@@ -14,6 +14,7 @@ import pytest
 from envoy.service.auth.v3.external_auth_pb2 import CheckRequest, CheckResponse
 from google.rpc import code_pb2
 
+from common import http2
 from common.stored import StoredToken
 from common.validating import RunningValidator, validator
 from common.world import World
@@ -21,8 +22,9 @@ from controlplane.ports import LOOPBACK
 from controlplane.waiting import patient
 
 ELSEWHERE: Final = "127.0.0.2"
-# The first bytes of every HTTP/2 client (RFC 9113 section 3.4), and its settings, which are none.
-HELLO: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
+# One percent of four thousand.
+SHARE_OF_CALLS: Final = 40
+CHECK: Final = "/envoy.service.auth.v3.Authorization/Check"
 MORE: Final = 20
 
 
@@ -133,7 +135,7 @@ async def test_by_grpc_a_crowd_takes_the_share_of_its_address(
     narrow: RunningValidator, token: StoredToken
 ) -> None:
     """What is beyond it is closed within a sweep, and others are answered."""
-    crowd = Crowd(narrow.ports.ext_authz_grpc, HELLO)
+    crowd = Crowd(narrow.ports.ext_authz_grpc, http2.hello())
     counted = closed = 0
     request = CheckRequest()
     request.attributes.request.http.headers["authorization"] = f"Bearer {token.text}"
@@ -142,7 +144,7 @@ async def test_by_grpc_a_crowd_takes_the_share_of_its_address(
         await crowd.open(share() + MORE)
         async with grpc.aio.insecure_channel(f"{LOOPBACK}:{narrow.ports.ext_authz_grpc}") as channel:
             check = channel.unary_unary(
-                "/envoy.service.auth.v3.Authorization/Check",
+                CHECK,
                 request_serializer=CheckRequest.SerializeToString,
                 response_deserializer=CheckResponse.FromString,
             )
@@ -162,6 +164,40 @@ async def test_by_grpc_a_crowd_takes_the_share_of_its_address(
             return
         await asyncio.sleep(0.1)
     pytest.fail("connections that were closed are counted still")
+
+
+async def test_by_grpc_calls_that_are_not_completed_take_the_share_of_their_address(
+    narrow: RunningValidator, token: StoredToken
+) -> None:
+    """Those beyond it are ended at once, the others after the time for a message; and good ones are answered."""
+    port = narrow.ports.ext_authz_grpc
+    reader, writer = await asyncio.open_connection(LOOPBACK, port, local_addr=(ELSEWHERE, 0))
+    try:
+        # As many as one connection may have.
+        calls = range(1, 200, 2)
+        writer.write(http2.hello() + b"".join(http2.head(number, CHECK) for number in calls))
+        ended: list[int] = []
+        while len(ended) < len(calls) - SHARE_OF_CALLS:
+            ended.append(await _next_end(reader))
+        request = CheckRequest()
+        request.attributes.request.http.headers["authorization"] = f"Bearer {token.text}"
+        request.attributes.request.http.path = "/"
+        async with grpc.aio.insecure_channel(f"{LOOPBACK}:{port}") as channel:
+            answer = await channel.unary_unary(CHECK)(request.SerializeToString(), timeout=patient(10))
+        assert CheckResponse.FromString(answer).status.code == code_pb2.OK
+        while len(ended) < len(calls):
+            ended.append(await _next_end(reader))
+        assert sorted(ended) == list(calls)
+    finally:
+        writer.close()
+
+
+async def _next_end(reader: asyncio.StreamReader) -> int:
+    """Return the number of the call that the server ends next."""
+    while True:
+        found = await asyncio.wait_for(http2.read_frame(reader), patient(30))
+        if found.kind == http2.HEADERS and found.flags & http2.END_STREAM:
+            return found.stream
 
 
 async def test_the_health_address_takes_few_files_of_the_process(

@@ -1,4 +1,4 @@
-"""How many connections are open, and how many each peer holds: a bound for all, and one for each."""
+"""How many connections, or calls, are open, and how many each peer holds: a bound for all, and one for each."""
 
 from collections import Counter
 from collections.abc import Hashable
@@ -14,8 +14,9 @@ class Places(Generic[P]):
         total: how many are open.
     """
 
-    def __init__(self, most: int, most_of_peer: int) -> None:
-        """Allow *most* connections, and *most_of_peer* of them for one peer."""
+    def __init__(self, most: int, most_of_peer: int, what: str = "connections") -> None:
+        """Allow *most* connections, and *most_of_peer* of them for one peer; *what* they are called."""
+        self._what = what
         self.total = 0
         self._most = most
         self._most_of_peer = most_of_peer
@@ -24,9 +25,9 @@ class Places(Generic[P]):
     def take(self, peer: P) -> str:
         """Count one more connection of *peer*; if there is no room for it, return why, and count nothing."""
         if self.total >= self._most:
-            return "too many connections"
+            return f"too many {self._what}"
         if self._by_peer[peer] >= self._most_of_peer:
-            return "too many connections from this address"
+            return f"too many {self._what} from this address"
         self.total += 1
         self._by_peer[peer] += 1
         return ""

@@ -1,7 +1,7 @@
 """ext_authz by gRPC: `envoy.service.auth.v3.Authorization/Check`, and `grpc.health.v1` beside it.
 
 Here the client's request is data, and what a route requires comes in its context extensions, which no client
-can write. The only module that imports grpc, which is an extra.
+can write. This module and the one of its calls import grpc, which is an extra; no other does.
 """
 
 import asyncio
@@ -24,7 +24,6 @@ from google.protobuf.message import DecodeError
 from google.rpc.code_pb2 import INVALID_ARGUMENT, OK, PERMISSION_DENIED, RESOURCE_EXHAUSTED, UNAUTHENTICATED
 from google.rpc.code_pb2 import UNAVAILABLE as RPC_UNAVAILABLE
 from google.rpc.status_pb2 import Status
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from servicetokens.authn.addresses import Origin, parse_address
 from servicetokens.authn.decision import Accepted
@@ -34,6 +33,7 @@ from servicetokens.runtime.health import AddressInUse
 from servicetokens.runtime.settings import Address
 from servicetokens.validator.ext_authz import ODD_TARGET, TWO_TOKENS
 from servicetokens.validator.gate import REMOVED, Gate, Refusal, identity, read_roles
+from servicetokens.validator.grpc_calls import Calls, Health
 from servicetokens.validator.grpc_peers import GrpcPeers
 from servicetokens.validator.original import Fault, read_request
 from servicetokens.validator.responses import Header
@@ -137,7 +137,8 @@ class GrpcService:
         """Not listening yet.
 
         Connections beyond *max_connections* are closed by grpc, and those of one client address beyond *peer_share*
-        percent of that many by us, up to half a second later.
+        percent of that many by us, up to half a second later. The same share is that of one address in the calls that
+        may be under way.
         """
         self._address = address
         self._checks = Checks(gate)
@@ -145,7 +146,8 @@ class GrpcService:
         self._options = (*_OPTIONS, ("grpc.max_allowed_incoming_connections", max_connections))
         self._shares = Shares(max_connections, peer_share)
         self._peers = GrpcPeers(self._shares, address.port)
-        self._health = health.aio.HealthServicer()
+        self._calls = Calls(peer_share)
+        self._health = Health(SERVICE)
         self._server: Any = None
 
     @property
@@ -153,15 +155,19 @@ class GrpcService:
         """See `Service`; as it was half a second ago at most."""
         return self._shares.total
 
+    @property
+    def calls(self) -> int:
+        """How many calls are under way."""
+        return self._calls.total
+
     async def start(self) -> None:
         """Listen. Raises `AddressInUse`."""
         self._server = grpc.aio.server(options=self._options)
         # Messages stay bytes here: grpc would log a traceback for each that cannot be read.
-        method = grpc.unary_unary_rpc_method_handler(self._check)
+        methods = {"Check": self._calls.unary(self._check)}
         self._server.add_generic_rpc_handlers(
-            (grpc.method_handlers_generic_handler(SERVICE, {"Check": method}),)
+            (grpc.method_handlers_generic_handler(SERVICE, methods), self._health.handler(self._calls))
         )
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         try:
             self._server.add_insecure_port(str(self._address))
         except RuntimeError as error:
@@ -173,7 +179,7 @@ class GrpcService:
     async def drain(self, *, seconds: float) -> None:
         """End every call within *seconds*, and take no new ones."""
         if self._server is not None:
-            await self._health.enter_graceful_shutdown()
+            self._health.end()
             await self._server.stop(seconds)
 
     async def _check(self, message: bytes, _context: object) -> bytes:
@@ -187,10 +193,7 @@ class GrpcService:
         loop = asyncio.get_running_loop()
         while True:
             self._peers.sweep(int(loop.time()))
-            serving = health_pb2.HealthCheckResponse.SERVING
-            status = serving if self._ready() else health_pb2.HealthCheckResponse.NOT_SERVING
-            for service in ("", SERVICE):
-                await self._health.set(service, status)
+            self._health.set(is_serving=self._ready())
             await asyncio.sleep(_SWEEP_SECONDS)
 
 

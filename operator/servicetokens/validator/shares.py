@@ -20,13 +20,16 @@ _log = logs.get_logger(__name__)
 
 
 class Shares:
-    """Counts the open connections of a listener, from the moment they are accepted."""
+    """Counts the open connections of a listener, from the moment they are accepted; or, as *what*, its calls."""
 
-    def __init__(self, most: int = MAX_CONNECTIONS, percent: int = PEER_SHARE) -> None:
+    def __init__(
+        self, most: int = MAX_CONNECTIONS, percent: int = PEER_SHARE, what: str = "connections"
+    ) -> None:
         """Allow *most* connections, and *percent* of them for one client address (of IPv6, one /64)."""
+        self._what = what
         self._most = most
         self._most_of_peer = max(1, most * percent // 100)
-        self._places: Places[tuple[int, int]] = Places(most, self._most_of_peer)
+        self._places: Places[tuple[int, int]] = Places(most, self._most_of_peer, what)
         self._silent_until = 0
 
     @property
@@ -52,7 +55,7 @@ class Shares:
         if tick >= self._silent_until:
             self._silent_until = tick + _SECONDS_BETWEEN_LINES
             _log.warning(
-                "connections are closed",
+                f"{self._what} are closed",
                 reason=reason,
                 client=str(peer) if peer else "unknown",
                 most=self._most,

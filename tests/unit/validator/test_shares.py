@@ -15,6 +15,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from structlog.testing import capture_logs
 
+from common import http2
 from common.asking import make_gate
 from common.clock import FakeClock
 from common.presenting import Surroundings
@@ -32,8 +33,6 @@ from servicetokens.validator.tls import CertificateFiles, ClientNames, ServerTls
 
 ELSEWHERE: Final = "127.0.0.9"
 ASKED: Final = b"GET / HTTP/1.1\r\nHost: validator\r\n\r\n"
-# The first bytes of every HTTP/2 client (RFC 9113 section 3.4), and its settings, which are none.
-HELLO: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
 
 
 class Yes:
@@ -242,10 +241,10 @@ async def test_by_grpc_a_peer_has_its_share_too(connect: Connect) -> None:
         opened = []
         for _ in range(2):
             opened.append(await connect(port, ELSEWHERE))
-            opened[-1][1].write(HELLO)
+            opened[-1][1].write(http2.hello())
         await until(lambda: service.connections == 2, "both to be counted")
         reader, writer = await connect(port, ELSEWHERE)
-        writer.write(HELLO)
+        writer.write(http2.hello())
         await rest(reader)
         async with grpc.aio.insecure_channel(f"{LOOPBACK}:{port}") as channel:
             answer = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest())
