@@ -101,14 +101,21 @@ class Cluster:
         return found
 
     async def create(
-        self, namespace: str, secret: Mapping[str, Any], *, hidden: Sequence[bytes] | None = None
+        self,
+        namespace: str,
+        secret: Mapping[str, Any],
+        *,
+        hidden: Sequence[bytes] | None = None,
+        dry_run: bool = False,
     ) -> Mapping[str, Any]:
-        """Create the Secret."""
+        """Create the Secret, or say whether that would be accepted; as in an API server, the name comes last."""
         assert hidden
-        self._begin("create secret")
+        self._begin("rehearse secret" if dry_run else "create secret")
         if self.secret is not None:
             message = "already exists"
             raise AlreadyExists(message)
+        if dry_run:
+            return secret
         meta = {**secret["metadata"], "namespace": namespace, "uid": "s", "resourceVersion": self._next()}
         self.secret = {**secret, "metadata": meta}
         self._end("create secret")

@@ -133,6 +133,7 @@ class FaultyProxy:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="faulty proxy", daemon=True)
         self._rules: list[Rule] = []
+        self._held: list[Site] = []
         self._watches: set[asyncio.Task[Any]] = set()
         self._silent: set[asyncio.Task[Any]] = set()
         self.asked: list[Asked] = []
@@ -172,6 +173,14 @@ class FaultyProxy:
         self._rules.append(rule)
         return rule
 
+    def hold(self, site: Site) -> None:
+        """Answer nothing at *site*, and pass nothing on, until `release`: as an API server whose webhook hangs."""
+        self._held.append(site)
+
+    def release(self) -> None:
+        """Hold nothing any more."""
+        self._held.clear()
+
     def close_watches(self) -> None:
         """End every watch, as a load balancer does."""
 
@@ -208,6 +217,9 @@ class FaultyProxy:
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         asked = Asked(time.monotonic(), request.method, request.path, dict(request.query))
         self.asked.append(asked)
+        if any(site(asked) for site in self._held):
+            await asyncio.sleep(HANG_SECONDS)
+            return _cut(request)
         fault = self._take(asked)
         if fault is not None and fault in _STATUSES:
             return _refuse(fault)

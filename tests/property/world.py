@@ -21,7 +21,7 @@ from servicetokens.api.service_token import (
     ServiceTokenSpec,
     ServiceTokenStatus,
 )
-from servicetokens.controllers.reconcile.memory import Memories
+from servicetokens.controllers.reconcile.memory import Attempt, Memories
 from servicetokens.kube.object_key import Key
 from servicetokens.lifecycle import conditions
 from servicetokens.lifecycle.actions import Deliver, Mint, MintCause, Plan, SecretWrite
@@ -140,6 +140,7 @@ class World:
             assert wanted.requeue_at is None or wanted.requeue_at > self.now
             self.requeue_at = wanted.requeue_at
             if wanted.status is None and wanted.deliver is None:
+                self.memories.told(KEY)
                 assert wanted.ahead is None
                 assert wanted.mint is None
                 assert wanted.events == ()
@@ -167,6 +168,7 @@ class World:
             if filled.arrives is MintCause.SECRET_LOST:
                 self.memories.reminted(KEY, self.now)
             self.memories.settled(KEY)
+        self.memories.told(KEY)
 
     def _strikes(self, wanted: Plan, mishap: str) -> bool:
         """Say whether that mishap is due, which then is over."""
@@ -257,7 +259,7 @@ class World:
 
     def _deliver(self, deliver: Deliver) -> bool:
         if self.refuses_secrets:
-            self.memories.failed(KEY, "exceeded quota", self.now)
+            self.memories.failed(KEY, "exceeded quota", Attempt("refused", self.now))
             return False
         token = self._token_facts()
         subject = deliver.subject

@@ -245,7 +245,7 @@ class Api:
             raise ApiUnavailable(message, may_have_been_applied=False) from error
         except TimeoutError as error:
             message = f"{where} did not answer in time"
-            raise ApiUnavailable(message) from error
+            raise ApiUnavailable(message, timed_out=True) from error
         except (aiohttp.ClientError, OSError) as error:
             message = f"the connection to {where} broke: {failures.in_words(error)}"
             raise ApiUnavailable(message) from error

@@ -70,7 +70,7 @@ class ApiUnavailable(KubeError):
     """No usable answer: connection refused or broken, a time-out, or a 5xx.
 
     `may_have_been_applied` is False only where the request certainly never left: after anything else, a write
-    must be looked up before it is repeated.
+    must be looked up before it is repeated. `timed_out` says that it left, and no answer came in time.
     """
 
     def __init__(
@@ -82,9 +82,20 @@ class ApiUnavailable(KubeError):
         causes: tuple[str, ...] = (),
         retry_after: float | None = None,
         may_have_been_applied: bool = True,
+        timed_out: bool = False,
     ) -> None:
         super().__init__(message, status=status, reason=reason, causes=causes, retry_after=retry_after)
         self.may_have_been_applied = may_have_been_applied
+        self.timed_out = timed_out
+
+    @property
+    def is_of_a_webhook(self) -> bool:
+        """Say whether an admission webhook could not be asked: that concerns the objects it is for, and no others."""
+        return _WEBHOOK in self.message
+
+
+# `ErrCallingWebhook` in the API server's admission plugin, which becomes a 500.
+_WEBHOOK: Final = "failed calling webhook"
 
 
 class TooManyRequests(KubeError):

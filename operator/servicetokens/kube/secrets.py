@@ -27,9 +27,14 @@ class SecretStore:
         return _decode(await self._api.request("GET", paths.secrets(namespace, name)))
 
     async def create(
-        self, namespace: str, secret: Mapping[str, Any], *, hidden: Sequence[bytes] | None = None
+        self,
+        namespace: str,
+        secret: Mapping[str, Any],
+        *,
+        hidden: Sequence[bytes] | None = None,
+        dry_run: bool = False,
     ) -> dict[str, Any]:
-        """Create *secret* and return it as stored.
+        """Create *secret* and return it as stored; with *dry_run* only ask whether that would be accepted.
 
         *hidden* is what no failure may quote; by default every value in it.
 
@@ -39,7 +44,8 @@ class SecretStore:
         """
         body = msgspec.json.encode({"apiVersion": "v1", "kind": "Secret", **secret})
         with _quoting_nothing_of(secret, hidden):
-            return _decode(await self._api.request("POST", paths.secrets(namespace), body=body))
+            path, query = paths.secrets(namespace), {"dryRun": "All"} if dry_run else None
+            return _decode(await self._api.request("POST", path, query=query, body=body))
 
     async def patch(
         self,

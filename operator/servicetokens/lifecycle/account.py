@@ -21,14 +21,15 @@ def account_status(
     enforcement: Enforcement,
     now: int,
 ) -> ServiceAccountStatus | None:
-    """Return the status to write for *account*, or None when it is right as it is or the account is going.
+    """Return the status to write for *account*, or None when it is right as it is.
 
     *roles* has an entry for every role of its spec, *token_count* is the number of ServiceTokens naming it.
     """
     if account.deleting:
-        return None
-    found = _judged(account, _roles(account, roles)) if account.spec else _invalid(account)
-    found.extend(enforced(account, enforcement))
+        found = conditions.deleting("its tokens", ConditionType.READY, ConditionType.ACTIVE)
+    else:
+        found = _judged(account, _roles(account, roles)) if account.spec else _invalid(account)
+        found.extend(enforced(account, enforcement))
     status = account.status.model_copy(
         update={
             "observed_generation": account.generation,

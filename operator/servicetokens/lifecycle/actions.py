@@ -79,7 +79,8 @@ class Plan:
     """What has to be done for one token, in this order: *ahead*, Secret, *status*, Events.
 
     *ahead* is a status that has to be written before the Secret: it lists the next credential of a rotation as
-    pending, so that validators know the new value before anybody can read it. *status* is true once the Secret is
+    pending, so that validators know the new value before anybody can read it, or takes back what is not true any more
+    of a token that is replaced. *status* is true once the Secret is
     written, and None when it is right as it is. *arrives* says why the credential that *status* adds as delivered was
     minted, in this pass or in an earlier one. *requeue_at* is the Unix second at which time alone will change the
     answer, always later than the `now` that the plan was made for; None is never.

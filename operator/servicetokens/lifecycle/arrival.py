@@ -1,7 +1,8 @@
 """The credential that becomes current in a pass: minted in it, waiting to be delivered, or delivered unnoticed.
 
-    first mint, lost, cut, renewed    Secret            →  status
-    rotation, import                  status (pending)  →  Secret  →  status
+    first mint                        Secret              →  status
+    lost, cut, renewed, replaced      status (not ready)  →  Secret  →  status
+    rotation, import                  status (pending)    →  Secret  →  status
 
 Where the Secret holds nothing that is accepted, nobody waits for the new value, and no credential is on status before
 it was delivered. In a rotation the Secret holds an accepted value until the next one is written, so that one must be

@@ -74,8 +74,15 @@ def end_has_passed_before_the_start(it: Situation) -> Finding | None:
 
 def account_is_missing(it: Situation) -> Finding | None:
     """The account is not there: not yet, or not any more."""
-    if it.snapshot.account is not None and not it.snapshot.account.deleting:
+    account = it.snapshot.account
+    if account is not None and not account.deleting:
         return None
+    if account is not None:
+        message = (
+            f"{words.account_is_going(account.name)} "
+            "Create it again once it has gone: then a fresh token is minted."
+        )
+        return Finding(Reason.ACCOUNT_NOT_FOUND, message)
     message = (
         f"Waiting for the ServiceAccount '{it.snapshot.token.account_name}' of servicetokens.dev in this namespace; "
         "create it, or correct `spec.accountRef.name` in a new ServiceToken."
@@ -211,6 +218,10 @@ def who_undid(snapshot: Snapshot) -> str:
 def _what_is_valid_meanwhile(it: Situation) -> str:
     """Return what the delay means for whoever uses the token: the end of a sentence."""
     current, status = it.alive.current, it.snapshot.token.status
+    if current is None and it.cause is None:
+        return "the token has ended and stays rejected."
+    if current is not None and _is_taken_back(it.snapshot):
+        return "the token in it stays as it is, and rejected."
     if current is not None and it.cause is None:
         return "the token in it stays valid."
     if current is not None:
@@ -219,13 +230,22 @@ def _what_is_valid_meanwhile(it: Situation) -> str:
         return f"the token in the Secret stays valid until then{at_most}."
     if it.alive.older is not None:
         until = words.moment(it.alive.older.expiration_time)
-        return f"until then only the token before it is valid, at most until {until}."
+        which = "imported value" if it.alive.older.is_imported else "token before it"
+        return f"until then only the {which} is valid, at most until {until}."
     if it.alive.pending is not None and status.mint_time is not None:
         return (
             "until then no token is valid: `rotation.overlap: 0s` ended the one before it without waiting for the "
             "delivery."
         )
     return "until then no token is valid."
+
+
+def _is_taken_back(snapshot: Snapshot) -> bool:
+    """Say whether validators reject the token for as long as somebody wants, whatever the Secret holds."""
+    spec, account = snapshot.token.spec, snapshot.account
+    is_suspended = account is not None and account.spec is not None and account.spec.state == "Suspended"
+    is_revoked = spec is not None and spec.state == "Revoked"
+    return is_revoked or is_suspended or snapshot.token.status.suspension_time is not None
 
 
 CHECKS: tuple[Check, ...] = (

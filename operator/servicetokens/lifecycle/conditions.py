@@ -58,6 +58,12 @@ def merge(
     return tuple(known[name] for name in sorted(known))
 
 
+def deleting(rejected: str, *types: ConditionType) -> list[Verdict]:
+    """Return what *types* say while an object is being deleted, also behind a finalizer: *rejected* are rejected."""
+    message = f"This object is being deleted, and validators reject {rejected}."
+    return [Verdict(one, "False", Reason.DELETING, message) for one in types]
+
+
 def find(conditions: Iterable[Condition], wanted: ConditionType) -> Condition | None:
     """Return the condition of type *wanted*, or None."""
     return next((condition for condition in conditions if condition.type == wanted.value), None)

@@ -197,6 +197,8 @@ def _cause_without_current(
         # Dropped by an earlier pass that could not mint, or taken off status by hand.
         if account is not None and status.account_uid not in {None, account.uid}:
             return MintCause.ACCOUNT_REPLACED
+        if lifetime.is_cut(status.mint_time or now, cut_of(snapshot), now):
+            return MintCause.NOT_BEFORE
         # Until it is delivered, a rotation without an overlap leaves nothing behind.
         return _rotation_wanted(snapshot, spec, now) or MintCause.SECRET_LOST
     if rotation_is_requested(snapshot):

@@ -26,6 +26,7 @@ used it, rotates and is repaired as any other, so that restoring it brings back 
 import dataclasses
 from typing import Final
 
+from servicetokens.api.conditions import ConditionType
 from servicetokens.api.service_token import Credential, ServiceTokenStatus
 from servicetokens.lifecycle import conditions, importing, schedule, unused
 from servicetokens.lifecycle.actions import Deliver, MintCause, Plan, SecretWrite
@@ -48,6 +49,8 @@ from servicetokens.tokens import lifetime
 
 # How often a namespace that is being deleted is looked at again: one of that name may be created anew.
 _ENDING_RECHECK: Final = 30
+# The conditions that are true only while the Secret holds a token that is accepted, or that nothing more is wanted of.
+_CLAIMS: Final = (ConditionType.READY, ConditionType.ACTIVE, ConditionType.SECRET_SYNCED)
 
 
 def plan(snapshot: Snapshot, now: int) -> Plan:
@@ -104,13 +107,33 @@ def _say_that_it_goes(snapshot: Snapshot, now: int) -> Plan:
 
 
 def _ahead(it: Situation, arrival: Arrival | None) -> ServiceTokenStatus | None:
+    """Return the status to be written before the Secret, if one is needed."""
     ahead = status_ahead(it, arrival)
-    if ahead is None or it.alive.current is None or any(not one.is_pending for one in ahead.credentials):
+    if ahead is None:
+        return _withdrawn(it, arrival)
+    if it.alive.current is None or any(not one.is_pending for one in ahead.credentials):
         return ahead
     # What the Secret still holds is rejected from now on.
+    return _while_delivered(it, ahead)
+
+
+def _withdrawn(it: Situation, arrival: Arrival | None) -> ServiceTokenStatus | None:
+    """Return the status that does not call the token usable any more, or None where it does not do so as it is.
+
+    What status lists is over, or not in the Secret any more, and a delivery takes its time.
+    """
+    status = it.snapshot.token.status
+    is_late = arrival is None or arrival.is_delivered or it.alive.current is not None
+    if is_late or not any(one.type in _CLAIMS and one.status == "True" for one in status.conditions):
+        return None
+    left = tuple(one for one in (it.alive.older, it.alive.pending) if one is not None)
+    return _while_delivered(it, status.model_copy(update={"credentials": left}))
+
+
+def _while_delivered(it: Situation, status: ServiceTokenStatus) -> ServiceTokenStatus:
     generation = it.snapshot.token.generation
-    found = conditions.merge(ahead.conditions, being_delivered(it), generation=generation, now=it.now)
-    return ahead.model_copy(update={"conditions": found})
+    found = conditions.merge(status.conditions, being_delivered(it), generation=generation, now=it.now)
+    return status.model_copy(update={"conditions": found})
 
 
 def _next_status(
@@ -162,7 +185,8 @@ def _describe_last(it: Situation) -> tuple[dict[str, object], Subject | None]:
     token, status = it.snapshot.token, it.snapshot.token.status
     last = token.current
     serial = status.serial or (last.serial if last else None)
-    if serial is None:
+    if serial is None or (status.mint_time is None and last is not None and last.is_imported):
+        # Nothing of ours was ever delivered; an imported value is none.
         return {"expiration_time": _end_that_has_passed(it), "next_rotation_time": None}, None
     mint_time = status.mint_time or (last.mint_time if last else 0)
     end = it.alive.died_at if it.alive.died_at is not None else status.expiration_time

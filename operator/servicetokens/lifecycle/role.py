@@ -9,10 +9,11 @@ from servicetokens.lifecycle.snapshot import RoleFacts
 
 
 def role_status(role: RoleFacts, now: int) -> ServiceRoleStatus | None:
-    """Return the status to write for *role*, or None when it is right as it is or the role is going."""
+    """Return the status to write for *role*, or None when it is right as it is."""
     if role.deleting:
-        return None
-    if role.spec is not None:
+        message = "This object is being deleted, and the role grants nothing any more."
+        found = [Verdict(ConditionType.READY, "False", Reason.DELETING, message)]
+    elif role.spec is not None:
         found = [Verdict(ConditionType.READY, "True", Reason.ACCEPTED, "The role can be used.")]
     else:
         message = f"The spec breaks the rules of this version: {role.spec_error}. Until then the role grants nothing."

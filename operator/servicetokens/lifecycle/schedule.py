@@ -20,6 +20,8 @@ _LONGEST_DELAY: Final = 300
 _LONGEST_DELIVERY_DELAY: Final = 8
 # So many refused writes per second, of all tokens together, are few for an API server. More tokens wait longer.
 _REFUSALS_PER_SECOND: Final = 50
+# Attempts that are not answered, as with a webhook that hangs, together occupy a quarter of the 32 workers at most.
+_WAITING_WORKERS: Final = 8
 # A foreign Secret is not watched. Whoever has just met a conflict is at work on it; an old one is looked at more
 # rarely, every 150th of its age.
 _FIRST_CONFLICT_RECHECK: Final = 3
@@ -70,10 +72,14 @@ def retry_delay(attempts: int) -> int:
     return min(_LONGEST_DELAY, _FIRST_DELAY << min(attempts - 1, 10))
 
 
-def delivery_delay(failures: int, waiting: int) -> int:
-    """Return the seconds before the next attempt to write a Secret, after *failures* while *waiting* tokens fail."""
+def delivery_delay(failures: int, waiting: int, took: float) -> int:
+    """Return the seconds before the next attempt to write a Secret, after *failures* while *waiting* tokens fail.
+
+    The last one *took* so many seconds, for which a worker waited.
+    """
     delay = min(_LONGEST_DELIVERY_DELAY, 1 << min(max(failures - 1, 0), 10))
-    return min(_LONGEST_DELAY, max(delay, waiting // _REFUSALS_PER_SECOND))
+    shared = max(waiting // _REFUSALS_PER_SECOND, int(waiting * took / _WAITING_WORKERS - took))
+    return min(_LONGEST_DELAY, max(delay, shared))
 
 
 def conflict_recheck(said: Iterable[Condition], now: int) -> int:

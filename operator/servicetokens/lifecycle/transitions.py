@@ -108,14 +108,12 @@ def events_of(
 
 
 def _what_was_lost(snapshot: Snapshot) -> str:
-    """Return why a token could not stay: its Secret is gone or holds something else, or status has lost it."""
+    """Return why a token could not stay: its Secret is gone, or holds what status does not list."""
     name, secret = snapshot.token.secret_name, snapshot.secret
     if secret is None:
         return f"The Secret '{name}' was deleted."
-    if snapshot.token.current is None:
-        return "The status did not list the token any more."
     who = f" (last changed by '{secret.changed_by}')" if secret.changed_by else ""
-    return f"The value in the Secret '{name}' is not the token on status{who}."
+    return f"The value in the Secret '{name}' is no token on status{who}."
 
 
 def _of_being_unused(before: ServiceTokenStatus, after: ServiceTokenStatus) -> Iterator[Event]:

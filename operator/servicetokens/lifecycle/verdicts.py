@@ -6,7 +6,7 @@ from typing import Final
 from servicetokens.api.conditions import ConditionType
 from servicetokens.api.reasons import Reason
 from servicetokens.api.service_token import Credential
-from servicetokens.lifecycle import checks, importing, schedule, words
+from servicetokens.lifecycle import checks, conditions, importing, schedule, words
 from servicetokens.lifecycle.actions import MintCause
 from servicetokens.lifecycle.checks import Finding, Situation
 from servicetokens.lifecycle.conditions import Verdict
@@ -66,20 +66,22 @@ def verdicts(
 
 def deleting() -> list[Verdict]:
     """Return what the conditions of a token say while it is being deleted."""
-    message = "This object is being deleted, and validators reject its token."
-    types = (ConditionType.READY, ConditionType.ACTIVE, ConditionType.SECRET_SYNCED)
-    return [Verdict(one, "False", Reason.DELETING, message) for one in types]
+    return conditions.deleting(
+        "its token", ConditionType.READY, ConditionType.ACTIVE, ConditionType.SECRET_SYNCED
+    )
 
 
 def being_delivered(it: Situation) -> list[Verdict]:
     """Return what the conditions say between the end of a token without an overlap and the delivery of the next."""
     name = it.snapshot.token.secret_name
     message = f"The new token is being written to the Secret '{name}'; the one before it is rejected already."
-    return [
-        Verdict(ConditionType.READY, "False", Reason.DELIVERING, message),
-        Verdict(ConditionType.SECRET_SYNCED, "False", Reason.DELIVERING, message),
-        Verdict(ConditionType.RECONCILING, "True", Reason.DELIVERING, message),
-    ]
+    types = [ConditionType.READY, ConditionType.SECRET_SYNCED]
+    said = conditions.find(it.snapshot.token.status.conditions, ConditionType.ACTIVE)
+    # A token that was revoked or suspended before stays so, and its reason outlasts the delivery.
+    if said is None or said.status != "False":
+        types.append(ConditionType.ACTIVE)
+    found = [Verdict(one, "False", Reason.DELIVERING, message) for one in types]
+    return [*found, Verdict(ConditionType.RECONCILING, "True", Reason.DELIVERING, message)]
 
 
 def _ready(it: Situation, finding: Finding | None, *, expired: bool) -> Verdict:
@@ -174,6 +176,8 @@ def _account_of(snapshot: Snapshot) -> AccountFacts | None:
 def _refusal_message(snapshot: Snapshot, refusal: Reason) -> str:
     """Return the sentence for people: what `Reason` means, with what is known here besides."""
     spec, name = snapshot.token.spec, snapshot.token.account_name
+    if refusal is Reason.ACCOUNT_NOT_FOUND and snapshot.account is not None:
+        return words.account_is_going(name)
     if refusal is Reason.ACCOUNT_NOT_FOUND:
         return "The account does not exist, so nobody vouches for the token."
     if refusal is Reason.REVOKED:
@@ -209,12 +213,9 @@ def _secret_synced(
     if finding is not None and finding.reason in _ABOUT_THE_SECRET and not (delivers or undone):
         return Verdict(synced, "False", finding.reason, finding.message)
     if coming.has_expired(it.now) and snapshot.secret is not None:
-        return Verdict(
-            synced,
-            "True",
-            Reason.SYNCED,
-            f"The Secret '{name}' stays, marked as expired, until this object is deleted.",
-        )
+        marked = "" if undone else ", marked as expired,"
+        stays = f"The Secret '{name}' stays{marked} until this object is deleted.{undone}"
+        return Verdict(synced, "True", Reason.SYNCED, stays)
     current = coming.current
     holds = current is not None and snapshot.secret is not None and snapshot.secret.holds(current)
     if delivers or holds:
@@ -223,6 +224,9 @@ def _secret_synced(
         return Verdict(
             synced, "False", Reason.SECRET_CONFLICT, f"The Secret '{name}' belongs to something else."
         )
+    if current is not None and snapshot.secret is not None and snapshot.keys.newest is None:
+        unknown = f"Without the key nobody can tell whether the Secret '{name}' holds the token."
+        return Verdict(synced, "Unknown", Reason.KEY_MISSING, unknown)
     return Verdict(synced, "False", Reason.SECRET_MISSING, f"The Secret '{name}' does not hold the token.")
 
 

@@ -20,6 +20,11 @@ def moment(seconds: int | None) -> str:
     return "never" if seconds is None else format_time(seconds)
 
 
+def account_is_going(name: str) -> str:
+    """Return that the account *name* is being deleted, and what that means: a sentence."""
+    return f"The ServiceAccount '{name}' is being deleted, and validators reject its tokens."
+
+
 def role_is_absent(name: str) -> str:
     """Return that there is no role *name*, and what to do: half a sentence."""
     return f"there is no ServiceRole '{name}' (create it, or correct the name)"

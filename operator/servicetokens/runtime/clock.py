@@ -17,22 +17,25 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's clock, which may stand still here but never runs backwards.
+    """The machine's clock, which never runs backwards here, nor stands still.
 
     An NTP step or a restored virtual machine may set the wall clock back; a credential that has expired must
-    stay expired, so the greatest time seen is remembered for the life of the process.
+    stay expired, so the greatest time seen is remembered for the life of the process. From there on it goes half as
+    fast as time passes, until the wall clock has caught up: whatever waits for a moment does not wait for that.
     """
 
-    __slots__ = ("_greatest",)
+    __slots__ = ("_greatest", "_seen_at")
 
     def __init__(self) -> None:
-        self._greatest = 0
+        self._greatest = 0.0
+        self._seen_at = time.monotonic()
 
     def now(self) -> int:
-        """Return the greatest wall time seen so far, in Unix seconds."""
-        seconds = int(time.time())
-        self._greatest = max(self._greatest, seconds)
-        return self._greatest
+        """Return the wall time in Unix seconds, or a later one, if the wall clock was set back."""
+        seen_at = time.monotonic()
+        self._greatest = max(time.time(), self._greatest + (seen_at - self._seen_at) / 2)
+        self._seen_at = seen_at
+        return int(self._greatest)
 
     def monotonic(self) -> float:
         """Return the kernel's monotonic clock, in seconds."""

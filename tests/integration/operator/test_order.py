@@ -92,8 +92,9 @@ def test_what_happened_while_the_operator_was_down_is_made_up_for_in_one_pass(
         "untouched": True,
     }
     assert done == {
-        # The fourth is about the revocation: first it waits for validators, then there is none.
-        "update servicetokens/status": 4,
+        # Two for each fresh mint, since what status said was not true any more before it; and two about the
+        # revocation: first it waits for validators, then there is none.
+        "update servicetokens/status": 6,
         "patch secrets": 2,
         "create events": 3,
         "update serviceaccounts/status": 1,

@@ -68,7 +68,8 @@ def test_an_operator_that_was_down_for_weeks_makes_one_pass(
         time.sleep(1)
         assert serials(world, namespace, "rotates") == [2]
         assert writes(world, mark, namespace) == {
-            "update servicetokens/status": 2,
+            # Two are of the rotation: what status said of the token that has ended is taken back first.
+            "update servicetokens/status": 3,
             "patch secrets": 2,
             "create events": 2,
         }
@@ -105,7 +106,7 @@ def test_a_scheduled_cut_acts_when_its_time_comes(world: World, namespace: str, 
 def test_row_21_a_clock_that_jumps_ahead_ends_what_is_over(
     world: World, namespace: str, clock: FakeClock
 ) -> None:
-    """And nothing else. A clock that is set back is not believed: `SystemClock` stands still then."""
+    """And nothing else. A clock that is set back is not believed: `SystemClock` never runs backwards."""
     with world.operator_in_process(clock, namespace):
         world.token(namespace, expiresAfter="30m")
         world.token(namespace, "longer", expiresAfter="2h")

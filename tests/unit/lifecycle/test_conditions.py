@@ -150,6 +150,6 @@ def test_delays_grow_to_five_minutes_whatever_the_count() -> None:
 
 def test_a_refused_secret_is_tried_again_within_ten_seconds_however_often_it_failed() -> None:
     """Only very many tokens that wait at the same time wait longer."""
-    assert [delivery_delay(failures, 1) for failures in range(1, 8)] == [1, 2, 4, 8, 8, 8, 8]
-    assert delivery_delay(10_000, 1) == 8
-    assert delivery_delay(1, 1000) == 20
+    assert [delivery_delay(failures, 1, 0.1) for failures in range(1, 8)] == [1, 2, 4, 8, 8, 8, 8]
+    assert delivery_delay(10_000, 1, 0.1) == 8
+    assert delivery_delay(1, 1000, 0.0) == 20

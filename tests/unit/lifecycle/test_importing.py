@@ -135,6 +135,26 @@ def test_an_import_is_on_status_before_the_token_is_delivered_and_survives_a_cra
     assert [event.reason for event in again.events] == ["TokenImported"]
 
 
+def test_an_import_whose_delivery_was_refused_is_told_as_an_import_later() -> None:
+    """Nothing of ours was lost, since nothing of ours was there; the message names what is accepted meanwhile."""
+    snapshot = importing()
+    wanted = plan(snapshot, NOW)
+    assert wanted.ahead is not None
+    assert wanted.mint is not None
+    ahead = with_minted(wanted.ahead, wanted.mint, "ID2", "verifier-2")
+    minted = next(one for one in ahead.credentials if one.is_pending)
+    memory = Memory(minted=minted, minted_for="a-1", delivery_error="exceeded quota", not_before=NOW + 8)
+    waiting = replace(snapshot, token=replace(snapshot.token, status=ahead), memory=memory)
+    told = plan(waiting, NOW + 1)
+    assert told.status is not None
+    assert told.status.mint_time is None
+    assert "until then only the imported value is valid" in condition(told, "Ready").message
+    waiting = replace(waiting, token=replace(waiting.token, status=told.status))
+    delivered = plan(waiting, NOW + 8)
+    assert delivered.arrives is MintCause.FIRST
+    assert [event.reason for event in delivered.events] == ["TokenImported"]
+
+
 def test_credentials_and_secret_that_are_gone_bring_no_second_import() -> None:
     """The serial on status tells that something was minted."""
     gone = replace(with_status(imported(), credentials=()), secret=None, imported=FOUND)

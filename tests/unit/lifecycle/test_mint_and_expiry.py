@@ -275,6 +275,14 @@ def test_an_account_that_never_was_and_one_that_goes_are_waited_for() -> None:
     assert plan(replace(snapshot, account=an_account()), NOW).mint is not None
 
 
+def test_an_account_that_goes_is_not_called_missing() -> None:
+    """It can be seen, behind a finalizer: the sentences say what is happening to it."""
+    going = plan(replace(settled(), account=an_account(deleting=True)), NOW + 1)
+    for kind in ("Ready", "Active"):
+        assert says(going, kind) == ("False", "AccountNotFound")
+        assert "The ServiceAccount 'ci' is being deleted" in condition(going, kind).message
+
+
 def test_an_unreadable_token_and_account_mint_nothing() -> None:
     """The sentence says what is wrong, and what lives goes on living."""
     broken = replace(a_token(), spec=None, spec_error="spec.expiresAfter: must be one whole number")
@@ -330,5 +338,7 @@ def test_keys_that_are_missing_stop_mints_and_say_so() -> None:
     wanted = plan(replace(live, secret=replace(live.secret or a_secret(), verifiers={})), NOW)
     assert wanted.mint is None
     assert says(wanted, "Active") == ("False", "KeyMissing")
+    assert says(wanted, "SecretSynced") == ("Unknown", "KeyMissing")
     assert wanted.status is not None
     assert len(wanted.status.credentials) == 1
+    assert says(plan(replace(live, secret=None), NOW), "SecretSynced") == ("False", "SecretMissing")

@@ -267,7 +267,7 @@ def test_a_rotation_lists_the_next_credential_as_pending_before_it_is_in_the_sec
 def test_where_nothing_accepted_is_in_the_secret_no_credential_is_on_status_before_it_is_delivered(
     cause: str,
 ) -> None:
-    """Nobody waits for the value yet: Secret, then one status."""
+    """Nobody waits for the value yet: Secret, then status; and before that, nothing is called usable any more."""
     snapshot, now = a_snapshot(), NOW
     if cause == "lost":
         snapshot = replace(settled(), secret=None)
@@ -280,7 +280,41 @@ def test_where_nothing_accepted_is_in_the_secret_no_credential_is_on_status_befo
     wanted = plan(snapshot, now)
     assert wanted.mint is not None
     assert wanted.deliver is not None
-    assert wanted.ahead is None
+    if cause == "first":
+        assert wanted.ahead is None
+        return
+    assert wanted.ahead is not None
+    assert wanted.ahead.credentials == ()
+    for kind in ("Ready", "Active", "SecretSynced"):
+        said = conditions.find(wanted.ahead.conditions, ConditionType(kind))
+        assert said is not None
+        # What has expired is not active before that, and says why.
+        assert (said.status, said.reason) == (
+            "False",
+            "Expired" if (cause, kind) == ("renewed", "Active") else "Delivering",
+        )
+    crashed = replace(snapshot, token=replace(snapshot.token, status=wanted.ahead))
+    again = plan(crashed, now)
+    assert again.ahead is None
+    assert (again.arrives, again.deliver) == (wanted.arrives, wanted.deliver)
+
+
+@pytest.mark.parametrize("loss", ["deleted", "edited"])
+def test_what_waits_goes_on_waiting_when_the_secret_is_lost_meanwhile(loss: str) -> None:
+    """And what was called active is not any more, before the next attempt."""
+    asked, wanted = rotating_to_b()
+    waiting = refused(asked, wanted, not_before=NOW + 20)
+    waiting = replace(carried_out(waiting, plan(waiting, NOW + 15)), memory=waiting.memory)
+    assert waiting.secret is not None
+    lost = replace(waiting, secret=None if loss == "deleted" else replace(waiting.secret, verifiers={}))
+    next_one = plan(lost, NOW + 20)
+    assert next_one.mint is None
+    assert next_one.deliver is not None
+    assert next_one.ahead is not None
+    assert [(one.serial, one.is_pending) for one in next_one.ahead.credentials] == [(2, True)]
+    active = conditions.find(next_one.ahead.conditions, ConditionType.ACTIVE)
+    assert active is not None
+    assert (active.status, active.reason) == ("False", "Delivering")
 
 
 def test_the_old_token_keeps_its_own_end_until_the_new_one_is_delivered() -> None:
@@ -328,7 +362,12 @@ def test_no_overlap_ends_the_old_token_without_waiting_for_the_delivery() -> Non
     asked, wanted = rotating_to_b("0s")
     assert wanted.ahead is not None
     assert [one.serial for one in wanted.ahead.credentials] == [2]
-    for kind, status in (("Ready", "False"), ("SecretSynced", "False"), ("Reconciling", "True")):
+    for kind, status in (
+        ("Ready", "False"),
+        ("Active", "False"),
+        ("SecretSynced", "False"),
+        ("Reconciling", "True"),
+    ):
         said = conditions.find(wanted.ahead.conditions, ConditionType(kind))
         assert said is not None
         assert (said.status, said.reason) == (status, "Delivering")
@@ -337,6 +376,20 @@ def test_no_overlap_ends_the_old_token_without_waiting_for_the_delivery() -> Non
     assert "`rotation.overlap: 0s` ended the one before it" in condition(told, "Ready").message
     assert told.status is not None
     assert [one.serial for one in told.status.credentials] == [2]
+
+
+def test_a_revoked_token_stays_revoked_while_its_successor_is_delivered() -> None:
+    """The reason that lasts is said, not the one of the moment; and a refused delivery promises no valid token."""
+    revoked = settled(edited(rotating(id="a"), state="Revoked"), NOW + 1)
+    for overlap in ("0s", "1h"):
+        asked = edited(revoked, state="Revoked", rotation={"id": "b", "overlap": overlap})
+        wanted = plan(asked, NOW + 2)
+        assert wanted.ahead is not None
+        said = conditions.find(wanted.ahead.conditions, ConditionType.ACTIVE)
+        assert said is not None
+        assert (said.status, said.reason) == ("False", "Revoked")
+        told = plan(refused(asked, wanted, not_before=NOW + 20), NOW + 15)
+        assert "stays valid" not in condition(told, "Ready").message
 
 
 def test_after_a_crash_a_pending_credential_is_replaced_or_has_arrived() -> None:

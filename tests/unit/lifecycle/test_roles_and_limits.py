@@ -341,7 +341,23 @@ def test_a_role_is_ready_once_and_left_alone() -> None:
     assert role_status(replace(a_role("reader"), status=status), NOW + 9) is None
 
 
-def test_what_is_going_gets_no_status() -> None:
-    """Neither account nor role."""
-    assert account_status(an_account(deleting=True), {}, 0, Enforcement(), NOW) is None
-    assert role_status(a_role("reader", deleting=True), NOW) is None
+def test_an_account_and_a_role_that_are_going_say_so() -> None:
+    """Validators treat them as gone, also behind somebody's finalizer; said once."""
+    account = an_account(roles=["reader"])
+    before = account_status(account, {"reader": a_role("reader")}, 1, Enforcement(), NOW)
+    role = role_status(a_role("reader"), NOW)
+    assert before is not None
+    assert role is not None
+    going = replace(account, status=before, deleting=True)
+    after = account_status(going, {"reader": a_role("reader")}, 1, Enforcement(), NOW + 1)
+    assert after is not None
+    said = {one.type: (one.status, one.reason) for one in after.conditions}
+    assert (said["Ready"], said["Active"]) == (("False", "Deleting"), ("False", "Deleting"))
+    assert account_status(replace(going, status=after), {}, 1, Enforcement(), NOW + 2) is None
+    role_going = replace(a_role("reader", deleting=True), status=role)
+    after_role = role_status(role_going, NOW + 1)
+    assert after_role is not None
+    assert [(one.type, one.status, one.reason) for one in after_role.conditions] == [
+        ("Ready", "False", "Deleting")
+    ]
+    assert role_status(replace(role_going, status=after_role), NOW + 2) is None

@@ -21,11 +21,21 @@ def test_the_clock_says_the_time_in_whole_seconds() -> None:
     assert clock.monotonic() <= clock.monotonic()
 
 
-def test_the_clock_never_runs_backwards(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine whose time is set back keeps what has expired expired."""
+def test_the_clock_never_runs_backwards_nor_stands_still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine whose time is set back keeps what has expired expired, and goes on half as fast until it fits again."""
+    monkeypatch.setattr(time, "monotonic", lambda: 50.0)
     clock = SystemClock()
-    for machine, expected in ((1000.9, 1000), (400.0, 1000), (1001.0, 1001)):
+    for passed, machine, expected in (
+        (50.0, 1000.9, 1000),
+        (51.0, 1001.9, 1001),
+        (51.0, 400.0, 1001),
+        (61.0, 410.0, 1006),
+        (71.0, 420.0, 1011),
+        (72.0, 1011.0, 1012),
+        (73.0, 1013.0, 1013),
+    ):
         monkeypatch.setattr(time, "time", lambda machine=machine: machine)
+        monkeypatch.setattr(time, "monotonic", lambda passed=passed: passed)
         assert clock.now() == expected
 
 

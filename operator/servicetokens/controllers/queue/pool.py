@@ -127,7 +127,7 @@ class WorkerPool:
         elif isinstance(error, Forbidden) and error.lacks_right:
             self._refused.add(key)
             self._readiness.set(_RIGHTS, f"a right is missing: {error.message}")
-        elif isinstance(error, ApiUnavailable):
+        elif isinstance(error, ApiUnavailable) and not error.is_of_a_webhook:
             self._readiness.set("api", error.message)
         else:
             _log.warning("will be tried again", **key.fields, error=error.message, retry_in=round(delay, 2))

@@ -1,6 +1,6 @@
 """Carrying out a plan, in the one order that is true at every instant and survives a crash at every await.
 
-    status ahead (rotations: the next verifier, pending)  →  Secret (the plaintext)  →  status  →  k8s Events
+    status ahead (the next verifier, pending, or what is not true any more)  →  Secret  →  status  →  k8s Events
 
 `Plan` says which of them there are. Status says `Ready` after the Secret was written, never before. If this process
 dies on the way, the next pass finds a Secret that status does not list, or a pending credential that is in no Secret:
@@ -20,7 +20,7 @@ from servicetokens.controllers.cache import facts
 from servicetokens.controllers.cache.caches import Caches
 from servicetokens.controllers.cache.facts import Raw
 from servicetokens.controllers.keyring import Keyring
-from servicetokens.controllers.reconcile.memory import Memories
+from servicetokens.controllers.reconcile.memory import Attempt, Memories
 from servicetokens.controllers.reconcile.secret_body import (
     named,
     on_top_of,
@@ -29,6 +29,7 @@ from servicetokens.controllers.reconcile.secret_body import (
     stored_value,
 )
 from servicetokens.kube.errors import (
+    AlreadyExists,
     ApiUnavailable,
     Conflict,
     Forbidden,
@@ -53,6 +54,8 @@ _log = get_logger(__name__)
 
 # The API server's cause when the namespace is being deleted: final, and no error.
 TERMINATING: Final = "NamespaceTerminating"
+# The API server's sentence about a webhook whose `sideEffects` are not `None`.
+_NO_REHEARSAL: Final = "does not support dry run"
 
 
 class StatusWriter(Protocol):
@@ -80,9 +83,14 @@ class SecretWriter(Protocol):
         ...
 
     async def create(
-        self, namespace: str, secret: Mapping[str, Any], *, hidden: Sequence[bytes] | None = None
+        self,
+        namespace: str,
+        secret: Mapping[str, Any],
+        *,
+        hidden: Sequence[bytes] | None = None,
+        dry_run: bool = False,
     ) -> Raw:
-        """Create one; no failure quotes what is *hidden*."""
+        """Create one, or with *dry_run* only ask; no failure quotes what is *hidden*."""
         ...
 
     async def patch(
@@ -165,6 +173,7 @@ class Executor:
             if filled.arrives is MintCause.SECRET_LOST:
                 self._memories.reminted(key, self._clock.now())
             self._memories.settled(key)
+        self._memories.told(key)
         await self._send(key, token, filled.events)
         return False
 
@@ -229,7 +238,7 @@ class Executor:
         deliver = plan.deliver
         if deliver is None:
             return True
-        now = self._clock.now()
+        now, began = self._clock.now(), self._clock.monotonic()
         place = (token.namespace, token.secret_name)
         subject = deliver.subject
         if plan.mint is not None and plan.status is not None:
@@ -248,7 +257,8 @@ class Executor:
                 self._caches.secrets.doubt(place)
             if not _is_refusal(error):
                 raise
-            self._refused(key, token, error, now)
+            attempt = Attempt(content.fingerprint, now, self._clock.monotonic() - began)
+            self._refused(key, token, error, attempt)
             return False
         self._caches.secrets.put(place, facts.secret_facts(raw, self._keys.ring))
         if deliver.keeps_value:
@@ -262,11 +272,11 @@ class Executor:
             )
         return True
 
-    def _refused(self, key: Key, token: TokenFacts, error: KubeError, now: int) -> None:
+    def _refused(self, key: Key, token: TokenFacts, error: KubeError, attempt: Attempt) -> None:
         """Remember why the API server does not write the Secret, and log it when it begins or changes."""
         lacks_right = isinstance(error, Forbidden) and error.lacks_right
         is_news = self._memories.failed(
-            key, error.message, now, lacks_right=lacks_right, retry_after=error.retry_after
+            key, error.message, attempt, lacks_right=lacks_right, retry_after=error.retry_after
         )
         log = _log.warning if is_news else _log.debug
         log(
@@ -317,9 +327,27 @@ class Executor:
             remove_what_left(patch, content, seen)
             return await self._secrets.patch(*place, deliver.resource_version, patch, hidden=hidden)
         # What others put there moves along.
-        body = on_top_of(await self._secrets.get(*place), body)
+        fresh = named(on_top_of(await self._secrets.get(*place), body), token.secret_name)
+        await self._rehearse(token.namespace, fresh, hidden)
         await self._secrets.delete(*place, uid=deliver.uid, resource_version=deliver.resource_version)
-        return await self._secrets.create(token.namespace, named(body, token.secret_name), hidden=hidden)
+        return await self._secrets.create(token.namespace, fresh, hidden=hidden)
+
+    async def _rehearse(self, namespace: str, secret: Mapping[str, Any], hidden: Sequence[bytes]) -> None:
+        """Ask whether *secret* may take the place of the one of its name, before that one is deleted for it.
+
+        Quotas, policies and webhooks answer before the API server finds that the name is taken.
+
+        Raises:
+            KubeError: it is refused, or nobody can tell.
+        """
+        try:
+            await self._secrets.create(namespace, secret, hidden=hidden, dry_run=True)
+        except AlreadyExists:
+            return
+        except Unprocessable as error:
+            # A webhook with side effects refuses every rehearsal, and says so.
+            if _NO_REHEARSAL not in error.message:
+                raise
 
     async def _send(self, key: Key, token: TokenFacts, events: tuple[Event, ...]) -> None:
         regarding = Regarding(
@@ -356,12 +384,13 @@ class Executor:
 
 
 def _is_refusal(error: KubeError) -> bool:
-    """Say whether the API server answered that it does not write the Secret, now or at all.
+    """Say whether the failure is about this Secret: a refusal, or no answer although the API server took the request.
 
-    No answer is something else: it says nothing about this Secret. Neither does a conflict, which is looked up.
+    A webhook that hangs looks like that. A connection that fails says nothing about this Secret. Neither does a
+    conflict, which is looked up.
     """
     if isinstance(error, ApiUnavailable):
-        return error.status > 0
+        return error.status > 0 or error.timed_out
     return isinstance(error, Forbidden | Unprocessable | TooManyRequests)
 
 

@@ -27,6 +27,9 @@ from servicetokens.lifecycle.snapshot import (
     TokenFacts,
     roles_asked_for,
 )
+from servicetokens.runtime.logs import get_logger
+
+_log = get_logger(__name__)
 
 
 class ObjectReader(Protocol):
@@ -171,7 +174,15 @@ class Gatherer:
         if token is None:
             return None, Memory(), None
         memory = self._memories.recall(key, token, now)
-        return token, memory, await self._secret(token, memory)
+        secret = await self._secret(token, memory)
+        is_whole = secret is not None and secret.belongs_to(token) and not secret.immutable
+        if secret is not None and is_whole and self._memories.was_applied(key, secret.fingerprint):
+            self._memories.delivered(key)
+            _log.info(
+                "recovered: the Secret was written, although the API server had not said so", **key.fields
+            )
+            memory = self._memories.recall(key, token, now)
+        return token, memory, secret
 
     async def _token(self, place: Place) -> TokenFacts | None:
         if not self._caches.tokens.is_doubted(place):

@@ -23,6 +23,15 @@ _NAMESPACE_ENDS: Final = 20
 _LONGEST_RETRY_AFTER: Final = 8
 
 
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A write of a Secret that failed: *fingerprint* of what was to be written, when it began, and its seconds."""
+
+    fingerprint: str
+    at: int
+    seconds: float = 0.0
+
+
 @dataclass(slots=True)
 class _Entry:
     token: Token | None = field(default=None, repr=False)
@@ -33,6 +42,8 @@ class _Entry:
     last: int = 0
     not_before: int = 0
     error: str = ""
+    refused: str = ""
+    is_untold: bool = False
     lacks_right: bool = False
     fingerprint: str = ""
     ending_uid: str = ""
@@ -101,7 +112,8 @@ class Memories:
             minted=entry.credential,
             minted_for=entry.account_uid,
             delivery_error=entry.error,
-            not_before=entry.not_before,
+            # However late the next pass is: a failure is told before the next attempt.
+            not_before=max(entry.not_before, now + 1) if entry.is_untold else entry.not_before,
             namespace_ends=ends or entry.ending_uid == facts.uid,
         )
 
@@ -123,10 +135,16 @@ class Memories:
         if entry is None:
             return False
         had_failed = bool(entry.error)
-        entry.error, entry.lacks_right, entry.failures = "", False, 0
+        entry.error, entry.refused, entry.lacks_right, entry.failures = "", "", False, 0
+        entry.is_untold = False
         if had_failed:
             entry.attempts, entry.not_before = 0, 0
         return had_failed
+
+    def was_applied(self, key: Key, fingerprint: str) -> bool:
+        """Say whether the write that seemed to fail was applied, as a Secret with *fingerprint* was found."""
+        entry = self._entries.get(key)
+        return entry is not None and bool(entry.error) and entry.refused == fingerprint
 
     def settled(self, key: Key) -> None:
         """Note that status says what the Secret holds: the plaintext is not needed any more."""
@@ -134,6 +152,11 @@ class Memories:
         entry = self._entries.get(key)
         if entry is not None and not (entry.attempts or entry.fingerprint or entry.error or entry.ending_uid):
             self.forget(key)
+
+    def told(self, key: Key) -> None:
+        """Note that status says of the last failure what there is to say."""
+        if entry := self._entries.get(key):
+            entry.is_untold = False
 
     def has_failed(self, key: Key) -> bool:
         """Say whether the last attempt to write the Secret was refused."""
@@ -153,7 +176,13 @@ class Memories:
             entry.fingerprint, entry.attempts, entry.last, entry.not_before = fingerprint, 0, now, 0
 
     def failed(
-        self, key: Key, message: str, now: int, *, lacks_right: bool = False, retry_after: float | None = None
+        self,
+        key: Key,
+        message: str,
+        attempt: Attempt,
+        *,
+        lacks_right: bool = False,
+        retry_after: float | None = None,
     ) -> bool:
         """Note that the API server refuses the Secret, and why; say whether that is news.
 
@@ -162,10 +191,16 @@ class Memories:
         entry = self._entry(key)
         is_news = entry.error != message
         self._failing.add(key)
-        entry.error, entry.lacks_right, entry.last = message, lacks_right, now
+        entry.error, entry.lacks_right, entry.last = message, lacks_right, attempt.at
+        entry.refused = attempt.fingerprint
+        entry.is_untold = entry.is_untold or is_news
         entry.failures += 1
-        delay = schedule.delivery_delay(entry.failures, len(self._failing))
-        entry.not_before = now + max(delay, min(math.ceil(retry_after or 0), _LONGEST_RETRY_AFTER))
+        delay = schedule.delivery_delay(entry.failures, len(self._failing), attempt.seconds)
+        entry.not_before = (
+            attempt.at
+            + math.floor(attempt.seconds)
+            + max(delay, min(math.ceil(retry_after or 0), _LONGEST_RETRY_AFTER))
+        )
         return is_news
 
     def find_missing_right(self) -> str | None:

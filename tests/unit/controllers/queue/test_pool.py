@@ -121,6 +121,21 @@ async def test_what_concerns_every_object_is_shown(work: Work, failure: Exceptio
     await work.end()
 
 
+async def test_a_webhook_that_fails_for_one_object_leaves_the_operator_ready(work: Work) -> None:
+    """It may be for one namespace only: the log names the object, and `/readyz` says nothing."""
+    message = 'Internal error occurred: failed calling webhook "tokens.team-a": connection refused'
+    work.reconciler.failures = [ApiUnavailable(message, status=500)]
+    with capture_logs() as logs:
+        work.start()
+        work.queue.add(ONE)
+        await work.until(lambda: len(work.reconciler.seen) == 1 and bool(logs))
+        assert work.readiness.missing == []
+        await work.end()
+    assert [(line["log_level"], line["name"], line["error"]) for line in logs if "error" in line] == [
+        ("warning", "one", message)
+    ]
+
+
 async def test_the_end_waits_for_what_is_under_way_and_begins_nothing_new() -> None:
     """Between status and Secret there is no good place to stop."""
     queue, finished = WorkQueue(), []

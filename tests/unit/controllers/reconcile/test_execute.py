@@ -157,6 +157,7 @@ REFUSALS = {
     "a policy": Unprocessable("denied by a policy", status=422),
     "a webhook that fails": ApiUnavailable("failed calling webhook", status=500),
     "a webhook that is busy": TooManyRequests("too many requests", status=429, retry_after=1),
+    "a webhook that hangs": ApiUnavailable("the API server did not answer in time", timed_out=True),
 }
 
 
@@ -206,6 +207,90 @@ async def test_a_refused_rotation_keeps_the_old_token_and_one_that_waits(
     assert [(one["serial"], one.get("delivery")) for one in it.credentials()] == [(1, None), (2, None)]
     assert it.is_known_value()
     assert it.cluster.events == ["DeliveryFailed", "TokenRotated"]
+
+
+async def test_an_immutable_secret_is_not_deleted_where_its_successor_would_be_refused(it: Operator) -> None:
+    """It holds a token that is accepted, and a quota must not cost that."""
+    await it.reconcile()
+    assert it.cluster.secret is not None
+    value = it.value()
+    it.cluster.secret["immutable"] = True
+    it.see_secret()
+    it.cluster.fails["rehearse secret"] = Forbidden("exceeded quota: secrets=1", status=403)
+    it.cluster.calls.clear()
+    while await it.reconcile():
+        pass
+    assert it.cluster.calls == ["get secret", "get secret", "rehearse secret", "put status", "event"]
+    assert it.value() == value
+    assert it.is_delivered()
+    it.clock.advance(8)
+    await it.reconcile()
+    assert (it.value(), it.is_delivered()) == (value, True)
+    assert not it.cluster.secret.get("immutable")
+
+
+async def test_a_webhook_that_cannot_be_rehearsed_does_not_keep_a_secret_immutable(it: Operator) -> None:
+    """It says that of every rehearsal, and nothing about this Secret."""
+    await it.reconcile()
+    assert it.cluster.secret is not None
+    it.cluster.secret["immutable"] = True
+    it.see_secret()
+    it.cluster.fails["rehearse secret"] = Unprocessable(
+        "admission webhook does not support dry run", status=400
+    )
+    await it.reconcile()
+    assert not it.cluster.secret.get("immutable")
+    assert it.is_delivered()
+
+
+async def test_the_next_attempt_waits_until_the_failure_was_told(it: Operator) -> None:
+    """However late the pass comes that tells it, as on a busy machine."""
+    it.cluster.fails["create secret"] = Forbidden("exceeded quota: secrets=10", status=403)
+    assert await it.reconcile()
+    it.clock.advance(60)
+    it.cluster.calls.clear()
+    assert not await it.reconcile()
+    assert it.cluster.calls == ["put status", "event"]
+    assert it.condition("Ready")["reason"] == "DeliveryFailed"
+    it.clock.advance(1)
+    await it.reconcile()
+    assert it.is_delivered()
+
+
+FAILS_AFTER = {
+    "5xx": ApiUnavailable("etcdserver: request timed out", status=500),
+    "no answer": ApiUnavailable("the API server did not answer in time", timed_out=True),
+}
+
+
+@pytest.mark.parametrize("failure", FAILS_AFTER.values(), ids=FAILS_AFTER)
+@pytest.mark.parametrize("what", ["create", "patch", "surroundings"])
+async def test_a_write_that_failed_and_was_applied_is_not_told_as_a_failure(
+    it: Operator, failure: ApiUnavailable, what: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The Secret is read before anything is said of it, and nothing of the failure stays in memory."""
+    if what != "create":
+        await it.reconcile()
+        it.cluster.events.clear()
+        it.edit(
+            **(
+                {"rotation": {"id": "now"}}
+                if what == "patch"
+                else {"secret": {"template": {"labels": {"a": "b"}}}}
+            )
+        )
+    it.cluster.applied = True
+    it.cluster.fails[f"{'create' if what == 'create' else 'patch'} secret"] = failure
+    assert await it.reconcile()
+    while await it.reconcile():
+        pass
+    for kind in ("Ready", "SecretSynced"):
+        assert it.condition(kind)["status"] == "True"
+    assert it.is_known_value()
+    assert "DeliveryFailed" not in it.cluster.events
+    assert it.memories.find_missing_right() is None
+    assert not it.memories.has_failed(KEY)
+    assert "recovered" in capsys.readouterr().out
 
 
 async def test_a_failure_is_logged_once_with_the_tokens_name(
@@ -351,5 +436,5 @@ async def test_without_a_watch_the_secret_is_read_by_name(it: Operator) -> None:
     assert it.cluster.calls == ["create secret", "put status"]
     it.cluster.secret = None
     await it.reconcile()
-    assert it.cluster.calls[2:] == ["get secret", "create secret", "put status", "event"]
+    assert it.cluster.calls[2:] == ["get secret", "put status", "create secret", "put status", "event"]
     assert it.is_delivered()

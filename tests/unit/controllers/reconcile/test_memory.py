@@ -6,13 +6,14 @@ from typing import Literal
 import pytest
 
 from servicetokens.api.service_token import Credential, ServiceTokenStatus, Verifier
-from servicetokens.controllers.reconcile.memory import Memories
+from servicetokens.controllers.reconcile.memory import Attempt, Memories
 from servicetokens.kube.object_key import Key
 from servicetokens.lifecycle.snapshot import Memory, TokenFacts
 from servicetokens.tokens.format import Token, assemble
 
 KEY = Key("ServiceToken", "team-a", "ci-prod")
 NOW = 1_800_000_000
+AT_ONCE = Attempt("fingerprint", NOW)
 TOKEN = assemble("svt", "0123456789AB", bytes(32))
 
 
@@ -113,13 +114,13 @@ def test_patience_is_restored_after_ten_quiet_minutes(memories: Memories) -> Non
 def test_a_refused_secret_is_remembered_with_its_reason_until_it_is_written(memories: Memories) -> None:
     """The plaintext keeps waiting; that a reason is news is said once."""
     memories.hold(KEY, credential(1), TOKEN, "a-1")
-    assert memories.failed(KEY, "exceeded quota", NOW)
+    assert memories.failed(KEY, "exceeded quota", AT_ONCE)
     assert memories.has_failed(KEY)
     assert memories.recall(KEY, facts(credential(1, pending=True)), NOW) == Memory(
         minted=credential(1), minted_for="a-1", delivery_error="exceeded quota", not_before=NOW + 1
     )
-    assert not memories.failed(KEY, "exceeded quota", NOW)
-    assert memories.failed(KEY, "denied by a policy", NOW)
+    assert not memories.failed(KEY, "exceeded quota", AT_ONCE)
+    assert memories.failed(KEY, "denied by a policy", AT_ONCE)
     assert memories.delivered(KEY)
     assert not memories.has_failed(KEY)
     assert memories.recall(KEY, facts(), NOW) == Memory(minted=credential(1), minted_for="a-1")
@@ -129,12 +130,12 @@ def test_a_refused_write_is_repeated_within_ten_seconds(memories: Memories) -> N
     """1, 2, 4 and then 8 s; a server may ask for more, but not for longer than that."""
     waits = []
     for _ in range(6):
-        memories.failed(KEY, "exceeded quota", NOW)
+        memories.failed(KEY, "exceeded quota", AT_ONCE)
         waits.append(memories.recall(KEY, facts(), NOW).not_before - NOW)
     assert waits == [1, 2, 4, 8, 8, 8]
     memories.delivered(KEY)
     for asked, wait in ((2.5, 3), (3600.0, 8)):
-        memories.failed(KEY, "too many requests", NOW, retry_after=asked)
+        memories.failed(KEY, "too many requests", AT_ONCE, retry_after=asked)
         assert memories.recall(KEY, facts(), NOW).not_before - NOW == wait
         memories.delivered(KEY)
 
@@ -143,12 +144,35 @@ def test_many_refused_writes_share_what_an_api_server_can_bear(memories: Memorie
     """Fifty a second of all tokens together; and a cause that has gone shortens the wait of the others."""
     keys = [Key("ServiceToken", "team-a", f"token-{number}") for number in range(1000)]
     for key in keys:
-        memories.failed(key, "exceeded quota", NOW)
+        memories.failed(key, "exceeded quota", AT_ONCE)
     assert memories.recall(keys[-1], facts(), NOW).not_before == NOW + 20
     for key in keys[1:]:
         memories.delivered(key)
-    memories.failed(keys[0], "exceeded quota", NOW)
+    memories.failed(keys[0], "exceeded quota", AT_ONCE)
     assert memories.recall(keys[0], facts(), NOW).not_before == NOW + 2
+
+
+def test_writes_that_are_not_answered_leave_most_workers_to_other_tokens(memories: Memories) -> None:
+    """A webhook that hangs is asked again soon for one token, and more rarely for many, counted from its end."""
+    hung = Attempt("fingerprint", NOW, seconds=10.0)
+    memories.failed(KEY, "no answer", hung)
+    assert memories.recall(KEY, facts(), NOW).not_before == NOW + 10 + 1
+    keys = [Key("ServiceToken", "team-a", f"token-{number}") for number in range(79)]
+    for key in keys:
+        memories.failed(key, "no answer", hung)
+    # Of 80 tokens, each for 10 s in every 100 s: 8 workers.
+    assert memories.recall(keys[-1], facts(), NOW).not_before == NOW + 10 + 90
+
+
+def test_a_write_that_was_applied_all_the_same_is_recognised_by_what_it_wrote(memories: Memories) -> None:
+    """And by nothing else; once it has arrived, nothing is outstanding."""
+    assert not memories.was_applied(KEY, "")
+    memories.failed(KEY, "etcdserver: request timed out", AT_ONCE)
+    assert memories.was_applied(KEY, "fingerprint")
+    assert not memories.was_applied(KEY, "another")
+    memories.delivered(KEY)
+    assert not memories.was_applied(KEY, "fingerprint")
+    assert not memories.was_applied(KEY, "")
 
 
 def test_a_namespace_that_is_being_deleted_is_asked_once_for_each_token(memories: Memories) -> None:
