@@ -31,12 +31,13 @@ def test_a_new_token_costs_two_writes_and_no_read(world: World, namespace: str) 
 
 
 def test_the_account_counts_a_burst_of_tokens_with_few_writes(world: World, namespace: str) -> None:
-    """Not one for each of them."""
-    mark = world.cluster.audit.mark()
+    """Not one for each of them: one for each second that they take, however slow the machine is."""
+    mark, began = world.cluster.audit.mark(), time.monotonic()
     for number in range(30):
         world.token(namespace, f"token-{number}")
     until_counted(world, namespace, 30)
-    assert writes(world, mark, namespace)["update serviceaccounts/status"] <= 4
+    took = time.monotonic() - began
+    assert writes(world, mark, namespace)["update serviceaccounts/status"] <= 3 + took
 
 
 def test_what_changes_nothing_writes_nothing(world: World, namespace: str) -> None:
