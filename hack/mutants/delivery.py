@@ -57,8 +57,8 @@ MUTANTS: Final = (
     Mutant(
         "calls a token ready between its end and the next delivery",
         PLAN,
-        "    if ahead is None or it.alive.current is None or any(",
-        "    if ahead is None or ahead or any(",
+        "    if it.alive.current is None or any(",
+        "    if ahead or any(",
     ),
     Mutant(
         "calls a refused Secret in sync",
