@@ -10,8 +10,9 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from multiprocessing.pool import Pool
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -20,12 +21,16 @@ import pytest
 from controlplane.waiting import PATIENCE, measure_patience, patient
 from mutants.catalogue import MUTANTS
 from mutants.mutant import Mutant
+from mutants.selection import Recorder, Stages
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-# One after the other: pytest stops at the first failure, and most mutants are noticed by the quick ones.
-STAGES: Final = (("tests/unit/tokens", "tests/unit/lifecycle"), ("tests/property",))
-# A run of all tests takes 20 s; a mutant may make a test loop.
+SOURCE: Final = ROOT / "operator" / "servicetokens"
+EVERYBODY: Final = ("tests/unit/tokens", "tests/unit/lifecycle", "tests/property")
+"""Whose tests a mutant is shown to that names none."""
+# A mutant may make a test loop; the slowest test takes 20 s.
 _SECONDS: Final = 240
+# All tests together, while it is noted what they run.
+_MEASURING_SECONDS: Final = 900
 # One per core of a small machine.
 _AT_ONCE: Final = 2
 # What takes long to import and is none of ours: once, for all.
@@ -60,30 +65,28 @@ class _First:
 
 @dataclass(frozen=True)
 class Trial:
-    """A mutant, None for the package as it is, and the tests that are to notice it, stage by stage."""
+    """A mutant, and the tests that are to notice it, stage by stage: pytest stops at the first failure."""
 
-    mutant: Mutant | None
-    stages: Sequence[Sequence[str]]
+    mutant: Mutant
+    stages: Stages
 
 
-def apply(mutant: Mutant, package: Path) -> None:
-    """Make the mistake in the copy *package*.
+def mutated(mutant: Mutant, text: str) -> str:
+    """Make the mistake in *text*, that of its file.
 
     Raises:
         Inapplicable: see there.
     """
-    file = package / mutant.file
-    text = file.read_text()
     if (found := text.count(mutant.before)) != 1:
         message = f"the mutant that {mutant.says}: its text is {found} times in {mutant.file}"
         raise Inapplicable(message)
-    file.write_text(text.replace(mutant.before, mutant.after))
+    return text.replace(mutant.before, mutant.after)
 
 
-def run_tests(source_root: Path, tests: Sequence[str]) -> str:
+def run_tests(source_root: Path, tests: Sequence[str], seconds: float, *plugins: object) -> str:
     """Return the first of *tests* that fails with the package in *source_root*, or nothing when all pass.
 
-    In a process of its own, which knows the libraries and nothing of ours yet.
+    In a process of its own, which knows the libraries and nothing of ours yet. *seconds* are how long it may take.
     """
     first = _First()
     arguments = [
@@ -93,9 +96,9 @@ def run_tests(source_root: Path, tests: Sequence[str]) -> str:
         *("-o", f"pythonpath={source_root} hack tests", *tests),
     ]
     signal.signal(signal.SIGALRM, _run_out_of_time)
-    signal.alarm(round(patient(_SECONDS)))
+    signal.alarm(round(patient(seconds)))
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        status = pytest.main(arguments, plugins=[first])
+        status = pytest.main(arguments, plugins=[first, *plugins])
     signal.alarm(0)
     if status == pytest.ExitCode.OK:
         return ""
@@ -108,30 +111,53 @@ def _run_out_of_time(*_signal: object) -> NoReturn:
     raise _OutOfTime
 
 
-def try_stage(trial: Trial, number: int) -> str:
-    """Return who of that stage of *trial* noticed it."""
+@contextlib.contextmanager
+def copied() -> Iterator[Path]:
+    """Give a copy of the package."""
     with tempfile.TemporaryDirectory(prefix="servicetokens-mutant-") as directory:
         package = Path(directory) / "servicetokens"
-        ignored = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(ROOT / "operator" / "servicetokens", package, ignore=ignored)
-        if trial.mutant is not None:
-            apply(trial.mutant, package)
-        return run_tests(Path(directory), trial.stages[number])
+        shutil.copytree(SOURCE, package, ignore=shutil.ignore_patterns("__pycache__"))
+        yield package
+
+
+def measure(allowed: Mapping[Mutant, Sequence[str]]) -> tuple[str, list[Trial]]:
+    """Return who fails without any mutant, and for each mutant the tests to ask, of those that are *allowed*."""
+    everybody = tuple(dict.fromkeys(test for tests in allowed.values() for test in tests))
+    with copied() as package:
+        recorder = Recorder(package, package.parent / "coverage")
+        recorder.start()
+        failed = run_tests(package.parent, everybody, _MEASURING_SECONDS, recorder)
+        recorder.stop()
+        return failed, [Trial(mutant, recorder.stages(mutant, tests)) for mutant, tests in allowed.items()]
+
+
+def try_stage(trial: Trial, number: int) -> str:
+    """Return who of that stage of *trial* noticed it."""
+    with copied() as package:
+        file = package / trial.mutant.file
+        file.write_text(mutated(trial.mutant, file.read_text()))
+        return run_tests(package.parent, trial.stages[number], _SECONDS)
 
 
 def try_all(trials: Sequence[Trial], at_once: int, tell: Callable[[Trial, str], None]) -> int:
     """Try *trials*, tell of each who noticed it, and return how many nobody has noticed."""
     survivors = 0
-    # A process knows only one package of that name: each trial has its own, forked from this one.
-    with multiprocessing.get_context("fork").Pool(at_once, maxtasksperchild=1) as pool:
-        under_way = [(trial, pool.apply_async(try_stage, (trial, 0))) for trial in trials]
-        for trial, result in under_way:
-            killer = result.get()
+    with processes(at_once) as pool:
+        under_way = [
+            (trial, [pool.apply_async(try_stage, (trial, 0))] if trial.stages else []) for trial in trials
+        ]
+        for trial, results in under_way:
+            killer = results[0].get() if results else ""
             for number in range(1, len(trial.stages)):
                 killer = killer or pool.apply_async(try_stage, (trial, number)).get()
             survivors += not killer
             tell(trial, killer)
     return survivors
+
+
+def processes(at_once: int) -> Pool:
+    """Make a pool that forks anew for each task: a process knows only one package of that name."""
+    return multiprocessing.get_context("fork").Pool(at_once, maxtasksperchild=1)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -147,23 +173,17 @@ def main(arguments: Sequence[str]) -> int:
     os.environ |= {"PYTHONDONTWRITEBYTECODE": "1", "HYPOTHESIS_PROFILE": "mutants"}
     sys.dont_write_bytecode = True
 
-    def stages(mutant: Mutant) -> Sequence[Sequence[str]]:
-        tests = tuple(given.tests or mutant.tests)
-        return (tests,) if tests else STAGES
-
-    trials = [Trial(mutant, stages(mutant)) for mutant in chosen]
-    everybody = tuple(dict.fromkeys(test for trial in trials for stage in trial.stages for test in stage))
+    with processes(1) as pool:
+        failed, trials = pool.apply(
+            measure, ({mutant: given.tests or mutant.tests or EVERYBODY for mutant in chosen},)
+        )
+    if failed:
+        print(f"the tests fail without any mutant: {failed}")
+        return 1
 
     def tell(trial: Trial, killer: str) -> None:
-        says = trial.mutant.says if trial.mutant else "the package as it is"
-        print(f"{says:60} {killer or 'NOBODY NOTICED'}", flush=True)
+        print(f"{trial.mutant.says:60} {killer or 'NOBODY NOTICED'}", flush=True)
 
-    def complain(_trial: Trial, killer: str) -> None:
-        if killer:
-            print(f"the tests fail without any mutant: {killer}")
-
-    if not try_all([Trial(None, (everybody,))], 1, complain):
-        return 1
     survivors = try_all(trials, given.workers, tell)
     print(f"{len(chosen) - survivors} of {len(chosen)} noticed")
     return 1 if survivors else 0
