@@ -23,9 +23,9 @@ from servicetokens.kube.access import PodSource
 from servicetokens.kube.client import Api
 from servicetokens.runtime import logs
 from servicetokens.runtime.health import HealthServer
-from servicetokens.runtime.settings import ValidatorSettings
 from servicetokens.validator.main import command
 from servicetokens.validator.process import Validator
+from servicetokens.validator.settings import ValidatorSettings
 from servicetokens.validator.tls import ListenerTls
 
 NO_TLS = "--no-tls"

@@ -23,10 +23,10 @@ from controlplane.waiting import patient, wait_until
 from servicetokens.api.names import API_VERSION, KEYS_SECRET, KIND_TOKEN
 from servicetokens.api.values import format_time, parse_recorded_time
 from servicetokens.controllers.process import Operator
+from servicetokens.controllers.settings import OperatorSettings
 from servicetokens.kube import crds
 from servicetokens.kube.client import Api
 from servicetokens.runtime.entropy import os_entropy
-from servicetokens.runtime.settings import OperatorSettings
 from servicetokens.tokens.verifier import KeyRing
 
 ROOT: Final = Path(__file__).resolve().parents[2]

@@ -7,14 +7,16 @@ from typing import Any
 import click
 
 from servicetokens.controllers.process import Operator
+from servicetokens.controllers.settings import OperatorSettings
 from servicetokens.controllers.signals import end_on_signals
 from servicetokens.kube.client import Api
 from servicetokens.kube.errors import NotConfigured
 from servicetokens.runtime import logs
 from servicetokens.runtime.clock import SystemClock
 from servicetokens.runtime.entropy import os_entropy
+from servicetokens.runtime.flags import flags_of
 from servicetokens.runtime.health import AddressInUse, HealthServer
-from servicetokens.runtime.settings import InvalidSettings, OperatorSettings, build
+from servicetokens.runtime.settings import InvalidSettings, build
 from servicetokens.runtime.supervision import PartEnded
 
 _log = logs.get_logger(__name__)
@@ -41,61 +43,7 @@ async def run(settings: OperatorSettings) -> None:
 
 
 @click.command(context_settings={"auto_envvar_prefix": "SERVICETOKENS", "show_default": True})
-@click.option(
-    "--kubeconfig",
-    metavar="FILE",
-    help="Path to a kubeconfig. Defaults to $KUBECONFIG, then the pod's service account.",
-)
-@click.option(
-    "--namespace",
-    default="servicetokens",
-    metavar="NS",
-    help="Namespace of the operator: its keys, certificates and Leases.",
-)
-@click.option(
-    "--watch-namespace",
-    multiple=True,
-    metavar="NS",
-    help="Namespace to serve; repeatable. Defaults to all namespaces.",
-)
-@click.option("--token-prefix", default="svt", metavar="WORD", help="Prefix of every token.")
-@click.option(
-    "--leader-election/--no-leader-election",
-    default=True,
-    help="Elect a leader among several operators. Only the leader writes; the others are standbys.",
-)
-@click.option(
-    "--lease-duration",
-    default="15s",
-    metavar="DURATION",
-    help="Time after which another operator takes over when the leader crashes.",
-)
-@click.option(
-    "--watch-secrets/--no-watch-secrets",
-    default=True,
-    help="Watch the Secrets of tokens and repair them immediately; needs permission to list Secrets.",
-)
-@click.option(
-    "--issue-certificate/--no-issue-certificate",
-    default=True,
-    help="Issue and renew the validators' TLS certificate in the Secret servicetokens-validator-tls.",
-)
-@click.option(
-    "--certificate-name",
-    multiple=True,
-    metavar="NAME",
-    help="Additional DNS name or IP address of the certificate; repeatable.",
-)
-@click.option(
-    "--health-address",
-    default="0.0.0.0:9090",
-    metavar="HOST:PORT",
-    help="Address of /livez, /readyz and /metrics.",
-)
-@click.option("--log-format", default="json", metavar="json|text", help="Log format.")
-@click.option(
-    "--log-level", default="info", metavar="LEVEL", help="Log level: debug, info, warning or error."
-)
+@flags_of(OperatorSettings)
 def command(**flags: Any) -> None:
     """Mint, rotate, expire and repair tokens. The only process that writes Secrets."""
     try:

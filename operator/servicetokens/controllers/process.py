@@ -21,6 +21,7 @@ from servicetokens.controllers.reconcile.execute import Executor, Minting
 from servicetokens.controllers.reconcile.gather import Gatherer
 from servicetokens.controllers.reconcile.memory import Memories
 from servicetokens.controllers.reconcile.reconciler import Reconciler
+from servicetokens.controllers.settings import OperatorSettings
 from servicetokens.controllers.sources.resync import HISTORY_WENT_BACK, Resync
 from servicetokens.controllers.sources.streams import Streams, until_one_is_missing
 from servicetokens.controllers.sources.wakeup import Wakeup
@@ -41,7 +42,6 @@ from servicetokens.runtime.entropy import Entropy
 from servicetokens.runtime.identity import pod_name
 from servicetokens.runtime.metrics import make_registry
 from servicetokens.runtime.readiness import Readiness
-from servicetokens.runtime.settings import OperatorSettings
 from servicetokens.runtime.supervision import PartEnded, Supervisor, end, until_one_ends
 from servicetokens.tokens.format import mint
 

@@ -3,8 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from ipaddress import IPv6Address, ip_address, ip_network
-from pathlib import Path
-from typing import Annotated, Any, Final, Literal, NamedTuple, Self, TypeVar
+from typing import Annotated, Any, Final, Literal, NamedTuple, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -12,9 +11,9 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     ValidationError,
-    field_validator,
-    model_validator,
 )
+
+from servicetokens.runtime.flags import Flag
 
 # The same text as tokens/format.py, which runtime must not import: `svt`, and what may stand in its place.
 _PREFIX: Final = re.compile(r"[a-z][a-z0-9]{1,9}")
@@ -29,14 +28,6 @@ _UNITS: Final = {"s": 1, "m": 60, "h": 3600}
 # Below, a busy API server would look dead; above, a revoked token would be accepted for too long without it.
 _LEAST_STALENESS: Final = 5
 MOST_STALENESS: Final = 3600
-
-_LISTENERS: Final = (
-    "token_review_address",
-    "forward_auth_address",
-    "ext_authz_address",
-    "ext_authz_grpc_address",
-    "introspection_address",
-)
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -160,73 +151,29 @@ Percent = Annotated[int, BeforeValidator(_percent)]
 
 
 class CommonSettings(BaseModel):
-    """What operator and validator have in common. Every field is the flag of that name."""
+    """What operator and validator have in common. Every field is the flag of that name; see `runtime.flags`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kubeconfig: str | None = None
-    namespace: Namespace = "servicetokens"
-    watch_namespace: tuple[Namespace, ...] = ()
-    token_prefix: Prefix = "svt"
-    health_address: ListenAddress = Address("0.0.0.0", 9090)  # noqa: S104 - the kubelet and Prometheus ask from outside
-    log_format: Literal["json", "text"] = "json"
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
-
-
-class OperatorSettings(CommonSettings):
-    """Settings of `servicetokens operator`."""
-
-    leader_election: bool = True
-    lease_duration: Staleness = 15
-    watch_secrets: bool = True
-    issue_certificate: bool = True
-    certificate_name: tuple[HostName, ...] = ()
-
-
-class ValidatorSettings(CommonSettings):
-    """Settings of `servicetokens validator`."""
-
-    token_review_address: ListenAddress | None = Address("0.0.0.0", 8443)  # noqa: S104 - others ask from outside
-    forward_auth_address: ListenAddress | None = Address("0.0.0.0", 8080)  # noqa: S104 - others ask from outside
-    ext_authz_address: ListenAddress | None = Address("0.0.0.0", 8081)  # noqa: S104 - others ask from outside
-    ext_authz_grpc_address: ListenAddress | None = None
-    introspection_address: ListenAddress | None = Address("0.0.0.0", 8444)  # noqa: S104 - others ask from outside
-    tls_cert_file: Path | None = None
-    tls_key_file: Path | None = None
-    client_ca_file: Path | None = None
-    client_name: tuple[str, ...] = ()
-    trusted_proxy: tuple[NetworkText, ...] = ()
-    peer_share: Percent = 25
-    allow_without_roles: bool = False
-    max_staleness: Staleness = 60
-    introspection_max_age: Age = 60
-
-    @field_validator(*_LISTENERS, mode="before")
-    @classmethod
-    def _switch_off(cls, value: object) -> object:
-        return None if value == "" else value
-
-    @model_validator(mode="after")
-    def _fit_together(self) -> Self:
-        if not any(getattr(self, name) for name in _LISTENERS):
-            message = "all listeners are switched off; give one of them an address"
-            raise ValueError(message)
-        if self.client_name and not self.client_ca_file:
-            message = "--client-name needs --client-ca-file: without it no client shows a certificate"
-            raise ValueError(message)
-        if self.tls_cert_file and self.tls_key_file:
-            return self
-        for address, name in (
-            (self.token_review_address, "token-review"),
-            (self.introspection_address, "introspection"),
-        ):
-            if address is not None:
-                message = (
-                    f"the listener --{name}-address needs --tls-cert-file and --tls-key-file; "
-                    f"or switch it off with --{name}-address ''"
-                )
-                raise ValueError(message)
-        return self
+    kubeconfig: Annotated[
+        str | None,
+        Flag("FILE", "Path to a kubeconfig. Defaults to $KUBECONFIG, then the pod's service account."),
+    ] = None
+    namespace: Annotated[
+        Namespace, Flag("NS", "Namespace of the operator: its keys, certificates and Leases.")
+    ] = "servicetokens"
+    watch_namespace: Annotated[
+        tuple[Namespace, ...], Flag("NS", "Namespace to serve; repeatable. Defaults to all namespaces.")
+    ] = ()
+    token_prefix: Annotated[Prefix, Flag("WORD", "Prefix of every token.")] = "svt"
+    health_address: Annotated[
+        ListenAddress, Flag("HOST:PORT", "Address of /livez, /readyz and /metrics.")
+    ] = Address("0.0.0.0", 9090)  # noqa: S104 - the kubelet and Prometheus ask from outside
+    log_format: Annotated[Literal["json", "text"], Flag("json|text", "Log format.")] = "json"
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"],
+        Flag("LEVEL", "Log level: debug, info, warning or error."),
+    ] = "info"
 
 
 def build(model: Callable[..., M], flags: Mapping[str, Any]) -> M:

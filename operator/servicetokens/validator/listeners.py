@@ -13,7 +13,7 @@ from servicetokens.authn.addresses import Network
 from servicetokens.authn.authenticator import TokenAuthenticator
 from servicetokens.runtime import logs
 from servicetokens.runtime.clock import Clock
-from servicetokens.runtime.settings import Address, ValidatorSettings
+from servicetokens.runtime.settings import Address
 from servicetokens.validator.audit import Refusals
 from servicetokens.validator.ext_authz import ExtAuthz
 from servicetokens.validator.failures import FailureLimit
@@ -23,6 +23,7 @@ from servicetokens.validator.introspection import Introspection
 from servicetokens.validator.listener import Listener
 from servicetokens.validator.metrics import Tally
 from servicetokens.validator.request import Handler
+from servicetokens.validator.settings import ValidatorSettings
 from servicetokens.validator.shares import MAX_CONNECTIONS, Shares
 from servicetokens.validator.tls import ClientNames, ListenerTls, ServerTls
 from servicetokens.validator.token_review import TokenReviewWebhook

@@ -33,7 +33,6 @@ from servicetokens.runtime.entropy import os_entropy
 from servicetokens.runtime.identity import pod_name
 from servicetokens.runtime.metrics import make_registry
 from servicetokens.runtime.readiness import Readiness
-from servicetokens.runtime.settings import ValidatorSettings
 from servicetokens.runtime.supervision import PartEnded, Supervisor, end
 from servicetokens.validator.audit import Acceptances, Refusals
 from servicetokens.validator.failures import FailureLimit
@@ -41,6 +40,7 @@ from servicetokens.validator.keys import KeyReader
 from servicetokens.validator.knowledge import Followers, SchemaGuard, Troubles, make_feeds
 from servicetokens.validator.listeners import Answering, make_listeners
 from servicetokens.validator.metrics import Tally, UsageNumbers, ValidatorCollector
+from servicetokens.validator.settings import ValidatorSettings
 from servicetokens.validator.tls import ListenerTls, UnusableCertificate
 from servicetokens.validator.usage import Usage
 

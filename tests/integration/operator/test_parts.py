@@ -8,10 +8,10 @@ import pytest
 from common.hosted import Host, Recorded
 from common.world import GROUPS, OPERATOR, World
 from servicetokens.controllers.process import Operator
+from servicetokens.controllers.settings import OperatorSettings
 from servicetokens.kube.client import Api
 from servicetokens.runtime.clock import SystemClock
 from servicetokens.runtime.entropy import os_entropy
-from servicetokens.runtime.settings import OperatorSettings
 
 # A restart lists everything and has kopf look at all kinds; the machine may be busy.
 PATIENCE = 60.0

@@ -13,8 +13,9 @@ from common.world import VALIDATOR, World
 from controlplane.ports import LOOPBACK, free_ports
 from controlplane.waiting import patient
 from servicetokens.kube.client import Api
-from servicetokens.runtime.settings import Address, ValidatorSettings
+from servicetokens.runtime.settings import Address
 from servicetokens.validator.process import Validator
+from servicetokens.validator.settings import ValidatorSettings
 
 PATIENCE = 60.0
 # What is unnamed is asyncio's and aiohttp's, or waits for an answer.
