@@ -8,9 +8,10 @@ import ssl
 import sys
 from typing import Final
 
+from servicetokens.runtime.terminal import one_line
+
 # asyncio puts the errors of several addresses into one text, and drops their numbers.
 _ERRNO: Final = re.compile(r"\[Errno (\d+)\]")
-_MAX_DETAIL: Final = 200
 UNKNOWN: Final = "the connection failed"
 
 
@@ -24,13 +25,15 @@ def in_words(error: BaseException, *, otherwise: str = UNKNOWN) -> str:
         from servicetokens.kube import http_failures  # noqa: PLC0415 - see above
 
         found = http_failures.read(error)
+        if found is None:
+            return UNKNOWN
         if isinstance(found, str):
             return found
         error = found
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not trusted: {bounded(error.verify_message)}"
+        return f"its certificate is not trusted: {one_line(error.verify_message)}"
     if isinstance(error, ssl.SSLError):
-        return f"TLS failed: {bounded((error.reason or 'no common protocol').replace('_', ' ').lower())}"
+        return f"TLS failed: {one_line((error.reason or 'no common protocol').replace('_', ' ').lower())}"
     if isinstance(error, socket.gaierror):
         return f"the host name cannot be resolved: {error.strerror or 'no such name'}"
     if isinstance(error, UnicodeError):
@@ -46,8 +49,3 @@ def _of_system(error: OSError) -> str:
     if number is None and (found := _ERRNO.search(str(error))):
         number = int(found[1])
     return os.strerror(number) if number is not None and number in errno.errorcode else UNKNOWN
-
-
-def bounded(text: str) -> str:
-    """Return the beginning of what somebody else wrote, on one line."""
-    return "".join(one if one.isprintable() else " " for one in text[:_MAX_DETAIL])

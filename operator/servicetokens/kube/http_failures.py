@@ -5,7 +5,7 @@ from typing import Final
 
 import aiohttp
 
-from servicetokens.kube.failures import UNKNOWN, bounded
+from servicetokens.runtime.terminal import one_line
 
 _WORDS: Final[Mapping[type[BaseException], str]] = {
     aiohttp.InvalidURL: "the address is not a URL",
@@ -15,15 +15,15 @@ _WORDS: Final[Mapping[type[BaseException], str]] = {
 }
 
 
-def read(error: BaseException) -> BaseException | str:
-    """Return the error of the system below *error*, or else the words for it; another error as it is."""
+def read(error: BaseException) -> BaseException | str | None:
+    """Return the error of the system below *error*, or words, None without any; another error as it is."""
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return error.certificate_error
     if isinstance(error, aiohttp.ClientConnectorError):
         return error.os_error
     if isinstance(error, aiohttp.ClientHttpProxyError):
-        return f"it answered {error.status} {bounded(error.message)}".rstrip()
+        return f"it answered {error.status} {one_line(error.message)}".rstrip()
     for kind, words in _WORDS.items():
         if isinstance(error, kind):
             return words
-    return UNKNOWN if isinstance(error, aiohttp.ClientError) and not isinstance(error, OSError) else error
+    return None if isinstance(error, aiohttp.ClientError) and not isinstance(error, OSError) else error

@@ -10,6 +10,8 @@ from typing import Final
 
 # Spaces other than the ASCII one (as in "10 000"): not printable for Python, and harmless.
 _SPACES: Final = "Zs"
+# Of a detail that a server or a library gives, in characters: two lines of a terminal.
+_MAX_DETAIL: Final = 200
 
 
 def escape_controls(text: str, keep: str = "") -> str:
@@ -27,3 +29,8 @@ def escape_controls(text: str, keep: str = "") -> str:
         else character.encode("unicode_escape").decode("ascii")
         for character in text
     )
+
+
+def one_line(text: str) -> str:
+    """Return the beginning of foreign text, as much of it as a message has room for, on one line."""
+    return "".join(one if one.isprintable() else " " for one in text[:_MAX_DETAIL])

@@ -95,7 +95,7 @@ class Connection(asyncio.Protocol):
         "deadline",
     )
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server["Connection"]) -> None:
         self._server = server
         self._find = server.slots.spellings.get
         self._blank = list(server.slots.blank)

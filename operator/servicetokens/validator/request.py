@@ -2,13 +2,13 @@
 
 import asyncio
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 from servicetokens.authn.addresses import Origin
 from servicetokens.validator.responses import Answer
 
-if TYPE_CHECKING:
-    from servicetokens.validator.http import Connection
+C_contra = TypeVar("C_contra", contravariant=True)
+"""What a server takes in: a connection, of which nothing is known here."""
 
 # Spellings of header names that are remembered: proxies use few, strangers may invent many.
 _MAX_SPELLINGS: Final = 512
@@ -82,7 +82,7 @@ class HeaderSlots:
         return number
 
 
-class Server(Protocol):
+class Server(Protocol[C_contra]):
     """What the connections of one listener share."""
 
     handler: Handler
@@ -93,11 +93,11 @@ class Server(Protocol):
     """The current `Date` header line."""
     draining: bool
 
-    def admit(self, connection: "Connection", transport: asyncio.Transport) -> tuple[HTTPStatus, str] | None:
+    def admit(self, connection: C_contra, transport: asyncio.Transport) -> tuple[HTTPStatus, str] | None:
         """Take a new connection in; or return how to refuse it, in a status and a sentence."""
         ...
 
-    def dismiss(self, connection: "Connection") -> None:
+    def dismiss(self, connection: C_contra) -> None:
         """Forget a closed one."""
         ...
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from servicetokens.runtime.terminal import escape_controls
+from servicetokens.runtime.terminal import escape_controls, one_line
 
 
 @pytest.mark.parametrize(
@@ -41,3 +41,8 @@ def test_nothing_is_left_that_a_terminal_acts_upon(text: str) -> None:
 def test_lines_can_be_kept() -> None:
     """For text of several lines that stands indented below what is ours."""
     assert escape_controls("a\n\x1b[2Kb", keep="\n") == "a\n\\x1b[2Kb"
+
+
+def test_foreign_details_are_cut_and_stay_on_one_line() -> None:
+    """A server may answer with a page, or with what would begin a line of its own."""
+    assert one_line("a\r\nb\x1b[0m" + "x" * 1000) == "a  b [0m" + "x" * 192
