@@ -168,6 +168,9 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--workers", type=int, default=_AT_ONCE, help="how many at the same time")
     given = parser.parse_args(arguments)
     chosen = [mutant for mutant in MUTANTS if given.word in mutant.says]
+    if not chosen:
+        # Without a mutant the whole suite would run.
+        parser.error(f"no mutant's sentence contains '{given.word}'")
     os.chdir(ROOT)
     os.environ.setdefault(PATIENCE, f"{measure_patience(is_shared=True):.1f}")
     os.environ |= {"PYTHONDONTWRITEBYTECODE": "1", "HYPOTHESIS_PROFILE": "mutants"}
