@@ -59,7 +59,7 @@ def open_arena(
         "forward": Contestant(f"forward-auth, ours, {count}", ours.target("forward-auth"), tokens),
         "go": Contestant(f"forward-auth, Go, {count}", go, tokens),
         "nginx": Contestant("forward-auth, nginx, `return 200`", nginx, tokens),
-        "authz": Contestant(f"ext_authz by HTTP, ours, {count}", ours.target("ext-authz"), tokens),
+        "authz": Contestant(f"ext_authz over HTTP, ours, {count}", ours.target("ext-authz"), tokens),
         "introspection": Contestant(
             f"introspection without TLS, ours, {count}", plain.target("introspection", credentials), tokens
         ),

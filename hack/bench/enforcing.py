@@ -31,7 +31,7 @@ METHOD: Final = f"""\
 An operator and {VALIDATORS} validators, which answer {RATE:,} requests a second in all. One more token is revoked and
 restored again and again; the time runs from the API server's answer until a watch shows `Enforced=True` of that
 generation. The token is presented to every validator all the time: an acceptance of a request that began after
-`Enforced=True` of a revocation, or a refusal after that of a restoration, ends the benchmark."""
+`Enforced=True` of a revocation, or a rejection after that of a restoration, ends the benchmark."""
 
 
 async def measure(cluster: Cluster, api: Api, yardstick: Yardstick, *, rounds: int) -> Section:

@@ -96,7 +96,7 @@ async def measure(
     """Run one round for each pair of namespaces (the operator's, the bare writer's) and return the rows."""
     await wait_until_ready(operator, health)
     rounds = [await run_round(api, operator, watched, bare, count) for watched, bare in namespaces]
-    section = Section(f"Minting {count:,} tokens at once", METHOD)
+    section = Section(f"Minting {count:,} tokens", METHOD)
 
     def median(of: Callable[[Round], float]) -> float:
         """Over all rounds."""

@@ -26,7 +26,7 @@ SECONDS_PER_REVOCATION: Final = 0.03
 METHOD = f"""\
 One validator with all tokens stored, under {RATE:,} requests a second on 32 connections. Tokens outside
 that load are revoked one after the other by a merge patch of `spec.state`; from the moment the API server
-has answered, forward-auth is asked every millisecond until it refuses. The time ends when the refusal has
+has answered, forward-auth is asked every millisecond until it rejects. The time ends when the rejection has
 arrived. The operator does not run: the validator decides by the spec itself."""
 
 

@@ -60,7 +60,7 @@ _ADVICE: Final = {
     "TokenMinted": "Make workloads read the Secret again.",
     "TokenReminted": "Make workloads read the Secret again. Without a cut-off, find out what changed it.",
     "TokenRestored": "Nothing.",
-    "TokenRevoked": "Nothing. `kubectl wait --for=condition=Enforced` says when it is in force everywhere.",
+    "TokenRevoked": "Nothing. `kubectl wait --for=condition=Enforced` says when every validator rejects the token.",
     "TokenResumed": "Nothing.",
     "TokenSuspended": "If it is needed, set `spec.inUseTime`; else revoke or delete it ([more](../guides/unused.md)).",
     "TokenUnused": "The same, before it is suspended ([more](../guides/unused.md)).",

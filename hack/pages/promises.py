@@ -20,7 +20,7 @@ _HEAD: Final = """# How each promise is tested
 
 <!-- Written by `make generate`. -->
 
-This page is for contributors and for those who judge the project. It names the tests behind the
+This page is for contributors and for those who evaluate the project. It names the tests behind the
 promises of the other pages; each of them fails if its promise does not hold. Commands on the pages are
 run by tests as well, in the order in which they are shown.
 

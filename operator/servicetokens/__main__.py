@@ -12,7 +12,7 @@ _COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "operator": ("servicetokens.controllers.main", "Mint, rotate, expire and repair tokens."),
     "validator": ("servicetokens.validator.main", "Decide whether presented tokens are valid."),
     "keys": ("servicetokens.admin.keys", "List the operator's keys and what depends on each."),
-    "report": ("servicetokens.admin.report", "Write one HTML page about all accounts and tokens."),
+    "report": ("servicetokens.admin.report", "Report all accounts and tokens as HTML, CSV or JSON."),
     "smoke-test": (
         "servicetokens.admin.smoke",
         "Test an installation: mint, accept, delete and reject a token.",

@@ -35,7 +35,7 @@ NUMBERS = {
 LINES = {
     "The certificate ends in": {""},
     "Answers": {"forwardauth accepted", "forwardauth rejected", "tokenreview accepted"},
-    "Refusals": {"Malformed", "Revoked"},
+    "Rejections": {"Malformed", "Revoked"},
     "How old the validators' knowledge is": {VALIDATOR["pod"]},
     "Tokens that are not ready, by reason": {"RoleNotFound"},
     "Minted": {"First", "RotationRequested"},

@@ -29,6 +29,7 @@ def token(
     overlap: int | None = None,
     revoked: int | None = None,
     stalled: str = "",
+    waits: str = "",
     description: str = "",
     reason: str = "",
 ) -> dict[str, Any]:
@@ -48,7 +49,8 @@ def token(
             "reason": state,
             "message": "...",
         },
-        *([{"type": "Stalled", "status": "True", "reason": "Stuck", "message": stalled}] if stalled else []),
+        *([{"type": "Stalled", "status": "True", "reason": state, "message": stalled}] if stalled else []),
+        *([{"type": "Reconciling", "status": "True", "reason": state, "message": waits}] if waits else []),
     ]
     return {
         "metadata": {"namespace": namespace, "name": name},
@@ -132,7 +134,15 @@ def demo() -> Estate:
             "reports",
             "reports-weekly",
             state="AccountNotFound",
-            stalled="There is no ServiceAccount 'reports' in this namespace.",
+            waits="Waiting for the ServiceAccount 'reports' of servicetokens.dev in this namespace; create it.",
+        ),
+        token(
+            "shop",
+            "search",
+            "search-index",
+            state="SecretConflict",
+            stalled="The Secret 'search-index' exists already with type 'Opaque', and is not changed. Delete or "
+            "rename it, or create a ServiceToken with another `spec.secret.name`.",
         ),
     ]
     return estate(accounts, tokens)

@@ -1,71 +1,26 @@
 """Texts that people read: standard words, lines of at most 100 columns, an introduction, and no paths of tests."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import click
 import pytest
-import yaml
 
+from common import wording
 from common.world import ROOT
-from pages import commands, metrics
-from servicetokens.crdgen.build import custom_resource_definition
-from servicetokens.crdgen.kinds import KINDS
+from pages import commands
 
 WIDTH: Final = 100
-# Words of which a reader has to think twice, and what to write instead.
-INSTEAD: Final = {
-    r"nobody|somebody|anybody|everybody|whoever|whom|he|she|him|his": "you, they, or the role of the person",
-    r"shall": "must, should",
-    r"by itself|by themselves": "automatically",
-    r"at once": "immediately",
-    r"for ever": "never expires",
-    r"(?:take|takes|took|taken|taking) (?:it |them |a \w+ )?back": "revoke, undo",
-    r"(?:bring|brings|brought|bringing) (?:it |them )?back": "restore",
-    r"no good|good token|token is good|are good": "valid, invalid",
-    r"refuse|refuses|refused|refusal": "reject",
-    r"by (?:TLS|HTTP|gRPC)": "over TLS, HTTP, gRPC",
-    r"in the clear": "without TLS",
-    r"verdict|verdicts": "decision",
-    r"beside|besides": "alongside, in addition",
-    r"has not the|have not the": "does not have",
-    r"in so many words|without a word|all the same|as ever": "plainly",
-}
-# Names of the product, of programs and of standards, and headings that other pages and tests refer to.
-ALLOWED: Final = (
-    r"token refused",
-    r"tokens? refused",
-    r"ImportRefused",
-    r"Refuse it at once",
-    r"What to wake somebody for",
-    r"verdict +valid",
-    r"connection refused",
-    r"What nothing stands against",
-)
-# Not rewritten yet. A page that is clean is taken out of the list: the test says so.
-OLD: Final = {
-    "CHANGELOG.md",
-    "docs/guides/kubectl.md",
-    "docs/guides/proxies/matrix.md",
-    "docs/concepts/benchmarks.md",
-    "docs/reference/events.md",
-}
-WORDS: Final = re.compile(rf"\b(?:{'|'.join(INSTEAD)})\b", re.IGNORECASE)
 PAGES: Final = sorted(
     path
     for pattern in ("*.md", "docs/**/*.md", "charts/**/*.md")
     for path in ROOT.glob(pattern)
     if "decisions" not in path.parts
 )
-# Written by a program as one line for each paragraph or by others' tools.
-LONG: Final = {
-    "CHANGELOG.md",
-    "docs/guides/kubectl.md",
-    "docs/concepts/benchmarks.md",
-    "docs/concepts/scale.md",
-}
+DECISIONS: Final = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+# Written by a program, with lines as long as its texts are.
+LONG: Final = {"docs/concepts/benchmarks.md", "docs/concepts/scale.md"}
 
 
 def name_of(page: Path) -> str:
@@ -79,55 +34,41 @@ def shown(page: Path) -> str:
     return re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)
 
 
-def odd(text: str) -> list[str]:
-    """Return the words in *text* that readers do not expect."""
-    for phrase in ALLOWED:
-        text = re.sub(phrase, "", text)
-    without_code = re.sub(r"`[^`]*`", "", text)
-    return sorted({match[0].lower() for match in WORDS.finditer(without_code)})
-
-
-@pytest.mark.parametrize("page", PAGES, ids=name_of)
+@pytest.mark.parametrize("page", PAGES + DECISIONS, ids=name_of)
 def test_a_page_uses_words_that_readers_know(page: Path) -> None:
-    """None that the guide of this project replaces by a standard term; old pages are listed, and no clean one is."""
-    found = odd(shown(page))
-    if name_of(page) in OLD:
-        assert found, f"{name_of(page)} is clean: take it out of OLD"
-    else:
-        assert found == []
-
-
-def product_texts() -> Iterator[tuple[str, str]]:
-    """Give every text of the product that its users read outside of pages, with where it is."""
-    for path, text in commands.pages().items():
-        yield path.stem, text
-    for metric in (*metrics.of_operator(), *metrics.of_validator()):
-        yield metric.name, metric.help
-    for kind in KINDS:
-        crd = custom_resource_definition(kind)
-        schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
-        yield from descriptions(schema, kind.kind)
-    alerts = yaml.safe_load((ROOT / "charts/servicetokens/files/alerts.yaml").read_text())
-    for group in alerts["groups"]:
-        for rule in group["rules"]:
-            yield rule.get("alert", ""), " ".join(rule.get("annotations", {}).values())
-    yield "NOTES.txt", (ROOT / "charts/servicetokens/templates/NOTES.txt").read_text()
-
-
-def descriptions(schema: object, path: str) -> Iterator[tuple[str, str]]:
-    """Give the descriptions of all fields below a schema."""
-    if isinstance(schema, dict):
-        if isinstance(schema.get("description"), str):
-            yield path, schema["description"]
-        for name, inner in schema.items():
-            yield from descriptions(inner, f"{path}.{name}")
+    """None that the guide of this project replaces by a standard term."""
+    assert wording.odd(shown(page)) == []
 
 
 def test_the_product_uses_words_that_readers_know() -> None:
-    """In `--help`, descriptions of the CRDs, help of metrics, alerts, and the notes of the chart."""
-    texts = list(product_texts())
-    assert len(texts) > 100
-    assert {where: found for where, text in texts if (found := odd(text))} == {}
+    """In messages, conditions, log events, `--help`, CRDs, metrics, alerts, policies, chart values, OpenAPI, demo."""
+    texts = list(wording.product_texts())
+    assert len(texts) > 1000
+    assert {where: found for where, text in texts if (found := wording.odd(text))} == {}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Nobody has asked for it.",
+        "The token is refused at once.",
+        "It is taken\naway by itself.",
+        "Reachable by HTTP, in the clear.",
+        "The account has not the role.",
+        "You may not list pods.",
+        "The Secret is gone.",
+    ],
+)
+def test_odd_words_are_found(text: str) -> None:
+    """In any case, at the beginning of a sentence, and across the end of a line; names in code do not count."""
+    assert wording.odd(text) != []
+    assert wording.odd(f"`{text}`") == []
+
+
+def test_every_listed_word_has_a_replacement() -> None:
+    """The list is for people who write, too: about a hundred words, each with what to write instead."""
+    assert sum(words.count("|") + 1 for words in wording.INSTEAD) > 100
+    assert all(wording.INSTEAD.values())
 
 
 def test_a_help_text_is_no_riddle() -> None:

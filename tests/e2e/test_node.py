@@ -41,7 +41,7 @@ def test_pods_become_ready_and_the_release_passes_its_smoke_test(installed: Node
     assert len(ready(installed, "validator")) == 2
     done = installed.helm("test", HOME, "--namespace", HOME, "--timeout", f"{patient(90):.0f}s", "--logs")
     assert "accepted by http://servicetokens-validator.servicetokens.svc:8080/validate" in done.stdout
-    assert "deleted, and refused" in done.stdout
+    assert "deleted, and rejected" in done.stdout
     policies = installed.get("networkpolicies", "-n", HOME)["items"]
     assert {policy["metadata"]["name"] for policy in policies} == {
         "servicetokens-operator",

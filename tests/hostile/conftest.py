@@ -1,4 +1,4 @@
-"""A validator as a process, a good token, and what its memory is."""
+"""A validator as a process, a valid token, and what its memory is."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,7 +28,7 @@ def running(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 @pytest.fixture(scope="package")
 def token(world: World, running: RunningValidator) -> StoredToken:
-    """A good token."""
+    """A valid token."""
     namespace = world.cluster.create_namespace()
     uid = store_account(world.client, namespace, "ci")
     found = store_token(world.client, namespace, "ci-prod", account="ci", account_uid=uid)
@@ -38,7 +38,7 @@ def token(world: World, running: RunningValidator) -> StoredToken:
 
 @pytest.fixture(autouse=True)
 def good_tokens_still_pass(running: RunningValidator, token: StoredToken) -> Iterator[None]:
-    """Whatever a test has done, a good token passes afterwards, and memory is what it was, give or take."""
+    """Whatever a test has done, a valid token passes afterwards, and memory is what it was, give or take."""
     before = resident(running)
     yield
     assert running.forward(token.text).status == 200

@@ -63,7 +63,7 @@ class Asking:
 
 
 async def keep_asking(port: int, token: str, until: asyncio.Event) -> Asking:
-    """Present a good token every 10 ms on one connection, until told to stop."""
+    """Present a valid token every 10 ms on one connection, until told to stop."""
     found = Asking()
     reader, writer = await asyncio.open_connection(LOOPBACK, port)
     while not until.is_set():

@@ -81,7 +81,7 @@ class Life(RuleBasedStateMachine):
             if before.rotates:
                 self.note("a rotation waits for its delivery")
         self._promise(before, causes)
-        self.note("at rest: " + (self.held_back() or ("with a good token" if before.is_good else "without")))
+        self.note("at rest: " + (self.held_back() or ("with a valid token" if before.is_good else "without")))
         kept = {world.plaintexts.get(one.id) for one in world.status.credentials}
         world.ledger.gone |= set(world.ledger.entries) - kept
 

@@ -94,7 +94,7 @@ _MALFORMED: Final = frozenset({400, 500})
 _BROKEN: Final = frozenset({403, 500, 502, 503})
 
 CASES: Final = (
-    Case("good token", _good, allowed=True),
+    Case("valid token", _good, allowed=True),
     Case("unknown token", lambda _tokens: (bearer(UNKNOWN),)),
     Case("revoked token", lambda tokens: (bearer(tokens.revoked.text),)),
     Case("no token", _nobody),
@@ -108,9 +108,9 @@ CASES: Final = (
     Case(
         "role required by the route and held", _deployer, allowed=True, target="/deploy/x", roles="deployer"
     ),
-    Case("forged identity headers, good token", lambda tokens: (*_good(tokens), *FORGED), allowed=True),
+    Case("forged identity headers, valid token", lambda tokens: (*_good(tokens), *FORGED), allowed=True),
     Case("forged identity headers, no token", lambda _tokens: FORGED),
-    Case("aliases with _, good token", lambda tokens: (*_good(tokens), *ALIASED), allowed=True),
+    Case("aliases with _, valid token", lambda tokens: (*_good(tokens), *ALIASED), allowed=True),
     Case("aliases with _, no token", lambda _tokens: ALIASED),
     Case("two tokens: good, unknown", lambda tokens: (*_good(tokens), bearer(UNKNOWN)), refusals=_TWICE),
     Case("two tokens: unknown, good", lambda tokens: (bearer(UNKNOWN), *_good(tokens)), refusals=_TWICE),
@@ -124,10 +124,10 @@ CASES: Final = (
     Case(
         "rule allows GET /orders/1", _reader, allowed=True, target="/orders/1?page=2", roles="orders-reader"
     ),
-    Case("rule refuses POST /orders/1", _reader, target="/orders/1", method="POST", refusals=_FORBIDDEN),
-    Case("rule refuses /users", _reader, target="/users", refusals=_FORBIDDEN),
+    Case("rule rejects POST /orders/1", _reader, target="/orders/1", method="POST", refusals=_FORBIDDEN),
+    Case("rule rejects /users", _reader, target="/users", refusals=_FORBIDDEN),
     Case(
-        "rule refuses /orders/..%2fusers",
+        "rule rejects /orders/..%2fusers",
         _reader,
         target="/orders/..%2fusers",
         refusals=frozenset({400, 403, 404}),
@@ -141,7 +141,7 @@ CASES: Final = (
         roles="narrow",
     ),
     Case(
-        "the same, host in capitals and with a port",
+        "the same, host in upper case and with a port",
         _narrow,
         allowed=True,
         host="Orders.Example.com:8443",
@@ -165,7 +165,7 @@ CASES: Final = (
     Case("an audience that is the host", _for_orders, allowed=True, host=ORDERS),
     Case("an audience that is another host", _for_orders, host="users.example.com"),
     Case("a network that has the client", _from_office, allowed=True, source=OFFICE),
-    Case("a network that has not", _from_office, source=HOME),
+    Case("a network that does not have the client", _from_office, source=HOME),
     Case(
         "the same, and a header that says otherwise",
         lambda tokens: (*_from_office(tokens), ("X-Forwarded-For", OFFICE)),
@@ -190,8 +190,8 @@ CASES: Final = (
         target="/users",
         refusals=frozenset({400, 403, 500}),
     ),
-    Case("upload of 1 MiB, good token", _good, allowed=True, method="POST", size=1 << 20),
+    Case("upload of 1 MiB, valid token", _good, allowed=True, method="POST", size=1 << 20),
     Case("upload of 1 MiB, no token", _nobody, method="POST", size=1 << 20),
-    Case("validator not ready, good token", _good, validator="not ready", refusals=_BROKEN),
-    Case("validator down, good token", _good, validator="down", refusals=_BROKEN),
+    Case("validator not ready, valid token", _good, validator="not ready", refusals=_BROKEN),
+    Case("validator down, valid token", _good, validator="down", refusals=_BROKEN),
 )

@@ -42,6 +42,7 @@ class _TokenSpec(msgspec.Struct, rename="camel"):
     description: str = ""
     revocation_reason: str = ""
     rotation: _Rotation | None = None
+    expiration_time: str | None = None
 
 
 class _Credential(msgspec.Struct, rename="camel"):
@@ -91,6 +92,7 @@ class Token:
         state: the reason of its condition Active, such as `Valid` or `Revoked`; `Expired` also when the operator has
             not said so yet.
         expires: None when it never does, or when nothing is minted.
+        is_fixed: rotations do not move the expiration, since `spec.expirationTime` is set.
         trouble: why the operator cannot go on, as it says it; empty when it can.
         waits: for what it waits, as it says it: a role, an import's Secret, an account; empty when for nothing.
     """
@@ -110,6 +112,7 @@ class Token:
     revocation_reason: str
     trouble: str
     waits: str = ""
+    is_fixed: bool = False
 
     @property
     def is_valid(self) -> bool:
@@ -118,7 +121,7 @@ class Token:
 
     @property
     def is_suspended(self) -> bool:
-        """Say whether it is refused since nobody has used it for as long as its account's policy says."""
+        """Say whether it is rejected because it was not used for as long as its account's policy says."""
         return self.state == Reason.UNUSED_FOR_LONG
 
     @property
@@ -127,8 +130,13 @@ class Token:
         return self.used if self.used is not None else self.minted
 
     def ends_by(self, moment: int) -> bool:
-        """Say whether it ends at *moment* or earlier, without anything that takes over."""
-        return self.is_valid and self.rotates is None and self.expires is not None and self.expires <= moment
+        """Say whether it expires at *moment* or earlier and is not replaced."""
+        return self.ends is not None and self.ends <= moment
+
+    @property
+    def ends(self) -> int | None:
+        """Return when a valid token expires without being replaced; None if that is not foreseeable."""
+        return self.expires if self.is_valid and (self.rotates is None or self.is_fixed) else None
 
 
 @dataclass(slots=True)
@@ -198,7 +206,7 @@ class Estate:
 
 
 def unused(tokens: Iterable[Token], since: int) -> Sequence[Token]:
-    """Return the valid ones that nobody has presented since *since*, and the suspended; the longest idle first."""
+    """Return the valid ones that were not used after *since*, and the suspended; the longest idle first."""
     idle = [(one.idle_since, one) for one in tokens if one.is_valid or one.is_suspended]
     found = [(moment, one) for moment, one in idle if moment is not None]
     found.sort(key=lambda pair: pair[0])
@@ -236,6 +244,7 @@ def _token(found: _Token, now: int) -> Token:
         revocation_reason=found.spec.revocation_reason,
         trouble=trouble,
         waits=waits,
+        is_fixed=bool(found.spec.expiration_time),
     )
 
 

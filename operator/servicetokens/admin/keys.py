@@ -26,8 +26,8 @@ from servicetokens.tokens.verifier import InvalidKeyRing, KeyRing
 _ADVICE: Final = {
     "signs": "new tokens are signed with it",
     "verifies": "tokens depend on it; they move to the newest key when they rotate",
-    "unused": "nothing depends on it: it can be taken away",
-    "missing": "its credentials are refused by everybody: put it back, or let the operator mint anew",
+    "unused": "nothing depends on it: it can be removed",
+    "missing": "validators reject its credentials: restore the key, or have the tokens minted again",
 }
 
 
@@ -146,7 +146,7 @@ async def look(api: Requester, namespace: str) -> Sequence[KeyRow]:
     except NotFound:
         message = (
             f"there is no Secret '{names.KEYS_SECRET}' in namespace '{namespace}': "
-            "the operator makes it when it starts first; if it is lost, restore it from a backup"
+            "the operator creates it when it starts first; if it is lost, restore it from a backup"
         )
         raise InvalidKeyRing(message) from None
     ring = KeyRing.from_secret_data(secret.get("data") or {})

@@ -31,8 +31,13 @@ def element(tag: str, *children: Child, **attributes: str) -> Element:
 
 def text(words: str) -> str:
     """Return what may be shown of *words*: at most `MAX_TEXT` characters, and of a token only its public id."""
-    shown = escape_controls(redact(words), keep="\n\t")
+    shown = foreign(words)
     return shown if len(shown) <= MAX_TEXT else f"{shown[: MAX_TEXT - 1]}…"
+
+
+def foreign(words: str) -> str:
+    """Return what others wrote, with control characters escaped; of a token only its public id is left."""
+    return escape_controls(redact(words), keep="\n\t")
 
 
 def document(title: str, style: str, body: Element) -> str:

@@ -19,7 +19,7 @@ DAY: Final = UNIT_SECONDS["d"]
 LISTED: Final = 200
 _MONTHS: Final = 12
 _NOTHING: Final = "\N{EN DASH}"
-_ROWS_ADVICE: Final = "ask for them by --rows, or for one namespace by -n"
+_ROWS_ADVICE: Final = "set --rows higher, or select one namespace with -n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def _lists(tokens: Sequence[Token], now: int, limits: Limits) -> Sequence[_List]
         _List(
             "stuck",
             "Stuck",
-            "The operator cannot go on with these until somebody changes something.",
+            "The operator cannot continue with these until something is changed; the message says what.",
             [one for one in tokens if one.trouble],
             "Why",
             lambda one: one.trouble,
@@ -88,16 +88,16 @@ def _lists(tokens: Sequence[Token], now: int, limits: Limits) -> Sequence[_List]
         _List(
             "expiring",
             "Expiring soon",
-            f"They end within {age.span(limits.expiring)}, and nothing takes over: they have no rotation by the clock.",
+            f"They expire within {age.span(limits.expiring)} and are not replaced: they have no automatic rotation.",
             sorted(soon, key=lambda one: one.expires or 0),
-            "Ends",
+            "Expires",
             lambda one: _time(one.expires, now),
         ),
         _List(
             "unused",
             "Unused",
-            f"No validator has accepted them for {age.span(limits.unused)}; are they needed? "
-            "Those that are suspended are refused for it.",
+            f"No validator has accepted them for {age.span(limits.unused)}; they may no longer be needed. "
+            "Suspended ones are rejected until `spec.inUseTime` is set.",
             idle,
             "Last used",
             lambda one: element(
@@ -109,7 +109,7 @@ def _lists(tokens: Sequence[Token], now: int, limits: Limits) -> Sequence[_List]
         _List(
             "overlap",
             "Rotating",
-            "Their old value is still accepted beside the new one, until the overlap ends.",
+            "Their previous credential is still valid alongside the new one, until the overlap ends.",
             sorted(
                 (one for one in tokens if one.overlap_ends is not None), key=lambda one: one.overlap_ends or 0
             ),
@@ -119,7 +119,7 @@ def _lists(tokens: Sequence[Token], now: int, limits: Limits) -> Sequence[_List]
         _List(
             "revoked",
             "Revoked",
-            "Refused for as long as they say so; the newest first.",
+            "Validators reject them while `spec.state` is Revoked. The latest first.",
             sorted(revoked, key=lambda one: -(one.revoked or 0)),
             "Since",
             lambda one: element("span", _time(one.revoked, now), f" {one.revocation_reason}".rstrip()),
@@ -148,29 +148,34 @@ def _numbers(tokens: Sequence[Token], accounts: Sequence[Account], lists: Sequen
 def _trouble(estate: Estate) -> Iterable[Element]:
     if estate.unreadable:
         yield element(
-            "p", f"{estate.unreadable:,} more could not be read: they are not in this report.", class_="bad"
+            "p",
+            f"{estate.unreadable:,} more objects could not be read: they are not in this report.",
+            class_="bad",
         )
 
 
 def _timeline(tokens: Sequence[Token], now: int) -> Iterable[Element]:
-    """What the clock will do: month by month how many end, and how many are replaced."""
+    """The next 12 months: how many tokens expire in each, and how many are replaced before they do."""
     months = [_month(now, ahead) for ahead in range(_MONTHS + 1)]
-    ends: Counter[str] = Counter()
-    rotates: Counter[str] = Counter()
-    for one in tokens:
-        moment = one.rotates if one.rotates is not None else one.expires
-        if one.is_valid and moment is not None:
-            month = _month(moment)
-            (ends if one.rotates is None else rotates)[month if month in months else "later"] += 1
+
+    def by_month(moments: Iterable[int | None]) -> Counter[str]:
+        # A rotation that is overdue happens now.
+        found = [_month(max(moment, now)) for moment in moments if moment is not None]
+        return Counter(month if month in months else "later" for month in found)
+
+    valid = [token for token in tokens if token.is_valid]
+    ends = by_month(token.ends for token in valid)
+    rotates = by_month(token.rotates for token in valid)
+    never = sum(token.expires is None and token.rotates is None for token in valid)
     most = max((ends[month] + rotates[month] for month in (*months, "later")), default=0)
-    yield element("h2", "What the clock will do")
+    yield element("h2", "The next 12 months")
     yield element(
         "p",
         "Valid tokens by the month in which they ",
-        element("span", "■ end", class_="ends"),
+        element("span", "■\N{NO-BREAK SPACE}expire", class_="ends"),
         " or ",
-        element("span", "■ rotate by themselves", class_="rotates"),
-        ".",
+        element("span", "■\N{NO-BREAK SPACE}rotate automatically", class_="rotates"),
+        f" next. Not included: {never:,} that do neither.",
     )
     rows = [_bar(month, ends[month], rotates[month], most) for month in (*months, "later")]
     head = element(
@@ -190,7 +195,7 @@ def _bar(month: str, ends: int, rotates: int, most: int) -> Element:
         return element("rect", class_=kind, x=left, y="10%", width=width, height="80%")
 
     picture = element("svg", part(ends, 0, "ends"), part(rotates, ends, "rotates"), aria_hidden="true")
-    words = ", ".join(f"{count:,} {verb}" for count, verb in ((ends, "end"), (rotates, "rotate")) if count)
+    words = ", ".join(f"{count:,} {verb}" for count, verb in ((ends, "expire"), (rotates, "rotate")) if count)
     return element(
         "tr",
         element("th", month, scope="row"),
@@ -242,9 +247,9 @@ def _accounts(accounts: Sequence[Account], now: int, rows: int) -> Element:
 def _account(account: Account, tokens: Sequence[Token], now: int) -> Element:
     box = element("article", element("h3", f"{account.namespace}/{account.name}"), class_="box")
     if account.is_missing:
-        box.append(element("p", "There is no such account: its tokens are refused.", class_="bad"))
+        box.append(element("p", "This account does not exist: its tokens are rejected.", class_="bad"))
     if account.is_suspended:
-        box.append(element("p", "Suspended: all of its tokens are refused.", class_="bad"))
+        box.append(element("p", "Suspended: all of its tokens are rejected.", class_="bad"))
     words = ". ".join(part.rstrip(".") for part in (account.display_name, account.description) if part)
     if words:
         box.append(element("p", words))
@@ -252,7 +257,7 @@ def _account(account: Account, tokens: Sequence[Token], now: int) -> Element:
     if not account.tokens:
         box.append(element("p", "No tokens."))
         return box
-    columns = ("Token", "Id", "State", "Ends", "Rotates", "Last used")
+    columns = ("Token", "Id", "State", "Expires", "Rotates", "Last used")
     box.append(_table(columns, [_row(token, now) for token in tokens]))
     if len(tokens) < len(account.tokens):
         box.append(element("p", f"And {len(account.tokens) - len(tokens):,} more."))

@@ -1,14 +1,15 @@
-"""`servicetokens report`: one HTML file about all accounts and tokens, to be read by people, on any screen."""
+"""`servicetokens report`: all accounts and tokens as one HTML page for people, or as CSV or JSON for programs."""
 
 import asyncio
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
+from servicetokens.admin.data import as_csv, as_json
 from servicetokens.admin.duration import Duration
 from servicetokens.admin.estate import Estate
 from servicetokens.admin.page import Limits, build
@@ -21,42 +22,50 @@ from servicetokens.kube.watch import list_pages
 from servicetokens.runtime.clock import SystemClock
 
 Function = Callable[..., Any]
+FORMATS: Final = ("html", "csv", "json")
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
-    """A page, and what is in it in a few words."""
+class Report:
+    """What is written, and in a few words what is in it."""
 
-    html: str
+    text: str
     summary: str
 
 
-def page_options(function: Function) -> Function:
+def report_options(function: Function) -> Function:
     """Give a command the options that say what is in the page, and where it goes."""
     for option in reversed(
         (
             click.option(
-                "--html", "target", required=True, metavar="FILE", help="Output file; - for stdout."
+                "--format",
+                "form",
+                type=click.Choice(FORMATS),
+                default="html",
+                help="Format: one HTML page for people, or CSV or JSON for programs.",
+            ),
+            click.option(
+                "--output", "target", default="-", metavar="FILE", help="Output file; - for stdout."
             ),
             click.option(
                 "--expiring",
                 type=Duration(),
                 default="30d",
                 metavar="TIME",
-                help="Time before the expiration from which a token counts as expiring soon.",
+                help="HTML: time before the expiration from which a token counts as expiring soon.",
             ),
             click.option(
                 "--unused",
                 type=Duration(),
                 default="90d",
                 metavar="TIME",
-                help="Time after which a token counts as unused.",
+                help="HTML: time after which a token counts as unused.",
             ),
             click.option(
                 "--rows",
                 type=click.IntRange(min=1),
                 default=2000,
-                help="Largest number of tokens in the tables. All are counted.",
+                help="Largest number of tokens in the tables of the HTML page. All are counted.",
             ),
         )
     ):
@@ -79,19 +88,25 @@ def page_options(function: Function) -> Function:
     metavar="NS",
     help="Namespace to include; repeatable. Defaults to all namespaces.",
 )
-@page_options
+@report_options
 def command(
-    kubeconfig: str | None, target: str, namespaces: Sequence[str], expiring: int, unused: int, rows: int
+    kubeconfig: str | None,
+    form: str,
+    target: str,
+    namespaces: Sequence[str],
+    expiring: int,
+    unused: int,
+    rows: int,
 ) -> None:
-    """Write one HTML page about all accounts and tokens: what expires, waits, is unused, revoked or rotating.
+    """Report all accounts and tokens: what expires, waits, is unused, revoked or rotating.
 
     Needs permission to list ServiceAccounts and ServiceTokens of servicetokens.dev, in all namespaces or in those
-    named. No Secret is read. The page needs no network and no scripts, and has no token in it; it says who has an
-    account and what for, so keep it where only those are who may know.
+    named. No Secret is read, and the report contains no token. It does contain names and descriptions: store it
+    where only authorized people can read it.
     """
     limits = Limits(expiring=expiring, unused=unused, rows=rows)
     try:
-        write(asyncio.run(_run(kubeconfig, namespaces, limits)), target)
+        write(asyncio.run(_run(kubeconfig, namespaces, limits, form)), target)
     except OSError as error:
         click.echo(f"servicetokens report: cannot write {target}: {error.strerror}", err=True)
         sys.exit(1)
@@ -100,28 +115,40 @@ def command(
         sys.exit(1)
 
 
-async def _run(kubeconfig: str | None, namespaces: Sequence[str], limits: Limits) -> Page:
+async def _run(kubeconfig: str | None, namespaces: Sequence[str], limits: Limits, form: str) -> Report:
     async with await Api.connect(kubeconfig, personal=True) as api:
-        return await make(api, namespaces, limits)
+        return await make(api, namespaces, limits, form)
 
 
-async def make(api: Requester, namespaces: Sequence[str], limits: Limits) -> Page:
-    """Return the page of *namespaces* (none: of the cluster) as of now. Raises `KubeError`."""
+async def make(api: Requester, namespaces: Sequence[str], limits: Limits, form: str) -> Report:
+    """Return the report about *namespaces* (none: the cluster) as of now, in a format of `FORMATS`.
+
+    Raises `KubeError`.
+    """
     estate = await look(api, namespaces, SystemClock().now())
     counts = [(len(estate.accounts()), "account"), (len(estate.tokens), "token")]
     if estate.unreadable:
         counts.append((estate.unreadable, "unreadable object"))
     summary = ", ".join(f"{number} {what}{'' if number == 1 else 's'}" for number, what in counts)
-    return Page(build(estate, limits, namespaces), summary)
+    if form == "csv":
+        return Report(as_csv(estate), summary)
+    if form == "json":
+        return Report(as_json(estate, namespaces), summary)
+    return Report(build(estate, limits, namespaces), summary)
 
 
-def write(page: Page, target: str) -> None:
-    """Write *page* to the file *target* (`-`: print it), and say what was written. Raises OSError."""
+def write(report: Report, target: str) -> None:
+    """Write *report* to the file *target* (`-`: print it), and say what was written. Raises OSError."""
     if target == "-":
-        click.echo(page.html)
+        # In bytes: the ends of lines of CSV are those of RFC 4180 on every platform.
+        click.echo(_bytes(report), nl=False)
         return
-    Path(target).write_text(page.html, encoding="utf-8")
-    click.echo(f"wrote {target}: {page.summary}", err=True)
+    Path(target).write_bytes(_bytes(report))
+    click.echo(f"wrote {target}: {report.summary}", err=True)
+
+
+def _bytes(report: Report) -> bytes:
+    return report.text.encode(errors="backslashreplace")
 
 
 async def look(api: Requester, namespaces: Sequence[str], now: int) -> Estate:

@@ -77,8 +77,8 @@ class SmokeTest:
                 )
                 self._say(f"accepted by {self._url}")
                 await self._delete(names.PLURAL_TOKENS)
-                await self._until("the validator to refuse it", lambda: self._answer(session, value), "401")
-            self._say("deleted, and refused")
+                await self._until("the validator to reject it", lambda: self._answer(session, value), "401")
+            self._say("deleted, and rejected")
         finally:
             await self._delete_both()
 
@@ -99,7 +99,7 @@ class SmokeTest:
                     if condition["status"] == "True"
                     else f"{condition['reason']}: {condition['message']}"
                 )
-        return "no status; does the operator run, and serve this namespace?"
+        return "no status; check that the operator runs and serves this namespace"
 
     async def _value(self) -> str:
         secret = await SecretStore(self._api).get(self._namespace, self._name)

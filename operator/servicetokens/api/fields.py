@@ -76,7 +76,7 @@ class ListType:
 def _each_once(items: tuple[object, ...]) -> tuple[object, ...]:
     if len(set(items)) == len(items):
         return items
-    error, title = sentence_error(_BAD_VALUE, "must not be there twice"), "set"
+    error, title = sentence_error(_BAD_VALUE, "must not be listed twice"), "set"
     raise ValidationError.from_exception_data(
         title,
         [

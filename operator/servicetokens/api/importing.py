@@ -45,7 +45,7 @@ class ImportSpec(Model):
         description=(
             "Cut-over date, in RFC 3339 with a time zone, as in 2027-01-31T00:00:00Z: from then on the "
             "imported value is rejected. At most 90 days after the import, and before the token expires "
-            "or is rotated automatically. Any rotation also ends the imported value."
+            "or is rotated automatically. Any rotation also makes the imported value invalid."
         )
     )
 

@@ -24,35 +24,35 @@ class Reason(StrEnum):
     DELETING = "Deleting", "it is being deleted"
     EXPIRED = "Expired", "it has expired"
     ACCOUNT_NOT_FOUND = "AccountNotFound", "its account does not exist"
-    ACCOUNT_REPLACED = "AccountReplaced", "its account was created anew; the token belonged to the old one"
+    ACCOUNT_REPLACED = "AccountReplaced", "its account was created again; the token belonged to the old one"
     REVOKED = "Revoked", "it is revoked"
     ACCOUNT_SUSPENDED = "AccountSuspended", "its account is suspended"
-    UNUSED_FOR_LONG = "UnusedForLong", "it is suspended, because it was not used for long"
+    UNUSED_FOR_LONG = "UnusedForLong", "it is suspended because it was not used for a long time"
     MINTED_TOO_EARLY = "MintedTooEarly", "it was minted before the account's tokensNotBeforeTime"
     MINTED_IN_FUTURE = "MintedInFuture", "its mint time is in the future"
 
     # Conditions only.
     MINTED = "Minted", "it was minted and is in the Secret"
     VALID = "Valid", "it is accepted"
-    ALREADY_EXPIRED = "AlreadyExpired", "its fixed end had passed before a token was minted"
+    ALREADY_EXPIRED = "AlreadyExpired", "its `expirationTime` had passed before a token was minted"
     NOT_MINTED = "NotMinted", "there is no token yet"
     SUSPENDED = "Suspended", "the account says `state: Suspended`"
     INVALID_SPEC = "InvalidSpec", "the stored spec breaks the rules of this version"
     LIFETIME_TOO_LONG = (
         "LifetimeTooLong",
-        "the lifetime that was asked for is longer than the account or a role allows",
+        "the requested lifetime is longer than the account or a role allows",
     )
-    KEY_MISSING = "KeyMissing", "the key that signs tokens is lost; nothing is minted until it is back"
-    IMPORT_REFUSED = "ImportRefused", "the value to be imported is not good enough, or wanted for too long"
+    KEY_MISSING = "KeyMissing", "the operator's key is lost; nothing is minted until it is restored"
+    IMPORT_REFUSED = "ImportRefused", "the value to import is too weak, or its cut-over date is too late"
     IMPORT_SECRET_MISSING = (
         "ImportSecretMissing",
-        "the Secret with the value to be imported does not exist",
+        "the Secret with the value to import does not exist",
     )
     SYNCED = "Synced", "the Secret holds the current token"
     SECRET_MISSING = "SecretMissing", "there is no Secret, or something keeps changing or deleting it"
     DELIVERING = (
         "Delivering",
-        "the new token is being written to the Secret, and the one before it is rejected already",
+        "the new token is being written to the Secret, and the previous one is rejected already",
     )
     DELIVERY_FAILED = (
         "DeliveryFailed",
@@ -60,39 +60,39 @@ class Reason(StrEnum):
     )
     SECRET_CONFLICT = (
         "SecretConflict",
-        "the name of the Secret is taken by something that is not the operator's",
+        "a Secret of that name exists that the operator does not manage",
     )
-    ALL_GRANTED = "AllGranted", "every role that is asked for exists and is granted to this namespace"
-    NO_ROLES = "NoRoles", "no role is asked for, so proxies reject every request"
-    ROLE_NOT_GRANTED = "RoleNotGranted", "a role exists and is not granted to this namespace or account"
+    ALL_GRANTED = "AllGranted", "every requested role exists and is granted to this namespace"
+    NO_ROLES = "NoRoles", "no role is requested, so proxies reject every request"
+    ROLE_NOT_GRANTED = "RoleNotGranted", "a role exists but is not granted to this namespace or account"
     ROLE_NOT_FOUND = "RoleNotFound", "there is no ServiceRole of that name"
-    ACCEPTED = "Accepted", "the spec of the account or role was read and holds"
-    NOT_EXPIRING_SOON = "NotExpiringSoon", "no end is near"
-    EXPIRES_WITHIN_30_DAYS = "ExpiresWithin30Days", "thirty days are left, or fewer"
-    EXPIRES_WITHIN_7_DAYS = "ExpiresWithin7Days", "seven days are left, or fewer"
-    EXPIRES_WITHIN_1_DAY = "ExpiresWithin1Day", "one day is left, or less"
-    EXPIRES_WITHIN_A_THIRD = "ExpiresWithinAThird", "of a short life a third is left, or less"
-    EXPIRES_WITHIN_A_TENTH = "ExpiresWithinATenth", "of a short life a tenth is left, or less"
-    CUT_OVER_NEAR = "CutOverNear", "a week is left before the imported value ends, or a tenth of its time"
-    ALL_VALIDATORS = "AllValidators", "every live validator answers by this generation of the spec"
-    WAITING = "Waiting", "at least one live validator has yet to see this generation"
-    NO_VALIDATORS = "NoValidators", "no validator is alive, so nothing is accepted anywhere"
+    ACCEPTED = "Accepted", "the spec of the account or role is valid"
+    NOT_EXPIRING_SOON = "NotExpiringSoon", "the token does not expire soon"
+    EXPIRES_WITHIN_30_DAYS = "ExpiresWithin30Days", "at most thirty days are left"
+    EXPIRES_WITHIN_7_DAYS = "ExpiresWithin7Days", "at most seven days are left"
+    EXPIRES_WITHIN_1_DAY = "ExpiresWithin1Day", "at most one day is left"
+    EXPIRES_WITHIN_A_THIRD = "ExpiresWithinAThird", "at most a third of a short lifetime is left"
+    EXPIRES_WITHIN_A_TENTH = "ExpiresWithinATenth", "at most a tenth of a short lifetime is left"
+    CUT_OVER_NEAR = "CutOverNear", "at most a week, or a tenth of its time, is left for the imported value"
+    ALL_VALIDATORS = "AllValidators", "every running validator has applied this generation of the spec"
+    WAITING = "Waiting", "at least one running validator has not applied this generation yet"
+    NO_VALIDATORS = "NoValidators", "no validator is running, so no token is accepted anywhere"
 
     # Validators only.
     MALFORMED = "Malformed", "it is not a service token"
     UNKNOWN = "Unknown", "no ServiceToken has its id"
     UNKNOWN_KEY = "UnknownKey", "its verifier was made with a key that validators do not have"
-    WRONG_SECRET = "WrongSecret", "its id is known, and the rest is not the value that was minted"
+    WRONG_SECRET = "WrongSecret", "its id is known, but the rest is not the value that was minted"
     DELETED = "Deleted", "its ServiceToken was deleted"
     REPLACED = "Replaced", "it was rotated, and its overlap is over"
     UNREADABLE = "Unreadable", "its ServiceToken or its account holds a value that is not understood"
     AUDIENCE = "Audience", "it is for other audiences"
     NO_CLIENT_ADDRESS = (
         "NoClientAddress",
-        "it is bound to networks, and the client's address is not known",
+        "it is restricted to networks, and the client's address is not known",
     )
-    CLIENT_ADDRESS = "ClientAddress", "the client is outside of the networks that it is bound to"
-    ROLE_MISSING = "RoleMissing", "no role that it asks for is granted"
+    CLIENT_ADDRESS = "ClientAddress", "the client is outside the networks that it is restricted to"
+    ROLE_MISSING = "RoleMissing", "none of its requested roles is granted"
     NOT_PERMITTED = "NotPermitted", "its roles lack the permission that this request needs"
     REQUEST_NOT_ALLOWED = "RequestNotAllowed", "none of its roles allows this request"
 

@@ -43,7 +43,7 @@ class Rotation(RuledModel):
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
             "has(self.every) || has(self.id)",
-            "must set `every`, to rotate by the clock, or `id`, to rotate whenever its value changes",
+            "must set `every`, to rotate at an interval, or `id`, to rotate when its value changes",
             lambda rotation: rotation.every is not None or rotation.id is not None,
         ),
         Rule(
@@ -51,7 +51,7 @@ class Rotation(RuledModel):
             f"!{cel_matches('self.every', values.DURATION_PATTERN)} || "
             f"!{cel_matches('self.overlap', values.OVERLAP_PATTERN)} || "
             + cel_seconds(["self.overlap", "self.every"], "v[0] < v[1]"),
-            "must be shorter than `every`, or more than two credentials would be alive at once",
+            "must be shorter than `every`, or more than two credentials would be valid at the same time",
             lambda rotation: (
                 rotation.every is None or rotation.overlap is None or rotation.overlap < rotation.every
             ),

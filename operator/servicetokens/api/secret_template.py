@@ -75,7 +75,7 @@ def _acted_upon_rule(*more: str) -> Rule:
     words = (*ACTED_UPON, *more)
     return Rule(
         f"self.all(k, !(k in {_cel_list(words)}) && !{_cel_list(ACTED_UPON_BEGINNINGS)}.exists(p, k.startsWith(p)))",
-        f"other software acts upon Secrets with these keys: {', '.join(words)}, and those that start with "
+        f"other software acts on Secrets with these keys: {', '.join(words)}, and those that start with "
         f"{', '.join(ACTED_UPON_BEGINNINGS)}; use another one",
         lambda keys: texts.are_not_among(keys, words, ACTED_UPON_BEGINNINGS),
         reason="FieldValueForbidden",
@@ -84,7 +84,7 @@ def _acted_upon_rule(*more: str) -> Rule:
 
 RESERVED_NAME_RULE: Final = Rule(
     f"!{_cel_list(RESERVED_NAMES)}.exists(p, self.startsWith(p))",
-    f"must not start with {' or '.join(RESERVED_NAMES)}: other software acts upon Secrets with such names",
+    f"must not start with {' or '.join(RESERVED_NAMES)}: other software acts on Secrets with such names",
     lambda name: texts.is_free_name(name, RESERVED_NAMES),
     reason="FieldValueForbidden",
 )
@@ -160,7 +160,7 @@ class SecretTemplate(Model):
             Field(max_length=_MAX_ENTRIES),
             Rule(
                 f"!({cel_text(names.SECRET_KEY)} in self)",
-                "the key `token` cannot be set: the token itself is always there",
+                "the key `token` cannot be set: it always holds the token",
                 lambda data: texts.lacks_key(data, names.SECRET_KEY),
                 reason="FieldValueForbidden",
             ),

@@ -55,7 +55,7 @@ class TokenPolicy(RuledModel):
         ),
         Rule(
             "!has(self.suspendUnusedAfter) || has(self.unusedFor)",
-            "needs `unusedFor` beside it, which says when a token is flagged; suspension counts from then",
+            "needs `unusedFor` as well, which says when a token is flagged; the suspension counts from then",
             lambda policy: policy.suspend_unused_after is None or policy.unused_for is not None,
             path=".suspendUnusedAfter",
             reason="FieldValueForbidden",

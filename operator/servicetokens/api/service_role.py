@@ -150,7 +150,7 @@ class ServiceRoleSpec(RuledModel):
         ListType("set"),
         Rule(
             "!('*' in self) || size(self) == 1",
-            "'*' stands for all namespaces, so nothing else may be listed beside it",
+            "'*' stands for all namespaces, so it must be the only entry",
             lambda names: EVERY_NAMESPACE not in names or len(names) == 1,
         ),
     ] = Field(
@@ -186,7 +186,7 @@ class ServiceRoleSpec(RuledModel):
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
             "!has(oldSelf.http) || has(self.http)",
-            "cannot be taken away: left out, it lets every request pass; if you want that, write "
+            "cannot be removed: without it, every request passes; if you want that, write "
             "`http: [{paths: ['/**']}]`",
             path=".http",
             reason="FieldValueForbidden",

@@ -155,7 +155,7 @@ class ServiceTokenSpec(RuledModel):
         default=None,
         description=(
             "Declares that the token was needed at this moment, in RFC 3339 with a time zone, as in "
-            "2026-11-28T09:00:00Z. Counts as a use for the account's `unusedFor`, and ends an earlier "
+            "2026-11-28T09:00:00Z. Counts as a use for the account's `unusedFor`, and lifts an earlier "
             "suspension. A moment in the future exempts the token until then."
         ),
     )
@@ -228,36 +228,35 @@ class ServiceTokenSpec(RuledModel):
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
             "!has(oldSelf.roles) || has(self.roles)",
-            "cannot be taken away: left out, it means all of the account's roles; list the roles that the "
-            "token is to have",
+            "cannot be removed: without it, the token has all roles of the account; list the roles that the "
+            "token must have",
             path=".roles",
             reason="FieldValueForbidden",
         ),
         Rule(
             "has(self.expiresAfter) || has(self.expirationTime)",
-            "has to say when the token ends, as in '90d', or 'never' (or set `expirationTime`)",
+            "must say when the token expires, as in '90d', or 'never' (or set `expirationTime`)",
             _has_one_end_or_more,
             path=".expiresAfter",
             reason="FieldValueRequired",
         ),
         Rule(
             "!(has(self.expiresAfter) && has(self.expirationTime))",
-            "cannot stand beside `expiresAfter`; remove one of them",
+            "cannot be combined with `expiresAfter`; remove one of them",
             _has_one_end_or_less,
             path=".expirationTime",
             reason="FieldValueForbidden",
         ),
         Rule(
             "!has(self.revocationReason) || (has(self.state) && self.state == 'Revoked')",
-            "needs `state: Revoked` beside it (a reason alone revokes nothing); set that, or remove the "
-            "reason",
+            "needs `state: Revoked` as well (a reason alone revokes nothing); set that, or remove the reason",
             _explains_only_a_revocation,
             path=".revocationReason",
             reason="FieldValueForbidden",
         ),
         Rule(
             _NO_CLOCK + cel_seconds(["self.rotation.every", "self.expiresAfter"], "v[0] < v[1]"),
-            "must be shorter than `expiresAfter`, or the token is dead before its rotation is due",
+            "must be shorter than `expiresAfter`, or the token expires before its rotation is due",
             _rotates_before_it_expires,
             path=".rotation.every",
         ),
@@ -299,7 +298,7 @@ class ServiceToken(RuledModel):
             "(has(self.spec.secret) && has(self.spec.secret.name) ? self.spec.secret.name : "
             "self.metadata.name) == (has(oldSelf.spec.secret) && has(oldSelf.spec.secret.name) ? "
             "oldSelf.spec.secret.name : oldSelf.metadata.name)",
-            "cannot be changed, added or taken away; create another ServiceToken, move the workload, then "
+            "cannot be changed, added or removed; create another ServiceToken, move the workload, then "
             "delete this one",
             path=".spec.secret.name",
             reason="FieldValueForbidden",

@@ -72,7 +72,7 @@ TIME_MISTAKES: Final = (
         "has no zone: add Z for UTC, or an offset, as in 2027-01-31T00:00:00Z or 2027-01-31T00:00:00+01:00",
     ),
     (f"{_ANY_DAY} +[0-9]", "needs a T and no space before the time, as in 2027-01-31T00:00:00Z"),
-    (f"{_ANY_DAY}t|z$", "needs T and Z in capitals, as in 2027-01-31T00:00:00Z"),
+    (f"{_ANY_DAY}t|z$", "needs T and Z in upper case, as in 2027-01-31T00:00:00Z"),
     (
         f"{_ANY_DAY}T[0-9]{{2}}:[0-9]{{2}}{_ANY_ZONE}$",
         "has no seconds: add them, as in 2027-01-31T00:00:00Z",

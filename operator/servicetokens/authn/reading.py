@@ -212,7 +212,7 @@ def _waits_for(older: Credential, item: TokenObject, spec: _Spec) -> bool:
 def _read_last_mint(status: TokenStatus) -> int:
     """Return when the last credential was minted, by the status itself. Raises ValueError: it does not say."""
     if status.mint_time is None:
-        message = "mintTime is missing beside serial"
+        message = "serial has no mintTime"
         raise ValueError(message)
     return values.parse_recorded_time(status.mint_time)
 

@@ -45,7 +45,7 @@ class Table:
         index.expect(
             feed,
             missing=f"the first list of {feed} is not complete",
-            silent=f"the watch of {feed} has been silent",
+            silent=f"the watch of {feed} has received nothing",
         )
 
     def begin(self) -> None:

@@ -92,9 +92,9 @@ def _read(url: str, status: int, request: Request) -> tuple[Finding, Answer]:
         return Finding(Level.BAD, "validator", f"{url} rejects it (401)"), Answer.REJECTED
     if status == HTTPStatus.FORBIDDEN:
         if request.http is not None:
-            message = f"{url} knows it, and does not allow this request (403)"
+            message = f"{url} knows it, but does not allow this request (403)"
             return Finding(Level.BAD, "validator", message), Answer.NOT_ALLOWED
-        message = f"{url} knows it (403: it was not told for which request; describe one with --method --path --host)"
+        message = f"{url} knows it (403: no request was described; use --method, --path and --host)"
         return Finding(Level.OK, "validator", message), Answer.ACCEPTED
     if status == HTTPStatus.NOT_FOUND:
         message = f"{url} is not a forward-auth address (404); expected one such as {_EXAMPLE}"
@@ -103,7 +103,7 @@ def _read(url: str, status: int, request: Request) -> tuple[Finding, Answer]:
     elif status == HTTPStatus.TOO_MANY_REQUESTS:
         message = f"{url} is throttling this address after too many invalid tokens (429); try again later"
     elif status == HTTPStatus.SERVICE_UNAVAILABLE:
-        message = f"{url} cannot answer yet: it has not read everything (503)"
+        message = f"{url} cannot answer yet: it has not listed everything yet (503)"
     else:
-        message = f"{url} answers {status}, as no validator does; expected an address such as {_EXAMPLE}"
+        message = f"{url} answers {status}, which no validator does; expected an address such as {_EXAMPLE}"
     return Finding(Level.UNKNOWN, "validator", message), Answer.NONE

@@ -86,11 +86,9 @@ async def prove(session: Session, tokens: Sequence[TokenView], does: str, second
 def _report(session: Session, tokens: list[TokenView], does: str) -> None:
     proofs = {one.name: one.condition("Enforced") for one in tokens}
     if unproven := [name for name, proof in proofs.items() if proof is None]:
-        session.out.print(
-            f"{', '.join(unproven)}: the operator has seen it, and validators follow in a moment"
-        )
+        session.out.print(f"{', '.join(unproven)}: the operator has seen it; validators follow in a moment")
     elif any(proof is not None and proof.status != "True" for proof in proofs.values()):
-        session.err.print("no validator is running, so nothing is accepted anywhere", style="yellow")
+        session.err.print("no validator is running, so no token is accepted anywhere", style="yellow")
     else:
         session.out.print(f"every validator {does} {'it' if len(tokens) == 1 else f'all {len(tokens)}'} now")
 
@@ -100,7 +98,7 @@ def _warn_of_git(session: Session, token: TokenView) -> None:
     if token.from_git:
         session.err.print(
             f"warning: {token.from_git} applies token '{token.name}': make the same change in Git, "
-            "or it may be undone there",
+            "or it may be undone by the next sync",
             style="yellow",
         )
 
@@ -110,6 +108,6 @@ def confirm(question: str, *, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        message = f"{question} Nobody can be asked here: say --yes"
+        message = f"{question} There is no terminal to ask on: use --yes"
         raise click.UsageError(message)
     click.confirm(question, abort=True, err=True)

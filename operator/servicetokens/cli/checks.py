@@ -91,18 +91,23 @@ async def definitions(sight: Sight) -> Said:
     if found.trouble:
         return [(BAD, found.trouble)]
     if found.unread:
-        return [(OK, "every field is in the published schema; you may not see the revision of the CRDs")]
+        return [
+            (
+                OK,
+                "every field is in the published schema; you do not have permission to read the revision of the CRDs",
+            )
+        ]
     return [(OK, f"schema revision {names.SCHEMA_REVISION} or newer")]
 
 
 async def rights(sight: Sight) -> Said:
     """Whoever asks may do what the plugin does."""
     missing = [
-        f"you may not {verb} {resource} {sight.where} (for {use})"
+        f"you do not have permission to {verb} {resource} {sight.where} (for {use})"
         for verb, resource, group, use in _RIGHTS
         if not await sight.cluster.may(verb, resource, sight.scope, group)
     ]
-    return [(WARNING, one) for one in missing] or [(OK, f"all that the plugin asks for, {sight.where}")]
+    return [(WARNING, one) for one in missing] or [(OK, f"all that the plugin needs, {sight.where}")]
 
 
 async def operator(sight: Sight) -> Said:
@@ -112,13 +117,16 @@ async def operator(sight: Sight) -> Said:
     except NotFound:
         message = (
             f"no Lease '{names.OPERATOR_LEASE}' in namespace '{sight.home}': no operator has run there, "
-            "or it runs with --no-leader-election (--operator-namespace says where to look)"
+            "or it runs with --no-leader-election (--operator-namespace selects another namespace)"
         )
         return [(WARNING, message)]
     idle = _idle(lease, sight.now)
     if not lease.holder or idle > 2 * lease.seconds:
         return [
-            (BAD, f"nobody has renewed the Lease for {age.span(idle)}: nothing is minted, rotated or revoked")
+            (
+                BAD,
+                f"the Lease was not renewed for {age.span(idle)}: without a leader, nothing is minted or rotated",
+            )
         ]
     return [(OK, f"'{lease.holder}' leads")]
 
@@ -127,9 +135,9 @@ async def validators(sight: Sight) -> Said:
     """Validators run, and have listed everything."""
     alive = [one for one in await sight.validators() if _idle(one, sight.now) <= one.seconds]
     if not alive:
-        return [(BAD, f"none is running in namespace '{sight.home}': nothing is accepted anywhere")]
+        return [(BAD, f"none is running in namespace '{sight.home}': no token is accepted anywhere")]
     said: list[tuple[Level, str]] = [
-        (WARNING, f"'{lease.name}' has not listed everything yet, and refuses until it has")
+        (WARNING, f"'{lease.name}' has not listed everything yet, and answers 503 until then")
         for lease in alive
         if not Presence.read(lease).positions
     ]
@@ -143,7 +151,10 @@ async def clocks(sight: Sight) -> Said:
         found.append(await sight.leases.get(sight.home, names.OPERATOR_LEASE))
     ahead = [(one.name, -_idle(one, sight.now)) for one in found if _idle(one, sight.now) < -_SKEW]
     return [
-        (WARNING, f"the clock of '{name}' is {age.span(seconds)} ahead of yours: expiry is judged by clocks")
+        (
+            WARNING,
+            f"the clock of '{name}' is {age.span(seconds)} ahead of yours: expiration depends on clocks",
+        )
         for name, seconds in ahead
     ] or [(OK, "none is ahead of yours")]
 
@@ -157,7 +168,10 @@ async def keys(sight: Sight) -> Said:
     missing = sum(one.credentials for one in found if one.state == "missing")
     if missing:
         return [
-            (BAD, f"{missing} credentials depend on a key that is gone: put it back, see the runbook on keys")
+            (
+                BAD,
+                f"{missing} credentials depend on a key that is missing: restore it as the runbook on keys describes",
+            )
         ]
     return [(OK, f"{len(found)}, and none is missing")]
 
@@ -176,7 +190,7 @@ async def certificate(sight: Sight) -> Said:
         return [
             (
                 BAD,
-                f"the Secret '{names.VALIDATOR_TLS_SECRET}' holds no certificate: delete it, and it is made anew",
+                f"the Secret '{names.VALIDATOR_TLS_SECRET}' holds no certificate: delete it to have it issued again",
             )
         ]
     left = found.not_valid_after_utc - dt.datetime.fromtimestamp(sight.now, dt.UTC)
@@ -230,7 +244,7 @@ async def tokens(sight: Sight) -> Said:
         (
             BAD,
             unseen,
-            "waiting for the operator for more than a minute; does it run, and serve them?",
+            "waiting for the operator for more than a minute; check that it runs and serves their namespaces",
         ),
         (BAD, stuck, "stuck until something is changed; `describe` says what"),
         (WARNING, homeless, "without an account, and therefore rejected"),
@@ -253,7 +267,7 @@ async def orphans(sight: Sight) -> Said:
     lost = [View(one) for one in found if not _owners(one) & alive]
     if not lost:
         return [(OK, f"{len(found)} Secrets, and each has its ServiceToken")]
-    what = "Secrets of ServiceTokens that are gone, which garbage collection should have removed"
+    what = "Secrets of deleted ServiceTokens, which garbage collection should have removed"
     return [(WARNING, f"{what}: {_named(lost)}")]
 
 
@@ -264,19 +278,22 @@ async def git(sight: Sight) -> Said:
     undone = [one for one in found if one.is_revoked and one.from_git]
     said: list[tuple[Level, str]] = []
     if explicit:
-        what = "`state: Active` in Git undoes a revocation by hand; leave `state` out there"
+        what = "`state: Active` in Git undoes a manual revocation; leave `state` out there"
         said.append((WARNING, f"{what}: {_named(explicit)}"))
     if undone:
         said.append(
-            (WARNING, f"revoked, and applied from Git: make sure that Git says so, too: {_named(undone)}")
+            (
+                WARNING,
+                f"revoked, and applied from Git: check that Git has `state: Revoked` as well: {_named(undone)}",
+            )
         )
-    return said or [(OK, "nothing that would undo a revocation by hand")]
+    return said or [(OK, "nothing undoes a manual revocation")]
 
 
 CHECKS: Final[Mapping[str, Check]] = {
     "API server": server,
     "CRDs": definitions,
-    "your rights": rights,
+    "permissions": rights,
     "operator": operator,
     "validators": validators,
     "clocks": clocks,

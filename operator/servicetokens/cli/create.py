@@ -110,7 +110,7 @@ def create_token(
         _print(made)
         return
     if show_token and not wait:
-        message = "--show-token has to wait for the token: leave --no-wait out"
+        message = "--show-token waits for the token: it cannot be combined with --no-wait"
         raise click.UsageError(message)
 
     async def create(session: Session) -> None:

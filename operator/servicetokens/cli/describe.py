@@ -71,7 +71,7 @@ async def _tell(session: Session, token: TokenView, *, show_token: bool) -> None
 
 def _head(session: Session, token: TokenView) -> None:
     active = token.condition("Active")
-    why = "the operator has not seen its present spec; does it run, and serve this namespace?"
+    why = "the operator has not reconciled its latest spec; check that it runs and serves this namespace"
     if token.state != "Pending" and active is not None:
         why = active.message
     _line(session, "Token", f"{token.namespace}/{token.name}")
@@ -82,14 +82,16 @@ def _head(session: Session, token: TokenView) -> None:
     if token.description:
         _line(session, "Description", token.description)
     if token.from_git:
-        _line(session, "From", f"{token.from_git}; what is changed by hand may be undone")
+        _line(session, "From", f"{token.from_git}; manual changes may be undone")
 
 
 async def _whose(session: Session, token: TokenView) -> None:
     try:
         raw = await session.cluster.get_ours(names.PLURAL_ACCOUNTS, token.namespace, token.account)
     except (NotFound, Forbidden):
-        _line(session, "Account", f"{token.account} (not there, or not to be read by you)")
+        _line(
+            session, "Account", f"{token.account} (does not exist, or you do not have permission to read it)"
+        )
         return
     account = AccountView(raw)
     _line(session, "Account", output.state(account.state), account.name)
@@ -108,12 +110,12 @@ def _limits(session: Session, token: TokenView) -> None:
 def _credentials(session: Session, token: TokenView) -> None:
     now = session.now
     for one in reversed(token.credentials):
-        role = "current" if one.id == token.id else "before it, in overlap"
+        role = "current" if one.id == token.id else "previous, in overlap"
         what = "imported" if one.is_imported else f"mint {one.serial}, {role}"
         _line(session, "Credential", f"{one.id} ({what}), ends {listing.exact(one.end, now)}")
     if not token.credentials:
         _line(session, "Credential", "none")
-    rotates = "not by the clock" if token.next_rotation is None else listing.exact(token.next_rotation, now)
+    rotates = "not automatically" if token.next_rotation is None else listing.exact(token.next_rotation, now)
     _line(session, "Rotates", rotates)
     _line(session, "Last used", age.last_use(token.last_used, now))
 
@@ -124,7 +126,7 @@ async def _where(session: Session, token: TokenView) -> None:
     try:
         pods = await session.cluster.list_all(paths.pods(token.namespace))
     except Forbidden:
-        _line(session, "Used by", "not known: you may not list pods")
+        _line(session, "Used by", "unknown: you do not have permission to list pods")
         return
     users = users_of(token.secret, pods)
     _line(session, "Used by", "\n".join(map(str, users)) or "no pod mounts the Secret now")
@@ -148,7 +150,7 @@ async def _timeline(session: Session, token: TokenView) -> None:
         )
         events = [one for one in found if (one.get("regarding") or {}).get("uid") == token.uid]
     except Forbidden:
-        session.err.print("Events are left out: you may not list them.")
+        session.err.print("Events are not shown: you do not have permission to list them.")
     session.out.print("\nTimeline", style="bold")
     now = session.now
     rows = [(words.moment(one.at), age.relative(one.at, now), one.what) for one in timeline(token, events)]

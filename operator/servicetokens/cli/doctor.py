@@ -20,9 +20,9 @@ from servicetokens.kube.errors import ApiUnavailable, KubeError
 @output_option("table", "json")
 @at_a_place(everywhere=True)
 def command(place: Place, operator_namespace: str, form: str) -> None:
-    """Check rights, CRDs, versions, operator, validators, clocks, keys, certificates, tokens, orphans and Git.
+    """Check permissions, CRDs, versions, operator, validators, clocks, keys, certificates, tokens, orphans and Git.
 
-    Exits with 3 when something is wrong. What you may not see is listed as skipped, and does not count.
+    Exits with 3 when something is wrong. What you cannot read is listed as skipped and does not count.
     """
     found = run(place, lambda session: _examine(session, operator_namespace))
     if form == "json":

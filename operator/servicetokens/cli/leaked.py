@@ -60,7 +60,7 @@ class Leak:
         """Whose it is, in words."""
         if self.token is not None:
             return f"{self.token.namespace}/{self.token.name}, account {self.token.account}"
-        return "no token here" if self.everywhere else "no token that you may see"
+        return "no token here" if self.everywhere else "no token that you have permission to read"
 
     @property
     def state(self) -> str:
@@ -108,7 +108,7 @@ def command(
     token: look at the text before you revoke.
     """
     if revoke and rotates:
-        message = "--revoke and --rotate exclude each other: --rotate ends the old values as well, and workloads go on"
+        message = "--revoke and --rotate exclude each other: --rotate also makes the old values invalid"
         raise click.UsageError(message)
     ask_to_paste("text", file)
     report = finder.find(file.read(finder.INPUT_BYTES + 1))
@@ -145,7 +145,9 @@ def _fail_if_unread(report: Report) -> None:
 async def _search(session: Session, seen: Sequence[Sighting], url: str | None) -> list[Leak]:
     everywhere, tokens = await list_widely(session)
     if not everywhere:
-        session.err.print(f"Only namespace '{session.namespace}' is searched: you may not list all tokens.")
+        session.err.print(
+            f"Only namespace '{session.namespace}' is searched: you do not have permission to list all tokens."
+        )
     owners = {token_id: token for token in tokens for token_id in token.ids}
     found = []
     for one in seen:
@@ -162,11 +164,11 @@ def _conclude(session: Session, found: Sequence[Leak], total: int) -> None:
     left = [one for one in found if one.is_accepted]
     if not left:
         session.err.print(
-            f"None of {total} is accepted any more." if total > 1 else "It is not accepted any more."
+            f"None of {total} is accepted any longer." if total > 1 else "It is no longer accepted."
         )
         return
     known = any(one.token is not None for one in left)
-    advice = "; end them with --revoke, or --rotate to keep workloads going" if known else ""
+    advice = "; use --revoke, or --rotate to keep workloads running" if known else ""
     message = f"{len(left)} of {total} may still be accepted{advice}"
     raise Failure(message, Exit.NOT_GOOD)
 
@@ -197,6 +199,6 @@ def _show(session: Session, found: Sequence[Leak]) -> None:
     output.print_rows(session.out, ("LINES", "TOKEN", "OWNER", "STATE"), rows)
     if any(one.token is None and one.everywhere for one in found):
         session.err.print(
-            "An id that no token here has was rotated out or deleted, or belongs to another cluster: "
-            "--ask a validator of that one."
+            "An id without a token here was rotated out or deleted, or belongs to another cluster: "
+            "use --ask with a validator of that cluster."
         )

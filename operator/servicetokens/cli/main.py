@@ -21,7 +21,7 @@ _COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "rotate": ("servicetokens.cli.rotate", "Rotate tokens now."),
     "verify": ("servicetokens.cli.verify", "Explain whether a token is valid, and why not."),
     "leaked": ("servicetokens.cli.leaked", "Find tokens in any text, and revoke or rotate them."),
-    "report": ("servicetokens.cli.report", "Write one HTML page about all accounts and tokens."),
+    "report": ("servicetokens.cli.report", "Report all accounts and tokens as HTML, CSV or JSON."),
     "whoami": ("servicetokens.cli.whoami", "Show who you are to the cluster."),
     "doctor": ("servicetokens.cli.doctor", "Check the installation, and say what to do."),
     "keys": ("servicetokens.cli.keys", "List the operator's keys and what depends on each."),

@@ -100,7 +100,7 @@ def _checked(kind: str, namespace: str, name: str, spec: Mapping[str, Any], mode
     try:
         model.model_validate(spec)
     except ValidationError as error:
-        message = f"the {kind} '{name}' would be refused: {describe_errors(error, 'spec')}"
+        message = f"the API server would reject the {kind} '{name}': {describe_errors(error, 'spec')}"
         raise Failure(message, Exit.USAGE) from error
     return {
         "apiVersion": names.API_VERSION,

@@ -53,14 +53,14 @@ def name_of(word: str, plural: str) -> str:
     """Return the name in *word*, which may have its type before it. Raises `click.UsageError` for another type."""
     kind, name = _split(word)
     if kind not in {None, plural}:
-        message = f"'{word}' is a {_KINDS[kind or plural]}, and a {_KINDS[plural]} is meant here"
+        message = f"'{word}' is a {_KINDS[kind or plural]}; this command needs a {_KINDS[plural]}"
         raise click.UsageError(message)
     return name
 
 
 def _split(word: str) -> tuple[str | None, str]:
     if not word:
-        message = "a name is empty: was a variable not set?"
+        message = "a name is empty; check that the variable is set"
         raise click.UsageError(message)
     kind, slash, name = word.partition("/")
     if not slash:

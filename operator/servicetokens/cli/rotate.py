@@ -33,7 +33,9 @@ def command(
 ) -> None:
     """Rotate tokens now, and show how long the old ones stay valid."""
     if no_overlap and not wait and not dry_run:
-        message = "--no-overlap puts the declared overlap back afterwards: leave --no-wait out"
+        message = (
+            "--no-overlap restores the declared overlap afterwards: it cannot be combined with --no-wait"
+        )
         raise click.UsageError(message)
 
     async def rotate_chosen(session: Session) -> None:
@@ -50,7 +52,7 @@ def ask(tokens: list[TokenView], *, no_overlap: bool, yes: bool) -> None:
     named = ", ".join(one.name for one in tokens)
     if no_overlap:
         changes.confirm(
-            f"The current value of {named} is rejected immediately and for good; workloads fail until they read the "
+            f"The current value of {named} is rejected immediately and permanently; workloads fail until they read the "
             "new one. Continue?",
             yes=yes,
         )
@@ -82,7 +84,7 @@ async def rotate(
     for one in tokens:
         if one.has_pending_rotation:
             session.err.print(f"token '{one.name}' is being rotated already; waiting for that rotation")
-    rotated = await changes.apply(session, tokens, request, "is to be rotated", dry_run=dry_run)
+    rotated = await changes.apply(session, tokens, request, "will be rotated", dry_run=dry_run)
     if dry_run or not wait:
         return
     try:
@@ -136,5 +138,5 @@ def _story(token: TokenView, now: int) -> str:
     old = [one for one in token.credentials if one.id != token.id]
     lines += [f"  {one.id}, the previous one, expires {listing.exact(one.end, now)}" for one in old]
     if not old:
-        lines.append("  no previous one is accepted any more")
+        lines.append("  no previous one is accepted any longer")
     return "\n".join(lines)

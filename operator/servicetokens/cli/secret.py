@@ -17,10 +17,10 @@ async def reveal(session: Session, token: TokenView) -> Token:
     try:
         secret = await session.cluster.get(paths.secrets(token.namespace, token.secret))
     except NotFound:
-        message = f"the Secret '{token.secret}' is not there yet; ask `describe {token.name}` why"
+        message = f"the Secret '{token.secret}' does not exist yet; `describe {token.name}` says why"
         raise Failure(message) from None
     except Forbidden as error:
-        message = f"you may not read the Secret '{token.secret}': {error.message}"
+        message = f"you do not have permission to read the Secret '{token.secret}': {error.message}"
         raise Failure(message) from None
     try:
         value = base64.b64decode(
@@ -28,7 +28,5 @@ async def reveal(session: Session, token: TokenView) -> Token:
         ).decode()
         return parse_any(value)
     except (binascii.Error, UnicodeDecodeError, MalformedToken) as error:
-        message = (
-            f"the Secret '{token.secret}' holds no token: the operator will put that right, or say why not"
-        )
+        message = f"the Secret '{token.secret}' holds no token: the operator repairs it, or its conditions say why not"
         raise Failure(message) from error

@@ -59,11 +59,13 @@ def choosing(function: Function) -> Function:
 def _choice(named: Sequence[str], account: str | None, selector: str | None, token_id: str | None) -> Choice:
     said = [bool(named), account is not None, selector is not None, token_id is not None]
     if sum(said) != 1:
-        message = "say which tokens: by NAME, --account, --selector or --id, or `-` and a token on stdin"
+        message = (
+            "no tokens are selected: use NAME, --account, --selector or --id, or `-` with a token on stdin"
+        )
         raise click.UsageError(message)
     if "" in (selector, token_id):
         # An empty selector matches everything, which nobody means who does not say so.
-        message = f"{'--selector' if selector == '' else '--id'} is empty: was a variable not set?"
+        message = f"{'--selector' if selector == '' else '--id'} is empty; check that the variable is set"
         raise click.UsageError(message)
     if tuple(named) == ("-",):
         return Choice(token_id=read_pasted().id)
@@ -75,7 +77,7 @@ def read_pasted() -> Token:
     try:
         return parse_any(pasted_text())
     except MalformedToken as error:
-        message = f"what was pasted is no token: {error}"
+        message = f"the input is not a token: {error}"
         raise Failure(message) from None
 
 

@@ -30,7 +30,7 @@ def _of_status(token: TokenView) -> Iterator[Happening]:
     for at, what in (
         (moment(token.status.get("revocationTime")), "revoked"),
         (moment(token.status.get("restorationTime")), "restored"),
-        (moment(token.status.get("suspensionTime")), "suspended: nobody used it"),
+        (moment(token.status.get("suspensionTime")), "suspended: not used"),
         (token.last_used, "last accepted (to the hour)"),
         (token.next_rotation, "rotates"),
     ):
@@ -46,7 +46,7 @@ def _of_status(token: TokenView) -> Iterator[Happening]:
 def _ending(token: TokenView, credential: CredentialView) -> str:
     if credential.id == token.id:
         return "expires"
-    return "ends: the cut-over of the import" if credential.is_imported else "ends: its overlap is over"
+    return "expires: the cut-over of the import" if credential.is_imported else "expires: its overlap ends"
 
 
 def _of_events(events: Iterable[Raw]) -> Iterator[Happening]:

@@ -83,7 +83,7 @@ async def _around(session: Session) -> Around:
         for pod in await session.cluster.list_all(paths.pods(session.scope)):
             pods.setdefault(pod["metadata"]["namespace"], []).append(pod)
     except Forbidden:
-        session.err.print("Workloads are left out: you may not list pods.")
+        session.err.print("Workloads are not shown: you do not have permission to list pods.")
     try:
         found = [View(one) for one in await session.cluster.list_metadata(paths.secrets(session.scope), "")]
     except Forbidden:

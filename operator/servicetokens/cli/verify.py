@@ -24,7 +24,7 @@ from servicetokens.tokens.format import Token
 from servicetokens.tokens.imported import find_fault
 
 _BAD: Final = "the token is not valid"
-_UNCERTAIN: Final = "it could not be found out whether the token is valid"
+_UNCERTAIN: Final = "whether the token is valid is unknown"
 
 
 @click.command("verify")
@@ -60,9 +60,9 @@ def command(
         # Not ours, and nothing that could have been imported: no object will tell more.
         level = Level.BAD if token is None else Level.UNKNOWN
         words = (
-            "not valid: it is not a service token" if token is None else "not asked: no cluster was looked at"
+            "not valid: it is not a service token" if token is None else "not checked: no cluster was asked"
         )
-        found.append(Finding(level, "verdict", words))
+        found.append(Finding(level, "result", words))
     elif token is None:
         # Of a token that was copied wrongly it has told already which character is.
         told = [one for one in found if one.topic == "checksum"]
@@ -86,9 +86,13 @@ async def _look(session: Session, presented: Token, url: str | None, request: Re
     found: list[Finding] = []
     known = Known(None, complete=everywhere)
     if not matching:
-        where = "the cluster" if everywhere else f"namespace '{session.namespace}', and you may see no other"
+        where = (
+            "the cluster"
+            if everywhere
+            else f"namespace '{session.namespace}', the only one that you have permission to list"
+        )
         level = Level.BAD if everywhere else Level.UNKNOWN
-        message = f"no ServiceToken in {where} has its id: deleted, rotated out, or of another cluster"
+        message = f"no ServiceToken in {where} has its id: it was deleted or rotated out, or belongs to another cluster"
         found.append(Finding(level, "known", message))
     for token in matching:
         judgement, said, compared = await _of_object(session, token, presented, request)
@@ -117,9 +121,8 @@ async def _of_object(
     except NotFound:
         pass
     except Forbidden as error:
-        message = (
-            f"you may not read the account of ServiceToken {token.namespace}/{token.name}: {error.message}"
-        )
+        whose = f"the account of ServiceToken {token.namespace}/{token.name}"
+        message = f"you do not have permission to read {whose}: {error.message}"
         raise Failure(message) from None
     roles: list[dict[str, Any]] | None = None
     with contextlib.suppress(Forbidden):
@@ -156,11 +159,11 @@ async def _look_for_import(session: Session, text: str, url: str | None, request
     if answer is not Answer.NONE:
         found.append(verifying.verdict(Known(None, complete=True, answer=answer)))
     elif found[0].level is Level.BAD:
-        found.append(Finding(Level.BAD, "verdict", "not valid: it is not a service token"))
+        found.append(Finding(Level.BAD, "result", "not valid: it is not a service token"))
     else:
         found.append(
             Finding(
-                Level.UNKNOWN, "verdict", "cannot tell: only a validator knows imported values (--ask URL)"
+                Level.UNKNOWN, "result", "unknown: only a validator knows imported values (use --ask URL)"
             )
         )
     return found

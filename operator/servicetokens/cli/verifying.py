@@ -72,7 +72,7 @@ def of_object(token: TokenView, found: Judgement, request: Request, now: int) ->
         ended = (
             f"it has expired, {exact(since, now)}" if since is not None else "it was rotated, or never minted"
         )
-        yield Finding(BAD, "credential", f"validators do not accept this credential any more: {ended}")
+        yield Finding(BAD, "credential", f"validators no longer accept this credential: {ended}")
         return
     yield _state(token, found, now)
     yield _expiry(token, found, now)
@@ -91,8 +91,10 @@ def of_value(token: TokenView, presented: Token, stored: Token | None, why_not: 
     if presented == stored:
         return Finding(OK, "value", f"it is the value in the Secret '{token.secret}'")
     if presented.id == stored.id:
-        return Finding(BAD, "value", "the id is right and the rest is not: it was changed or made up")
-    return Finding(UNKNOWN, "value", "the Secret holds a newer one; only a validator can tell (--ask URL)")
+        return Finding(BAD, "value", "the id is right but the rest is not: it was changed or invented")
+    return Finding(
+        UNKNOWN, "value", "the Secret holds a newer one; only a validator can check it (use --ask URL)"
+    )
 
 
 def unsaid(found: Judgement | None, request: Request) -> str:
@@ -104,7 +106,7 @@ def unsaid(found: Judgement | None, request: Request) -> str:
     if terms.audiences and request.audience is None and request.host is None:
         missing.append("the audience (--audience or --host)")
     if terms.networks and request.client is None:
-        missing.append("the client's address (--from, believed from trusted proxies only)")
+        missing.append("the client's address (--from; validators accept it from trusted proxies only)")
     return " and ".join(missing)
 
 
@@ -115,7 +117,7 @@ def verdict(known: Known) -> Finding:
     found = _of_objects(known)
     if known.answer is Answer.NONE and found.level is not BAD:
         return Finding(
-            UNKNOWN, "verdict", f"cannot tell: the validator gave no answer; by its objects, {found.message}"
+            UNKNOWN, "result", f"unknown: the validator gave no answer; by its objects, {found.message}"
         )
     return found
 
@@ -123,37 +125,37 @@ def verdict(known: Known) -> Finding:
 def _of_objects(known: Known) -> Finding:
     judgement = known.judgement
     if known.compared is False:
-        return Finding(BAD, "verdict", f"not valid: {Reason.WRONG_SECRET.meaning}")
+        return Finding(BAD, "result", f"not valid: {Reason.WRONG_SECRET.meaning}")
     if judgement is None:
         if known.complete:
-            return Finding(BAD, "verdict", f"not valid here: {Reason.UNKNOWN.meaning}")
-        return Finding(UNKNOWN, "verdict", "cannot tell: its ServiceToken was not found where you may look")
+            return Finding(BAD, "result", f"not valid here: {Reason.UNKNOWN.meaning}")
+        return Finding(
+            UNKNOWN, "result", "unknown: its ServiceToken was not found where you have permission to look"
+        )
     if isinstance(judgement.decision, Accepted):
         if known.compared:
-            return Finding(OK, "verdict", "valid: validators accept it")
+            return Finding(OK, "result", "valid: validators accept it")
         return Finding(
-            OK, "verdict", "valid, if its value is the right one: that was not compared (--ask URL)"
+            OK, "result", "valid, if its value is the right one: that was not compared (use --ask URL)"
         )
     if not isinstance(judgement.decision, Rejected):
-        return Finding(UNKNOWN, "verdict", "cannot tell: validators would not answer")
+        return Finding(UNKNOWN, "result", "unknown: validators would not answer")
     reason = judgement.decision.reason
     if reason in ABOUT_THE_REQUEST:
-        return Finding(BAD, "verdict", f"valid, but not for this request: {reason.meaning}")
-    return Finding(BAD, "verdict", f"not valid: {reason.meaning}")
+        return Finding(BAD, "result", f"valid, but not for this request: {reason.meaning}")
+    return Finding(BAD, "result", f"not valid: {reason.meaning}")
 
 
 def _of_answer(known: Known) -> Finding:
     if known.answer is Answer.ACCEPTED:
-        return Finding(OK, "verdict", "valid: the validator accepts it")
+        return Finding(OK, "result", "valid: the validator accepts it")
     if known.answer is Answer.UNDESCRIBED:
-        return Finding(
-            UNKNOWN, "verdict", "cannot tell: describe the request for which the validator is asked"
-        )
+        return Finding(UNKNOWN, "result", "unknown: describe the request that the validator is asked about")
     if known.answer is Answer.NOT_ALLOWED:
-        return Finding(BAD, "verdict", "valid, but not for this request: the validator does not allow it")
+        return Finding(BAD, "result", "valid, but not for this request: the validator does not allow it")
     decision = known.judgement.decision if known.judgement is not None else None
     why = f": {decision.reason.meaning}" if isinstance(decision, Rejected) else ""
-    return Finding(BAD, "verdict", f"not valid: the validator rejects it{why}")
+    return Finding(BAD, "result", f"not valid: the validator rejects it{why}")
 
 
 def _state(token: TokenView, found: Judgement, now: int) -> Finding:
@@ -166,9 +168,7 @@ def _state(token: TokenView, found: Judgement, now: int) -> Finding:
         return Finding(BAD, "state", f"revoked{f' ({reason})' if reason else ''}")
     if state.suspended:
         since = exact(token.suspended_at, now)
-        return Finding(
-            BAD, "state", f"suspended because it was not used for long, {since}; `restore` undoes it"
-        )
+        return Finding(BAD, "state", f"suspended {since} because it was not used; `restore` undoes it")
     if not state.readable:
         return Finding(BAD, "state", "its spec or status holds a value that is not understood")
     return Finding(OK, "state", "neither revoked nor suspended")
@@ -189,7 +189,7 @@ def _expiry(token: TokenView, found: Judgement, now: int) -> Finding:
 def _mint(account: Account, minted: int, now: int) -> Finding:
     if minted > now + MAX_CLOCK_SKEW:
         return Finding(
-            BAD, "minted", f"{exact(minted, now)}: in the future, so it was planted, or clocks disagree"
+            BAD, "minted", f"{exact(minted, now)}: in the future: it was forged, or clocks disagree"
         )
     bound = account.not_before
     if bound is not None and minted < bound:
@@ -203,7 +203,7 @@ def _account(token: TokenView, account: Account, account_uid: str) -> Finding:
     if not account.uid:
         return Finding(BAD, "account", f"{name} does not exist, or is being deleted")
     if account.uid != account_uid:
-        return Finding(BAD, "account", f"{name} was created anew; the token belonged to the old one")
+        return Finding(BAD, "account", f"{name} was created again; the token belonged to the old one")
     if account.suspended:
         return Finding(BAD, "account", f"{name} is suspended")
     if not account.readable:
@@ -240,10 +240,12 @@ def _roles(found: Judgement, reason: Reason | None) -> Finding:
         return Finding(BAD, "roles", "none is granted, so no request is allowed")
     if not found.knows_roles and found.asks_for_roles:
         return Finding(
-            UNKNOWN, "roles", "you may not read ServiceRoles: whether they are granted is not checked"
+            UNKNOWN,
+            "roles",
+            "you do not have permission to read ServiceRoles: whether they are granted is not checked",
         )
     if found.roles:
         return Finding(OK, "roles", names)
     if found.asks_for_roles:
         return Finding(WARNING, "roles", "none is granted, so proxies answer 403 to every request")
-    return Finding(WARNING, "roles", "none is asked for, so proxies answer 403 to every request")
+    return Finding(WARNING, "roles", "none is requested, so proxies answer 403 to every request")

@@ -60,8 +60,8 @@ async def _revision(session: Session) -> str:
     except NotFound:
         return "none"
     except Forbidden:
-        return "not visible to you"
+        return "you do not have permission to read it"
     except KubeError as error:
-        return f"not known: {error.message}"
+        return f"unknown: {error.message}"
     revision = text(mapping(found.meta.get("annotations")).get(names.ANNOTATION_SCHEMA_REVISION))
     return f"schema revision {revision or 'unknown'}"

@@ -53,7 +53,7 @@ def enforced(token: TokenView) -> Verdict:
     if found is None and token.is_observed and not token.is_revoked and not token.is_suspended:
         return None
     if found is None or found.generation < token.generation or not token.is_observed:
-        return "the operator has not answered yet"
+        return "the operator has not reconciled it yet"
     if found.status == "True" or found.reason == "NoValidators":
         return None
     return found.message
@@ -86,6 +86,6 @@ async def wait(
                 return [done[token.uid] for token in tokens]
             progress.show(len(done), missing)
             if session.clock.monotonic() > deadline:
-                message = f"it was asked for, but not confirmed within {seconds:g} s; {missing}"
+                message = f"requested, but not confirmed within {seconds:g} s; {missing}"
                 raise Failure(message, Exit.TIMED_OUT)
             await asyncio.sleep(_POLL)

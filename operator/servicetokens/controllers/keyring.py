@@ -106,7 +106,9 @@ class KeyringKeeper:
             if self._ring is None:
                 self._set(None, self._say(f"cannot be read: {error.message}"))
         else:
-            self._set(ring, "" if ring else self._say("is gone while tokens exist; restore it from a backup"))
+            self._set(
+                ring, "" if ring else self._say("does not exist while tokens exist; restore it from a backup")
+            )
 
     async def run(self) -> None:
         """Keep refreshing, for ever: when the watch says so, and every few seconds while anything is wrong."""

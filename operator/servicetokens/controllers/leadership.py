@@ -155,7 +155,7 @@ class Leadership:
         """End the process if we have led, and *lease*, which was read just now, does not name us any more."""
         led = self._watchdog is not None
         if led and lease.holder != self._identity and (lease.holder or self.suspended.is_set()):
-            _log.error("the Lease is lost", holder=lease.holder)
+            _log.error("the Lease was lost", holder=lease.holder)
             self._end(EXIT_LOST)
 
     async def release(self) -> None:
@@ -168,7 +168,7 @@ class Leadership:
         try:
             await self._give_up(lease)
         except (KubeError, NotConfigured) as error:
-            _log.warning("the Lease was not given up and has to end by itself", error=str(error))
+            _log.warning("the Lease was not released and has to expire", error=str(error))
 
     async def _give_up(self, lease: Lease) -> None:
         try:
@@ -259,6 +259,6 @@ class Leadership:
         while not self._given_up.wait(_WATCHDOG_PERIOD):
             late = 0 if self.leads or self.suspended.is_set() else late + 1
             if late >= _LATE_LOOKS:
-                _log.error("the Lease was not renewed in time; ending before another operator begins")
+                _log.error("the Lease was not renewed in time; exiting before another operator takes over")
                 self._end(EXIT_LOST)
                 return

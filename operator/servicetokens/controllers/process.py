@@ -163,7 +163,7 @@ class Operator:
             part.problem for part in (self._leadership, self.issuer) if part is not None and part.problem
         ]
         if (refusal := self._memories.find_missing_right()) is not None:
-            found.append(f"a right is missing: {refusal}")
+            found.append(f"a permission is missing: {refusal}")
         return found
 
     def degraded(self) -> Sequence[str]:
@@ -228,7 +228,7 @@ class Operator:
 
     async def _reconcile(self, key: Key) -> bool:
         if not self._leads():
-            message = "the Lease was not renewed in time, and somebody else may lead"
+            message = "the Lease was not renewed in time, and another operator may be the leader"
             raise ApiUnavailable(message)
         if not self._listed.is_set():
             raise ApiUnavailable(HISTORY_WENT_BACK)

@@ -194,7 +194,7 @@ class Api:
         limits: aiohttp.ClientTimeout,
     ) -> aiohttp.ClientResponse:
         if method != "GET" and not self._may_write():
-            message = "nothing may be written any more: somebody else may lead"
+            message = "nothing is written: another operator may be the leader"
             raise ApiUnavailable(message, may_have_been_applied=False)
         status = 0
         try:

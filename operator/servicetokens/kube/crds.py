@@ -136,8 +136,8 @@ def judge_published(document: Mapping[str, Any], plural: str) -> str | None:
 
 async def _examine_published(api: Requests, refusal: Forbidden) -> Judgement:
     unread = (
-        f"the permission to get the CRDs of {names.GROUP} is missing ({refusal.message}): their fields are judged by "
-        "the published schema, their revision is not seen"
+        f"the permission to get the CRDs of {names.GROUP} is missing ({refusal.message}): their fields are checked in "
+        "the published schema, their revision is unknown"
     )
     try:
         document = _decoder.decode(await api.request("GET", paths.PUBLISHED_SCHEMA))

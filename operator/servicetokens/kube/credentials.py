@@ -65,7 +65,7 @@ class Impersonation:
         for key, values in self.extra.items():
             found += [(f"Impersonate-Extra-{_escaped(key)}", value) for value in values]
         if any(character in value for _, value in found for character in "\r\n\0"):
-            message = "whom to impersonate must not contain a line break"
+            message = "the user or group to impersonate must not contain a line break"
             raise ValueError(message)
         return tuple(found)
 

@@ -6,7 +6,7 @@
     ├── Unauthorized          401: our credentials are not accepted
     ├── Forbidden             403: a right is missing, a quota is full, a namespace terminates (see `causes`)
     ├── NotFound              404: no such object, or no such kind
-    ├── Conflict              409: somebody else wrote first, or a precondition failed
+    ├── Conflict              409: conflict: another client wrote first, or a precondition failed
     │   └── AlreadyExists     409 to a creation: the name is taken
     ├── Gone                  410: the resourceVersion or the continue token is too old: list again
     └── Unprocessable         every other 4xx: the server will never accept this very request

@@ -38,7 +38,7 @@ def in_words(error: BaseException, *, otherwise: str = UNKNOWN) -> str:
         return f"the host name cannot be resolved: {error.strerror or 'no such name'}"
     if isinstance(error, UnicodeError):
         # Of the codec for host names: a part of it is longer than 63 characters, or empty.
-        return "the host name cannot be resolved: it is none"
+        return "the host name cannot be resolved: it is not a host name"
     if isinstance(error, TimeoutError):
         return "no answer in time"
     return _of_system(error) if isinstance(error, OSError) else otherwise

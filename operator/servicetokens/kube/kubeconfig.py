@@ -350,7 +350,7 @@ def _check(cluster: ClusterEntry, user: UserEntry, who: str) -> None:
         (bool(certificate) != bool(key), f"{who} has a client certificate or a client key, but not both"),
         (
             bool(user.as_uid or user.as_groups or user.as_user_extra) and not user.impersonate,
-            f"{who} has as-uid, as-groups or as-user-extra without as: whom to impersonate is not said",
+            f"{who} has as-uid, as-groups or as-user-extra, but no user in `as`",
         ),
     ):
         if is_wrong:

@@ -83,7 +83,7 @@ class Observer(Protocol):
     """Learns how a feed fares, for logs and readiness."""
 
     def failed(self, path: str, error: Exception) -> None:
-        """A list or a watch failed; it will be tried again."""
+        """A list or a watch failed; it retrying."""
         ...
 
     def works(self, path: str) -> None:
@@ -301,7 +301,7 @@ class Feed(Generic[T]):
         until its history reaches our place again, and would hide every change from us until then.
         """
         if lasted < min(1, self._watch_seconds):
-            message = f"the API server ended the watch of {self._path} at once"
+            message = f"the API server ended the watch of {self._path} immediately"
             raise ApiUnavailable(message)
         body = await self._api.request("GET", self._path, query={**self._selector, "limit": "1"})
         current = _decoded(_pages, body).metadata.resource_version

@@ -11,7 +11,7 @@ from servicetokens.lifecycle.enforced import enforced
 from servicetokens.lifecycle.snapshot import AccountFacts, Enforcement, RoleFacts, find_role
 
 # A token asks for all roles of its account unless it has a list of its own.
-_WAITS = "Until then a token that asks for it is not minted for the first time; live tokens go on without it."
+_WAITS = "Until then, new tokens that request it are not minted; existing tokens stay valid without it."
 
 
 def account_status(
@@ -45,7 +45,11 @@ def account_status(
 def _judged(account: AccountFacts, roles: Verdict) -> list[Verdict]:
     """Return all verdicts about an account whose spec holds; *roles* is the one about its roles, and decides Ready."""
     if roles.status == "True":
-        ready = [Verdict(ConditionType.READY, "True", Reason.ACCEPTED, "The account is as asked for.")]
+        ready = [
+            Verdict(
+                ConditionType.READY, "True", Reason.ACCEPTED, "The spec is valid, and all roles are granted."
+            )
+        ]
     else:
         # As for a token: what does not exist may still come, and who refuses has to be asked.
         kind = ConditionType.STALLED if roles.reason is Reason.ROLE_NOT_GRANTED else ConditionType.RECONCILING
@@ -58,7 +62,7 @@ def _judged(account: AccountFacts, roles: Verdict) -> list[Verdict]:
 
 def _active(account: AccountFacts) -> Verdict:
     if account.spec is not None and account.spec.state == "Suspended":
-        message = "Every token of this account is refused; take `spec.state` away to accept them again."
+        message = "Validators reject every token of this account. Remove `spec.state` to accept them again."
         return Verdict(ConditionType.ACTIVE, "False", Reason.SUSPENDED, message)
     return Verdict(ConditionType.ACTIVE, "True", Reason.VALID, "Tokens of this account are accepted.")
 

@@ -80,7 +80,7 @@ def account_is_missing(it: Situation) -> Finding | None:
     if account is not None:
         message = (
             f"{words.account_is_going(account.name)} "
-            "Create it again once it has gone: then a fresh token is minted."
+            "Create it again after it was deleted: then a new token is minted."
         )
         return Finding(Reason.ACCOUNT_NOT_FOUND, message)
     message = (
@@ -115,13 +115,13 @@ def lifetime_is_too_long(it: Situation) -> Finding | None:
     if spec is None or limit is None:
         return None
     end = end_by_spec(spec, it.mint_time)
-    asked = "for ever" if end is None else words.duration(end - it.mint_time)
+    asked = "never to expire" if end is None else f"a lifetime of {words.duration(end - it.mint_time)}"
     if spec.expiration_time is not None:
         # Not for how long: that would be another message, and another write, with every second.
-        asked = f"until {words.moment(end)}"
+        asked = f"to be valid until {words.moment(end)}"
     message = (
-        f"The token asks to live {asked}, and {limit.whose} allows {words.duration(limit.seconds)} at most; "
-        "shorten `spec.expiresAfter` or `spec.expirationTime`, or ask for a longer `maxLifetime` there."
+        f"The token requests {asked}, and {limit.whose} allows at most {words.duration(limit.seconds)}. "
+        "Shorten `spec.expiresAfter` or `spec.expirationTime`, or have `maxLifetime` raised there."
     )
     return Finding(Reason.LIFETIME_TOO_LONG, message, stalled=True)
 
@@ -133,8 +133,8 @@ def secret_is_foreign(it: Situation) -> Finding | None:
         return None
     message = (
         f"The Secret '{token.secret_name}' exists already with type '{secret.type}'"
-        f"{secret.describe_holder(token)}, and is left alone. "
-        "Delete or rename it, or make a new ServiceToken with another `spec.secret.name`."
+        f"{secret.describe_holder(token)}, and is not changed. "
+        "Delete or rename it, or create a ServiceToken with another `spec.secret.name`."
     )
     return Finding(Reason.SECRET_CONFLICT, message, stalled=True)
 
@@ -194,8 +194,8 @@ def _replaces_what_was_undone(it: Situation) -> bool:
 
 
 PATIENCE: Final = (
-    "The first repair is immediate; each further one waits, from 10 s doubling to 5 min. "
-    "Stop whatever changes it."
+    "The operator repairs it immediately the first time, then with delays that double from 10 s to 5 min. "
+    "Stop what changes it."
 )
 
 
@@ -230,11 +230,11 @@ def _what_is_valid_meanwhile(it: Situation) -> str:
         return f"the token in the Secret stays valid until then{at_most}."
     if it.alive.older is not None:
         until = words.moment(it.alive.older.expiration_time)
-        which = "imported value" if it.alive.older.is_imported else "token before it"
+        which = "imported value" if it.alive.older.is_imported else "previous token"
         return f"until then only the {which} is valid, at most until {until}."
     if it.alive.pending is not None and status.mint_time is not None:
         return (
-            "until then no token is valid: `rotation.overlap: 0s` ended the one before it without waiting for the "
+            "until then no token is valid: `rotation.overlap: 0s` ended the previous one without waiting for the "
             "delivery."
         )
     return "until then no token is valid."

@@ -45,23 +45,21 @@ def _verdict(enforcement: Enforcement) -> Verdict:
     kind = ConditionType.ENFORCED
     if enforcement.passed:
         return Verdict(
-            kind, "True", Reason.ALL_VALIDATORS, "Every validator answers by this generation of the spec."
+            kind, "True", Reason.ALL_VALIDATORS, "Every validator has applied this generation of the spec."
         )
     if enforcement.validators == 0:
         message = (
-            "No validator is running, so nothing is accepted anywhere; this turns true when one has started. "
-            "If there should be one, it must run with the same --namespace as the operator."
+            "No validator is running, so no token is accepted anywhere; this becomes true when one has started. "
+            "If one should be running, check that it has the same --namespace as the operator."
         )
         return Verdict(kind, "False", Reason.NO_VALIDATORS, message)
     if not enforcement.awaited:
-        return Verdict(
-            kind, "False", Reason.WAITING, "Not every validator has said yet that it has got this generation."
-        )
+        return Verdict(kind, "False", Reason.WAITING, "Waiting for all validators to apply this generation.")
     named = ", ".join(f"'{name}'" for name in enforcement.awaited[:_MOST_NAMED])
     others = len(enforcement.awaited) - _MOST_NAMED
     also = f" and {others} others" if others > 0 else ""
     message = (
-        f"Of {enforcement.validators} validators {named}{also} have not said yet that they have got this generation. "
-        "One that is cut off or hangs refuses every token when its Lease ends; then it is not waited for any more."
+        f"Waiting for {named}{also}, of {enforcement.validators} validators, to apply this generation. "
+        "One that is disconnected or hangs rejects every token when its Lease expires, and is no longer waited for."
     )
     return Verdict(kind, "False", Reason.WAITING, message)

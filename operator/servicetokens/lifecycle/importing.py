@@ -55,11 +55,11 @@ def find_obstacle(snapshot: Snapshot, now: int) -> tuple[Reason, str] | None:
     if asked is None:
         return None
     where = f"the key '{key_of(asked)}' of the Secret '{asked.secret_ref.name}'"
-    advice = "or take `spec.import` away to have the token alone"
+    advice = "or remove `spec.import` to create the token without it"
     if (fault := _fault_of_time(asked.until, snapshot.token.spec, now)) is not None:
         return Reason.IMPORT_REFUSED, f"The value cannot be imported: {fault}, {advice}."
     if found is None:
-        message = f"Waiting for {where}, which holds the value to be imported; create it, {advice}."
+        message = f"Waiting for {where}, which holds the value to import; create it, {advice}."
         return Reason.IMPORT_SECRET_MISSING, message
     if isinstance(found, NotImportable):
         message = f"The value in {where} cannot be imported: it {found.fault}. Correct it, {advice}."
@@ -129,9 +129,7 @@ def _fault_of_time(until: int, spec: ServiceTokenSpec | None, now: int) -> str |
         return f"`spec.import.until` is more than {limit} away; set an earlier one"
     end = end_by_spec(spec, now)
     if end is not None and until > end:
-        return (
-            "the token would expire before `spec.import.until`; set an earlier one, let the token live longer"
-        )
+        return "the token would expire before `spec.import.until`; set an earlier one, give the token a longer lifetime"
     if every is not None and until > now + every:
         return (
             "the token would be rotated before `spec.import.until`, and a rotation ends the imported value; set "

@@ -11,7 +11,7 @@ from servicetokens.lifecycle.snapshot import RoleFacts
 def role_status(role: RoleFacts, now: int) -> ServiceRoleStatus | None:
     """Return the status to write for *role*, or None when it is right as it is."""
     if role.deleting:
-        message = "This object is being deleted, and the role grants nothing any more."
+        message = "This object is being deleted, and the role grants nothing any longer."
         found = [Verdict(ConditionType.READY, "False", Reason.DELETING, message)]
     elif role.spec is not None:
         found = [Verdict(ConditionType.READY, "True", Reason.ACCEPTED, "The role can be used.")]

@@ -1,4 +1,4 @@
-"""The facts that a decision is made from. `None` means "is not there", never "could not be read"."""
+"""The facts that a decision is made from. `None` means "does not exist", never "could not be read"."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -157,7 +157,7 @@ class SecretFacts:
             return f", which is a copy of that of ServiceToken {self.copied_from}"
         if self.marked_for:
             return f", which is that of ServiceToken '{self.marked_for}'"
-        return ", which does not say which ServiceToken it is of"
+        return ", which does not name the ServiceToken that it belongs to"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

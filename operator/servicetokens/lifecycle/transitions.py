@@ -28,17 +28,17 @@ _MINTED: Final = {
     MintCause.NOT_BEFORE: (
         "Warning",
         "TokenReminted",
-        "The account's `tokensNotBeforeTime` has come. A fresh token was minted, and the old one is refused.",
+        "The account's `tokensNotBeforeTime` has passed. A new token was minted, and the old one is rejected.",
     ),
     MintCause.ACCOUNT_REPLACED: (
         "Warning",
         "AccountReplaced",
-        "The account was deleted and created anew. A token was minted for the new one, and the old one is refused.",
+        "The account was deleted and created again. A new token was minted, and the old one is rejected.",
     ),
     MintCause.RENEWED: (
         "Normal",
         "TokenMinted",
-        "The token had expired and was given a later end: a fresh one was minted.",
+        "The expired token was given a later expiration: a new one was minted.",
     ),
 }
 # Reasons of Ready=False that a person should hear about when they begin.
@@ -73,7 +73,7 @@ def events_of(
             Event(
                 "Warning",
                 "TokenReminted",
-                f"{what} A fresh token was minted, and the old one is rejected.",
+                f"{what} A new token was minted, and the old one is rejected.",
             )
         )
     elif arrives in _MINTED:
@@ -85,11 +85,13 @@ def events_of(
     ):
         why = token.spec.revocation_reason if token.spec else None
         events.append(
-            Event("Normal", "TokenRevoked", f"The token is refused from now on ({why or 'Unspecified'}).")
+            Event(
+                "Normal", "TokenRevoked", f"Validators reject the token from now on ({why or 'Unspecified'})."
+            )
         )
     elif after.restoration_time != before.restoration_time:
         events.append(
-            Event("Normal", "TokenRestored", "The very same token is accepted again, unless it has expired.")
+            Event("Normal", "TokenRestored", "The same token is accepted again, unless it has expired.")
         )
     events += _of_being_unused(before, after)
     if _became(before.conditions, after.conditions, ConditionType.ACTIVE, {Reason.EXPIRED}):
@@ -113,7 +115,7 @@ def _what_was_lost(snapshot: Snapshot) -> str:
     if secret is None:
         return f"The Secret '{name}' was deleted."
     who = f" (last changed by '{secret.changed_by}')" if secret.changed_by else ""
-    return f"The value in the Secret '{name}' is no token on status{who}."
+    return f"The value in the Secret '{name}' matches no token in status{who}."
 
 
 def _of_being_unused(before: ServiceTokenStatus, after: ServiceTokenStatus) -> Iterator[Event]:
@@ -124,7 +126,7 @@ def _of_being_unused(before: ServiceTokenStatus, after: ServiceTokenStatus) -> I
     elif unused is not None and after.suspension_time is None:
         yield Event("Warning", "TokenUnused", unused.message)
     elif before.suspension_time is not None and active is not None and active.status == "True":
-        yield Event("Normal", "TokenResumed", "The very same token is accepted again.")
+        yield Event("Normal", "TokenResumed", "The same token is accepted again.")
 
 
 def _import_events(token: TokenFacts, after: ServiceTokenStatus, arrives: MintCause | None) -> list[Event]:
@@ -132,14 +134,14 @@ def _import_events(token: TokenFacts, after: ServiceTokenStatus, arrives: MintCa
     before = importing.find_imported(token.status.credentials)
     found = importing.find_imported(after.credentials)
     if before is not None and found is None:
-        note = f"The imported value ({before.id}) is refused from now on."
+        note = f"Validators reject the imported value ({before.id}) from now on."
         return [Event("Normal", "ImportEnded", note)]
     if arrives is not MintCause.FIRST or importing.until_of(token.spec) is None:
         return []
     if found is None:
         note = (
             "Nothing was imported: `spec.import.until` had passed before the first mint, or the token had a Secret "
-            "already. Take `spec.import` away."
+            "already. Remove `spec.import`."
         )
         return [Event("Warning", "ImportSkipped", note)]
     note = (

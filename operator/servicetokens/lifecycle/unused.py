@@ -102,7 +102,7 @@ def _suspended_before(it: _Case, at: int) -> Idleness:
 def _flagged(it: _Case) -> Idleness:
     if it.suspend_after is None:
         return Idleness(
-            it.since, verdict=_verdict(it, "It stays accepted: there is no `suspendUnusedAfter`.")
+            it.since, verdict=_verdict(it, "It stays valid: the account has no `suspendUnusedAfter`.")
         )
     said = conditions.find(it.snapshot.token.status.conditions, ConditionType.UNUSED)
     # Whatever else has happened: not before people could see it for the whole time.
@@ -114,23 +114,23 @@ def _flagged(it: _Case) -> Idleness:
     if it.usable and due <= it.known_until:
         return _suspended(it, it.now)
     warning = (
-        f"It will be refused at {words.moment(due)} or soon after, unless it is used before, or `spec.inUseTime` says "
-        "that it is needed."
+        f"It will be suspended at {words.moment(due)} or soon after, unless it is used before then or "
+        "`spec.inUseTime` is set."
     )
     return Idleness(it.since, verdict=_verdict(it, warning), look_at=it.look_at(due) if it.usable else None)
 
 
 def _suspended(it: _Case, at: int) -> Idleness:
     refusal = (
-        f"It is refused since {words.moment(at)}. If it is needed, set `spec.inUseTime` to the present moment: the "
-        "very same token is accepted again."
+        f"It has been suspended since {words.moment(at)}. If it is needed, set `spec.inUseTime` to the current time: "
+        "the same token is accepted again."
     )
     return Idleness(it.since, at, _verdict(it, refusal))
 
 
 def _verdict(it: _Case, consequence: str) -> Verdict:
     message = (
-        f"There is no sign of a use since {words.moment(it.since)}, and the account's `tokenPolicy` has "
+        f"No use has been recorded since {words.moment(it.since)}, and the account's `tokenPolicy` has "
         f"`unusedFor: {words.duration(it.unused_for)}`. {consequence}"
     )
     return Verdict(ConditionType.UNUSED, "True", Reason.UNUSED_FOR_LONG, message)

@@ -74,7 +74,7 @@ def deleting() -> list[Verdict]:
 def being_delivered(it: Situation) -> list[Verdict]:
     """Return what the conditions say between the end of a token without an overlap and the delivery of the next."""
     name = it.snapshot.token.secret_name
-    message = f"The new token is being written to the Secret '{name}'; the one before it is rejected already."
+    message = f"The new token is being written to the Secret '{name}'; the previous one is rejected already."
     types = [ConditionType.READY, ConditionType.SECRET_SYNCED]
     said = conditions.find(it.snapshot.token.status.conditions, ConditionType.ACTIVE)
     # A token that was revoked or suspended before stays so, and its reason outlasts the delivery.
@@ -91,10 +91,10 @@ def _ready(it: Situation, finding: Finding | None, *, expired: bool) -> Verdict:
     spec = it.snapshot.token.spec
     if expired:
         return Verdict(
-            ready, "True", Reason.EXPIRED, f"The token has expired, as asked for. {_what_renews(it)}"
+            ready, "True", Reason.EXPIRED, f"The token has expired, as requested. {_what_renews(it)}"
         )
     if spec is not None and spec.state == "Revoked":
-        return Verdict(ready, "True", Reason.REVOKED, "The token is revoked, as asked for.")
+        return Verdict(ready, "True", Reason.REVOKED, "The token is revoked, as requested.")
     return Verdict(
         ready, "True", Reason.MINTED, f"The token is in the Secret '{it.snapshot.token.secret_name}'."
     )
@@ -104,15 +104,15 @@ def _what_renews(it: Situation) -> str:
     """Return how to get a fresh token after this one has expired."""
     spec = it.snapshot.token.spec
     if spec is not None and spec.expiration_time is not None and spec.expiration_time <= it.now:
-        return "A later `spec.expirationTime` mints a fresh one."
-    return "A new `spec.rotation.id`, or a longer `spec.expiresAfter`, mints a fresh one."
+        return "A later `spec.expirationTime` mints a new one."
+    return "A new `spec.rotation.id`, or a longer `spec.expiresAfter`, mints a new one."
 
 
 def _undone(it: Situation) -> str:
     """Return what is said of a Secret that holds the token, while what surrounds that is changed again and again."""
     memory = it.snapshot.memory
     if memory.delivery_error:
-        return f" What surrounds it is out of date. {checks.describe_refusal(it)}"
+        return f" The rest of the Secret is out of date. {checks.describe_refusal(it)}"
     return (
         f" Its labels, annotations or other keys were {checks.who_undid(it.snapshot)}. {checks.PATIENCE} "
         f"The next repair is at {words.moment(memory.not_before)}."
@@ -141,7 +141,7 @@ def active(
         f"The token is accepted until {words.moment(coming.end)}" if coming.end else "The token is accepted"
     )
     if coming.imported is not None:
-        message += f", the imported value beside it until {words.moment(coming.imported.expiration_time)}"
+        message += f", and the imported value until {words.moment(coming.imported.expiration_time)}"
     return Verdict(ConditionType.ACTIVE, "True", Reason.VALID, f"{message}.")
 
 
@@ -179,7 +179,7 @@ def _refusal_message(snapshot: Snapshot, refusal: Reason) -> str:
     if refusal is Reason.ACCOUNT_NOT_FOUND and snapshot.account is not None:
         return words.account_is_going(name)
     if refusal is Reason.ACCOUNT_NOT_FOUND:
-        return "The account does not exist, so nobody vouches for the token."
+        return "The account does not exist, so validators reject the token."
     if refusal is Reason.REVOKED:
         why = f" ({spec.revocation_reason})" if spec is not None and spec.revocation_reason else ""
         return f"The token is revoked{why}."
@@ -194,7 +194,7 @@ def _without_token(it: Situation, finding: Finding | None) -> Verdict:
     if account is None:
         return _inactive(Reason.ACCOUNT_NOT_FOUND, _refusal_message(it.snapshot, Reason.ACCOUNT_NOT_FOUND))
     if it.snapshot.token.status.account_uid not in {None, account.uid}:
-        message = "The account was deleted and created anew; the token belonged to the old one."
+        message = "The account was deleted and created again; the token belonged to the old one."
         return _inactive(Reason.ACCOUNT_REPLACED, message)
     waits = (Reason.NOT_MINTED, "There is no token yet; the condition Ready says why.")
     return _inactive(*((finding.reason, finding.message) if finding is not None else waits))
@@ -225,7 +225,7 @@ def _secret_synced(
             synced, "False", Reason.SECRET_CONFLICT, f"The Secret '{name}' belongs to something else."
         )
     if current is not None and snapshot.secret is not None and snapshot.keys.newest is None:
-        unknown = f"Without the key nobody can tell whether the Secret '{name}' holds the token."
+        unknown = f"Without the key it is unknown whether the Secret '{name}' holds the token."
         return Verdict(synced, "Unknown", Reason.KEY_MISSING, unknown)
     return Verdict(synced, "False", Reason.SECRET_MISSING, f"The Secret '{name}' does not hold the token.")
 
@@ -234,7 +234,10 @@ def _roles_accepted(it: Situation) -> Verdict:
     accepted = ConditionType.ROLES_ACCEPTED
     if it.snapshot.token.spec is None or it.snapshot.account is None:
         return Verdict(
-            accepted, "Unknown", Reason.ACCOUNT_NOT_FOUND, "The roles are known once spec and account are."
+            accepted,
+            "Unknown",
+            Reason.ACCOUNT_NOT_FOUND,
+            "The roles are evaluated once the spec is valid and the account exists.",
         )
     reason, message = checks.describe_roles(it.snapshot, waits=it.cause is MintCause.FIRST)
     is_accepted = reason in {Reason.ALL_GRANTED, Reason.NO_ROLES}
@@ -244,7 +247,7 @@ def _roles_accepted(it: Situation) -> Verdict:
 def _expiring_soon(it: Situation, current: Credential | None) -> Verdict:
     soon, spec = ConditionType.EXPIRING_SOON, it.snapshot.token.spec
     if current is None or current.expiration_time is None:
-        return Verdict(soon, "False", Reason.NOT_EXPIRING_SOON, "No end is near.")
+        return Verdict(soon, "False", Reason.NOT_EXPIRING_SOON, "The token does not expire soon.")
     if next_rotation(spec, current.mint_time) is not None:
         return Verdict(soon, "False", Reason.NOT_EXPIRING_SOON, "It is rotated before it expires.")
     passed = [
@@ -253,17 +256,17 @@ def _expiring_soon(it: Situation, current: Credential | None) -> Verdict:
         if warning.at <= it.now
     ]
     if not passed:
-        return Verdict(soon, "False", Reason.NOT_EXPIRING_SOON, "No end is near.")
+        return Verdict(soon, "False", Reason.NOT_EXPIRING_SOON, "The token does not expire soon.")
     message = (
         f"The token expires at {words.moment(current.expiration_time)} and no rotation is declared; "
-        "set `spec.rotation`, or give it a later expiry."
+        "set `spec.rotation`, or a later expiration."
     )
     return Verdict(soon, "True", passed[-1].reason, message)
 
 
 def _import_ending_soon(imported: Credential) -> Verdict:
     message = (
-        f"The imported value ({imported.id}) is refused from {words.moment(imported.expiration_time)} on; whoever "
-        "still uses it needs the token in the Secret by then, or you a later `spec.import.until`."
+        f"Validators reject the imported value ({imported.id}) from {words.moment(imported.expiration_time)} on. Move "
+        "its clients to the token in the Secret before then, or set a later `spec.import.until`."
     )
     return Verdict(ConditionType.IMPORT_ENDING_SOON, "True", Reason.CUT_OVER_NEAR, message)

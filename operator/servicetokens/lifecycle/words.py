@@ -27,14 +27,14 @@ def account_is_going(name: str) -> str:
 
 def role_is_absent(name: str) -> str:
     """Return that there is no role *name*, and what to do: half a sentence."""
-    return f"there is no ServiceRole '{name}' (create it, or correct the name)"
+    return f"the ServiceRole '{name}' does not exist (create it, or correct the name)"
 
 
 def role_is_elsewhere(name: str, namespace: str) -> str:
     """Return that the role *name* is not granted to *namespace*, and what to do: half a sentence."""
     return (
         f"the ServiceRole '{name}' does not list the namespace '{namespace}' in `allowedNamespaces` "
-        "(have it added there, or take the role away here)"
+        "(add it there, or remove the role here)"
     )
 
 

@@ -147,7 +147,7 @@ class Presence:
         try:
             await self._store.delete(self._lease)
         except (KubeError, NotConfigured) as error:
-            _log.info("the Lease has to end by itself", reason=str(error))
+            _log.info("the Lease was not released and has to expire", reason=str(error))
 
     async def _pause(self) -> None:
         """Wait until the next renewal is due, or wanted."""
@@ -173,7 +173,7 @@ class Presence:
         if self._listing is not None:
             self._listing.cancel()
             self._listing = None
-        self._index.hold(_HOLD, f"{why}; everything has to be listed again")
+        self._index.hold(_HOLD, f"{why}; listing everything again")
 
     async def _renew(self) -> bool:
         """Write the Lease once; say whether that worked, and in time."""

@@ -206,7 +206,11 @@ class Enforcements:
                 continue
             except (KubeError, NotConfigured) as error:
                 _log.info(
-                    "the Lease of a dead validator was not deleted", lease=lease.name, reason=str(error)
+                    "the Lease of a validator that has exited was not deleted",
+                    lease=lease.name,
+                    reason=str(error),
                 )
             else:
-                _log.info("a validator has ended without saying so", lease=lease.name, holder=lease.holder)
+                _log.info(
+                    "a validator has ended without deleting its Lease", lease=lease.name, holder=lease.holder
+                )

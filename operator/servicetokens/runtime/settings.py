@@ -73,14 +73,14 @@ def parse_address(text: str) -> Address:
 
 def _prefix(text: str) -> str:
     if not _PREFIX.fullmatch(text):
-        message = f"'{text}' must be two to ten small letters and digits, the first a letter, like 'svt'"
+        message = f"'{text}' must be two to ten lowercase letters and digits, the first a letter, as in 'svt'"
         raise ValueError(message)
     return text
 
 
 def _namespace(text: str) -> str:
     if not _NAMESPACE.fullmatch(text):
-        message = f"'{text}' must be the name of a namespace: small letters, digits and '-', at most 63"
+        message = f"'{text}' must be the name of a namespace: lowercase letters, digits and '-', at most 63 characters"
         raise ValueError(message)
     return text
 
@@ -117,7 +117,7 @@ def _host_name(text: str) -> str:
         try:
             ip_address(text)
         except ValueError:
-            message = f"'{text}' must be a DNS name in small letters, or an IP address"
+            message = f"'{text}' must be a DNS name in lowercase, or an IP address"
             raise ValueError(message) from None
     return text
 

@@ -97,7 +97,7 @@ class Refusals:
         self._tally = tally
         self._failures = failures
         self._trusted = trusted
-        self._strangers = Lines(clock, _STRANGERS_PER_SECOND, "tokens that are not known")
+        self._strangers = Lines(clock, _STRANGERS_PER_SECOND, "unknown tokens")
         self._known = Lines(clock, _KNOWN_PER_SECOND, "tokens that exist")
         self._explained = Lines(clock, _EXPLAINED_PER_SECOND, "explanations")
 

@@ -53,7 +53,7 @@ def find_token(header: bytes | None) -> str | Missing:
 
 
 def insufficient_scope(roles: Iterable[str]) -> Header:
-    """Return the challenge for a good token that lacks one of *roles*."""
+    """Return the challenge for a valid token that lacks one of *roles*."""
     scope = " ".join(roles)
     named = f', scope="{scope}"' if scope else ""
     return (_CHALLENGE, f'{_REALM}, error="insufficient_scope"{named}')

@@ -59,7 +59,7 @@ _TOO_MANY: Final = problem(
     HTTPStatus.TOO_MANY_REQUESTS, "too many failed attempts from this address", (RETRY_SOON,)
 )
 UNAVAILABLE: Final = problem(
-    HTTPStatus.SERVICE_UNAVAILABLE, "the validator cannot tell yet; /readyz says why", (RETRY_SOON,)
+    HTTPStatus.SERVICE_UNAVAILABLE, "the validator is not ready; see /readyz", (RETRY_SOON,)
 )
 # In the log, a caller's token is told from those that it asks about.
 _PROTOCOL: Final = "introspection-caller"

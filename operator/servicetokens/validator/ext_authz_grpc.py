@@ -113,7 +113,7 @@ class Checks:
         roles = read_roles(text.encode())
         if roles is None:
             _log.warning(
-                "a route of Envoy requires something that is no list of roles; its requests are refused",
+                "a route of Envoy requires something that is not a list of roles; its requests are rejected",
                 extension=REQUIRED_ROLES,
                 expected="names separated by commas, like orders-reader,orders-writer",
             )

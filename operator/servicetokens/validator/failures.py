@@ -1,6 +1,6 @@
-"""How often a peer may fail to authenticate: a token bucket for each address, whether it holds good tokens or not.
+"""How often a peer may fail to authenticate: a token bucket for each address, whether it holds valid tokens or not.
 
-A good token is never counted and never refused here, so a flood harms nobody who shares its address. What it
+A valid token is never counted and never refused here, so a flood harms nobody who shares its address. What it
 saves is not our time, since a refusal costs as little as this, but the log, and the work of whoever retries.
 """
 

@@ -54,7 +54,7 @@ _METHOD: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}")
 _NONE_REPEATED: Final[frozenset[int]] = frozenset()
 _OWN_NUMBERS: Final = frozenset(range(FIRST_HEADER)) - {CONNECTION}
 
-_DEFECT: Final = "the validator has a defect; its log says more"
+_DEFECT: Final = "internal error in the validator; see its log"
 _MALFORMED: Final = "the request is malformed"
 
 # Plain numbers, not an Enum: looking up its members would cost a tenth of the time that a request takes.
@@ -344,7 +344,7 @@ class Connection(asyncio.Protocol):
         """Refuse a body that cannot be the question."""
         values = self._request.values
         if self._parser.should_upgrade():
-            return self._refuse(HTTPStatus.BAD_REQUEST, "there is no other protocol here")
+            return self._refuse(HTTPStatus.BAD_REQUEST, "no other protocol is supported")
         if values[LENGTH] and int(values[LENGTH] or 0) > MAX_BODY:
             return self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "the body is too large")
         if (values[EXPECT] or b"100-continue").lower() != b"100-continue":

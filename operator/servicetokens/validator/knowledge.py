@@ -44,16 +44,16 @@ class Troubles:
 
     def failed(self, path: str, error: Exception) -> None:
         """See `Observer`."""
-        sentence = str(error) or "the API server failed, and does not say why"
+        sentence = str(error) or "the API server failed without a message"
         if self._by_path.get(path) != sentence:
             if sentence not in self._by_path.values():
-                _log.warning("cannot follow the API server", path=path, reason=sentence)
+                _log.warning("watch of the API server failed, retrying", path=path, reason=sentence)
             self._by_path[path] = sentence
 
     def works(self, path: str) -> None:
         """See `Observer`."""
         if self._by_path.pop(path, None) is not None and not self._by_path:
-            _log.info("following the API server again")
+            _log.info("watch of the API server recovered")
 
 
 class SchemaGuard:
@@ -93,7 +93,7 @@ class SchemaGuard:
             return False
         self._index.release(_SCHEMA)
         if self._said:
-            _log.info("the CRDs fit")
+            _log.info("the CRDs are compatible")
         self._said = ""
         return True
 

@@ -127,7 +127,7 @@ class Listener:
             return HTTPStatus.SERVICE_UNAVAILABLE, objection
         self._connections.add(connection)
         if not self._clients.admit(transport.get_extra_info("peercert")):
-            return HTTPStatus.FORBIDDEN, "the client certificate is not one of those that are served here"
+            return HTTPStatus.FORBIDDEN, "the client certificate is not one of those that are accepted here"
         return None
 
     def dismiss(self, connection: Connection) -> None:
@@ -155,7 +155,7 @@ class Listener:
                 return
             except OSError as error:
                 # Too many open files. What waits would be told of again immediately, and for ever.
-                _log.error("no connection can be accepted for a second", reason=error.strerror or str(error))
+                _log.error("no connections are accepted for a second", reason=error.strerror or str(error))
                 loop.remove_reader(opened)
                 loop.call_later(_PAUSE_SECONDS, self._accept_again, opened, tls)
                 return

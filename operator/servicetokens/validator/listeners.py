@@ -189,7 +189,7 @@ def _grpc_service(address: Address, answering: Answering) -> Service:
     except ModuleNotFoundError as error:
         message = (
             f"--ext-authz-grpc-address needs the module '{error.name}': "
-            "install the extra with pip install 'servicetokens[grpc]', or switch the listener off"
+            "install the extra with pip install 'servicetokens[grpc]', or disable the listener"
         )
         raise MissingExtra(message) from None
     return GrpcService(

@@ -112,10 +112,10 @@ class ValidatorSettings(CommonSettings):
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
         if not any(getattr(self, name) for name in _LISTENERS):
-            message = "all listeners are switched off; give one of them an address"
+            message = "all listeners are disabled; give one of them an address"
             raise ValueError(message)
         if self.client_name and not self.client_ca_file:
-            message = "--client-name needs --client-ca-file: without it no client shows a certificate"
+            message = "--client-name needs --client-ca-file: without it, no client sends a certificate"
             raise ValueError(message)
         if self.tls_cert_file and self.tls_key_file:
             return self
@@ -126,7 +126,7 @@ class ValidatorSettings(CommonSettings):
             if address is not None:
                 message = (
                     f"the listener --{name}-address needs --tls-cert-file and --tls-key-file; "
-                    f"or switch it off with --{name}-address ''"
+                    f"or disable it with --{name}-address ''"
                 )
                 raise ValueError(message)
         return self

@@ -68,7 +68,7 @@ _NO_REVIEW: Final = render_json(
     },
 )
 _UNAVAILABLE: Final = render_problem(
-    HTTPStatus.SERVICE_UNAVAILABLE, "the validator cannot tell yet; /readyz says why", (RETRY_SOON,)
+    HTTPStatus.SERVICE_UNAVAILABLE, "the validator is not ready; see /readyz", (RETRY_SOON,)
 )
 
 
@@ -150,7 +150,7 @@ def _render(version: _Version, status: object) -> Answer:
 
 
 def _refusal(version: _Version, *, may_change: bool) -> Answer:
-    error = {"error": "the token is not known"} if may_change else {}
+    error = {"error": "the token is unknown"} if may_change else {}
     return _render(version, {"authenticated": False, **error})
 
 

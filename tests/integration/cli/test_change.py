@@ -161,7 +161,7 @@ def test_rotation_without_overlap_is_asked_about_and_leaves_the_declared_one(
     assert plugin("rotate", "ci-prod", "--no-overlap").code == 2
     assert plugin("rotate", "ci-prod", "--no-overlap", "--no-wait").code == 2
     said = plugin.ok("rotate", "ci-prod", "--no-overlap", "--yes")
-    assert "no previous one is accepted any more" in said
+    assert "no previous one is accepted any longer" in said
     world.until(lambda: running.forward(token).status == 401, "the old one to be refused")
     assert world.get(namespace)["spec"]["rotation"]["overlap"] == "2d"
     world.until(lambda: world.is_settled(namespace), "the operator to see it")

@@ -65,7 +65,7 @@ def test_what_is_wrong_with_tokens_is_named(plugin: Plugin, world: World, namesp
     assert found["GitOps"] == [
         (
             "warning",
-            f"`state: Active` in Git undoes a revocation by hand; leave `state` out there: {namespace}/ci-prod",
+            f"`state: Active` in Git undoes a manual revocation; leave `state` out there: {namespace}/ci-prod",
         )
     ]
     assert found["orphans"][0][1].endswith(f"garbage collection should have removed: {namespace}/left")
@@ -91,7 +91,7 @@ def test_tokens_that_wait_are_named_with_the_reason(
     lost = f"waiting ({why}); `describe` says for what: {namespace}/ci-prod, {namespace}/typo"
     assert lost in done.out, "a live token that misses one of its roles is named, too"
     assert re.search(rf"waiting \(Import\w+\); `describe` says for what: {namespace}/moving", done.out)
-    plugin.ok("report", "--html", str(tmp_path / "page.html"))
+    plugin.ok("report", "--output", str(tmp_path / "page.html"))
     page = (tmp_path / "page.html").read_text()
     assert '<strong>3</strong><a href="#waiting">waiting</a>' in page
 

@@ -95,7 +95,7 @@ def test_where_not_all_tokens_may_be_seen_an_unknown_id_is_no_all_clear(
     seeker = Plugin(plugin.cluster, plugin.binaries, namespace, world.cluster.user("seeker", ()))
     done = seeker("leaked", stdin=STRANGER)
     assert done.code == 3
-    assert "no token that you may see" in done.out
+    assert "no token that you have permission to read" in done.out
 
 
 def test_a_text_without_tokens(plugin: Plugin) -> None:

@@ -237,12 +237,12 @@ def test_the_report_is_a_command_of_the_plugin(
 ) -> None:
     """It says what it wrote; a file that cannot be written is a sentence."""
     page = tmp_path / "page.html"
-    done = plugin("report", "--html", str(page))
+    done = plugin("report", "--output", str(page))
     assert done.code == 0, done
     assert done.err == f"wrote {page}: 1 account, 1 token\n"
     assert namespace in page.read_text()
-    assert "<html" in plugin.ok("report", "--html", "-")
-    wrong = plugin("report", "--html", str(tmp_path / "none" / "page.html"))
+    assert "<html" in plugin.ok("report")
+    wrong = plugin("report", "--output", str(tmp_path / "none" / "page.html"))
     assert wrong.code == 1
     assert wrong.err == f"error: cannot write {tmp_path}/none/page.html: No such file or directory\n"
 

@@ -34,8 +34,8 @@ def test_a_good_token_passes_every_check(
     assert line(done, "value") == "✓ value it is the value in the Secret 'ci-prod'"
     assert line(done, "validator") == f"✓ validator {url} accepts it"
     assert line(done, "expiry").startswith("✓ expiry current, expires in 30 days (2")
-    assert verdict(done) == "✓ verdict valid: the validator accepts it"
-    assert verdict(plugin("verify", stdin=token)) == "✓ verdict valid: validators accept it"
+    assert verdict(done) == "✓ result valid: the validator accepts it"
+    assert verdict(plugin("verify", stdin=token)) == "✓ result valid: validators accept it"
     assert token not in done.out + done.err
 
 
@@ -54,7 +54,7 @@ def test_a_typo_is_found_without_a_cluster(plugin: Plugin, text: str, topic: str
     assert line(done, topic).startswith("✗")
     assert said in line(done, topic)
     assert text not in done.out + done.err
-    assert verdict(done) == "✗ verdict not valid: it is not a service token"
+    assert verdict(done) == "✗ result not valid: it is not a service token"
 
 
 def test_a_token_that_nobody_knows(plugin: Plugin) -> None:
@@ -63,7 +63,7 @@ def test_a_token_that_nobody_knows(plugin: Plugin) -> None:
     assert done.code == 3
     assert line(done, "checksum").startswith("✓")
     assert line(done, "known").startswith("✗ known no ServiceToken in the cluster has its id")
-    assert verdict(done) == "✗ verdict not valid here: no ServiceToken has its id"
+    assert verdict(done) == "✗ result not valid here: no ServiceToken has its id"
 
 
 def test_each_reason_for_a_rejection_is_named(
@@ -76,7 +76,7 @@ def test_each_reason_for_a_rejection_is_named(
         done = plugin("verify", stdin=token)
         assert done.code == 3
         assert line(done, topic).startswith(f"✗ {topic} {said}")
-        assert verdict(done) == f"✗ verdict not valid: {why}"
+        assert verdict(done) == f"✗ result not valid: {why}"
 
     def restored() -> None:
         world.until(lambda: running.forward(token).status == 200, "the token to be accepted")
@@ -108,7 +108,7 @@ def test_what_a_finalizer_keeps_is_not_valid(
     world.cluster.kubectl("patch", "servicetoken", "ci-prod", "-n", namespace, "--type=merge", "-p", free)
     assert done.code == 3
     assert line(done, "state").startswith("✗ state being deleted")
-    assert verdict(done) == "✗ verdict not valid: it is being deleted"
+    assert verdict(done) == "✗ result not valid: it is being deleted"
 
 
 def test_a_request_can_be_described(
@@ -130,7 +130,7 @@ def test_a_request_can_be_described(
         done = plugin("verify", *ask, *post, stdin=token)
         assert done.code == 3
         assert line(done, "roles").startswith("✗ roles gets-")
-        assert verdict(done).startswith("✗ verdict valid, but not for this request: ")
+        assert verdict(done).startswith("✗ result valid, but not for this request: ")
 
 
 def test_audiences_and_networks_are_checked_when_they_are_described(
@@ -144,7 +144,7 @@ def test_audiences_and_networks_are_checked_when_they_are_described(
     asked = plugin("verify", "--ask", url, stdin=token)
     assert asked.code == 1
     assert "without knowing the audience (--audience or --host) and the client's address" in asked.out
-    assert verdict(asked).startswith("? verdict cannot tell: ")
+    assert verdict(asked).startswith("? result unknown: ")
     right = ("--audience", "https://orders.example.com", "--from", "192.0.2.9")
     assert plugin("verify", *right, stdin=token).code == 0
     for wrong, topic in (
@@ -180,7 +180,7 @@ def test_an_address_that_is_none_of_a_validator_is_explained(
     assert done.code == code, done
     if code == 1:
         assert verdict(done).startswith(
-            "? verdict cannot tell: the validator gave no answer; by its objects, valid"
+            "? result unknown: the validator gave no answer; by its objects, valid"
         )
 
 
@@ -231,12 +231,12 @@ def test_a_made_up_value_with_a_known_id_is_found_out(
     assert done.code == 3
     assert line(done, "value").startswith("✗ value the id is right and the rest is not")
     assert line(done, "validator").startswith("✗")
-    assert verdict(done).startswith("✗ verdict not valid: the validator rejects it")
+    assert verdict(done).startswith("✗ result not valid: the validator rejects it")
     offline = plugin("verify", stdin=forged)
     assert offline.code == 3
     assert (
         verdict(offline)
-        == "✗ verdict not valid: its id is known, and the rest is not the value that was minted"
+        == "✗ result not valid: its id is known, but the rest is not the value that was minted"
     )
 
 
@@ -254,10 +254,12 @@ def test_with_fewer_rights_it_says_what_it_cannot_tell(
     looker = Plugin(plugin.cluster, plugin.binaries, namespace, world.cluster.user("looker", ()))
     done = looker("verify", stdin=token)
     assert done.code == 0, done
-    assert line(done, "value").startswith("? value not compared with the Secret: you may not read")
+    assert line(done, "value").startswith(
+        "? value not compared with the Secret: you do not have permission to read"
+    )
     assert line(done, "roles") == "✓ roles orders-reader", "everybody may read the catalogue"
-    assert verdict(done).startswith("✓ verdict valid, if its value is the right one")
+    assert verdict(done).startswith("✓ result valid, if its value is the right one")
     told = looker.ok("describe", "ci-prod")
-    assert "you may not list pods" in told
+    assert "you do not have permission to list pods" in told
     findings = looker("doctor")
     assert re.search(r"^\? +keys +skipped: ", findings.out, re.MULTILINE), HOME

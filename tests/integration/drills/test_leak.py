@@ -35,14 +35,14 @@ def test_a_leaked_token_is_found_and_refused(world: World, tmp_path: Path) -> No
         def follow(section: str) -> str:
             return RUNBOOK.follow(world, tmp_path, section, variables=variables)
 
-        found = follow("Find out whose it is").splitlines()
+        found = follow("Find the owner").splitlines()
         assert [line.split()[:3] for line in found[1:]] == [[namespace, "ci-prod", "ci"]]
         assert "ask #team-a" in found[1]
 
         world.until(lambda: world.status(namespace).get("lastUsedTime"), "the use to be written", timeout=60)
         assert follow("Who has used it").strip() == world.status(namespace)["lastUsedTime"]
 
-        follow("Refuse it at once")
+        follow("Revoke it immediately")
         world.until(lambda: asked.forward(leaked).status == 401, "the leaked value to be refused")
         fresh = world.until_ready(namespace)
         world.until(lambda: asked.forward(fresh).status == 200, "the fresh one to be accepted")

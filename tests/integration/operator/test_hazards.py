@@ -324,7 +324,7 @@ ODD: Mapping[str, dict[str, Any]] = {
 
 
 def test_an_odd_object_harms_nobody_else(own_world: World, tmp_path: Path) -> None:
-    """It says InvalidSpec, with the field; the good tokens beside it are minted and rotated."""
+    """It says InvalidSpec, with the field; the valid tokens beside it are minted and rotated."""
     world = own_world
     for file in sorted((ROOT / "crds").glob("*.yaml")):
         crd = relaxed(yaml.safe_load(file.read_text()))

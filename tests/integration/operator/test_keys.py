@@ -93,7 +93,7 @@ def test_a_second_key_signs_what_is_new_and_the_first_keeps_verifying(
             assert 'servicetokens_operator_credentials{key_id="k1"} 0.0' in operator.page("/metrics")[1]
             assert re.search(r"^k1 +0  unused", run_keys(world).stdout, re.MULTILINE)
             before = world.value(namespace)
-            RUNBOOK.follow(world, tmp_path, "Take an old key away")
+            RUNBOOK.follow(world, tmp_path, "Remove an old key")
         with world.operator(tmp_path / "third.log"):
             assert world.until_ready(namespace) == before
 

@@ -91,7 +91,7 @@ def test_row_40_a_leader_that_was_frozen_ends_itself_and_the_standby_works_meanw
             assert one.process.wait(20) == EXIT_LOST
             # By the thread that watches the clock, or by the loop, which finds another one's name on the Lease.
             output = one.process.output()
-            assert "ending before another operator begins" in output or "the Lease is lost" in output
+            assert "exiting before another operator takes over" in output or "the Lease was lost" in output
             assert world.value(namespace) == value
             assert world.status(namespace)["serial"] == 1
 

@@ -216,7 +216,7 @@ def test_a_policy_refuses_a_longer_token_and_says_whose_it_is(world: World, name
     world.change(namespace, "ci", "serviceaccounts", tokenPolicy={"maxLifetime": "7d"})
     world.token(namespace, expiresAfter="never")
     ready = world.until_reason(namespace, "Ready", "LifetimeTooLong")
-    assert "for ever" in ready["message"]
+    assert "never to expire" in ready["message"]
     assert "ServiceAccount 'ci'" in ready["message"]
     assert world.secret(namespace) is None
     world.change(namespace, expiresAfter="7d")

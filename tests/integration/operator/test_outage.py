@@ -97,4 +97,4 @@ def test_after_an_outage_one_of_two_leads(world: World, namespace: str, tmp_path
         assert len(ended) <= 1
         assert bool(ended) <= bool(transitions)
         for running in ended:
-            assert "the Lease is lost" in running.process.output()
+            assert "the Lease was lost" in running.process.output()

@@ -52,7 +52,7 @@ def test_it_shows_what_is_there_and_no_secret(
     world.token(namespace, "gone", state="Revoked", revocationReason="Superseded")
     world.until_reason(namespace, "Ready", "Revoked", "gone")
     target = tmp_path / "report.html"
-    done = report(kubeconfig, f"--html={target}")
+    done = report(kubeconfig, f"--output={target}")
     assert (done.returncode, done.stdout) == (0, "")
     assert done.stderr.startswith(f"wrote {target}: ")
     page = target.read_text()
@@ -63,31 +63,37 @@ def test_it_shows_what_is_there_and_no_secret(
     hidden += [one["verifier"]["value"] for one in world.status(namespace)["credentials"]]
     assert len(hidden) == 4
     assert [one for one in hidden if one in page] == []
-    printed = report(kubeconfig, "--html", "-", "-n", namespace)
+    printed = report(kubeconfig, "-n", namespace)
     assert printed.returncode == 0, printed.stderr
     assert f"All accounts and tokens of {namespace}," in printed.stdout
     overlap = printed.stdout.split('id="overlap"')[1].split("</section>")[0]
     assert f"{namespace}/ci-prod" in overlap
     assert world.status(namespace)["tokenID"] in printed.stdout
+    for form in ("csv", "json"):
+        data = report(kubeconfig, "--format", form, "-n", namespace)
+        assert data.returncode == 0, data.stderr
+        assert world.status(namespace)["tokenID"] in data.stdout
+        assert "Superseded" in data.stdout
+        assert [one for one in hidden if one in data.stdout] == []
 
 
 def test_only_the_namespaces_that_are_named(world: World, namespace: str, kubeconfig: Path) -> None:
     """Each of them once."""
     other = world.cluster.create_namespace()
     world.account(other, "elsewhere")
-    done = report(kubeconfig, "--html=-", "-n", namespace, "-n", namespace)
+    done = report(kubeconfig, "-n", namespace, "-n", namespace)
     assert f"{namespace}/ci" in done.stdout
     assert "elsewhere" not in done.stdout
-    assert "elsewhere" in report(kubeconfig, "--html=-", "-n", namespace, "-n", other).stdout
+    assert "elsewhere" in report(kubeconfig, "-n", namespace, "-n", other).stdout
 
 
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["--html", "/nowhere/report.html"], 1, "No such file or directory"),
-        (["--html", "-", "-n", "../secrets"], 1, "is no name of a Kubernetes object"),
-        (["--html", "-", "--unused", "soon"], 2, "must be one whole number and one unit"),
-        ([], 2, "Missing option '--html'"),
+        (["--output", "/nowhere/report.html"], 1, "No such file or directory"),
+        (["-n", "../secrets"], 1, "is no name of a Kubernetes object"),
+        (["--unused", "soon"], 2, "must be one whole number and one unit"),
+        (["--format", "xml"], 2, "'xml' is not one of 'html', 'csv', 'json'"),
     ],
 )
 def test_what_is_wrong_is_said(kubeconfig: Path, arguments: list[str], code: int, words: str) -> None:
@@ -101,7 +107,7 @@ def test_what_is_wrong_is_said(kubeconfig: Path, arguments: list[str], code: int
 def test_without_the_right_to_list_it_says_so(world: World, tmp_path: Path) -> None:
     """And writes nothing."""
     target = tmp_path / "report.html"
-    done = report(world.cluster.user("system:serviceaccount:reports:nobody"), f"--html={target}")
+    done = report(world.cluster.user("system:serviceaccount:reports:nobody"), f"--output={target}")
     assert done.returncode == 1
     assert "cannot list resource" in done.stderr
     assert not target.exists()

@@ -81,12 +81,12 @@ def test_first_a_dry_run_then_a_suspension(world: World, namespace: str, clock: 
         begin(world, namespace, unusedFor="90d")
         pass_by(world, namespace, clock, 90)
         flag = world.until_reason(namespace, "Unused", "UnusedForLong")
-        assert "stays accepted" in flag["message"]
+        assert "stays valid" in flag["message"]
         assert world.condition(namespace, "Unused", "other") == {}
         pass_by(world, namespace, clock, 10)
         world.change(namespace, "ci", "serviceaccounts", tokenPolicy=BOTH)
         world.until(
-            lambda: "will be refused" in world.condition(namespace, "Unused")["message"], "the notice"
+            lambda: "will be suspended" in world.condition(namespace, "Unused")["message"], "the notice"
         )
         assert world.condition(namespace, "Active")["reason"] == "Valid"
         pass_by(world, namespace, clock, 20)

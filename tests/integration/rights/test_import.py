@@ -78,12 +78,20 @@ def test_an_import_needs_the_verb_and_the_secret(
     )
     refused = send("POST", path, token())
     assert refused.status == 403
-    assert f"{user} may not import for the ServiceAccount 'ci' in namespace {namespace}" in str(refused.body)
+    assert (
+        f"{user} does not have permission to import for the ServiceAccount 'ci' in namespace {namespace}"
+        in str(refused.body)
+    )
     grant(world, namespace, user, IMPORTS)
-    world.until(lambda: "may not read the Secret" in str(send("POST", path, token()).body), "the first right")
+    world.until(
+        lambda: "does not have permission to read the Secret" in str(send("POST", path, token()).body),
+        "the first right",
+    )
     refused = send("POST", path, token())
     assert refused.status == 403
-    assert f"{user} may not read the Secret 'legacy' in namespace {namespace}" in str(refused.body)
+    assert f"{user} does not have permission to read the Secret 'legacy' in namespace {namespace}" in str(
+        refused.body
+    )
     grant(world, namespace, user, READS)
     world.until(lambda: send("POST", path, token()).ok, "the second right")
 
@@ -103,7 +111,9 @@ def test_reading_the_secret_is_not_enough(
     path = world.path("servicetokens", namespace)
     secret = f"/api/v1/namespaces/{namespace}/secrets/legacy"
     world.until(lambda: send("GET", secret).status == 404, "the right to be known")
-    assert "may not import for the ServiceAccount 'ci'" in str(send("POST", path, token()).body)
+    assert "does not have permission to import for the ServiceAccount 'ci'" in str(
+        send("POST", path, token()).body
+    )
 
 
 def test_an_import_is_changed_by_whoever_may_and_taken_away_by_anybody(

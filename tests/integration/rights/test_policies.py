@@ -97,7 +97,9 @@ def test_a_role_is_put_into_an_account_by_whoever_may_use_it(
     path = world.path("serviceaccounts", namespace)
     refused = editor("POST", path, account("many", roles))
     assert refused.status == 403
-    assert f"may not use the ServiceRole '{roles[15]}' in namespace {namespace}" in str(refused.body)
+    assert f"does not have permission to use the ServiceRole '{roles[15]}' in namespace {namespace}" in str(
+        refused.body
+    )
     world.until(lambda: editor("POST", path, account("some", roles[:15])).ok, "the right to be known")
     assert editor("PATCH", f"{path}/some", {"spec": {"roles": [roles[15]]}}).status == 403
     world.change(namespace, "some", "serviceaccounts", roles=roles)
@@ -251,7 +253,7 @@ def test_taking_a_restriction_away_is_accepted_with_a_warning(world: World, name
     done = world.cluster.kubectl(
         *("patch", "svctok", "ci-prod", "-n", namespace, "--type=merge", f"--patch={json.dumps(patch)}")
     )
-    assert "spec.audiences: with the list taken away, any service may accept this token" in done.stderr
+    assert "spec.audiences: without the list, any service may accept this token" in done.stderr
     assert "this token may be presented from anywhere" in done.stderr
     done = world.cluster.kubectl("label", "svctok", "ci-prod", "-n", namespace, "team=a")
     assert "Warning" not in done.stderr

@@ -33,7 +33,7 @@ def test_an_administrator_is_refused_and_told_the_way_out(
         world.client.request("PUT", path, changed),
     ):
         assert answer.status == 403
-        assert f"may not write the status of {plural}" in str(answer.body)
+        assert f"does not have permission to write the status of {plural}" in str(answer.body)
         assert "deletes the ValidatingAdmissionPolicyBinding" in str(answer.body)
     assert world.cluster.client(OPERATOR, GROUPS).request("PUT", path, changed).ok
 

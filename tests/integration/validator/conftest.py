@@ -37,7 +37,7 @@ def namespace(world: World) -> str:
 
 @pytest.fixture
 def token(world: World, namespace: str, running: RunningValidator) -> StoredToken:
-    """A good token with the role orders-reader, known to the validator."""
+    """A valid token with the role orders-reader, known to the validator."""
     uid = store_account(world.client, namespace, "ci", roles=["orders-reader", "orders-writer"])
     token = store_token(
         world.client, namespace, "ci-prod", account="ci", account_uid=uid, roles=["orders-reader"]

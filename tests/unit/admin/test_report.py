@@ -50,7 +50,7 @@ def page(found: Estate, **limits: int) -> Reader:
 
 def listed(found: Reader, title: str) -> list[str]:
     """Return the words of the section with *title*, up to the next one."""
-    titles = ("Stuck (", "Expiring soon (", "Unused (", "Rotating (", "Revoked (", "Accounts (")
+    titles = ("Stuck (", "Waiting (", "Expiring soon (", "Unused (", "Rotating (", "Revoked (", "Accounts (")
     starts = [at for at, words in enumerate(found.words) if words.startswith(titles)]
     start = next(at for at in starts if found.words[at].startswith(f"{title} ("))
     return found.words[start + 1 : next(at for at in starts if at > start)]
@@ -59,7 +59,8 @@ def listed(found: Reader, title: str) -> list[str]:
 @pytest.mark.parametrize(
     ("title", "names"),
     [
-        ("Stuck", {"shop/reports-weekly"}),
+        ("Stuck", {"shop/search-index"}),
+        ("Waiting", {"shop/reports-weekly"}),
         ("Expiring soon", {"payments/ledger"}),
         ("Unused", {"platform/old-site", "platform/notebook"}),
         ("Rotating", {"payments/ci-prod"}),
@@ -67,7 +68,7 @@ def listed(found: Reader, title: str) -> list[str]:
     ],
 )
 def test_each_list_names_what_belongs_there(title: str, names: set[str]) -> None:
-    """Of the twelve tokens of the demonstration, and no other."""
+    """Of the thirteen tokens of the demonstration, and no other."""
     found = demo()
     everything = {f"{one.namespace}/{one.name}" for one in found.tokens}
     assert everything & set(listed(page(found), title)) == names
@@ -77,7 +78,7 @@ def test_the_numbers_are_those_of_all_tokens() -> None:
     """Each beside its word."""
     words = [one.strip() for one in page(demo()).words if one.strip()]
     numbers = {name: words[words.index(name) - 1] for name in ("accounts", "tokens", "valid now", "expired")}
-    assert numbers == {"accounts": "8", "tokens": "12", "valid now": "8", "expired": "1"}
+    assert numbers == {"accounts": "8", "tokens": "13", "valid now": "8", "expired": "1"}
     assert words[words.index("never expire") - 1] == "2"
 
 
@@ -179,7 +180,7 @@ def test_an_odd_object_costs_the_others_nothing() -> None:
     odd["status"]["expirationTime"] = "soon"
     found.add_token(json.dumps(odd).encode())
     read = page(found)
-    assert any(words.startswith("2 more could not be read") for words in read.words)
+    assert any(words.startswith("2 more objects could not be read") for words in read.words)
     assert "odd-times" in read.words
 
 
@@ -205,9 +206,41 @@ def test_the_limits_decide_what_is_soon_and_what_is_unused() -> None:
     assert "platform/old-site" not in listed(page(found, unused=300 * DAY), "Unused")
 
 
+def test_the_months_show_what_expires_without_a_replacement_and_what_rotates() -> None:
+    """A fixed expiration counts although the token rotates; an overdue rotation counts now."""
+    fixed = token("a", "b", "fixed", ends=100, rotates=40)
+    fixed["spec"]["expirationTime"] = fixed["status"]["expirationTime"]
+    tokens = [
+        fixed,
+        token("a", "b", "moves", ends=100, rotates=40),
+        token("a", "b", "overdue", ends=30, rotates=-40),
+        token("a", "b", "plain", ends=100),
+        token("a", "b", "late", ends=700),
+        token("a", "b", "never", ends=None),
+        token("a", "b", "revoked", ends=100, state="Revoked", revoked=-1),
+    ]
+    words = page(estate([account("a", "b")], tokens)).words
+    counts = {month: words[words.index(month) + 1] for month in ("2026-11", "2027-01", "2027-03", "later")}
+    assert counts == {
+        "2026-11": "1 rotate",
+        "2027-01": "2 rotate",
+        "2027-03": "2 expire",
+        "later": "1 expire",
+    }
+    assert any("Not included: 1 that do neither." in one for one in words)
+
+
+def test_a_fixed_end_expires_soon_although_the_token_rotates() -> None:
+    """Rotations do not move it."""
+    fixed = token("a", "b", "fixed", ends=20, rotates=10)
+    fixed["spec"]["expirationTime"] = fixed["status"]["expirationTime"]
+    found = page(estate([account("a", "b")], [fixed, token("a", "b", "moves", ends=20, rotates=10)]))
+    assert {"a/fixed", "a/moves"} & set(listed(found, "Expiring soon")) == {"a/fixed"}
+
+
 def test_the_accounts_that_only_tokens_name_are_there() -> None:
     """With a word about it."""
     words = page(demo()).words
     assert "shop/reports" in words
-    assert "There is no such account: its tokens are refused." in words
-    assert "Suspended: all of its tokens are refused." in words
+    assert "This account does not exist: its tokens are rejected." in words
+    assert "Suspended: all of its tokens are rejected." in words

@@ -42,12 +42,12 @@ def described(spec: dict[str, Any], model: Any = ServiceTokenSpec) -> str:
         ({**SPEC, "roles": []}, "spec.roles: must have 1 entries or more"),
         ({**SPEC, "roles": "a"}, "spec.roles: must be a list"),
         ({**SPEC, "roles": ["a"] * 17}, "spec.roles: must have 16 entries or fewer"),
-        ({**SPEC, "roles": ["a", "b", "a"]}, "spec.roles[2]: must not be there twice"),
+        ({**SPEC, "roles": ["a", "b", "a"]}, "spec.roles[2]: must not be listed twice"),
         ({**SPEC, "secret": {"template": {"data": []}}}, "spec.secret.template.data: must be a map"),
         (
             {**SPEC, "revocationReason": "Superseded", "state": "Active"},
             (
-                "spec.revocationReason: needs `state: Revoked` beside it (a reason alone revokes nothing); "
+                "spec.revocationReason: needs `state: Revoked` as well (a reason alone revokes nothing); "
                 "set that, or remove the reason"
             ),
         ),

@@ -11,7 +11,7 @@ from servicetokens.tokens.verifier import KeyRing
 
 @pytest.fixture
 def it() -> Surroundings:
-    """A good token."""
+    """A valid token."""
     return Surroundings()
 
 
@@ -224,7 +224,7 @@ def test_a_watch_that_is_silent_for_too_long_is_not_believed(it: Surroundings) -
     it.clock.advance(STALENESS)
     decision = it.present()
     assert isinstance(decision, Unavailable)
-    assert "has been silent for 60 s" in decision.problems[0]
+    assert "has received nothing for 60 s" in decision.problems[0]
     assert it.index.staleness(it.clock.monotonic()) == STALENESS
     it.confirm()
     it.accepted()

@@ -20,7 +20,7 @@ OTHER_RING = KeyRing({"k9": bytes(32)})
 
 @pytest.fixture
 def it() -> Surroundings:
-    """A good token."""
+    """A valid token."""
     return Surroundings()
 
 

@@ -17,7 +17,7 @@ GET = HttpRequest("GET", "orders.example.com", "/orders/17")
 
 @pytest.fixture
 def it() -> Surroundings:
-    """A good token."""
+    """A valid token."""
     return Surroundings()
 
 

@@ -8,7 +8,7 @@ from servicetokens.api.values import format_time
 
 @pytest.fixture
 def it() -> Surroundings:
-    """A good token."""
+    """A valid token."""
     return Surroundings()
 
 

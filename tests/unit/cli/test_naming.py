@@ -45,7 +45,7 @@ def test_words_are_names_unless_the_first_is_a_type() -> None:
         (["svctok/"], "is not TYPE/NAME"),
         ([""], "a name is empty"),
         (["tokens", ""], "a name is empty"),
-        (["tokens", "svcacct/b"], "'svcacct/b' is a ServiceAccount, and a ServiceToken is meant here"),
+        (["tokens", "svcacct/b"], "'svcacct/b' is a ServiceAccount; this command needs a ServiceToken"),
     ],
 )
 def test_a_name_of_another_type_is_refused(words: list[str], said: str) -> None:

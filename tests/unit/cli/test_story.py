@@ -46,7 +46,7 @@ def test_a_life_with_everything() -> None:
         (6, "revoked"),
         (7, "restored"),
         (8, "last accepted (to the hour)"),
-        (9, "AAA ends: its overlap is over"),
+        (9, "AAA expires: its overlap ends"),
         (50, "rotates"),
         (99, "BBB expires"),
     ]

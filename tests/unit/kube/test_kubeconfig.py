@@ -60,7 +60,7 @@ async def test_options_for_impersonation_win_over_the_file(
     assert "need --as" in await refusal(plain, impersonation=Impersonation(groups=("admins",)))
     assert "line break" in await refusal(plain, impersonation=Impersonation(user="a\r\nX: y"))
     orphan = write(tmp_path / "orphan", trusting(front, authority), {"as-groups": ["a"]})
-    assert "without as" in await refusal(orphan)
+    assert "no user in `as`" in await refusal(orphan)
     assert len(front.asked) == 1
 
 

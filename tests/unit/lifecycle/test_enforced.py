@@ -33,10 +33,15 @@ def test_a_token_that_was_never_revoked_does_not_have_it() -> None:
 @pytest.mark.parametrize(
     ("enforcement", "status", "reason", "words"),
     [
-        (Enforcement(), "False", "Waiting", "Not every validator"),
-        (Enforcement(validators=3), "False", "Waiting", "Not every validator"),
+        (Enforcement(), "False", "Waiting", "Waiting for all validators"),
+        (Enforcement(validators=3), "False", "Waiting", "Waiting for all validators"),
         (Enforcement(validators=0), "False", "NoValidators", "--namespace"),
-        (Enforcement(validators=3, awaited=("pod-a",)), "False", "Waiting", "Of 3 validators 'pod-a' have"),
+        (
+            Enforcement(validators=3, awaited=("pod-a",)),
+            "False",
+            "Waiting",
+            "Waiting for 'pod-a', of 3 validators,",
+        ),
         (
             Enforcement(validators=9, awaited=tuple("abcdefg")),
             "False",

@@ -373,7 +373,7 @@ def test_no_overlap_ends_the_old_token_without_waiting_for_the_delivery() -> Non
         assert (said.status, said.reason) == (status, "Delivering")
     told = plan(refused(asked, wanted, not_before=NOW + 20), NOW + 15)
     assert says(told, "Active") == ("False", "DeliveryFailed")
-    assert "`rotation.overlap: 0s` ended the one before it" in condition(told, "Ready").message
+    assert "`rotation.overlap: 0s` ended the previous one" in condition(told, "Ready").message
     assert told.status is not None
     assert [one.serial for one in told.status.credentials] == [2]
 

@@ -35,11 +35,16 @@ def asking(roles: Mapping[str, RoleFacts | None], account_roles: list[str] | Non
 
 
 UNGRANTED = {
-    "there is no such role": (asking({"reader": None}), "RoleNotFound", "no ServiceRole 'reader'", False),
+    "there is no such role": (
+        asking({"reader": None}),
+        "RoleNotFound",
+        "ServiceRole 'reader' does not exist",
+        False,
+    ),
     "the role is going": (
         asking({"reader": a_role("reader", deleting=True)}),
         "RoleNotFound",
-        "no ServiceRole 'reader'",
+        "ServiceRole 'reader' does not exist",
         False,
     ),
     "the role does not list the namespace": (
@@ -167,11 +172,11 @@ def limited(limit: str, **token: Any) -> Snapshot:
 @pytest.mark.parametrize(
     ("token", "words"),
     [
-        ({"expiresAfter": "8d"}, "asks to live 8d"),
-        ({"expiresAfter": "never"}, "asks to live for ever"),
+        ({"expiresAfter": "8d"}, "requests a lifetime of 8d"),
+        ({"expiresAfter": "never"}, "requests never to expire"),
         (
             {"expirationTime": format_time(NOW + 7 * DAY + 1)},
-            f"asks to live until {format_time(NOW + 7 * DAY + 1)}",
+            f"requests to be valid until {format_time(NOW + 7 * DAY + 1)}",
         ),
     ],
 )
@@ -182,7 +187,7 @@ def test_a_token_that_would_live_too_long_is_not_minted(token: dict[str, str], w
     assert says(wanted, "Ready") == ("False", "LifetimeTooLong")
     assert says(wanted, "Stalled") == ("True", "LifetimeTooLong")
     assert words in condition(wanted, "Ready").message
-    assert "the ServiceAccount 'ci' allows 1w at most" in condition(wanted, "Ready").message
+    assert "the ServiceAccount 'ci' allows at most 1w" in condition(wanted, "Ready").message
 
 
 def test_exactly_the_limit_is_allowed() -> None:
@@ -200,7 +205,7 @@ def test_the_shortest_limit_counts_and_is_named() -> None:
     }
     account = an_account(roles=list(roles), tokenPolicy={"maxLifetime": "20d"})
     wanted = plan(a_snapshot(a_token(expiresAfter="6d"), account, roles=roles), NOW)
-    assert "the ServiceRole 'reader' allows 5d" in condition(wanted, "Ready").message
+    assert "the ServiceRole 'reader' allows at most 5d" in condition(wanted, "Ready").message
     narrow = a_snapshot(a_token(expiresAfter="6d", roles=["writer"]), account, roles=roles)
     assert plan(narrow, NOW).mint is not None
 
@@ -264,7 +269,7 @@ def test_an_account_says_what_it_is_and_how_many_tokens_it_has() -> None:
     [
         (None, "RoleNotFound", "Reconciling", "create it, or correct the name"),
         (a_role("reader", deleting=True), "RoleNotFound", "Reconciling", "create it, or correct the name"),
-        (a_role("reader", allowedNamespaces=["team-b"]), "RoleNotGranted", "Stalled", "have it added there"),
+        (a_role("reader", allowedNamespaces=["team-b"]), "RoleNotGranted", "Stalled", "add it there"),
     ],
 )
 def test_an_account_that_does_not_get_a_role_is_not_ready(
@@ -277,7 +282,9 @@ def test_an_account_that_does_not_get_a_role_is_not_ready(
     assert (accepted.status, accepted.reason) == ("False", reason)
     assert "'reader'" in accepted.message
     assert remedy in accepted.message
-    assert "is not minted for the first time; live tokens go on without it" in accepted.message
+    assert (
+        "new tokens that request it are not minted; existing tokens stay valid without it" in accepted.message
+    )
     told = {(one.type, one.status): (one.reason, one.message) for one in status.conditions}
     assert told["Ready", "False"] == told[kind, "True"] == (reason, accepted.message)
     granted = account_status(
@@ -299,7 +306,7 @@ def test_an_account_that_has_another_role_does_not_say_that_it_has_none() -> Non
     assert status is not None
     (accepted,) = (one for one in status.conditions if one.type == "RolesAccepted")
     assert accepted.message.startswith(
-        "There is no ServiceRole 'writer' (create it, or correct the name). Until then"
+        "The ServiceRole 'writer' does not exist (create it, or correct the name). Until then"
     )
     assert "has no roles" not in accepted.message
 

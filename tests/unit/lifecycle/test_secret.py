@@ -110,7 +110,7 @@ HOLDERS = {
     "another token's": "belongs to ServiceToken 'other'",
     "owned by something that is no controller": "belongs to ConfigMap 'cm'",
     "a dead owner of this name, and another": "belongs to ConfigMap 'cm'",
-    "no owner and no mark": "does not say which ServiceToken it is of",
+    "no owner and no mark": "does not name the ServiceToken that it belongs to",
     "no owner, and the mark of another token": "that of ServiceToken 'other'",
     "no owner, and the id of another token": "a copy of that of ServiceToken team-b/ci-prod",
 }
@@ -232,7 +232,7 @@ def test_a_secret_that_is_undone_again_waits_and_names_who_did_it() -> None:
     assert says(changed, "Active") == ("False", "SecretMissing")
     message = condition(changed, "Ready").message
     assert "was changed again by 'rival'" in message
-    assert "waits, from 10 s doubling to 5 min" in message
+    assert "with delays that double from 10 s to 5 min" in message
     assert "The next token is minted at 2027-01-15T08:00:10Z." in message
     assert changed.status is not None
     assert changed.status.credentials == ()
@@ -286,7 +286,7 @@ def test_a_fresh_token_beside_a_running_overlap_says_that_the_older_one_is_valid
     waiting = replace(rotated, secret=None, memory=Memory(not_before=NOW + 10))
     wanted = plan(waiting, NOW + 1)
     assert (
-        "only the token before it is valid, at most until 2027-01-15t09:00:00z"
+        "only the previous token is valid, at most until 2027-01-15t09:00:00z"
         in condition(wanted, "Ready").message.lower()
     )
     alone = carried_out(waiting, wanted)

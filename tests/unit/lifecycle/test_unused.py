@@ -98,9 +98,9 @@ def test_it_is_suspended_after_it_was_flagged_for_long_enough(flagged: Snapshot)
 
 
 def test_without_a_second_period_it_is_only_flagged() -> None:
-    """What a dry run is: the token stays accepted for ever."""
+    """What a dry run is: the token stays valid for ever."""
     flagged = at(under(FLAG_ONLY), FLAGGED)
-    assert "stays accepted" in condition(flagged, "Unused").message
+    assert "stays valid" in condition(flagged, "Unused").message
     rest = plan(flagged, FLAGGED + 1000 * DAY)
     assert (rest.status, rest.requeue_at) == (None, None)
 

@@ -16,4 +16,4 @@ def test_every_mutant_still_applies(mutant: Mutant) -> None:
 def test_a_mutant_whose_text_is_gone_is_an_error() -> None:
     """It would pass for one that nobody noticed."""
     with pytest.raises(Inapplicable, match="0 times"):
-        mutated(Mutant("is not there", "lifecycle/plan.py", "no such text", ""), "a = 1")
+        mutated(Mutant("does not exist", "lifecycle/plan.py", "no such text", ""), "a = 1")

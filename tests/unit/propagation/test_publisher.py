@@ -80,7 +80,7 @@ class World:
         await self.may_list.wait()
 
     def answers(self) -> bool:
-        """Say whether a good token gets an answer; all watches are alive."""
+        """Say whether a valid token gets an answer; all watches are alive."""
         self.around.confirm()
         return not hasattr(self.around.present(), "problems")
 

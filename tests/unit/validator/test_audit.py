@@ -65,7 +65,7 @@ def test_strangers_cannot_fill_a_disk_and_do_not_hide_the_others(lines: Lines) -
     assert lines[-2] == {
         "event": "lines left out",
         "count": 90,
-        "about": "tokens that are not known",
+        "about": "unknown tokens",
         "log_level": "info",
     }
 

@@ -65,7 +65,7 @@ def test_a_token_without_roles_passes_no_request(handler: ForwardAuth, around: S
 def test_whoever_fails_too_often_is_told_so_and_good_tokens_pass(
     handler: ForwardAuth, around: Surroundings
 ) -> None:
-    """A flood from one address takes nothing from good tokens, not even from that address."""
+    """A flood from one address takes nothing from valid tokens, not even from that address."""
     answers = [ask(handler, WRONG).status for _ in range(BURST + 50)]
     assert answers == [401] * BURST + [429] * 50
     limited = ask(handler, ("Authorization", "Bearer  x"))

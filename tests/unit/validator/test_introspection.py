@@ -141,7 +141,7 @@ def test_in2_to_in7_and_in15_a_bad_token_is_a_bad_token(desk: Desk) -> None:
 
 @pytest.mark.parametrize("name", ["", "nobody", "team-b/ci"])
 def test_in8_a_wrong_secret_or_name_is_an_invalid_client(desk: Desk, name: str) -> None:
-    """Also a good token that goes by another name, and broken Basic of every kind."""
+    """Also a valid token that goes by another name, and broken Basic of every kind."""
     good = desk.caller.reveal()
     wrong = [
         basic(desk.caller.id, good[:-1] + "0"),

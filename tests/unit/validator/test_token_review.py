@@ -14,7 +14,7 @@ from servicetokens.validator.token_review import TokenReviewWebhook
 
 @pytest.fixture
 def around() -> Surroundings:
-    """A good token."""
+    """A valid token."""
     return Surroundings()
 
 
@@ -34,7 +34,7 @@ def review(around: Surroundings, token: Token | None = None) -> dict[str, Any]:
 
 def test_a_token_that_may_become_known_in_a_moment_is_an_error(around: Surroundings) -> None:
     """It is not kept: the token may have been minted a moment ago."""
-    assert review(around, around.mint()) == {"authenticated": False, "error": "the token is not known"}
+    assert review(around, around.mint()) == {"authenticated": False, "error": "the token is unknown"}
 
 
 def test_a_credential_that_has_ended_gets_a_final_no(around: Surroundings) -> None:

@@ -182,7 +182,7 @@ class Issuer:
             alive = living((*alive, new_authority(now, AUTHORITY_DAYS)), now)
             # First of all: a leaf whose CA is lost would have to be made again.
             await self._write(AUTHORITY_SECRET, "Opaque", stored, _authority_data(alive))
-            _log.info("made a CA for the validators", authorities=len(alive))
+            _log.info("created a CA for the validators", authorities=len(alive))
         signer = signer_of(begun(alive, now), now)
         bundle = b"".join(one.certificate for one in reversed(alive))
         leaf = _leaf_of(served)
@@ -218,8 +218,8 @@ class Issuer:
             return None
         if (secret["metadata"].get("labels") or {}).get(LABEL) != _COMPONENT:
             message = (
-                f"the Secret '{name}' in namespace '{self._namespace}' was not made by the operator and is left alone; "
-                "delete it, or run the operator with --no-issue-certificate"
+                f"the Secret '{name}' in namespace '{self._namespace}' was not created by the operator and is not "
+                "changed; delete it, or run the operator with --no-issue-certificate"
             )
             raise UnreadableCertificate(message)
         return secret
@@ -279,7 +279,7 @@ def _authorities_of(secret: Mapping[str, Any] | None) -> list[Issued]:
     if secret is None:
         return []
     certificates, keys = split_pem(_data(secret, "ca.crt")), split_pem(_data(secret, "ca.key"))
-    why = "certificates and keys are not as many"
+    why = "the numbers of certificates and keys differ"
     if keys and len(certificates) == len(keys):
         try:
             return [Issued.read(*pair) for pair in zip(certificates, keys, strict=True)]

@@ -101,7 +101,7 @@ class WorkerPool:
             self._readiness.set("credentials", str(error))
         except Exception:  # noqa: BLE001 - a defect must cost one object, not the worker
             delay = self._queue.failed(key)
-            _log.exception("a defect in the operator", **key.fields, retry_in=round(delay, 2))
+            _log.exception("bug in the operator", **key.fields, retry_in=round(delay, 2))
         else:
             self._queue.done(key)
             self._refused.discard(key)
@@ -114,7 +114,7 @@ class WorkerPool:
     def _report(self, key: Key, error: KubeError, delay: float) -> None:
         """Make a failure visible: what concerns every object in `/readyz`, what concerns this one in the log."""
         if isinstance(error, Conflict):
-            _log.debug("somebody else wrote first", **key.fields)
+            _log.debug("conflict: another client wrote first", **key.fields)
         elif isinstance(error, Unauthorized):
             sentence = f"the API server does not accept our credentials: {error.message}"
             self._readiness.set("credentials", sentence)
@@ -126,11 +126,11 @@ class WorkerPool:
             self._readiness.set(_ROLES, sentence, essential=False)
         elif isinstance(error, Forbidden) and error.lacks_right:
             self._refused.add(key)
-            self._readiness.set(_RIGHTS, f"a right is missing: {error.message}")
+            self._readiness.set(_RIGHTS, f"a permission is missing: {error.message}")
         elif isinstance(error, ApiUnavailable) and not error.is_of_a_webhook:
             self._readiness.set("api", error.message)
         else:
-            _log.warning("will be tried again", **key.fields, error=error.message, retry_in=round(delay, 2))
+            _log.warning("retrying", **key.fields, error=error.message, retry_in=round(delay, 2))
 
 
 def _may_do_without(key: Key, error: KubeError) -> bool:

@@ -298,7 +298,7 @@ class Executor:
             # From memory: nothing else knows it.
             minted = self._memories.plaintext(key, deliver.subject.serial)
             if minted is None:
-                message = "the token to deliver is not there any more"
+                message = "the token to deliver does not exist any longer"
                 raise Conflict(message)
             return minted.reveal()
         value = stored_value(await self._secrets.get(token.namespace, token.secret_name))
@@ -378,7 +378,7 @@ class Executor:
         if ring is None:
             # Between the plan and now the keys were lost. The queue comes back, and the plan will say
             # KeyMissing.
-            message = f"the keys are gone: {self._keys.error}"
+            message = f"the keys are missing: {self._keys.error}"
             raise ApiUnavailable(message, may_have_been_applied=False)
         return ring
 

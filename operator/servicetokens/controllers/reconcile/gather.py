@@ -179,7 +179,8 @@ class Gatherer:
         if secret is not None and is_whole and self._memories.was_applied(key, secret.fingerprint):
             self._memories.delivered(key)
             _log.info(
-                "recovered: the Secret was written, although the API server had not said so", **key.fields
+                "recovered: the Secret was written, although the API server had not confirmed it",
+                **key.fields,
             )
             memory = self._memories.recall(key, token, now)
         return token, memory, secret
@@ -192,9 +193,7 @@ class Gatherer:
         except NotFound:
             if self._caches.tokens.get(place) is not None:
                 # An API server that is starting says so of what is there. A deletion is told of by the watch or a list.
-                message = (
-                    f"ServiceToken {'/'.join(place)} was not found, and its deletion has not been told of"
-                )
+                message = f"ServiceToken {'/'.join(place)} was not found, but the watch has not reported its deletion"
                 raise Conflict(message) from None
             self._caches.tokens.settle(place)
             return None

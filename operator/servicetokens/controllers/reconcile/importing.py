@@ -46,7 +46,9 @@ class Importer:
         except NotFound:
             return None
         if raw.get("type") == names.SECRET_TYPE:
-            return NotImportable("is in a Secret of our own type, and such a value is never trusted")
+            return NotImportable(
+                "is in a Secret of type servicetokens.dev/token, and such values are never imported"
+            )
         value = _value_in(raw, importing.key_of(asked))
         if isinstance(value, NotImportable):
             return value
@@ -66,7 +68,7 @@ class Importer:
 def _value_in(raw: Raw, key: str) -> str | NotImportable:
     stored = (raw.get("data") or {}).get(key)
     if not isinstance(stored, str):
-        return NotImportable("is not there")
+        return NotImportable("does not exist")
     try:
         return base64.b64decode(stored, validate=True).decode("ascii")
     except (binascii.Error, ValueError):

@@ -35,7 +35,7 @@ _RETRY: Final = 10.0
 # Nobody waits for this look; one request per token and hour is little even for 100,000 of them.
 VISIT_SECONDS: Final = 3600.0
 HISTORY_WENT_BACK: Final = (
-    "the API server has forgotten what it told us, as after a restore of etcd; everything is being read again"
+    "the API server went back in time, as after a restore of etcd; everything is being listed again"
 )
 SELECTOR: Final = f"{names.LABEL_TOKEN_SECRET}=true"
 

@@ -187,6 +187,6 @@ def _handler(put: Take, gone: Take, begun: Callable[[], None]) -> Callable[..., 
             take(event["object"])
         except Exception:  # noqa: BLE001 - kopf would log it with the whole object, and never come back
             meta = event["object"].get("metadata", {})
-            _log.exception("a defect in the operator", namespace=meta.get("namespace"), name=meta.get("name"))
+            _log.exception("bug in the operator", namespace=meta.get("namespace"), name=meta.get("name"))
 
     return handle

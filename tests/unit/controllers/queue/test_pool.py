@@ -105,7 +105,7 @@ async def test_another_look_at_once_is_given(work: Work) -> None:
 @pytest.mark.parametrize(
     ("failure", "words"),
     [
-        (Forbidden('User "x" cannot update resource "servicetokens/status"'), "a right is missing"),
+        (Forbidden('User "x" cannot update resource "servicetokens/status"'), "a permission is missing"),
         (Unauthorized("Unauthorized"), "does not accept our credentials"),
         (ApiUnavailable("no answer"), "no answer"),
         (NotConfigured("the kubeconfig is gone"), "the kubeconfig is gone"),

@@ -112,11 +112,11 @@ async def test_a_secret_that_is_not_there_is_nothing() -> None:
 @pytest.mark.parametrize(
     ("data", "kind", "words"),
     [
-        ({"other": VALUE.encode()}, "Opaque", "is not there"),
+        ({"other": VALUE.encode()}, "Opaque", "does not exist"),
         ({"token": b"\xff" * 30}, "Opaque", "cannot have"),
         ({"token": VALUE.encode() + b"\n"}, "Opaque", "line break"),
         ({"token": b"svt_0123456789AB_003aUlTJC7tj"}, "Opaque", "our own"),
-        ({"token": VALUE.encode()}, names.SECRET_TYPE, "our own type"),
+        ({"token": VALUE.encode()}, names.SECRET_TYPE, "of type servicetokens.dev/token"),
     ],
 )
 async def test_what_must_not_be_imported_is_told_without_the_value(
