@@ -159,6 +159,11 @@ def format_time(seconds: int) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def format_micro_time(seconds: int) -> str:
+    """Return a Unix second as Kubernetes' MicroTime, which Leases and Events have: `2026-11-25T04:00:00.000000Z`."""
+    return f"{format_time(seconds)[:-1]}.000000Z"
+
+
 def _seconds(text: str, shape: re.Pattern[str], least: int, advice: str) -> int:
     if len(text) > MAX_DURATION_LENGTH or shape.fullmatch(text) is None:
         raise ValueError(advice)

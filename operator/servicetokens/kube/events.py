@@ -1,6 +1,5 @@
 """k8s Events (`events.k8s.io/v1`), as `kubectl describe` and `kubectl events` show them."""
 
-import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -8,6 +7,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from servicetokens.api import names
+from servicetokens.api.values import format_micro_time
 from servicetokens.kube import paths
 from servicetokens.kube.client import Api
 from servicetokens.kube.correlation import Correlator, Series
@@ -125,5 +125,4 @@ class EventRecorder:
         }
 
     def _moment(self) -> str:
-        moment = dt.datetime.fromtimestamp(self._clock.now(), dt.UTC)
-        return moment.strftime("%Y-%m-%dT%H:%M:%S.000000Z")
+        return format_micro_time(self._clock.now())

@@ -1,12 +1,12 @@
 """Leases (`coordination.k8s.io/v1`): small objects whose resourceVersion makes sure that one writer wins."""
 
-import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Self
 
 import msgspec
 
+from servicetokens.api.values import format_micro_time
 from servicetokens.kube import paths
 from servicetokens.kube.requester import Requester
 
@@ -57,7 +57,7 @@ class Lease:
 
     def taken_by(self, holder: str, seconds: int, now: int) -> Self:
         """Return this Lease as *holder* takes or renews it at *now* (Unix seconds)."""
-        moment = dt.datetime.fromtimestamp(now, dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.000000Z")
+        moment = format_micro_time(now)
         if holder == self.holder:
             return replace(self, seconds=seconds, renewed=moment)
         transitions = self.transitions + 1 if self.resource_version else 0

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from servicetokens.api.values import (
     TIME_PATTERN,
+    format_micro_time,
     format_time,
     parse_recorded_time,
     parse_time,
@@ -201,3 +202,8 @@ def test_nothing_but_a_value_error(text: str) -> None:
         except ValueError:
             continue
         assert isinstance(seconds, int)
+
+
+def test_micro_times_are_as_kubernetes_writes_them() -> None:
+    """Leases and Events have six digits of a second; ours are whole seconds."""
+    assert format_micro_time(1764043200) == "2025-11-25T04:00:00.000000Z"
