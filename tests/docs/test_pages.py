@@ -113,6 +113,14 @@ def test_every_hazard_of_the_operator_has_a_test_of_its_number() -> None:
     assert found == set(range(20, 46))
 
 
+def test_every_package_has_a_row_among_the_rooms() -> None:
+    """The table on the page about the architecture names each, and none that does not exist."""
+    page = (ROOT / "docs" / "concepts" / "architecture.md").read_text()
+    rooms = page.partition("\n## Rooms\n")[2].partition("\n## ")[0]
+    packages = {path.parent.name for path in (ROOT / "operator" / "servicetokens").glob("*/__init__.py")}
+    assert set(re.findall(r"^\| `(\w+)` \|", rooms, re.MULTILINE)) == packages
+
+
 def test_contributors_read_the_layers_that_are_checked() -> None:
     """CONTRIBUTING and the page about the architecture name those of each contract about layers, in its order."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
