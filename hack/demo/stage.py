@@ -63,9 +63,7 @@ class Stage:
         self._screen.address("forward-auth", f"http://{self.forward_auth}/validate")
         self._screen.address("token review", f"https://{self.token_review}/authenticate")
         self._screen.address("logs", str(self._cluster.directory))
-        self._screen.headline(
-            "To go on by hand (docs/get-started/tutorial.md), paste into a second terminal:"
-        )
+        self._screen.headline("To continue with docs/get-started/tutorial.md, paste into a second terminal:")
         for line in self.exports():
             self._screen.line(line)
 

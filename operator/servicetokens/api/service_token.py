@@ -221,7 +221,7 @@ class ServiceTokenSpec(RuledModel):
         alias="import",
         description=(
             "Existing credential that is accepted alongside the token until a cut-over date. Can only be "
-            "set when this object is created; removing it ends that value."
+            "set when this object is created; removing it makes that value invalid."
         ),
     )
 

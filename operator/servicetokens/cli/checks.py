@@ -128,7 +128,7 @@ async def operator(sight: Sight) -> Said:
                 f"the Lease was not renewed for {age.span(idle)}: without a leader, nothing is minted or rotated",
             )
         ]
-    return [(OK, f"'{lease.holder}' leads")]
+    return [(OK, f"'{lease.holder}' is the leader")]
 
 
 async def validators(sight: Sight) -> Said:

@@ -24,6 +24,7 @@ from servicetokens.tokens.format import Token
 from servicetokens.tokens.imported import find_fault
 
 _BAD: Final = "the token is not valid"
+_NOT_ALLOWED: Final = "the token is valid, but the request is not allowed"
 _UNCERTAIN: Final = "whether the token is valid is unknown"
 
 
@@ -75,7 +76,7 @@ def command(
 
 def _end(verdict: Finding, *, offline: bool) -> None:
     if verdict.level is Level.BAD:
-        raise Failure(_BAD, Exit.NOT_GOOD)
+        raise Failure(_NOT_ALLOWED if verdict.message.startswith("valid") else _BAD, Exit.NOT_GOOD)
     if verdict.level is Level.UNKNOWN and not offline:
         raise Failure(_UNCERTAIN)
 
@@ -144,14 +145,14 @@ async def _look_for_import(session: Session, text: str, url: str | None, request
     everywhere, tokens = await list_widely(session)
     imports = sum(any(one.is_imported for one in token.credentials) for token in tokens)
     where = "" if everywhere else f" in namespace '{session.namespace}'"
+    length = verifying.miscounted(text)
     if imports:
-        message = (
-            f"not minted here; {imports} token{'' if imports == 1 else 's'}{where} accept an imported value"
-        )
+        message = f"not minted here{length}; {imports} token{'' if imports == 1 else 's'}{where} accept an imported value"
         found = [Finding(Level.UNKNOWN, "format", message)]
     else:
         level = Level.BAD if everywhere else Level.UNKNOWN
-        found = [Finding(level, "format", f"not minted here, and no token{where} accepts an imported value")]
+        message = f"not minted here{length}, and no token{where} accepts an imported value"
+        found = [Finding(level, "format", message)]
     answer = Answer.NONE
     if url is not None:
         said, answer = await asking.ask(url, text, request)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from servicetokens.api import age
+from servicetokens.api import age, names
 from servicetokens.api.reasons import ABOUT_THE_REQUEST, Reason
 from servicetokens.authn.decision import Accepted, Rejected
 from servicetokens.authn.records import Account
@@ -16,7 +16,7 @@ from servicetokens.cli.findings import Finding, Level
 from servicetokens.cli.judging import Judgement, Request
 from servicetokens.cli.listing import exact
 from servicetokens.cli.views import TokenView, texts
-from servicetokens.tokens.format import PREFIX_PATTERN, MalformedToken, Token, find_id, parse_any
+from servicetokens.tokens.format import PREFIX_PATTERN, MalformedToken, Token, find_id, length_of, parse_any
 from servicetokens.tokens.lifetime import MAX_CLOCK_SKEW
 
 OK, BAD, WARNING, UNKNOWN = Level.OK, Level.BAD, Level.WARNING, Level.UNKNOWN
@@ -47,6 +47,14 @@ class Known:
     complete: bool
     compared: bool | None = None
     answer: Answer | None = None
+
+
+def miscounted(text: str) -> str:
+    """Return how many characters are missing or too many in what begins as a token of the default prefix does."""
+    expected = length_of(names.DEFAULT_PREFIX)
+    if not text.startswith(f"{names.DEFAULT_PREFIX}_") or len(text) == expected:
+        return ""
+    return f" ({len(text)} characters, while a token has {expected})"
 
 
 def of_text(text: str) -> tuple[list[Finding], Token | None]:

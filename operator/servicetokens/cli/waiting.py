@@ -86,6 +86,6 @@ async def wait(
                 return [done[token.uid] for token in tokens]
             progress.show(len(done), missing)
             if session.clock.monotonic() > deadline:
-                message = f"requested, but not confirmed within {seconds:g} s; {missing}"
+                message = f"not confirmed within {seconds:g} s: {missing}"
                 raise Failure(message, Exit.TIMED_OUT)
             await asyncio.sleep(_POLL)

@@ -117,6 +117,11 @@ def parse_any(text: str) -> Token:
     return parse(text, prefix)
 
 
+def length_of(prefix: str) -> int:
+    """Return how many characters a token with *prefix* has."""
+    return len(prefix) + len("_") + _ID_LENGTH + len("_") + _TAIL_LENGTH
+
+
 def find_id(presented: str, prefix: str) -> str | None:
     """Return the public id inside *presented*, or None when it does not have the shape of a token.
 

@@ -57,6 +57,15 @@ def test_a_typo_is_found_without_a_cluster(plugin: Plugin, text: str, topic: str
     assert verdict(done) == "✗ result not valid: it is not a service token"
 
 
+def test_a_token_that_was_cut_or_continued_is_said_to_have_the_wrong_length(plugin: Plugin) -> None:
+    """With the numbers, since that is what goes wrong when one is copied; a value of another system has no length."""
+    for text in (STRANGER[:-2], STRANGER + "x"):
+        done = plugin("verify", stdin=text)
+        assert done.code == 3
+        assert f"({len(text)} characters, while a token has 66)" in line(done, "format")
+    assert "characters" not in line(plugin("verify", stdin="ghp_" + "k3J9x" * 8), "format")
+
+
 def test_a_token_that_nobody_knows(plugin: Plugin) -> None:
     """It may be good in another cluster, and the format says so; here it is not."""
     done = plugin("verify", stdin=STRANGER)
@@ -131,6 +140,7 @@ def test_a_request_can_be_described(
         assert done.code == 3
         assert line(done, "roles").startswith("✗ roles gets-")
         assert verdict(done).startswith("✗ result valid, but not for this request: ")
+        assert "error: the token is valid, but the request is not allowed" in done.err
 
 
 def test_audiences_and_networks_are_checked_when_they_are_described(
