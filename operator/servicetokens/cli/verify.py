@@ -147,7 +147,8 @@ async def _look_for_import(session: Session, text: str, url: str | None, request
     where = "" if everywhere else f" in namespace '{session.namespace}'"
     length = verifying.miscounted(text)
     if imports:
-        message = f"not minted here{length}; {imports} token{'' if imports == 1 else 's'}{where} accept an imported value"
+        others = f"{imports} token{'' if imports == 1 else 's'}{where}"
+        message = f"not minted here{length}; {others} accept an imported value"
         found = [Finding(Level.UNKNOWN, "format", message)]
     else:
         level = Level.BAD if everywhere else Level.UNKNOWN
