@@ -1,6 +1,7 @@
 """Texts that people read: standard words, lines of at most 100 columns, an introduction, and no paths of tests."""
 
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -93,6 +94,14 @@ def test_lines_are_not_wider_than_a_hundred_columns(page: Path) -> None:
         if len(line) > WIDTH and " " in line.strip() and line in whole and "](" not in line
     ]
     assert wide == [], f"wrap these lines of {name_of(page)} at {WIDTH} columns"
+
+
+@pytest.mark.parametrize("page", PAGES + DECISIONS, ids=name_of)
+def test_every_column_of_a_table_has_a_heading(page: Path) -> None:
+    """Also the first one, so that a reader, and a screen reader, knows what the cells below it are."""
+    lines = shown(page).splitlines()
+    headings = [above for above, below in pairwise(lines) if re.fullmatch(r"\|[-| :]+\|", below)]
+    assert [heading for heading in headings if re.search(r"\|\s*\|", heading)] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
