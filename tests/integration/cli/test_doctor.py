@@ -133,7 +133,7 @@ def test_a_cluster_without_anything_running(binaries: Path, tmp_path: Path) -> N
         assert "no Lease 'servicetokens-operator'" in found["operator"][0][1]
         assert found["validators"][0] == (
             "bad",
-            f"none is running in namespace '{HOME}': nothing is accepted anywhere",
+            f"none is running in namespace '{HOME}': no token is accepted anywhere",
         )
         assert "there is no Secret 'servicetokens-hmac-keys'" in found["keys"][0][1]
         assert found["certificate"][0][0] == "unknown"

@@ -221,7 +221,7 @@ def test_a_rotated_token_in_its_overlap_and_after(
     during = plugin("verify", stdin=token)
     assert during.code == 0
     assert line(during, "expiry").startswith("! expiry it was rotated; its overlap ends in 1 hour")
-    assert "only a validator can tell" in line(during, "value")
+    assert "only a validator can check it" in line(during, "value")
     plugin.ok("rotate", "ci-prod", "--no-overlap", "--yes")
     after = plugin("verify", stdin=token)
     assert after.code == 3
@@ -239,7 +239,7 @@ def test_a_made_up_value_with_a_known_id_is_found_out(
     url = f"http://{LOOPBACK}:{running.forward_port}/validate"
     done = plugin("verify", "--ask", url, stdin=forged)
     assert done.code == 3
-    assert line(done, "value").startswith("✗ value the id is right and the rest is not")
+    assert line(done, "value").startswith("✗ value the id is right but the rest is not")
     assert line(done, "validator").startswith("✗")
     assert verdict(done).startswith("✗ result not valid: the validator rejects it")
     offline = plugin("verify", stdin=forged)
