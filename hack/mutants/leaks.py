@@ -5,6 +5,10 @@ from typing import Final
 from mutants.mutant import Mutant
 
 _ENCODINGS: Final = "cli/leaks/encodings.py"
+_TEXT: Final = "cli/leaks/text.py"
+_LINES: Final = "cli/leaks/lines.py"
+_NUMBERS: Final = "cli/leaks/numbers.py"
+_UNREAD: Final = "cli/leaks/unread.py"
 _FINDER: Final = "cli/leaks/finder.py"
 _PACKING: Final = "cli/leaks/packing.py"
 _TESTS: Final = ("tests/unit/cli/leaks",)
@@ -19,12 +23,57 @@ MUTANTS: Final = (
     ),
     Mutant(
         "does not search across line breaks",
-        _ENCODINGS,
-        "text.translate(None, _BREAK_SIGNS)",
-        "text",
+        _TEXT,
+        "Run(text, text.translate(None, BREAK_SIGNS), ",
+        "Run(text, text, ",
         _TESTS,
     ),
-    Mutant("takes two layers off", _FINDER, "LAYERS: Final = 3", "LAYERS: Final = 2", _TESTS),
+    Mutant("takes three layers off", _FINDER, "LAYERS: Final = 8", "LAYERS: Final = 3", _TESTS),
+    Mutant(
+        "takes the longest words of lines only, and not those of the same number",
+        _LINES,
+        "            yield from _runs(data, spans)\n            done",
+        "            done",
+        _TESTS,
+    ),
+    Mutant("does not drop the mark of a diff", _LINES, '_MARKS: Final = b"+-', '_MARKS: Final = b"', _TESTS),
+    Mutant(
+        "does not look for a token that a line break broke in two",
+        _LINES,
+        "for match in _HEAD.finditer(data):",
+        "for match in ():",
+        _TESTS,
+    ),
+    Mutant("takes each dump for one of bytes", _NUMBERS, "_unhex(group)[::-1]", "_unhex(group)", _TESTS),
+    Mutant("reads no decimal numbers", _NUMBERS, "    (_is_decimal, _decimal),\n", "", _TESTS),
+    Mutant(
+        "passes over what looks random",
+        _UNREAD,
+        "return len(zlib.compress(block, 6)) >",
+        "return 0 >",
+        _TESTS,
+    ),
+    Mutant(
+        "takes checksums for encrypted data",
+        _UNREAD,
+        "_LEAST_BASE64: Final = 4096",
+        "_LEAST_BASE64: Final = 8",
+        _TESTS,
+    ),
+    Mutant(
+        "passes over encrypted text below other text",
+        _UNREAD,
+        "if sign in data and pattern.search(data):",
+        "if data.startswith(sign) and pattern.search(data):",
+        _TESTS,
+    ),
+    Mutant(
+        "takes all data with the same beginning for the same",
+        _FINDER,
+        "key = len(document.data), hash(document.data)",
+        "key = 0, hash(document.data[:100])",
+        _TESTS,
+    ),
     Mutant(
         "passes over data that unpacks to too much",
         _PACKING,

@@ -7,6 +7,7 @@ import io
 import json
 import lzma
 import quopri
+import tarfile
 import zipfile
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -39,6 +40,34 @@ def zipped(data: bytes) -> bytes:
     return out.getvalue()
 
 
+def tarred(files: Mapping[str, bytes]) -> bytes:
+    """Put *files* into a tar archive."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        for name, content in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return out.getvalue()
+
+
+def helm_release(data: bytes) -> bytes:
+    """Write *data* into a Secret in the manifest of a Helm release, as the YAML of the Secret that holds the release.
+
+    Helm's storage driver (pkg/storage/driver/util.go) compresses the JSON of a release and encodes it in base64; the
+    data of a Secret is in base64 anyway.
+    """
+    manifest = (
+        f"---\n# Source: app/templates/secret.yaml\ndata:\n  token: {base64.b64encode(data).decode()}\n"
+    )
+    release = {"name": "app", "info": {"status": "deployed"}, "manifest": manifest, "version": 1}
+    stored = base64.b64encode(gzip.compress(json.dumps(release).encode()))
+    secret = (
+        f"kind: Secret\ndata:\n  release: {base64.b64encode(stored).decode()}\ntype: helm.sh/release.v1\n"
+    )
+    return secret.encode()
+
+
 def dumped(data: bytes, line: Callable[[int, bytes], str]) -> bytes:
     """Write *data* as a hex dump of 16 bytes to the line; *line* gets the offset and the bytes."""
     return "\n".join(line(start, data[start : start + 16]) for start in range(0, len(data), 16)).encode()
@@ -65,6 +94,106 @@ def _od(start: int, piece: bytes) -> str:
     return f"{start:06x} {piece.hex(' '):<47}  >{_gutter(piece)}<"
 
 
+def _tcpdump(start: int, piece: bytes) -> str:
+    return f"\t0x{start:04x}:  {piece.hex(' ', 2):<39}  {_gutter(piece)}"
+
+
+def _od_words(start: int, piece: bytes, size: int = 2) -> str:
+    words = (piece[at : at + size].ljust(size, b"\0") for at in range(0, len(piece), size))
+    return f"{start:07o} " + " ".join(f"{int.from_bytes(word, 'little'):0{2 * size}x}" for word in words)
+
+
+def _od_octal(start: int, piece: bytes) -> str:
+    return f"{start:07o}" + "".join(f" {byte:03o}" for byte in piece)
+
+
+def _od_octal_words(start: int, piece: bytes) -> str:
+    words = (piece[at : at + 2].ljust(2, b"\0") for at in range(0, len(piece), 2))
+    return f"{start:07o}" + "".join(f" {int.from_bytes(word, 'little'):06o}" for word in words)
+
+
+def _od_decimal(start: int, piece: bytes) -> str:
+    return f"{start:07o}" + "".join(f" {byte:3d}" for byte in piece)
+
+
+def _od_characters(start: int, piece: bytes) -> str:
+    names = {0: "\\0", 9: "\\t", 10: "\\n", 13: "\\r"}
+    cells = (names.get(byte, chr(byte) if 32 <= byte < 127 else f"{byte:03o}") for byte in piece)
+    return f"{start:07o}" + "".join(f"{cell:>4}" for cell in cells)
+
+
+def _powershell(start: int, piece: bytes) -> str:
+    return f"{start:08X}   {piece.hex(' ').upper():<47}  {_gutter(piece)}"
+
+
+def _gdb(start: int, piece: bytes) -> str:
+    return "\n".join(
+        f"0x7ffd{start + at:08x} <buffer+{start + at}>:\t"
+        + "\t".join(f"0x{byte:02x}" for byte in piece[at : at + 8])
+        for at in range(0, len(piece), 8)
+    )
+
+
+def encoded_words(data: bytes, kind: str) -> bytes:
+    """Write *data* in pieces of 30 bytes as the encoded words of a mail header (RFC 2047)."""
+    pieces = (data[at : at + 30] for at in range(0, len(data), 30))
+    if kind == "B":
+        words = [base64.b64encode(piece).decode() for piece in pieces]
+    else:
+        words = [
+            "".join(f"={byte:02X}" if byte in b"_=? \r\n\t" else chr(byte) for byte in piece)
+            for piece in pieces
+        ]
+    return "\r\n ".join(f"=?utf-8?{kind}?{word}?=" for word in words).encode("latin-1")
+
+
+def inserted(data: bytes, sign: str) -> bytes:
+    """Put *sign* between every ten characters of *data*."""
+    text = data.decode()
+    return sign.join(text[at : at + 10] for at in range(0, len(text), 10)).encode()
+
+
+def _numbered(before: Callable[[int], str], behind: Callable[[int], str] = lambda _: "") -> Encoder:
+    def add(data: bytes) -> bytes:
+        lines = data.split(b"\n")
+        return b"\n".join(
+            before(number).encode() + line + behind(number).encode() for number, line in enumerate(lines)
+        )
+
+    return add
+
+
+def _time(number: int) -> str:
+    # Go leaves out zeros at the end of a fraction.
+    return f"2026-11-30T10:29:{30 + number % 30:02d}.{(number * 7919 + 12345) % 10**6:06d}".rstrip("0") + "Z"
+
+
+#: What tools put in front of each line, and behind it. Text in, text out.
+MARGINS: Final[Mapping[str, Encoder]] = {
+    "git diff, added": _numbered(lambda _: "+"),
+    "git diff, removed": _numbered(lambda _: "-"),
+    "git diff, context": _numbered(lambda _: " "),
+    "docker compose": _numbered(lambda _: "web-1  | "),
+    "a quotation": _numbered(lambda _: "> "),
+    "a comment of shells": _numbered(lambda _: "# "),
+    "a comment of C": _numbered(lambda _: "// "),
+    "a comment of Java": _numbered(lambda _: " * "),
+    "kubectl logs --timestamps": _numbered(lambda number: f"{_time(number)} "),
+    "kubectl logs --prefix": _numbered(lambda _: "[pod/web-7d9f8b6c5-x2x9z/app] "),
+    "containerd": _numbered(lambda number: f"{_time(number)} stdout F "),
+    "docker": _numbered(
+        lambda _: '{"log":"', lambda number: f'\\n","stream":"stdout","time":"{_time(number)}"}}'
+    ),
+    "syslog": _numbered(lambda number: f"Nov 30 10:29:{30 + number % 30} node-1 app[{4711 + number}]: "),
+    "grep -n": _numbered(lambda number: f"deploy/secret.yaml:{number + 8}:"),
+    "cat -n": _numbered(lambda number: f"{number + 8:6d}\t"),
+    "git blame": _numbered(lambda number: f"^1a2b3c4 (Jane Doe 2026-11-30 10:29:36 +0100 {number + 8:3d}) "),
+    "docker build": _numbered(lambda number: f"#12 {number * 37 / 1000 + 0.345:.3f} "),
+    "a table": _numbered(lambda _: "| ", lambda _: " |"),
+    "strings of a program": _numbered(lambda _: '    "', lambda _: '" +'),
+    "a list in JSON": _numbered(lambda _: '  "', lambda _: '",'),
+    "YAML": _numbered(lambda _: "      "),
+}
 #: Text in, text out.
 TEXTUAL: Final[Mapping[str, Encoder]] = {
     "terminal of 80 columns": lambda data: wrapped(data, 80),
@@ -76,6 +205,13 @@ TEXTUAL: Final[Mapping[str, Encoder]] = {
     "percent, every character": lambda data: b"".join(b"%%%02x" % byte for byte in data),
     "quoted-printable": quopri.encodestring,
     "HTML": lambda data: data.replace(b"&", b"&amp;").replace(b"_", b"&#95;").replace(b"+", b"&#x2b;"),
+    "a terminal of 80 columns, carriage returns": lambda data: wrapped(data, 80).replace(b"\n", b"\r"),
+    "zero-width spaces": lambda data: inserted(data, "\u200b"),
+    "soft hyphens": lambda data: inserted(data, "\u00ad"),
+    "possible breaks in HTML": lambda data: inserted(data, "<wbr>"),
+    "a search result in HTML": lambda data: data.replace(b"_", b'<em class="hit">_</em>'),
+    "a mail header": lambda data: encoded_words(data, "B"),
+    "a mail header, quoted": lambda data: encoded_words(data, "Q"),
     "a quoted mail": lambda data: b"> " + data.replace(b"\n", b"\n> "),
     "indented": lambda data: b"    " + data.replace(b"\n", b"\n    "),
 }
@@ -99,6 +235,19 @@ WRITTEN: Final[Mapping[str, Encoder]] = {
     "hexdump -C": lambda data: dumped(data, _hexdump_canonical),
     "hexdump": lambda data: dumped(data, _hexdump_words),
     "od": lambda data: dumped(data, _od),
+    "od -x": lambda data: dumped(data, _od_words),
+    "od -t x4": lambda data: dumped(data, lambda start, piece: _od_words(start, piece, 4)),
+    "od -b": lambda data: dumped(data, _od_octal),
+    "od without options": lambda data: dumped(data, _od_octal_words),
+    "od -t u1": lambda data: dumped(data, _od_decimal),
+    "od -c": lambda data: dumped(data, _od_characters),
+    "tcpdump -X": lambda data: dumped(data, _tcpdump),
+    "Format-Hex": lambda data: dumped(data, _powershell),
+    "gdb": lambda data: dumped(data, _gdb),
+    "a list of decimal numbers": lambda data: str(list(data)).encode(),
+    "a list of decimal numbers, by Go": lambda data: b"[" + b" ".join(b"%d" % byte for byte in data) + b"]",
+    "a list of decimal numbers, a line for each": lambda data: json.dumps(list(data), indent=2).encode(),
+    "octal escapes": lambda data: b"".join(b"\\%03o" % byte for byte in data),
 }
 #: Bytes in, bytes out.
 PACKED: Final[Mapping[str, Encoder]] = {

@@ -100,12 +100,12 @@ def command(
 ) -> None:
     """Find all tokens in FILE (or stdin), show who owns them, and revoke or rotate them on request.
 
-    Tokens are also found where they are encoded (base64, hexadecimal, percent, JSON and other escapes, UTF-16),
-    compressed (gzip, bzip2, xz, zip) or broken over lines, up to three layers deep. No token is printed, only
-    public ids. Exits with 3 as long as a token that was found may still be accepted, and when a part of the data
-    could not be read. An id that no token in the cluster has was rotated out or deleted, or belongs to another
-    cluster: ask a validator of that one (--ask). Public ids are no secret, so anyone can write a text that names your
-    token: look at the text before you revoke.
+    Tokens are also found where they are encoded (base64, numbers and dumps, percent, JSON and other escapes, UTF-16),
+    packed (gzip, bzip2, xz, zip, tar) or broken over lines, also lines with something in front, up to eight layers
+    deep. No token is printed, only public ids. Exits with 3 as long as a token that was found may still be accepted,
+    and when a part of the data could not be read. An id that no token in the cluster has was rotated out or deleted,
+    or belongs to another cluster: ask a validator of that one (--ask). Public ids are no secret, so anyone can write
+    a text that names your token: look at the text before you revoke.
     """
     if revoke and rotates:
         message = "--revoke and --rotate exclude each other: --rotate also makes the old values invalid"
@@ -114,6 +114,9 @@ def command(
     report = finder.find(file.read(finder.INPUT_BYTES + 1))
     for part in report.unread:
         click.echo(f"warning: could not be read: {escape_controls(part)}", err=True)
+    if report.media:
+        count = "1 file" if report.media == 1 else f"{report.media} files"
+        click.echo(f"note: pictures, sounds and fonts are not looked at: {count}", err=True)
     seen = report.sightings
 
     async def handle(session: Session) -> None:

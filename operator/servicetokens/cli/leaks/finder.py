@@ -1,29 +1,35 @@
-"""Find every token in some data, also where it was encoded or packed up to three times.
+"""Find every token in some data, also where it was encoded or packed up to eight times.
 
-    data ─┬─ plain text                                    → tokens (the checksum decides)
-          ├─ normalized: no NUL bytes, no colour codes     → tokens; no layer of its own
-          ├─ gzip, bzip2, xz, zip           (packing.py) ─┐
-          ├─ hexadecimal and hex dumps     (encodings.py) ├→ decoded data, one layer deeper: begin again
-          └─ runs without spaces that could hold a token ─┘
-               ├─ joined over line breaks                  → tokens; no layer of its own
-               └─ percent, backslash, HTML and quoted-printable escapes; base64 at each alignment
+    data ─┬─ plain text                                        → tokens (the checksum decides)
+          ├─ normalized: no NUL bytes, colour codes, tags      → tokens; no layer of its own
+          ├─ broken in two by a line break and a prefix        → tokens; no layer of its own
+          ├─ gzip, bzip2, xz, zip, tar (packing, containers) ─┐
+          ├─ numbers, mail encodings  (numbers, escapes)      ├→ decoded data, one layer deeper: begin again
+          └─ runs without spaces that could hold a token     ─┘
+               ├─ joined over line breaks and prefixes (lines) → tokens; no layer of its own
+               └─ percent, backslash, HTML and quoted-printable escapes; base64 at each alignment; hexadecimal
 
-Only what has the right checksum is a token; the rest of what looks like one is not worth a report.
+Only what has the right checksum is a token; the rest of what looks like one is not worth a report. What none of these
+can decode is named (unread).
 """
 
+import sys
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from itertools import chain
+from dataclasses import dataclass, replace
 from typing import Final
 
-from servicetokens.cli.leaks import encodings, packing
-from servicetokens.cli.leaks.encodings import Decoded, Origin, Run
-from servicetokens.cli.leaks.packing import Budget
+from servicetokens.cli.leaks import containers, encodings, lines, packing, text, unread
+from servicetokens.cli.leaks.packing import Budget, Part
+from servicetokens.cli.leaks.positions import Decoded, Origin
+from servicetokens.cli.leaks.text import Run
 from servicetokens.tokens.format import MalformedToken, Token, parse_any
 
-LAYERS: Final = 3
-"""How many encodings may lie on top of each other: a compressed log in the data of a Secret in a JSON dump."""
+LAYERS: Final = 8
+"""How many encodings may lie on top of each other.
+
+A token in a Secret in a Helm release in a backup has six: base64, JSON, gzip, base64, base64, gzip.
+"""
 
 INPUT_BYTES: Final = 128 * 1024 * 1024
 """How much is read: it is held in memory up to three times, and a few hundred megabytes fit everywhere."""
@@ -59,19 +65,28 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The tokens in the data, and what of the data could not be read, a phrase for each part."""
+    """The tokens in the data, and what of the data could not be read, a phrase for each part.
+
+    *media* is how many pictures, films, sounds and fonts were inside: they were searched for text, not looked at.
+    """
 
     sightings: tuple[Sighting, ...]
     unread: tuple[str, ...]
+    media: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class _Document:
-    """Some data, how many layers may still be taken off, and where its bytes come from."""
+    """Some data, how many layers may still be taken off, where its bytes come from, and from which file of an archive.
+
+    *is_file* says that it is one file, from its first to its last byte, and no part of a text that looked encoded.
+    """
 
     data: bytes
     layers: int
     place: Callable[[int], Place]
+    file: str = ""
+    is_file: bool = False
 
 
 def find(data: bytes, most: int = INPUT_BYTES) -> Report:
@@ -80,7 +95,7 @@ def find(data: bytes, most: int = INPUT_BYTES) -> Report:
     whole = data[:most]
     if len(data) > most:
         search.note(f"everything after the first {most // 2**20} MiB")
-    search.examine(_Document(whole, LAYERS, _places_in(whole)))
+    search.examine(_Document(whole, LAYERS, _places_in(whole), is_file=True))
     return search.report()
 
 
@@ -90,7 +105,12 @@ class _Search:
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
         self._seen: dict[Token, set[Place]] = {}
+        self._sightings = 0
         self._unread: dict[str, None] = {}
+        self._media: set[int] = set()
+        # Different decodings lead to the same data: text on one line and on several. Without a token in it, one look is
+        # enough. What is remembered is the hash, which Python draws anew for each process, and the layers left.
+        self._fruitless: dict[tuple[int, int], int] = {}
         # The same data may be reached by way of a decoding that only seemed to fit, one layer deeper.
         self._unpacked: set[bytes] = set()
         self._too_deep: set[bytes] = set()
@@ -101,7 +121,7 @@ class _Search:
             self.note(packing.TOO_DEEP)
         found = [Sighting(token, tuple(sorted(places))) for token, places in self._seen.items()]
         found.sort(key=lambda sighting: sighting.places[0])
-        return Report(tuple(found), tuple(self._unread))
+        return Report(tuple(found), tuple(self._unread), len(self._media))
 
     def note(self, part: str) -> None:
         """Remember that *part* could not be read."""
@@ -109,73 +129,117 @@ class _Search:
 
     def examine(self, document: _Document) -> None:
         """Find the tokens in *document* and in all that is encoded or packed in it."""
-        for normal in encodings.normalized(document.data):
+        key = len(document.data), hash(document.data)
+        if self._fruitless.get(key, -1) >= document.layers:
+            return
+        before = self._sightings
+        parts = list(self._parts(document))
+        # What is in the files of an archive is found there, with their names.
+        is_archive = containers.is_tar(document.data) and not any(part.problem for part in parts)
+        for normal in text.normalized(document.data):
             # Behind what was decoded there may be anything: text that only looked encoded.
             self._look(normal, document.place, whole=document.layers == LAYERS)
-            if document.layers:
-                self._decode(_Document(normal, document.layers, document.place))
-            else:
-                for run in encodings.runs(normal):
-                    self._look_across_lines(run, document)
-        self._unpack(document)
+            for start, broken, first in lines.broken_tokens(normal):
+                self._look(broken, _from(document, start), whole=False, before=first)
+            if not is_archive:
+                self._decode(replace(document, data=normal))
+        self._open(document, parts)
+        self._name_unread(document, parts)
+        if self._sightings == before:
+            self._fruitless[key] = document.layers
 
     def _decode(self, document: _Document) -> None:
         data = document.data
-        for decoded in chain(
-            encodings.hexadecimal(data), encodings.unquoted(data), encodings.spaced_strings(data)
-        ):
-            self._deeper(decoded, document)
-        for run in encodings.runs(data):
-            self._look_across_lines(run, document)
-            for decoded in chain(encodings.unescaped(run), encodings.base64_decoded(run)):
+        if document.layers:
+            for decoded in encodings.of_texts(data):
+                self._deeper(decoded, document)
+        for run in text.runs(data):
+            self._decode_run(run, document)
+            if document.is_file and encodings.opaque(run):
+                self.note(_named(document, f"base64 of {unread.OPAQUE}"))
+        for run in lines.columns(data):
+            self._decode_run(run, document)
+
+    def _decode_run(self, run: Run, document: _Document) -> None:
+        if run.joined != run.text:
+            self._look(run.joined, _via(document, run.origin), whole=False)
+        if document.layers:
+            for decoded in encodings.of_run(run):
                 self._deeper(decoded, document)
 
-    def _unpack(self, document: _Document) -> None:
-        """Unpack *document* when it is an archive, and the archives that begin anywhere in it."""
-        file = document.place(0).file
-        if kind := packing.unreadable(document.data):
-            self.note(f"{file}: {kind}" if file else kind)
+    def _parts(self, document: _Document) -> Iterator[Part]:
+        """Yield the parts of *document* when it is an archive, and the archives that begin anywhere in it."""
         if packing.is_packed(document.data):
             (self._unpacked if document.layers else self._too_deep).add(document.data)
         if not document.layers:
             return
-        for part in packing.unpack(document.data, self._budget):
+        if containers.is_tar(document.data):
+            yield from containers.files(document.data, self._budget)
+        else:
+            yield from packing.unpack(document.data, self._budget)
+
+    def _open(self, document: _Document, parts: list[Part]) -> None:
+        for part in parts:
             if part.problem:
                 self.note(f"{part.name}: {part.problem}" if part.name else part.problem)
             if part.data:
-                origin = (
-                    _places_in(part.data, part.name or file) if part.start == 0 else _at(document, part.start)
-                )
-                self.examine(_Document(part.data, document.layers - 1, origin))
+                is_file = bool(part.name) or part.start == 0
+                file = part.name or document.file
+                origin = _places_in(part.data, file) if is_file else _at(document, part.start)
+                self.examine(_Document(part.data, document.layers - 1, origin, file, is_file=True))
+
+    def _name_unread(self, document: _Document, parts: list[Part]) -> None:
+        """Remember what of *document* no decoder understands."""
+        data = document.data
+        if packing.is_packed(data) or containers.is_tar(data):
+            # Its parts are named.
+            return
+        kind = unread.kind_of(data, is_file=document.is_file)
+        if unread.is_media(kind) and document.layers < LAYERS:
+            self._media.add(hash(data))
+            return
+        kinds = {kind} if kind else set(unread.kinds_inside(data))
+        if not kinds and document.is_file:
+            least = unread.LEAST_ALONE if document.layers == LAYERS else unread.LEAST
+            known = [(part.start, part.start + part.size if part.size else len(data)) for part in parts]
+            if unread.is_opaque(data, known, least):
+                kinds.add(unread.OPAQUE)
+        for name in kinds:
+            self.note(_named(document, name))
 
     def _deeper(self, decoded: Decoded, document: _Document) -> None:
         data, origin = decoded
         if not self._budget.spend(len(data)):
             self.note(packing.TOO_MUCH)
             return
-        self.examine(_Document(data, document.layers - 1, _via(document, origin)))
+        self.examine(_Document(data, document.layers - 1, _via(document, origin), document.file))
 
-    def _look_across_lines(self, run: Run, document: _Document) -> None:
-        if run.joined != run.text:
-            self._look(run.joined, _via(document, run.origin), whole=False)
+    def _look(
+        self, data: bytes, place: Callable[[int], Place], *, whole: bool, before: int = sys.maxsize
+    ) -> None:
+        """Remember the tokens in *data* that begin before the position *before*."""
+        for position, token in _tokens(data, whole=whole):
+            if position < before:
+                self._sightings += 1
+                self._seen.setdefault(token, set()).add(place(position))
 
-    def _look(self, text: bytes, place: Callable[[int], Place], *, whole: bool) -> None:
-        for position, token in _tokens(text, whole=whole):
-            self._seen.setdefault(token, set()).add(place(position))
 
-
-def _tokens(text: bytes, *, whole: bool) -> Iterator[tuple[int, Token]]:
-    """Yield each token in *text*; with *whole* none that goes on behind its checksum.
+def _tokens(data: bytes, *, whole: bool) -> Iterator[tuple[int, Token]]:
+    """Yield each token in *data*; with *whole* none that goes on behind its checksum.
 
     Where lines were joined, the text of the next line follows a token.
     """
-    for match in (encodings.WHOLE_TOKEN if whole else encodings.TOKEN).finditer(text):
+    for match in (text.WHOLE_TOKEN if whole else text.TOKEN).finditer(data):
         for length in _PREFIX_LENGTHS:
             start = max(0, match.start() - length)
             try:
-                yield start, parse_any(text[start : match.end()].decode("latin-1"))
+                yield start, parse_any(data[start : match.end()].decode("latin-1"))
             except MalformedToken:
                 continue
+
+
+def _named(document: _Document, kind: str) -> str:
+    return f"{document.file}: {kind}" if document.file else kind
 
 
 def _places_in(data: bytes, file: str = "") -> Callable[[int], Place]:
@@ -185,7 +249,7 @@ def _places_in(data: bytes, file: str = "") -> Callable[[int], Place]:
     def place(position: int) -> Place:
         nonlocal breaks
         if breaks is None:
-            breaks = encodings.line_breaks(data)
+            breaks = text.line_breaks(data)
         return Place(file, bisect_right(breaks, position - 1) + 1)
 
     return place
@@ -194,6 +258,11 @@ def _places_in(data: bytes, file: str = "") -> Callable[[int], Place]:
 def _via(document: _Document, origin: Origin) -> Callable[[int], Place]:
     """Return the place in *document* of a position in what was decoded from it."""
     return lambda position: document.place(origin(position))
+
+
+def _from(document: _Document, start: int) -> Callable[[int], Place]:
+    """Return the place in *document* of a position in what begins at *start*."""
+    return lambda position: document.place(start + position)
 
 
 def _at(document: _Document, start: int) -> Callable[[int], Place]:

@@ -11,10 +11,11 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final, Protocol
 
 TOO_MUCH: Final = "data that unpacks to more than is searched"
-TOO_DEEP: Final = "data that is packed more than three times"
+TOO_DEEP: Final = "data that is packed more than eight times"
 
 _CHUNK: Final = 1024 * 1024
 # Files in one archive: more cost time for their names alone.
@@ -25,22 +26,13 @@ _BZIP2: Final = re.compile(rb"BZh[1-9]1AY&")
 _XZ: Final = b"\xfd7zXZ\x00"
 # As git stores objects. Too short to be looked for inside other data, and a fourth kind (`x^`) begins texts as well.
 _ZLIB: Final = (b"x\x01", b"x\x9c", b"x\xda")
+# How a PDF document introduces a compressed stream.
+_STREAM: Final = re.compile(rb"stream\r?\n(?=x[\x01\x5e\x9c\xda])")
 _ZIP: Final = b"PK\x03\x04"
 # What begins inside other data, for instance an archive behind a header.
 _INNER: Final = re.compile(rb"\x1f\x8b\x08[\x00-\x1f]|PK\x03\x04|BZh[1-9]1AY&|\xfd7zXZ\x00")
-# What no decoder here reads, by the bytes it begins with.
-_UNREADABLE: Final = {
-    b"\x28\xb5\x2f\xfd": "Zstandard data",
-    b"7z\xbc\xaf\x27\x1c": "a 7z archive",
-    b"Rar!\x1a\x07": "a RAR archive",
-    b"\x04\x22\x4d\x18": "LZ4 data",
-    b"%PDF-": "a PDF document",
-    b"\x89PNG\r\n": "a PNG picture",
-    b"\xff\xd8\xff": "a JPEG picture",
-    b"GIF8": "a GIF picture",
-    b"age-encryption.org/": "encrypted data (age)",
-    b"-----BEGIN PGP MESSAGE-----": "encrypted data (PGP)",
-}
+# What xz writes with `--format=lzma`: the usual properties, the size of its window, and the size or none.
+_LZMA: Final = re.compile(rb"\]\0\0.[\0-\x10](?:\xff{8}|.{5}\0\0\0)", re.DOTALL)
 
 
 @dataclass(slots=True)
@@ -90,9 +82,9 @@ def is_packed(data: bytes) -> bool:
     return data.startswith(_ZIP) or _kind(memoryview(data)) not in {"", "zlib"}
 
 
-def unreadable(data: bytes) -> str:
-    """Return the kind of *data* as a phrase when it is one that cannot be read; empty otherwise."""
-    return next((kind for magic, kind in _UNREADABLE.items() if data.startswith(magic)), "")
+def is_packed_within(data: bytes) -> bool:
+    """Say whether *data* is or holds compressed data or an archive that can be unpacked here."""
+    return bool(_kind(memoryview(data))) or data.startswith(_ZIP) or bool(_INNER.search(data))
 
 
 def unpack(data: bytes, budget: Budget) -> list[Part]:
@@ -103,8 +95,8 @@ def unpack(data: bytes, budget: Budget) -> list[Part]:
 def _inner(data: bytes, budget: Budget) -> Iterator[Part]:
     """Yield what begins inside *data*. By chance such bytes are anywhere, so what gives nothing was never packed."""
     end, saw_zip = 0, False
-    for match in _INNER.finditer(data, 1):
-        start = match.start()
+    for match in chain(_INNER.finditer(data, 1), _STREAM.finditer(data) if b"stream" in data else ()):
+        start = match.start() if match[0][:6] != b"stream" else match.end()
         is_zip = match[0] == _ZIP
         # A zip archive is found from its end, so one look finds it, wherever its first header is.
         if start < end or (is_zip and saw_zip):
@@ -133,16 +125,28 @@ def _kind(data: memoryview) -> str:
         return "gzip"
     if head.startswith(_XZ):
         return "xz"
-    if head.startswith(_ZLIB):
+    if head.startswith(_ZLIB) or (head.startswith(b"x^") and _inflates(data)):
         return "zlib"
+    if _LZMA.match(bytes(data[:13])):
+        return "lzma"
     return "bzip2" if _BZIP2.match(head) else ""
+
+
+def _inflates(data: memoryview) -> bool:
+    """Say whether the beginning of *data* is compressed by zlib: `x^` also begins texts."""
+    try:
+        return bool(zlib.decompressobj().decompress(bytes(data[:1024])))
+    except zlib.error:
+        return False
 
 
 def _decompressor(kind: str) -> _Decompressor:
     if kind in {"gzip", "zlib"}:
         # wbits of zlib's manual: 16 more for gzip's header.
         return _Zlib(zlib.MAX_WBITS + 16 if kind == "gzip" else zlib.MAX_WBITS)
-    return bz2.BZ2Decompressor() if kind == "bzip2" else lzma.LZMADecompressor()
+    if kind == "bzip2":
+        return bz2.BZ2Decompressor()
+    return lzma.LZMADecompressor(lzma.FORMAT_ALONE if kind == "lzma" else lzma.FORMAT_XZ)
 
 
 class _Zlib:

@@ -1,6 +1,8 @@
 """Tokens in any data."""
 
 import base64
+import gzip
+import json
 import random
 import zlib
 
@@ -8,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.encoded import PACKED, TEXTUAL, WIDE, WRITTEN, Encoder
-from servicetokens.cli.leaks import encodings, finder
+from common.encoded import MARGINS, PACKED, TEXTUAL, WIDE, WRITTEN, Encoder, helm_release, tarred
+from servicetokens.cli.leaks import encodings, finder, text
 from servicetokens.cli.leaks.finder import Place, Report, Sighting
 from servicetokens.tokens.format import Token, assemble
 
@@ -20,6 +22,14 @@ PARTS = st.tuples(
     st.integers(0, 2**32).map(lambda seed: random.Random(seed).randbytes(32)),
 )
 TOKEN = assemble("svt", "0123456789AB", b"x" * 32)
+# A line for each number leaves nothing that is longer than what is put in front of it.
+NO_MARGIN = {"a list of decimal numbers, a line for each"}
+# Escapes are decoded in runs without spaces, and so are not in `od -c`, whose cells are not of one width then; and a
+# dump of characters of which every second one is none has no characters to be recognized by.
+NOT_TOGETHER = {
+    *(("od -c", escape) for escape in ("percent, the underscore", "HTML", "a search result in HTML")),
+    *((wide, "od -c") for wide in WIDE),
+}
 LINE = b"2026-11-30T10:29:36Z INFO the line before\n"
 
 
@@ -30,23 +40,32 @@ def tokens(report: Report) -> list[Token]:
 
 @st.composite
 def stacks(draw: st.DrawFn) -> tuple[str, ...]:
-    """Up to three encodings, the innermost first, each applied to what it is made for.
+    """Up to three encodings, the innermost first, each applied to what it is made for, each with or without a margin.
 
     Bytes are written in base64 or hexadecimal, compressed again, or escaped with percent signs; text can be anything.
     """
     names: list[str] = []
     is_text = True
-    for _ in range(draw(st.integers(1, finder.LAYERS))):
+    for _ in range(draw(st.integers(1, 3))):
         fitting = {**WRITTEN, **PACKED, **({**TEXTUAL, **WIDE} if is_text else {})}
+        if names:
+            fitting = {name: fitting[name] for name in fitting if not _is_spoiled(names, name)}
         name = draw(st.sampled_from(sorted(fitting)))
         names.append(name)
         is_text = name in TEXTUAL or name in WRITTEN
+        if is_text and name not in NO_MARGIN and draw(st.booleans()):
+            names.append(draw(st.sampled_from(sorted(MARGINS))))
     return tuple(names)
+
+
+def _is_spoiled(names: list[str], name: str) -> bool:
+    """Say whether *name* cannot be applied to what *names* made: a line for each of many lines, and `NOT_TOGETHER`."""
+    return any((inner, name) in NOT_TOGETHER for inner in names)
 
 
 def encode(data: bytes, names: tuple[str, ...]) -> bytes:
     """Apply the encodings one after the other."""
-    encoders: dict[str, Encoder] = {**TEXTUAL, **WRITTEN, **PACKED, **WIDE}
+    encoders: dict[str, Encoder] = {**TEXTUAL, **WRITTEN, **PACKED, **WIDE, **MARGINS}
     for name in names:
         data = encoders[name](data)
     return data
@@ -84,7 +103,7 @@ def test_a_token_is_found_in_any_stack_of_three_encodings(
     """Also when the outermost is text that stands below other lines."""
     token = assemble(*parts)
     data = encode(before.encode() + token.reveal().encode(), names)
-    if not alone and (names[-1] in TEXTUAL or names[-1] in WRITTEN):
+    if not alone and names[-1] not in {**PACKED, **WIDE}:
         data = LINE + data
     report = finder.find(data)
     assert tokens(report) == [token], names
@@ -101,9 +120,49 @@ def test_every_encoding_and_every_pair_of_them_is_decoded() -> None:
         for outer in (everything if inner in {**TEXTUAL, **WRITTEN} else {**WRITTEN, **PACKED})
     ]
     missed = [
-        names for names in stacked if tokens(finder.find(encode(TOKEN.reveal().encode(), names))) != [TOKEN]
+        names
+        for names in stacked
+        if names not in NOT_TOGETHER
+        and tokens(finder.find(encode(TOKEN.reveal().encode(), names))) != [TOKEN]
     ]
     assert missed == []
+
+
+def test_every_encoding_is_decoded_behind_every_margin() -> None:
+    """What tools put in front of each line or behind it, with other lines around."""
+    missed = []
+    for name, encode_ in {**TEXTUAL, **WRITTEN}.items():
+        for margin, add in MARGINS.items():
+            text = b"the line before\n" + encode_(b"token: " + TOKEN.reveal().encode()) + b"\nthe line behind"
+            if name not in NO_MARGIN and tokens(finder.find(add(text))) != [TOKEN]:
+                missed.append((name, margin))
+    assert missed == []
+
+
+@pytest.mark.parametrize("kept", ["Secret", "backup"])
+def test_a_token_in_a_helm_release_is_found(kept: str) -> None:
+    """A chart that holds a Secret: its release is compressed in another Secret, and that perhaps in a backup."""
+    release = helm_release(TOKEN.reveal().encode())
+    data = (
+        release
+        if kept == "Secret"
+        else tarred({"namespaces/team-a/secrets.json": json.dumps([release.decode()]).encode()})
+    )
+    report = finder.find(data if kept == "Secret" else gzip.compress(data))
+    assert tokens(report) == [TOKEN]
+    assert report.unread == ()
+
+
+def test_a_token_broken_in_two_behind_any_margin_is_found_with_its_line() -> None:
+    """Wherever it is broken."""
+    text = TOKEN.reveal().encode()
+    for margin, add in MARGINS.items():
+        for at in range(1, len(text)):
+            data = add(
+                b"before\nAuthorization: Bearer " + text[:at] + b"\n" + text[at:] + b" behind\nand after"
+            )
+            (found,) = finder.find(data).sightings
+            assert found == Sighting(TOKEN, (Place("", 2),)), (margin, at)
 
 
 @pytest.mark.parametrize(
@@ -128,6 +187,14 @@ def test_a_token_is_reported_once_with_all_its_lines() -> None:
     text = TOKEN.reveal()
     report = finder.find(f"{text}\n\n{text} {text}".encode())
     assert report.sightings == (Sighting(TOKEN, (Place("", 1), Place("", 3))),)
+
+
+def test_all_places_of_an_encoded_token_are_reported() -> None:
+    """What was looked at once is not looked at again only if it holds no token; and its beginning says nothing."""
+    empty = base64.b64encode(LINE * 3 + b"no token")
+    full = base64.b64encode(LINE * 3 + TOKEN.reveal().encode())
+    (found,) = finder.find(b"\n\n".join([empty, full, empty, full])).sightings
+    assert [str(place) for place in found.places] == ["3", "7"]
 
 
 def test_a_token_in_an_archive_is_reported_with_its_file() -> None:
@@ -168,7 +235,7 @@ def test_text_that_looks_like_a_token_is_not_reported(text: str) -> None:
 
 def test_many_pieces_of_text_in_base64_are_placed_by_one_look_at_the_lines() -> None:
     """All sightings of a run share what tells where its lines break, which is worked out once."""
-    (run,) = encodings.runs(base64.encodebytes((TOKEN.reveal().encode() + b"\1") * 3))
+    (run,) = text.runs(base64.encodebytes((TOKEN.reveal().encode() + b"\1") * 3))
     origins = [origin for _, origin in encodings.base64_decoded(run)]
     assert len(origins) == 3
     assert len({id(origin.__closure__[1].cell_contents) for origin in origins}) == 1  # type: ignore[attr-defined]

@@ -20,7 +20,7 @@ MEBIBYTE = 1024 * 1024
 @pytest.mark.parametrize("kind", ["gzip", "bzip2", "xz"])
 def test_data_that_ends_too_early_is_searched_and_reported(kind: str) -> None:
     """What could be unpacked of it counts, and so does what could not."""
-    noise = bytes(zlib.crc32(b"%d" % number) % 251 for number in range(MEBIBYTE))
+    noise = b"".join(b"%08x\n" % zlib.crc32(b"%d" % number) for number in range(MEBIBYTE // 8))
     packed = PACKED[kind](TEXT + noise)
     report = finder.find(packed[: len(packed) * 9 // 10])
     assert report.unread == (f"{kind} data that ends too early",)
@@ -67,10 +67,10 @@ def test_what_looks_like_many_archives_costs_no_more_than_the_budget(sign: bytes
     assert not parts or parts[0].problem == packing.TOO_MUCH
 
 
-def test_four_layers_of_archives_are_reported() -> None:
-    """Three are searched."""
+def test_more_layers_than_are_searched_are_reported() -> None:
+    """Whatever is deeper may hold a token."""
     packed = TEXT
-    for _ in range(3):
+    for _ in range(finder.LAYERS):
         packed = gzip.compress(packed)
     assert finder.find(packed).unread == ()
     report = finder.find(gzip.compress(packed))
@@ -83,8 +83,6 @@ def test_four_layers_of_archives_are_reported() -> None:
         (b"\x28\xb5\x2f\xfd rest", "Zstandard data"),
         (b"7z\xbc\xaf\x27\x1c rest", "a 7z archive"),
         (b"%PDF-1.7\n", "a PDF document"),
-        (b"\x89PNG\r\n\x1a\n", "a PNG picture"),
-        (b"-----BEGIN PGP MESSAGE-----\n", "encrypted data (PGP)"),
     ],
 )
 def test_data_of_an_unsupported_kind_is_named(data: bytes, kind: str) -> None:

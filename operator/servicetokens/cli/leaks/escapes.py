@@ -1,0 +1,157 @@
+"""Escapes of text: percent signs, backslashes, HTML entities, quoted-printable and the encoded words of mail headers.
+
+Equal escapes that follow each other are decoded in one step: data of nothing else would cost seconds for a megabyte.
+"""
+
+import binascii
+import html
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from servicetokens.cli.leaks.positions import Decoded, Edits, Value, at, chained, replaced, shifted
+from servicetokens.cli.leaks.text import Run, texts
+
+_PERCENT: Final = re.compile(rb"(?:%[0-9A-Fa-f]{2})++")
+_BACKSLASH: Final = re.compile(
+    rb"((?:\\u00[0-9A-Fa-f]{2})++)|((?:\\x[0-9A-Fa-f]{2})++)|((?:\\[abefnrtv!-/:-@\[-`{-~])++)"
+    rb"|\\(?:u([0-9A-Fa-f]{4})|u\{([0-9A-Fa-f]{1,6})\}|([0-3][0-7]{2})|(?:\r\n?|\n)[ \t]*)"
+)
+_SIMPLE: Final = bytes.maketrans(b"abefnrtv", b"\a\b\x1b\f\n\r\t\v")
+_ENTITY: Final = re.compile(rb"(?:&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z]{2,20});)++")
+# Entities as every tool writes them: replaced one kind after the other, the ampersand last.
+_ENTITIES: Final = ((b"&lt;", b"<"), (b"&gt;", b">"), (b"&quot;", b'"'), (b"&#39;", b"'"), (b"&amp;", b"&"))
+_SOFT_BREAK: Final = re.compile(rb"[^=]=[ \t]*(?:\r\n?|\n)")
+_QUOTED: Final = re.compile(rb"(?:=[0-9A-Fa-f]{2})++|=[ \t]*(?:\r\n?|\n)(?:> ?)*")
+# The most frequent of those, without a step for each: a break, the quotation marks behind it, and then itself.
+_QUOTES: Final = ((b"=\n> ", b"=\n"),) * 3 + ((b"=\n>", b"=\n"), (b"=\n> ", b"=\n")) * 2
+_SOFT_BREAKS: Final = ((b"=\r\n", b"=\n"), *_QUOTES, (b"=\n", b""))
+
+_SPACED_STRING: Final = re.compile(
+    rb"\\n(?:\\t|[ \t])*(?:[>|]|(?:0x)?[0-9A-Fa-f]{4,16}:?[ \t]|[0-9]{2,3},)|=(?:\\r)?\\n|\?=(?:\\r)?\\n"
+)
+
+# RFC 2047: a long header consists of several words, between which white space does not count.
+_WORD: Final = rb"=\?[^?\s]{1,40}\?([BbQq])\?([^?\s]{0,2000})\?="
+_WORDS: Final = re.compile(
+    rb"%b(?:(?:\s{1,8}|[^\n?]{0,8}\n[^\n?]{0,100}?)%b)*+" % (_WORD, _WORD.replace(b"(", b"(?:"))
+)
+_ONE_WORD: Final = re.compile(_WORD)
+
+
+def unquoted(data: bytes) -> Iterator[Decoded]:
+    """Yield *data* without the soft line breaks and escapes of quoted-printable (RFC 2045), if it has such breaks.
+
+    They may stand anywhere, also between words, so all of the text around is decoded and not one run.
+    """
+    yield from _in_texts(data, _SOFT_BREAK, _QUOTED_KIND)
+
+
+def spaced_strings(data: bytes) -> Iterator[Decoded]:
+    """Yield *data* without backslash escapes if a string in it seems to hold encoded lines that have spaces.
+
+    Those are lines of a hex dump, of a quoted mail, and soft line breaks. Other strings are decoded run by run.
+    """
+    yield from _in_texts(data, _SPACED_STRING, _BACKSLASH_KIND)
+
+
+def encoded_words(data: bytes) -> Iterator[Decoded]:
+    """Yield what the encoded words of mail headers (RFC 2047) mean; neighbours make one text."""
+    if b"=?" in data:
+        for match in _WORDS.finditer(data):
+            pieces = (_word(found) for found in _ONE_WORD.finditer(match[0]))
+            yield b"".join(pieces), at(match.start())
+
+
+def unescaped(run: Run) -> Iterator[Decoded]:
+    """Yield *run* with each kind of escape taken out that it has, one kind at a time; also on one line.
+
+    A terminal may break an escape in two.
+    """
+    for kind in _KINDS:
+        if kind.sign not in run.text:
+            continue
+        for text, origin in ((run.text, run.source), (run.joined, run.origin)):
+            decoded = kind.decode(text)
+            if decoded != text:
+                yield decoded, chained(Edits(kind.pattern, kind.value, text), origin)
+            if run.joined == run.text:
+                break
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """A kind of escape: a sign that all of them have, what they look like, and what a match means."""
+
+    sign: bytes
+    pattern: re.Pattern[bytes]
+    value: Value
+    #: What can be replaced at once before; it means the same by *pattern*.
+    frequent: tuple[tuple[bytes, bytes], ...] = ()
+
+    def decode(self, data: bytes) -> bytes:
+        """Return *data* without these escapes."""
+        for old, new in self.frequent:
+            data = data.replace(old, new)
+        return replaced(self.pattern, self.value, data)
+
+
+def _in_texts(data: bytes, sign: re.Pattern[bytes], kind: _Kind) -> Iterator[Decoded]:
+    """Decode each text in *data* that has *sign*. Random bytes have any sign, and no text."""
+    if sign.search(data):
+        for start, text in texts(data):
+            if sign.search(text):
+                yield kind.decode(text), shifted(Edits(kind.pattern, kind.value, text), start)
+
+
+def _percent(match: re.Match[bytes]) -> bytes:
+    return binascii.a2b_hex(match[0].replace(b"%", b""))
+
+
+def _backslash(match: re.Match[bytes]) -> bytes:
+    if match[1]:
+        return binascii.a2b_hex(match[1].replace(b"\\u00", b""))
+    if match[2]:
+        return binascii.a2b_hex(match[2].replace(b"\\x", b""))
+    if match[3]:
+        # Before punctuation it stands for that, as in Markdown.
+        return match[3][1::2].translate(_SIMPLE)
+    if match[6]:
+        return bytes([int(match[6], 8)])
+    point = match[4] or match[5]
+    # Before a line break it joins two lines.
+    return _utf8(int(point, 16)) if point else b""
+
+
+def _utf8(point: int) -> bytes:
+    return chr(point).encode("utf-8", "replace") if point <= sys.maxunicode else b"?"
+
+
+def _entity(match: re.Match[bytes]) -> bytes:
+    return html.unescape(match[0].decode("ascii")).encode("utf-8", "replace")
+
+
+def _quoted(match: re.Match[bytes]) -> bytes:
+    digits = match[0].replace(b"=", b"")
+    return b"" if digits[:1] in b" \t\r\n" else binascii.a2b_hex(digits)
+
+
+def _word(match: re.Match[bytes]) -> bytes:
+    if match[1] in b"Qq":
+        return _QUOTED_KIND.decode(match[2].replace(b"_", b" "))
+    try:
+        return binascii.a2b_base64(match[2] + b"==")
+    except binascii.Error:
+        return b""
+
+
+_BACKSLASH_KIND: Final = _Kind(b"\\", _BACKSLASH, _backslash)
+_QUOTED_KIND: Final = _Kind(b"=", _QUOTED, _quoted, _SOFT_BREAKS)
+_KINDS: Final = (
+    _Kind(b"%", _PERCENT, _percent),
+    _BACKSLASH_KIND,
+    _Kind(b"&", _ENTITY, _entity, _ENTITIES),
+    _QUOTED_KIND,
+)
