@@ -8,8 +8,8 @@ from typing import Final
 import click
 import pytest
 
-from common import wording
 from common.world import ROOT
+from docs import wording
 from pages import commands
 
 WIDTH: Final = 100
