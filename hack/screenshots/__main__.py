@@ -7,7 +7,7 @@ from typing import Final
 from common.reported import demo
 from common.world import ROOT
 from screenshots.browser import SIZES, chromium, visit
-from servicetokens.admin.page import Limits, build
+from servicetokens.cli.reporting.page import Limits, build
 
 PICTURES: Final = {"report-desktop.png": ("desktop", False), "report-phone.png": ("phone", True)}
 # As much of the page as shows each kind of thing on it.

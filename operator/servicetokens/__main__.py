@@ -11,10 +11,10 @@ from servicetokens.cli.lazy import LazyGroup
 _COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "operator": ("servicetokens.controllers.main", "Mint, rotate, expire and repair tokens."),
     "validator": ("servicetokens.validator.main", "Decide whether presented tokens are valid."),
-    "keys": ("servicetokens.admin.keys", "List the operator's keys and what depends on each."),
-    "report": ("servicetokens.admin.report", "Report all accounts and tokens as HTML, CSV or JSON."),
+    "keys": ("servicetokens.cli.keys:standalone", "List the operator's keys and what depends on each."),
+    "report": ("servicetokens.cli.report:standalone", "Report all accounts and tokens as HTML, CSV or JSON."),
     "smoke-test": (
-        "servicetokens.admin.smoke",
+        "servicetokens.cli.smoke",
         "Test an installation: mint, accept, delete and reject a token.",
     ),
     "kubectl": ("servicetokens.cli.main", "The commands of the plugin `kubectl servicetoken`."),

@@ -3,8 +3,8 @@
 import json
 from typing import Any, Final
 
-from servicetokens.admin.estate import Estate
 from servicetokens.api.values import format_time, parse_time
+from servicetokens.cli.reporting.inventory import Estate
 
 NOW: Final = parse_time("2026-11-28T09:00:00Z")
 DAY: Final = 86400

@@ -19,14 +19,14 @@ from admission.table import KINDS, accepted, refused
 from common.clock import FakeClock
 from common.facts import NOW, a_snapshot, an_account
 from property.odd import statuses
-from servicetokens.admin.estate import Estate
-from servicetokens.admin.keys import key_ids_of
-from servicetokens.admin.page import Limits, build
 from servicetokens.api import names
 from servicetokens.authn import tables, wire
 from servicetokens.authn.index import Index
 from servicetokens.cli import checks, judging, listing, verifying
 from servicetokens.cli.judging import Objects, Request
+from servicetokens.cli.keys import key_ids_of
+from servicetokens.cli.reporting.inventory import Estate
+from servicetokens.cli.reporting.page import Limits, build
 from servicetokens.cli.story import timeline
 from servicetokens.cli.views import AccountView, TokenView
 from servicetokens.cli.workloads import users_of

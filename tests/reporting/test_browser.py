@@ -11,8 +11,8 @@ from common.reported import account, demo, estate, many, token
 from common.world import ROOT
 from screenshots.__main__ import FOLDER, PICTURES
 from screenshots.browser import SIZES, ChromiumMissing, chromium, find_chromium, visit
-from servicetokens.admin.estate import Estate
-from servicetokens.admin.page import Limits, build
+from servicetokens.cli.reporting.inventory import Estate
+from servicetokens.cli.reporting.page import Limits, build
 
 LONG = "w" * 63
 SMALLEST_TEXT = 12

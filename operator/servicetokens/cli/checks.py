@@ -8,10 +8,10 @@ from typing import Final
 
 from cryptography import x509
 
-from servicetokens.admin.keys import look
 from servicetokens.api import age, names
 from servicetokens.api.values import format_time
 from servicetokens.cli.findings import Level
+from servicetokens.cli.keys import look
 from servicetokens.cli.session import Session
 from servicetokens.cli.views import AccountView, TokenView, View, moment, text
 from servicetokens.kube import crds, paths

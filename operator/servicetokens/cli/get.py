@@ -5,9 +5,9 @@ from typing import Any
 
 import click
 
-from servicetokens.admin.duration import Duration
 from servicetokens.api import names
 from servicetokens.cli import listing
+from servicetokens.cli.duration import Duration
 from servicetokens.cli.naming import account_option, split
 from servicetokens.cli.options import at_a_place, names_of, output_option, run
 from servicetokens.cli.output import print_objects, print_rows

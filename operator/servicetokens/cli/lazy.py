@@ -13,7 +13,7 @@ import click
 
 
 class LazyGroup(click.Group):
-    """Knows its commands by name: where each lives (`module`, which has a `command`), and a line about it."""
+    """Knows its commands by name: where each is (`module`, which has a `command`, or `module:name`), and a line."""
 
     def __init__(self, *args: Any, modules: Mapping[str, tuple[str, str]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -42,7 +42,8 @@ class LazyGroup(click.Group):
         """See `click.Group`."""
         if cmd_name not in self._modules:
             return None
-        command: click.Command = importlib.import_module(self._modules[cmd_name][0]).command
+        module, _, name = self._modules[cmd_name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name or "command")
         return command
 
     def resolve_command(

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import yaml
 
-from servicetokens.admin.markup import text as as_markup
 from servicetokens.cli import findings, listing, output
 from servicetokens.cli.exits import Failure
 from servicetokens.cli.findings import Finding, Level
+from servicetokens.cli.reporting.markup import text as as_markup
 from servicetokens.cli.screen import Cell, Screen, Styled
 from servicetokens.cli.story import timeline
 from servicetokens.cli.views import AccountView, TokenView

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from servicetokens.admin.keys import key_ids_of, rows
+from servicetokens.cli.keys import key_ids_of, rows
 from servicetokens.tokens.verifier import KEY_BYTES, KeyRing
 
 

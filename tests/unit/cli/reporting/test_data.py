@@ -10,9 +10,9 @@ import pytest
 
 from common.reported import NOW, VERIFIER, account, demo, estate, many, token
 from common.world import ROOT
-from servicetokens.admin.data import FIELDS, as_csv, as_json
-from servicetokens.admin.estate import Estate
 from servicetokens.api.values import format_time
+from servicetokens.cli.reporting.data import FIELDS, as_csv, as_json
+from servicetokens.cli.reporting.inventory import Estate
 
 PASTED = "svt_0123456789AB_" + "003aUlTJC7tjlCTQj2uNU3MFagCXG9LRKRcwGkBIDlf2pvBGr"
 FORMULAS = ("=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "  =1+1", "＝1")  # noqa: RUF001

@@ -6,9 +6,9 @@ from html.parser import HTMLParser
 import pytest
 
 from common.reported import DAY, NOW, VERIFIER, account, demo, estate, many, token
-from servicetokens.admin.estate import Estate, unused
-from servicetokens.admin.markup import MAX_TEXT
-from servicetokens.admin.page import LISTED, Limits, build
+from servicetokens.cli.reporting.inventory import Estate, unused
+from servicetokens.cli.reporting.markup import MAX_TEXT
+from servicetokens.cli.reporting.page import LISTED, Limits, build
 
 PASTED = "svt_0123456789AB_" + "003aUlTJC7tjlCTQj2uNU3MFagCXG9LRKRcwGkBIDlf2pvBGr"
 HOSTILE = {

@@ -9,9 +9,9 @@ import json
 from collections.abc import Sequence
 from typing import Any, Final
 
-from servicetokens.admin.estate import Account, Estate, Token
-from servicetokens.admin.markup import foreign
 from servicetokens.api.values import format_time
+from servicetokens.cli.reporting.inventory import Account, Estate, Token
+from servicetokens.cli.reporting.markup import foreign
 
 VERSION: Final = 1
 """Of the JSON document. It changes when a field is removed or changes its meaning, not when one is added."""

@@ -8,11 +8,11 @@ from importlib import resources
 from typing import Final
 from xml.etree.ElementTree import Element
 
-from servicetokens.admin.estate import Account, Estate, Token, unused
-from servicetokens.admin.markup import Child, document, element
 from servicetokens.api import age
 from servicetokens.api.reasons import Reason
 from servicetokens.api.values import UNIT_SECONDS, format_time
+from servicetokens.cli.reporting.inventory import Account, Estate, Token, unused
+from servicetokens.cli.reporting.markup import Child, document, element
 
 DAY: Final = UNIT_SECONDS["d"]
 # Whoever has more than this to look after wants a query, not a longer page.
@@ -60,7 +60,7 @@ def build(estate: Estate, limits: Limits, namespaces: Sequence[str] = ()) -> str
     for one in lists:
         body[-1].append(_listed(one))
     body[-1].append(_accounts(accounts, now, limits.rows))
-    style = resources.files("servicetokens.admin").joinpath("report.css").read_text(encoding="utf-8")
+    style = resources.files("servicetokens.cli.reporting").joinpath("report.css").read_text(encoding="utf-8")
     return document(f"Service tokens {where}", style, body)
 
 
