@@ -52,7 +52,8 @@ ARMOURED = {
     + b"\n-----END AGE ENCRYPTED FILE-----",
     "encrypted data (CMS)": b"-----BEGIN CMS-----\n" + LINES + b"\n-----END CMS-----",
     "encrypted data (Ansible Vault)": b"$ANSIBLE_VAULT;1.1;AES256\n" + NOISE[:40].hex().encode() + b"\n",
-    "encrypted data (SOPS)": b"token: ENC[AES256_GCM,data:Tr7oc19nc6t1m9OrUeo=,iv:1vzlPZLfy6wa14/x17P8Ix8wEGDe=,tag:x]",
+    "encrypted data (SOPS)": b"token: ENC["
+    b"AES256_GCM,data:Tr7oc19nc6t1m9OrUeo=,iv:1vzlPZLfy6wa14/x17P8Ix8wEGDe=,tag:x]",
     "encrypted data (OpenSSL)": base64.b64encode(b"Salted__" + NOISE[:90]),
     "encrypted data (SealedSecret)": b"encryptedData:\n    token: "
     + base64.b64encode(b"\x02\0" + NOISE[:600]),
