@@ -182,7 +182,7 @@ def test_apply_tells_what_is_wrong(kubectl: Kubectl, team: str) -> None:
     assert 'The ServiceToken "bad" is invalid' in refused.stderr
     for sentence in (
         "* spec.allowedCIDRs[0]: Invalid value: must be a network with its mask",
-        "* spec.revocationReason: Forbidden: needs `state: Revoked` beside it",
+        "* spec.revocationReason: Forbidden: needs `state: Revoked` as well",
         "* spec.rotation.every: Invalid value: must be shorter than `expiresAfter`",
     ):
         assert sentence in refused.stderr.replace('"10.0.0.1/8": ', "")

@@ -29,7 +29,7 @@ def test_every_token_in_a_text_is_found_and_its_owner_named(
         "ci",
         "Active",
     ]
-    assert "1 of 1 may still be accepted; end them with --revoke" in done.err
+    assert "1 of 1 may still be accepted; use --revoke, or --rotate" in done.err
     assert token not in done.out + done.err
 
 

@@ -215,7 +215,7 @@ def test_names_are_taken_in_every_form_that_kubectl_prints(
     assert {world.get(namespace, one)["spec"]["state"] for one in ("ci-prod", "second")} == {"Revoked"}
     wrong = plugin("revoke", "svcacct/ci")
     assert wrong.code == 2
-    assert "is a ServiceAccount, and a ServiceToken is meant here" in wrong.err
+    assert "is a ServiceAccount; this command needs a ServiceToken" in wrong.err
 
 
 def test_versions(plugin: Plugin) -> None:

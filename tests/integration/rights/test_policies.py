@@ -254,7 +254,7 @@ def test_taking_a_restriction_away_is_accepted_with_a_warning(world: World, name
         *("patch", "svctok", "ci-prod", "-n", namespace, "--type=merge", f"--patch={json.dumps(patch)}")
     )
     assert "spec.audiences: without the list, any service may accept this token" in done.stderr
-    assert "this token may be presented from anywhere" in done.stderr
+    assert "this token may be used from any network" in done.stderr
     done = world.cluster.kubectl("label", "svctok", "ci-prod", "-n", namespace, "team=a")
     assert "Warning" not in done.stderr
 
@@ -279,6 +279,6 @@ def test_an_end_that_is_moved_into_the_past_is_warned_of_once(world: World, name
 def test_a_token_written_by_hand_is_warned_of_and_a_label_is_not(world: World, namespace: str) -> None:
     """A restore tool may; it shall only know that the value is worth nothing."""
     done = world.cluster.kubectl("create", "-n", namespace, "-f", "-", input=yaml.safe_dump(secret("mine")))
-    assert "a token that is put here by hand is not valid" in done.stderr
+    assert "a token that is written here manually is not valid" in done.stderr
     done = world.cluster.kubectl("label", "-n", namespace, "secret", "mine", "team=a")
     assert "Warning" not in done.stderr
