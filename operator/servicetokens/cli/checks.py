@@ -8,7 +8,7 @@ from typing import Final
 
 from cryptography import x509
 
-from servicetokens.api import age, names
+from servicetokens.api import names, times
 from servicetokens.api.values import format_time
 from servicetokens.cli.findings import Level
 from servicetokens.cli.keys import look
@@ -125,7 +125,7 @@ async def operator(sight: Sight) -> Said:
         return [
             (
                 BAD,
-                f"the Lease was not renewed for {age.span(idle)}: without a leader, nothing is minted or rotated",
+                f"the Lease was not renewed for {times.span(idle)}: without a leader, nothing is minted or rotated",
             )
         ]
     return [(OK, f"'{lease.holder}' is the leader")]
@@ -153,7 +153,7 @@ async def clocks(sight: Sight) -> Said:
     return [
         (
             WARNING,
-            f"the clock of '{name}' is {age.span(seconds)} ahead of yours: expiration depends on clocks",
+            f"the clock of '{name}' is {times.span(seconds)} ahead of yours: expiration depends on clocks",
         )
         for name, seconds in ahead
     ] or [(OK, "none is ahead of yours")]
@@ -199,7 +199,7 @@ async def certificate(sight: Sight) -> Said:
         return [
             (
                 level,
-                f"it ends {age.relative(sight.now + int(left.total_seconds()), sight.now)} and is not renewed",
+                f"it ends {times.relative(sight.now + int(left.total_seconds()), sight.now)} and is not renewed",
             )
         ]
     deadline = _bundle_deadline((secret.get("data") or {}).get("ca.crt") or "")
@@ -209,7 +209,7 @@ async def certificate(sight: Sight) -> Said:
             "that keep a copy"
         )
         return [(WARNING, sentence)]
-    return [(OK, f"valid for {age.span(int(left.total_seconds()))}")]
+    return [(OK, f"valid for {times.span(int(left.total_seconds()))}")]
 
 
 def _bundle_deadline(encoded: str) -> int | None:

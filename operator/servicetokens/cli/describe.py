@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import click
 
-from servicetokens.api import age, names
+from servicetokens.api import names, times
 from servicetokens.cli import listing, output
 from servicetokens.cli.naming import split
 from servicetokens.cli.options import at_a_place, names_of, output_option, run
@@ -18,7 +18,6 @@ from servicetokens.cli.views import AccountView, TokenView, texts
 from servicetokens.cli.workloads import users_of
 from servicetokens.kube import paths
 from servicetokens.kube.errors import Forbidden, NotFound
-from servicetokens.lifecycle import words
 
 # As wide as the longest label below.
 _LABEL_WIDTH: Final = 12
@@ -117,7 +116,7 @@ def _credentials(session: Session, token: TokenView) -> None:
         _line(session, "Credential", "none")
     rotates = "not automatically" if token.next_rotation is None else listing.exact(token.next_rotation, now)
     _line(session, "Rotates", rotates)
-    _line(session, "Last used", age.last_use(token.last_used, now))
+    _line(session, "Last used", times.last_use(token.last_used, now))
 
 
 async def _where(session: Session, token: TokenView) -> None:
@@ -135,7 +134,7 @@ async def _where(session: Session, token: TokenView) -> None:
 def _conditions(session: Session, token: TokenView) -> None:
     session.out.print("\nConditions", style="bold")
     rows = [
-        (one.type, one.status, one.reason, age.relative(one.since, session.now), one.message)
+        (one.type, one.status, one.reason, times.relative(one.since, session.now), one.message)
         for one in token.conditions
     ]
     output.print_rows(session.out, ("TYPE", "STATUS", "REASON", "SINCE", "MESSAGE"), rows)
@@ -153,7 +152,7 @@ async def _timeline(session: Session, token: TokenView) -> None:
         session.err.print("Events are not shown: you do not have permission to list them.")
     session.out.print("\nTimeline", style="bold")
     now = session.now
-    rows = [(words.moment(one.at), age.relative(one.at, now), one.what) for one in timeline(token, events)]
+    rows = [(times.moment(one.at), times.relative(one.at, now), one.what) for one in timeline(token, events)]
     output.print_rows(session.out, ("TIME", "", "MESSAGE"), rows)
 
 

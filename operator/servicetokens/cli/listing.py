@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from typing import Final
 
-from servicetokens.api import age
+from servicetokens.api import times
 from servicetokens.cli import output
 from servicetokens.cli.screen import Cell
 from servicetokens.cli.views import AccountView, TokenView
-from servicetokens.lifecycle import words
 
 Row = Sequence[Cell]
 
@@ -25,9 +24,9 @@ def token_row(token: TokenView, now: int, *, wide: bool = False) -> Row:
         token.account,
         output.state(token.state),
         expiry(token, now),
-        age.relative(token.next_rotation, now) if token.next_rotation else "no",
-        age.last_use(token.last_used, now),
-        age.span(now - token.created) if token.created else "",
+        times.relative(token.next_rotation, now) if token.next_rotation else "no",
+        times.last_use(token.last_used, now),
+        times.span(now - token.created) if token.created else "",
     )
     if not wide:
         return cells
@@ -41,7 +40,7 @@ def account_row(account: AccountView, now: int, *, wide: bool = False) -> Row:
         output.state(account.state),
         str(account.token_count),
         ", ".join(account.roles) or "none",
-        age.span(now - account.created) if account.created else "",
+        times.span(now - account.created) if account.created else "",
     )
     return (*cells, account.description) if wide else cells
 
@@ -50,9 +49,9 @@ def expiry(token: TokenView, now: int) -> str:
     """Return when a token ends, as in `in 12 days`; a token that was never minted has no end yet."""
     if token.end is None and not token.credentials:
         return "not minted"
-    return age.relative(token.end, now)
+    return times.relative(token.end, now)
 
 
 def exact(moment: int | None, now: int) -> str:
     """Return a moment in words and in full, as in `in 12 days (2026-12-10T00:00:00Z)`."""
-    return "never" if moment is None else f"{age.relative(moment, now)} ({words.moment(moment)})"
+    return "never" if moment is None else f"{times.relative(moment, now)} ({times.moment(moment)})"

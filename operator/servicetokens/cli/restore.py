@@ -2,12 +2,12 @@
 
 import click
 
+from servicetokens.api import times
 from servicetokens.cli import changes
 from servicetokens.cli.options import at_a_place, run
 from servicetokens.cli.selection import Choice, choosing, select
 from servicetokens.cli.session import Place, Session
 from servicetokens.cli.views import TokenView
-from servicetokens.lifecycle import words
 
 
 @click.command("restore")
@@ -39,7 +39,7 @@ def command(place: Place, choice: Choice, timeout: float, *, dry_run: bool, wait
         def undo(token: TokenView) -> changes.Patch:
             if token.is_revoked:
                 return {"spec": {"state": None, "revocationReason": None}}
-            return {"spec": {"inUseTime": words.moment(session.now)}}
+            return {"spec": {"inUseTime": times.moment(session.now)}}
 
         restored = await changes.apply(session, tokens, undo, "restored", dry_run=dry_run)
         if wait and not dry_run:

@@ -4,14 +4,13 @@ from collections.abc import Sequence
 
 import click
 
-from servicetokens.api import names
+from servicetokens.api import names, times
 from servicetokens.cli import changes, listing, waiting
 from servicetokens.cli.exits import Failure
 from servicetokens.cli.options import at_a_place, run
 from servicetokens.cli.selection import Choice, choosing, select
 from servicetokens.cli.session import Place, Session
 from servicetokens.cli.views import TokenView
-from servicetokens.lifecycle import words
 
 
 @click.command("rotate")
@@ -78,7 +77,7 @@ async def rotate(
             return {"spec": {"rotation": overlap}}
         # With the id of what is replaced, so that two requests within a second differ.
         return {
-            "spec": {"rotation": {"id": f"{words.moment(session.now)} after {token.id}".strip(), **overlap}}
+            "spec": {"rotation": {"id": f"{times.moment(session.now)} after {token.id}".strip(), **overlap}}
         }
 
     for one in tokens:

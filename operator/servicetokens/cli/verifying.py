@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from servicetokens.api import age, names
+from servicetokens.api import names, times
 from servicetokens.api.reasons import ABOUT_THE_REQUEST, Reason
 from servicetokens.authn.decision import Accepted, Rejected
 from servicetokens.authn.records import Account
@@ -89,7 +89,7 @@ def of_object(token: TokenView, found: Judgement, request: Request, now: int) ->
     yield from _restrictions(token, found, request)
     if not token.is_observed:
         yield Finding(WARNING, "operator", "has not reconciled the latest spec yet")
-    yield Finding(OK, "last used", age.last_use(token.last_used, now))
+    yield Finding(OK, "last used", times.last_use(token.last_used, now))
 
 
 def of_value(token: TokenView, presented: Token, stored: Token | None, why_not: str) -> Finding:

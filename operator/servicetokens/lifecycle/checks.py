@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from servicetokens.api import times
 from servicetokens.api.reasons import Reason
 from servicetokens.lifecycle import importing, words
 from servicetokens.lifecycle.actions import MintCause
@@ -66,7 +67,7 @@ def end_has_passed_before_the_start(it: Situation) -> Finding | None:
     if end is None or end > it.now or status.serial is not None or status.credentials:
         return None
     message = (
-        f"`spec.expirationTime` ({words.moment(end)}) had passed before a token was minted, so there is none. "
+        f"`spec.expirationTime` ({times.moment(end)}) had passed before a token was minted, so there is none. "
         "Set a time in the future."
     )
     return Finding(Reason.ALREADY_EXPIRED, message, stalled=True)
@@ -115,12 +116,12 @@ def lifetime_is_too_long(it: Situation) -> Finding | None:
     if spec is None or limit is None:
         return None
     end = end_by_spec(spec, it.mint_time)
-    asked = "never to expire" if end is None else f"a lifetime of {words.duration(end - it.mint_time)}"
+    asked = "never to expire" if end is None else f"a lifetime of {times.duration(end - it.mint_time)}"
     if spec.expiration_time is not None:
         # Not for how long: that would be another message, and another write, with every second.
-        asked = f"to be valid until {words.moment(end)}"
+        asked = f"to be valid until {times.moment(end)}"
     message = (
-        f"The token requests {asked}, and {limit.whose} allows at most {words.duration(limit.seconds)}. "
+        f"The token requests {asked}, and {limit.whose} allows at most {times.duration(limit.seconds)}. "
         "Shorten `spec.expiresAfter` or `spec.expirationTime`, or have `maxLifetime` raised there."
     )
     return Finding(Reason.LIFETIME_TOO_LONG, message, stalled=True)
@@ -179,7 +180,7 @@ def secret_cannot_be_written(it: Situation) -> Finding | None:
         f"The Secret '{name}' was {who_undid(it.snapshot)} soon after the operator had written it. {PATIENCE} "
         f"{words.sentence_case(_what_is_valid_meanwhile(it))}"
     )
-    later = f" The next token is minted at {words.moment(memory.not_before)}."
+    later = f" The next token is minted at {times.moment(memory.not_before)}."
     return Finding(Reason.SECRET_MISSING, message + later, note=message)
 
 
@@ -226,10 +227,10 @@ def _what_is_valid_meanwhile(it: Situation) -> str:
         return "the token in it stays valid."
     if current is not None:
         end = current.expiration_time
-        at_most = f", at most until {words.moment(end)}" if end is not None else ""
+        at_most = f", at most until {times.moment(end)}" if end is not None else ""
         return f"the token in the Secret stays valid until then{at_most}."
     if it.alive.older is not None:
-        until = words.moment(it.alive.older.expiration_time)
+        until = times.moment(it.alive.older.expiration_time)
         which = "imported value" if it.alive.older.is_imported else "previous token"
         return f"until then only the {which} is valid, at most until {until}."
     if it.alive.pending is not None and status.mint_time is not None:

@@ -12,9 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from servicetokens.api import names, texts
+from servicetokens.api import names, texts, times
 from servicetokens.api.service_token import SecretTemplate
-from servicetokens.lifecycle import words
 from servicetokens.lifecycle.snapshot import TokenFacts
 
 # No text that people write: `\\{token}` in a template is the word itself.
@@ -83,13 +82,13 @@ def desired_content(token: TokenFacts, subject: Subject) -> Content:
         "id": subject.token_id,
         "account": token.account_name,
         "namespace": token.namespace,
-        "expires": words.moment(subject.end),
+        "expires": times.moment(subject.end),
     }
     own = {
         names.ANNOTATION_TOKEN_NAME: token.name,
         names.ANNOTATION_TOKEN_ID: subject.token_id,
         names.ANNOTATION_SERIAL: str(subject.serial),
-        names.ANNOTATION_MINT_TIME: words.moment(subject.mint_time),
+        names.ANNOTATION_MINT_TIME: times.moment(subject.mint_time),
         names.ANNOTATION_EXPIRES: facts["expires"],
     }
     if subject.expired:

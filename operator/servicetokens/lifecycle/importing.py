@@ -9,10 +9,11 @@ It happens at the first mint or never. From then on the value is the older crede
 
 from typing import Final
 
+from servicetokens.api import times
 from servicetokens.api.importing import DEFAULT_KEY, ImportSpec
 from servicetokens.api.reasons import Reason
 from servicetokens.api.service_token import Credential, ServiceTokenSpec
-from servicetokens.lifecycle import schedule, words
+from servicetokens.lifecycle import schedule
 from servicetokens.lifecycle.schedule import end_by_spec
 from servicetokens.lifecycle.snapshot import Importable, NotImportable, SecretFacts, Snapshot, TokenFacts
 from servicetokens.tokens import imported, lifetime
@@ -125,7 +126,7 @@ def _fault_of_time(until: int, spec: ServiceTokenSpec | None, now: int) -> str |
     """Return why `until` would not be kept, and what to do."""
     every = spec.rotation.every if spec and spec.rotation else None
     if until > now + imported.MAX_SECONDS:
-        limit = words.duration(imported.MAX_SECONDS)
+        limit = times.duration(imported.MAX_SECONDS)
         return f"`spec.import.until` is more than {limit} away; set an earlier one"
     end = end_by_spec(spec, now)
     if end is not None and until > end:

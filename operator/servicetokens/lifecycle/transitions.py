@@ -6,10 +6,11 @@ The first mint says nothing: it would be a third write for every new token, and 
 from collections.abc import Iterator
 from typing import Final
 
+from servicetokens.api import times
 from servicetokens.api.conditions import Condition, ConditionType
 from servicetokens.api.reasons import Reason
 from servicetokens.api.service_token import ServiceTokenStatus
-from servicetokens.lifecycle import conditions, importing, words
+from servicetokens.lifecycle import conditions, importing
 from servicetokens.lifecycle.actions import Event, MintCause
 from servicetokens.lifecycle.checks import Finding
 from servicetokens.lifecycle.snapshot import Snapshot, TokenFacts
@@ -96,7 +97,7 @@ def events_of(
     events += _of_being_unused(before, after)
     if _became(before.conditions, after.conditions, ConditionType.ACTIVE, {Reason.EXPIRED}):
         events.append(
-            Event("Warning", "TokenExpired", f"The token expired at {words.moment(after.expiration_time)}.")
+            Event("Warning", "TokenExpired", f"The token expired at {times.moment(after.expiration_time)}.")
         )
     if (soon := _became_true(before.conditions, after.conditions, ConditionType.EXPIRING_SOON)) is not None:
         events.append(Event("Warning", "TokenExpiringSoon", soon.message))
@@ -145,7 +146,7 @@ def _import_events(token: TokenFacts, after: ServiceTokenStatus, arrives: MintCa
         )
         return [Event("Warning", "ImportSkipped", note)]
     note = (
-        f"A value was imported as {found.id}, and is accepted until {words.moment(found.expiration_time)}. The Secret "
+        f"A value was imported as {found.id}, and is accepted until {times.moment(found.expiration_time)}. The Secret "
         "that it came from is never read again; delete it once nothing else needs it."
     )
     return [Event("Normal", "TokenImported", note)]

@@ -9,10 +9,11 @@ validators that are gone, or may not write, would make all tokens look unused.
 from dataclasses import dataclass
 from typing import Final
 
+from servicetokens.api import times
 from servicetokens.api.conditions import ConditionType
 from servicetokens.api.reasons import Reason
 from servicetokens.api.service_token import Credential
-from servicetokens.lifecycle import conditions, words
+from servicetokens.lifecycle import conditions
 from servicetokens.lifecycle.conditions import Verdict
 from servicetokens.lifecycle.snapshot import Snapshot
 from servicetokens.tokens.lifetime import MAX_CLOCK_SKEW
@@ -114,7 +115,7 @@ def _flagged(it: _Case) -> Idleness:
     if it.usable and due <= it.known_until:
         return _suspended(it, it.now)
     warning = (
-        f"It will be suspended at {words.moment(due)} or soon after, unless it is used before then or "
+        f"It will be suspended at {times.moment(due)} or soon after, unless it is used before then or "
         "`spec.inUseTime` is set."
     )
     return Idleness(it.since, verdict=_verdict(it, warning), look_at=it.look_at(due) if it.usable else None)
@@ -122,7 +123,7 @@ def _flagged(it: _Case) -> Idleness:
 
 def _suspended(it: _Case, at: int) -> Idleness:
     refusal = (
-        f"It has been suspended since {words.moment(at)}. If it is needed, set `spec.inUseTime` to the current time: "
+        f"It has been suspended since {times.moment(at)}. If it is needed, set `spec.inUseTime` to the current time: "
         "the same token is accepted again."
     )
     return Idleness(it.since, at, _verdict(it, refusal))
@@ -130,8 +131,8 @@ def _suspended(it: _Case, at: int) -> Idleness:
 
 def _verdict(it: _Case, consequence: str) -> Verdict:
     message = (
-        f"No use has been recorded since {words.moment(it.since)}, and the account's `tokenPolicy` has "
-        f"`unusedFor: {words.duration(it.unused_for)}`. {consequence}"
+        f"No use has been recorded since {times.moment(it.since)}, and the account's `tokenPolicy` has "
+        f"`unusedFor: {times.duration(it.unused_for)}`. {consequence}"
     )
     return Verdict(ConditionType.UNUSED, "True", Reason.UNUSED_FOR_LONG, message)
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
+from servicetokens.api import times
 from servicetokens.api.conditions import ConditionType
 from servicetokens.api.reasons import Reason
 from servicetokens.api.service_token import Credential
@@ -115,7 +116,7 @@ def _undone(it: Situation) -> str:
         return f" The rest of the Secret is out of date. {checks.describe_refusal(it)}"
     return (
         f" Its labels, annotations or other keys were {checks.who_undid(it.snapshot)}. {checks.PATIENCE} "
-        f"The next repair is at {words.moment(memory.not_before)}."
+        f"The next repair is at {times.moment(memory.not_before)}."
     )
 
 
@@ -126,7 +127,7 @@ def active(
     if finding is not None and finding.reason is Reason.ALREADY_EXPIRED:
         return _inactive(Reason.ALREADY_EXPIRED, finding.message)
     if coming.has_expired(it.now):
-        return _inactive(Reason.EXPIRED, f"The token expired at {words.moment(coming.end)}.")
+        return _inactive(Reason.EXPIRED, f"The token expired at {times.moment(coming.end)}.")
     if finding is not None and finding.reason is Reason.INVALID_SPEC:
         return Verdict(ConditionType.ACTIVE, "Unknown", Reason.INVALID_SPEC, finding.message)
     if coming.current is None:
@@ -138,10 +139,10 @@ def active(
     if it.snapshot.keys.newest is None:
         return _inactive(Reason.KEY_MISSING, it.snapshot.keys.error)
     message = (
-        f"The token is accepted until {words.moment(coming.end)}" if coming.end else "The token is accepted"
+        f"The token is accepted until {times.moment(coming.end)}" if coming.end else "The token is accepted"
     )
     if coming.imported is not None:
-        message += f", and the imported value until {words.moment(coming.imported.expiration_time)}"
+        message += f", and the imported value until {times.moment(coming.imported.expiration_time)}"
     return Verdict(ConditionType.ACTIVE, "True", Reason.VALID, f"{message}.")
 
 
@@ -258,7 +259,7 @@ def _expiring_soon(it: Situation, current: Credential | None) -> Verdict:
     if not passed:
         return Verdict(soon, "False", Reason.NOT_EXPIRING_SOON, "The token does not expire soon.")
     message = (
-        f"The token expires at {words.moment(current.expiration_time)} and no rotation is declared; "
+        f"The token expires at {times.moment(current.expiration_time)} and no rotation is declared; "
         "set `spec.rotation`, or a later expiration."
     )
     return Verdict(soon, "True", passed[-1].reason, message)
@@ -266,7 +267,7 @@ def _expiring_soon(it: Situation, current: Credential | None) -> Verdict:
 
 def _import_ending_soon(imported: Credential) -> Verdict:
     message = (
-        f"Validators reject the imported value ({imported.id}) from {words.moment(imported.expiration_time)} on. Move "
+        f"Validators reject the imported value ({imported.id}) from {times.moment(imported.expiration_time)} on. Move "
         "its clients to the token in the Secret before then, or set a later `spec.import.until`."
     )
     return Verdict(ConditionType.IMPORT_ENDING_SOON, "True", Reason.CUT_OVER_NEAR, message)

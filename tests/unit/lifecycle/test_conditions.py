@@ -3,9 +3,9 @@
 import pytest
 
 from common.facts import DAY, NOW, a_snapshot, a_token, condition, edited, says, settled, with_status
+from servicetokens.api import times
 from servicetokens.api.conditions import Condition, ConditionType
 from servicetokens.api.reasons import Reason
-from servicetokens.lifecycle import words
 from servicetokens.lifecycle.conditions import Verdict, find, merge
 from servicetokens.lifecycle.plan import plan
 from servicetokens.lifecycle.schedule import delivery_delay, expiry_warnings, next_deadline, retry_delay
@@ -128,13 +128,13 @@ def test_a_fixed_end_after_the_last_rotation_is_announced() -> None:
 )
 def test_durations_are_said_as_people_write_them(seconds: int, text: str) -> None:
     """In the largest unit that is exact."""
-    assert words.duration(seconds) == text
+    assert times.duration(seconds) == text
 
 
 def test_moments_are_rfc_3339_or_never() -> None:
     """As on status."""
-    assert words.moment(NOW) == "2027-01-15T08:00:00Z"
-    assert words.moment(None) == "never"
+    assert times.moment(NOW) == "2027-01-15T08:00:00Z"
+    assert times.moment(None) == "never"
 
 
 def test_the_next_deadline_is_the_first_that_is_still_to_come() -> None:

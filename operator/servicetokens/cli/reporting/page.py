@@ -1,6 +1,5 @@
 """The page of `servicetokens report`: built from an `Estate`, by the time that the estate was looked at."""
 
-import datetime as dt
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -8,7 +7,7 @@ from importlib import resources
 from typing import Final
 from xml.etree.ElementTree import Element
 
-from servicetokens.api import age
+from servicetokens.api import times
 from servicetokens.api.reasons import Reason
 from servicetokens.api.values import UNIT_SECONDS, format_time
 from servicetokens.cli.reporting.inventory import Account, Estate, Token, unused
@@ -53,7 +52,7 @@ def build(estate: Estate, limits: Limits, namespaces: Sequence[str] = ()) -> str
         element(
             "header",
             element("h1", "Service tokens"),
-            element("p", f"All accounts and tokens {where}, as of {_moment(now)}.", class_="soft"),
+            element("p", f"All accounts and tokens {where}, as of {times.minute(now)}.", class_="soft"),
         ),
         element("main", _numbers(tokens, accounts, lists), *_trouble(estate), *_timeline(tokens, now)),
     )
@@ -88,7 +87,7 @@ def _lists(tokens: Sequence[Token], now: int, limits: Limits) -> Sequence[_List]
         _List(
             "expiring",
             "Expiring soon",
-            f"They expire within {age.span(limits.expiring)} and are not replaced: they have no automatic rotation.",
+            f"They expire within {times.span(limits.expiring)} and are not replaced: they have no automatic rotation.",
             sorted(soon, key=lambda one: one.expires or 0),
             "Expires",
             lambda one: _time(one.expires, now),
@@ -96,7 +95,7 @@ def _lists(tokens: Sequence[Token], now: int, limits: Limits) -> Sequence[_List]
         _List(
             "unused",
             "Unused",
-            f"No validator has accepted them for {age.span(limits.unused)}; they may no longer be needed. "
+            f"No validator has accepted them for {times.span(limits.unused)}; they may no longer be needed. "
             "Suspended ones are rejected until `spec.inUseTime` is set.",
             idle,
             "Last used",
@@ -156,11 +155,11 @@ def _trouble(estate: Estate) -> Iterable[Element]:
 
 def _timeline(tokens: Sequence[Token], now: int) -> Iterable[Element]:
     """The next 12 months: how many tokens expire in each, and how many are replaced before they do."""
-    months = [_month(now, ahead) for ahead in range(_MONTHS + 1)]
+    months = [times.month(now, ahead) for ahead in range(_MONTHS + 1)]
 
     def by_month(moments: Iterable[int | None]) -> Counter[str]:
         # A rotation that is overdue happens now.
-        found = [_month(max(moment, now)) for moment in moments if moment is not None]
+        found = [times.month(max(moment, now)) for moment in moments if moment is not None]
         return Counter(month if month in months else "later" for month in found)
 
     valid = [token for token in tokens if token.is_valid]
@@ -315,16 +314,5 @@ def _time(moment: int | None, now: int) -> Element:
     if moment is None:
         return element("span", _NOTHING)
     return element(
-        "time", f"{format_time(moment)[:10]} ({age.relative(moment, now)})", datetime=format_time(moment)
+        "time", f"{times.day(moment)} ({times.relative(moment, now)})", datetime=format_time(moment)
     )
-
-
-def _moment(seconds: int) -> str:
-    return format_time(seconds)[:16].replace("T", " ") + " UTC"
-
-
-def _month(seconds: int, ahead: int = 0) -> str:
-    """Return the month of a moment, or of so many months after it, as in `2026-11`."""
-    moment = dt.datetime.fromtimestamp(seconds, dt.UTC)
-    years, month = divmod(moment.month - 1 + ahead, 12)
-    return f"{moment.year + years}-{month + 1:02}"

@@ -1,9 +1,10 @@
-"""Times in words for people: how long ago, how long still. The exact time stands next to it wherever there is room."""
+"""Times and durations for people: the only place that writes them, in words and in digits."""
 
 from typing import Final
 
-from servicetokens.api.values import UNIT_SECONDS
+from servicetokens.api.values import UNIT_SECONDS, format_time
 
+_EXACT: Final = sorted(UNIT_SECONDS.items(), key=lambda unit: -unit[1])
 # Two units would be more exact than anybody reads: the largest that fits at least twice, so that 90 minutes are not
 # "1 hour", or exactly once.
 _UNITS: Final = (
@@ -47,3 +48,33 @@ def last_use(moment: int | None, now: int) -> str:
     if now - moment < _AT_LEAST * _COARSE:
         return "within 2 hours"
     return relative(moment, now)
+
+
+def duration(seconds: int) -> str:
+    """Return *seconds* in the largest unit that says it exactly, as in `90d`."""
+    for unit, size in _EXACT:
+        if seconds >= size and seconds % size == 0:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"
+
+
+def moment(seconds: int | None) -> str:
+    """Return a Unix second as RFC 3339, or `never`."""
+    return "never" if seconds is None else format_time(seconds)
+
+
+def day(seconds: int) -> str:
+    """Return the day of a Unix second in UTC, as in `2026-11-25`."""
+    return format_time(seconds)[:10]
+
+
+def minute(seconds: int) -> str:
+    """Return a Unix second to the minute, as in `2026-11-25 04:00 UTC`."""
+    return format_time(seconds)[:16].replace("T", " ") + " UTC"
+
+
+def month(seconds: int, ahead: int = 0) -> str:
+    """Return the month of a Unix second in UTC, or of so many months after it, as in `2026-11`."""
+    year, number = (int(part) for part in format_time(seconds)[:7].split("-"))
+    years, index = divmod(number - 1 + ahead, 12)
+    return f"{year + years}-{index + 1:02}"
