@@ -85,15 +85,17 @@ def broken_tokens(data: bytes) -> Iterator[tuple[int, bytes, int]]:
         start = match.start()
         before = _BEFORE_TAIL.search(data, max(0, start - _LONGEST_TAIL), start)
         text = (before[0] if before else b"") + match[0]
-        line = data.rfind(b"\n", 0, start)
-        begin = max(data.rfind(b"\n", 0, max(line, 0)) + 1, line - _REACH)
-        for word in list(_PLAIN_WORD.finditer(data, begin, max(line, 0)))[-_MOST_WORDS:]:
-            yield word.start(), word[0] + text, len(word[0])
+        # Longer lines are not searched for their end: a text of one line would be, for each match.
+        line = data.rfind(b"\n", max(0, start - _REACH), start)
+        if line >= 0:
+            begin = data.rfind(b"\n", max(0, line - _REACH), line) + 1
+            for word in list(_PLAIN_WORD.finditer(data, max(begin, line - _REACH), line))[-_MOST_WORDS:]:
+                yield word.start(), word[0] + text, len(word[0])
     for match in _HEAD.finditer(data):
         start = max(0, match.start() - _LONGEST_PREFIX)
         head = data[start : match.end()]
         missing = 49 - len(match[1])
-        begin = data.find(b"\n", match.end()) + 1
+        begin = data.find(b"\n", match.end(), match.end() + _REACH) + 1
         for word in _PLAIN_WORD.finditer(data, begin, begin + _REACH) if begin else ():
             if len(word[0]) >= missing:
                 yield start, head + word[0][:missing], len(head)

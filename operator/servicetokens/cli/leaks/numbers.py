@@ -241,9 +241,10 @@ def _in_any_base(numbers: Sequence[bytes], begin: int, size: int) -> Iterator[De
         return
     for fits, value in _BASES:
         # What is no such number separates two lists: a time of the line behind.
-        values = [value(number) if fits(number) else b"\xff" for number in numbers]
-        if 2 * values.count(b"\xff") < len(values):
-            yield from _decoded(begin, size, b"".join(values))
+        values = {number: value(number) if fits(number) else b"\xff" for number in set(numbers)}
+        plain = b"".join(map(values.__getitem__, numbers))
+        if 2 * plain.count(b"\xff") < len(plain):
+            yield from _decoded(begin, size, plain)
 
 
 def _octal(number: bytes) -> bytes:

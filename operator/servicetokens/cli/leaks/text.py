@@ -17,7 +17,11 @@ SHORTEST: Final = 65
 
 # Text worth another look, also with the NUL bytes of UTF-16, and such with letters of UTF-8.
 _SIGNS: Final = rb"\x00\t\n\r\x1b\x20-\x7e"
-_ANY_TEXT: Final = re.compile(rb"[%b\x80-\xff]{%d,}+" % (_SIGNS, SHORTEST))
+# Searching for a fixed text is much quicker in random bytes than a pattern is.
+_IS_SIGN: Final = re.compile(b"[%b\x80-\xff]" % _SIGNS)
+_CLASSES: Final = bytes(ord("t" if _IS_SIGN.match(bytes([byte])) else " ") for byte in range(256))
+_LONG_TEXT: Final = b"t" * SHORTEST
+_REST: Final = re.compile(rb"t*+")
 _UTF8: Final = re.compile(
     rb"(?:[%b]|[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}){%d,}+"
     % (_SIGNS, SHORTEST)
@@ -83,13 +87,18 @@ def normalized(data: bytes) -> Iterator[bytes]:
 
 def texts(data: bytes) -> Iterator[tuple[int, bytes]]:
     """Yield each text in *data* that is long enough for a token, and where it begins."""
-    for match in _ANY_TEXT.finditer(data):
-        text = match[0]
+    classes = data.translate(_CLASSES)
+    begin = classes.find(_LONG_TEXT)
+    while begin >= 0:
+        rest = _REST.match(classes, begin)
+        end = rest.end() if rest else begin
+        text = data[begin:end]
         if text.isascii():
-            yield match.start(), text
+            yield begin, text
         else:
             for part in _UTF8.finditer(text):
-                yield match.start() + part.start(), part[0]
+                yield begin + part.start(), part[0]
+        begin = classes.find(_LONG_TEXT, end)
 
 
 def line_breaks(data: bytes) -> list[int]:
