@@ -29,7 +29,8 @@ class Rule:
 
     `holds` answers for a value that already has the right type. It is None where Python needs no second
     check: the field's parser refuses the same values, or the rule compares with the old object, which only
-    the server has. `path` is the field to blame, relative to the model, as in `.rotation.every`.
+    the server has. `path` is the field to blame, relative to the model, as in `.rotation.every`. A rule
+    that is checked `at_creation` lets objects that exist already be changed.
     """
 
     cel: str
@@ -37,10 +38,13 @@ class Rule:
     holds: Callable[[Any], bool] | None = None
     path: str = ""
     reason: Literal["FieldValueForbidden", "FieldValueRequired"] | None = None
+    at_creation: bool = False
 
-    def to_schema(self) -> dict[str, str]:
+    def to_schema(self) -> dict[str, str | bool]:
         """Return the entry for `x-kubernetes-validations`."""
-        entry = {"rule": self.cel, "message": self.message}
+        entry: dict[str, str | bool] = {"rule": self.cel, "message": self.message}
+        if self.at_creation:
+            entry |= {"rule": f"oldSelf.hasValue() || {self.cel}", "optionalOldSelf": True}
         if self.path:
             entry["fieldPath"] = self.path
         if self.reason:

@@ -1,7 +1,7 @@
 """`spec.secret.template` of a ServiceToken: what else the operator writes into the Secret for its owner.
 
 A tenant may be allowed to create ServiceTokens and not Secrets, so the template must not become a way to write
-Secrets that other software acts upon (a release of Helm, a cluster for Argo CD, a data source for Grafana). Nobody
+Secrets that other software acts on (a release of Helm, a cluster for Argo CD, a data source for Grafana). Nobody
 can list all software, so keys with a prefix are allowed, not forbidden: the policy `servicetokens-secret-template`
 takes those of domains that an administrator has named (`templates.allowedPrefixes` of the chart). What is never
 allowed is here, where no configuration can open it.
@@ -26,8 +26,8 @@ RESERVED_DOMAINS: Final = (names.GROUP, "kubernetes.io", "k8s.io", "x-k8s.io", "
 RESERVED_LABEL_DOMAINS: Final = (*RESERVED_DOMAINS, "argocd.argoproj.io")
 
 # Keys without a prefix by which other software finds Secrets: Helm 3 and 2 their releases; the sidecar of Grafana what
-# it loads, and where it puts that; that of Loki its rules. The Operator Lifecycle Manager collects what `olm.owner` and
-# the like point to.
+# it loads, and where it puts that; that of Loki its rules; Terraform and OpenTofu the state of what they manage. The
+# Operator Lifecycle Manager collects what `olm.owner` and the like point to.
 ACTED_UPON: Final = (
     "owner",
     "OWNER",
@@ -39,10 +39,14 @@ ACTED_UPON: Final = (
     "grafana_plugin",
     "k8s-sidecar-target-directory",
     "loki_rule",
+    "tfstate",
+    "tfstateSecretSuffix",
+    "tfstateWorkspace",
 )
 ACTED_UPON_BEGINNINGS: Final = ("olm.",)
-# Names by which other software finds Secrets, whatever their type: the releases of Helm, tokens of kubeadm.
-RESERVED_NAMES: Final = ("sh.helm.release.", "bootstrap-token-")
+# Names by which other software finds Secrets, whatever their type: the releases of Helm, tokens of kubeadm, states of
+# Terraform and OpenTofu.
+RESERVED_NAMES: Final = ("sh.helm.release.", "bootstrap-token-", "tfstate-")
 
 
 _BACKSLASH: Final = "\\"
@@ -82,11 +86,23 @@ def _acted_upon_rule(*more: str) -> Rule:
     )
 
 
+_RESERVED_NAMES_IN_WORDS: Final = f"{', '.join(RESERVED_NAMES[:-1])} or {RESERVED_NAMES[-1]}"
 RESERVED_NAME_RULE: Final = Rule(
     f"!{_cel_list(RESERVED_NAMES)}.exists(p, self.startsWith(p))",
-    f"must not start with {' or '.join(RESERVED_NAMES)}: other software acts on Secrets with such names",
+    f"must not start with {_RESERVED_NAMES_IN_WORDS}: other software acts on Secrets with such names",
     lambda name: texts.is_free_name(name, RESERVED_NAMES),
     reason="FieldValueForbidden",
+)
+
+# For the root, since a Secret without a name in the spec has that of the ServiceToken. What exists can be edited.
+RESERVED_OWN_NAME_RULE: Final = Rule(
+    "has(self.spec.secret) && has(self.spec.secret.name) || "
+    f"!{_cel_list(RESERVED_NAMES)}.exists(p, self.metadata.name.startsWith(p))",
+    "must be set, or the Secret has the name of this object, which must not start with "
+    f"{_RESERVED_NAMES_IN_WORDS}: other software acts on Secrets with such names",
+    path=".spec.secret.name",
+    reason="FieldValueForbidden",
+    at_creation=True,
 )
 
 

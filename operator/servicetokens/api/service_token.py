@@ -18,7 +18,7 @@ from servicetokens.api.importing import ONE_ACT, ImportSpec
 from servicetokens.api.meta import Model, ObjectMeta, RuledModel
 from servicetokens.api.rotation import Rotation
 from servicetokens.api.rules import Rule, Shape, cel_matches, cel_seconds
-from servicetokens.api.secret_template import RESERVED_NAME_RULE, SecretTemplate
+from servicetokens.api.secret_template import RESERVED_NAME_RULE, RESERVED_OWN_NAME_RULE, SecretTemplate
 from servicetokens.api.token_status import Credential, ServiceTokenStatus, Verifier
 
 # What callers need to build or read a ServiceToken, under one name.
@@ -303,5 +303,6 @@ class ServiceToken(RuledModel):
             path=".spec.secret.name",
             reason="FieldValueForbidden",
         ),
+        RESERVED_OWN_NAME_RULE,
         ONE_ACT,
     )

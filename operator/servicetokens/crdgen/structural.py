@@ -38,7 +38,7 @@ _ORDER: Final = (
     "items",
     "additionalProperties",
 )
-_RULE_ORDER: Final = ("rule", "message", "messageExpression", "fieldPath", "reason")
+_RULE_ORDER: Final = ("rule", "message", "messageExpression", "fieldPath", "reason", "optionalOldSelf")
 
 
 class NotStructural(ValueError):

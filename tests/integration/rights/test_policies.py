@@ -1,5 +1,6 @@
 """`config/policies/policies.yaml`: what passes, what is refused, what is warned of."""
 
+import base64
 import datetime as dt
 import json
 import re
@@ -14,6 +15,7 @@ from common.world import GROUPS, OPERATOR, ROOT, VALIDATOR, World
 from controlplane.client import Answer
 from servicetokens.api import names, secret_template
 from servicetokens.api.service_account import ServiceAccountSpec
+from servicetokens.tokens.verifier import KEY_BYTES
 
 POLICIES = [
     document
@@ -140,10 +142,15 @@ def test_the_operator_may_write_what_it_has_to(world: World, namespace: str) -> 
     for name in ("mine", "restored", "ownerless"):
         assert operator.request("DELETE", f"{path}/{name}").ok
     own = "/api/v1/namespaces/servicetokens/secrets"
-    for name in ("servicetokens-validator-ca", "servicetokens-validator-tls", names.KEYS_SECRET):
+    key = base64.b64encode(bytes(KEY_BYTES)).decode()
+    for name, more in (
+        ("servicetokens-validator-ca", {"more": "eA=="}),
+        ("servicetokens-validator-tls", {"more": "eA=="}),
+        (names.KEYS_SECRET, {"k2": key, "k999999999": key}),
+    ):
         forget(world, name)
         assert operator.request("POST", own, secret(name, kind="Opaque")).ok
-        assert operator.request("PATCH", f"{own}/{name}", {"data": {"more": "eA=="}}).ok
+        assert operator.request("PATCH", f"{own}/{name}", {"data": more}).ok
         forget(world, name)
 
 

@@ -80,6 +80,8 @@ def allowing(world: World, *prefixes: str) -> Iterator[None]:
             "template": {"labels": {"name": "app", "status": "deployed"}, "data": {"release": "H4sI"}},
         },
         {"template": {"labels": {"owner": "helm", "name": "app", "status": "deployed", "version": "2"}}},
+        {"name": "tfstate-default-network", "template": {"data": {"tfstate": "H4sI"}}},
+        {"template": {"labels": {"tfstate": "true", "tfstateWorkspace": "default"}}},
         {"template": {"labels": {"applyset.kubernetes.io/part-of": "x"}}},
         {"template": {"labels": {"app.kubernetes.io/instance": "orders"}}},
         {"template": {"labels": {"cluster.x-k8s.io/cluster-name": "x"}}},

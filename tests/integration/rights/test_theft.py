@@ -1,5 +1,6 @@
 """What somebody can do who has stolen the operator's or the validator's credentials: none of these."""
 
+import base64
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from common.stored import store_keys
 from common.world import GROUP, GROUPS, HOME, OPERATOR, VALIDATOR, World
 from servicetokens.api import names
+from servicetokens.tokens.verifier import KEY_BYTES
 
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/servicetokens/leases"
@@ -146,6 +148,21 @@ BOTH = (
     Attempt("takes a key away", "PATCH", f"{AT_HOME}/{names.KEYS_SECRET}", {"data": {"k1": None}}),
     Attempt("changes a key", "PATCH", f"{AT_HOME}/{names.KEYS_SECRET}", {"data": {"k1": "eQ=="}}),
     Attempt(
+        "adds a key that is too short", "PATCH", f"{AT_HOME}/{names.KEYS_SECRET}", {"data": {"k2": "eA=="}}
+    ),
+    Attempt(
+        "adds a key that has no number",
+        "PATCH",
+        f"{AT_HOME}/{names.KEYS_SECRET}",
+        {"data": {"x": base64.b64encode(bytes(KEY_BYTES)).decode()}},
+    ),
+    Attempt(
+        "fills the Secret of the keys",
+        "PATCH",
+        f"{AT_HOME}/{names.KEYS_SECRET}",
+        {"data": {"k2": base64.b64encode(bytes(700_000)).decode()}},
+    ),
+    Attempt(
         "has the keys never deleted",
         "PATCH",
         f"{AT_HOME}/{names.KEYS_SECRET}",
@@ -197,6 +214,12 @@ OF_OPERATOR = (
         "PATCH",
         f"{SECRETS}/victim",
         {"metadata": {"labels": {"grafana_datasource": "1"}}},
+    ),
+    Attempt(
+        "forges the state of Terraform",
+        "POST",
+        SECRETS,
+        of_secret(name="tfstate-default-network", ownerReferences=[A_TOKEN]),
     ),
     Attempt("pretends to have applied a revocation", "POST", LEASES, VALIDATORS_LEASE),
     Attempt("deletes a foreign Lease", "DELETE", f"{LEASES}/foreign"),
