@@ -39,6 +39,20 @@ MUTANTS: Final = (
         _EXEC,
     ),
     Mutant(
+        "repeats a token that was given where a name is expected",
+        "cli/lazy.py",
+        "_TOKEN.sub(",
+        "re.compile('(^$)').sub(",
+        ("tests/unit/cli/test_main.py",),
+    ),
+    Mutant(
+        "takes a server that answers in HTML for one without tokens, or ends with a traceback",
+        "cli/session.py",
+        "except msgspec.MsgspecError as error:",
+        "except ZeroDivisionError as error:",
+        ("tests/unit/cli/test_session.py",),
+    ),
+    Mutant(
         "leaves the pipes of an exec plugin open",
         EXEC,
         "    transport.close()\n    await process.is_drained.wait()\n",

@@ -276,3 +276,27 @@ def test_the_processes_know_their_pod_beside_variables_from_values(
         objects = render(helm, tmp_path, f"{component}: {{hostNetwork: true, extraEnv: {text}}}")
         (container,) = pod(objects, component)["spec"]["containers"]
         assert container["env"] == expected
+
+
+def test_texts_of_additional_objects_stay_texts(helm: Helm, tmp_path: Path) -> None:
+    """Whatever they look like, and whatever a template puts there; lists and numbers are kept."""
+    objects = render(
+        helm,
+        tmp_path,
+        "extraObjects:\n"
+        "- apiVersion: v1\n"
+        "  kind: ConfigMap\n"
+        "  metadata: {name: more, labels: {number: '12e4567', release: '{{ .Release.Name }}'}}\n"
+        "  data: {'yes': 'true', quoted: '{{ print \"a: b\" }}', digits: '007', '{{ .Release.Name }}': x}\n"
+        "- apiVersion: example.com/v1\n"
+        "  kind: Other\n"
+        "  metadata: {name: other}\n"
+        "  spec: {ports: [1, '2', {of: '{{ .Release.Namespace }}'}], count: 10000000, works: true, none: null}\n",
+        release="20261129",
+    )
+    more = objects["ConfigMap", "more"]
+    assert more["metadata"]["labels"] == {"number": "12e4567", "release": "20261129"}
+    assert more["data"] == {"yes": "true", "quoted": "a: b", "digits": "007", "20261129": "x"}
+    spec = objects["Other", "other"]["spec"]
+    assert spec["ports"] == [1, "2", {"of": "servicetokens"}]
+    assert (spec["count"], spec["works"]) == (10000000, True)

@@ -43,40 +43,146 @@ def test_no_other_value_is_allowed() -> None:
     assert all(closed(SCHEMA))
 
 
-@pytest.mark.parametrize(
-    ("flags", "words"),
-    [
-        (["--set", "operator.replica=2"], "operator"),
-        (["--set", "operator.replicas=0"], "replicas"),
-        (["--set", "image.digest=latest"], "digest"),
-        (["--set", "validator.maxStaleness=1d"], "maxStaleness"),
-        (["--set", "watchNamespaces={Team}"], "watchNamespaces"),
-        (["--set", "listenAddress=example.com"], "listenAddress"),
-        (["--set", "tls.source=vault"], "source"),
-        (["--set", "tls.source=secret"], "name it in tls.secretName"),
-        (["--set", "tls.source=certManager"], "say who signs in tls.issuerRef"),
-        (["--set", "validator.autoscaling.enabled=true,validator.autoscaling.minReplicas=9"], "minReplicas"),
-        (["--set", "validator.trustedProxies={10.0.0.1/8}"], "its network is 10.0.0.0/8"),
-        (["--set", "validator.trustedProxies={172.16.5.0/20}"], "its network is 172.16.0.0/20"),
-        (["--set", "validator.trustedProxies={10.0.0.0/33}"], "10.0.0.0/33 is no network"),
-        (["--set", "validator.trustedProxies={10.300.0.0/16}"], "greater than 255"),
-        (["--set", "validator.trustedProxies={fd00::/129}"], "at most 128 bits"),
-        (["--set", "tls.names={https://tokens.example}"], "names"),
-        (["--set", "tls.names={tokens.example:8443}"], "names"),
-        (["--set", "validator.service.nodePorts.forward=30080"], "nodePorts"),
-        (["--set", "networkPolicy.dnsPorts={}"], "dnsPorts"),
-        (["--values", str(CHART.parents[1] / "tests" / "chart" / "silent-values.yaml")], "all are off"),
-        (
-            ["--set", "tls.source=certManager,tls.issuerRef.name=acme,tls.serviceNames=false"],
-            "name at least one DNS name in tls.names",
-        ),
-    ],
-)
-def test_a_wrong_value_is_named(helm: Helm, flags: list[str], words: str) -> None:
+SERVICE = "validator.service"
+POD = "operator.podSecurityContext"
+VOLUME = "operator.extraVolumes[0].name=x"
+MOUNT = "operator.extraVolumeMounts[0].name=x,operator.extraVolumeMounts[0].mountPath=/x"
+# What `--set` takes, and what is said of it.
+WRONG = [
+    ("operator.replica=2", "operator"),
+    ("operator.replicas=0", "replicas"),
+    ("tls.source=vault", "source"),
+    ("networkPolicy.dnsPorts={}", "dnsPorts"),
+    (
+        f"{SERVICE}.type=NodePort,{SERVICE}.nodePorts.forward=30080",
+        "nodePorts: there is no listener 'forward'",
+    ),
+    (f"{SERVICE}.nodePorts.forwardAuth=99999", "nodePorts"),
+    (f"{SERVICE}.ipFamilies={{IPv4,IPv4}}", "ipFamilies"),
+    # Said by the chart itself, in sentences.
+    ("image.digest=latest", "image.digest: 'latest' must be 'sha256:' and 64 digits from 0 to f"),
+    ("image.repository=registry.example/a:1", "must be a repository without scheme, tag and digest"),
+    ("image.repository=https://registry.example/a", "must be a repository without scheme, tag and digest"),
+    ("image.tag=a b", "image.tag: 'a b' must be"),
+    ("tokenPrefix=SVT", "tokenPrefix: 'SVT' must be two to ten lower-case letters and digits"),
+    ("watchNamespaces={Team}", "watchNamespaces: 'Team' must be the name of a namespace"),
+    ("commonLabels.team=a b", "commonLabels.team: 'a b' must be at most 63 letters"),
+    ("commonLabels.a/b/c=x", "commonLabels: the key 'a/b/c' must be"),
+    ("operator.podLabels.team=-x", "operator.podLabels.team: '-x' must be"),
+    ("validator.nodeSelector.disk=a b", "validator.nodeSelector.disk: 'a b' must be"),
+    ("validator.service.annotations.a b=x", "validator.service.annotations: the key 'a b' must be"),
+    ("listenAddress=example.com", "listenAddress: 'example.com' must be an IP address without a port"),
+    ("listenAddress=999.1.1.1", "listenAddress: '999.1.1.1' must be an IP address"),
+    ("listenAddress=::", "an IPv6 one in brackets"),
+    ("operator.leaseDuration=1s", "operator.leaseDuration: '1s' must be from 5s to 3600s"),
+    ("operator.leaseDuration=2h", "operator.leaseDuration: '2h' must be from 5s to 3600s"),
+    ("validator.maxStaleness=1s", "validator.maxStaleness: '1s' must be from 5s to 3600s"),
+    ("validator.maxStaleness=1d", "must be one whole number and one unit out of s, m and h, as in 15s"),
+    ("monitoring.serviceMonitor.interval=0s", "monitoring.serviceMonitor.interval: '0s' must be"),
+    ("operator.maxUnavailable=0%", "operator.maxUnavailable: '0%' must be a number from 1 on"),
+    ("operator.extraArgs={debug}", "operator.extraArgs: 'debug' must be one flag with its value"),
+    ("operator.serviceAccountName=A", "operator.serviceAccountName: 'A' must be the name"),
+    (
+        "operator.extraEnv[0].name=A,operator.extraEnv[0].value=5",
+        "the value of A must be text: put 5 in quotes",
+    ),
+    ("operator.extraEnv[0].name=1A", "operator.extraEnv: the name: '1A' must be"),
+    (MOUNT, "there is no volume 'x': declare it in operator.extraVolumes"),
+    (f"{VOLUME},operator.extraVolumes[1].name=x", "there are two volumes 'x'"),
+    ("validator.extraVolumes[0].name=tls", "there are two volumes 'tls'"),
+    (f"{VOLUME},{MOUNT.replace('=/x', '=/tls')}", "something else is mounted at /tls"),
+    (f"{VOLUME},operator.extraVolumeMounts[0].name=x", "'x' has no mountPath"),
+    (f"{POD}.runAsUser=3000000000", f"{POD}.runAsUser: 3000000000 must be a number from 0 to 2147483647"),
+    (f"{POD}.supplementalGroups={{1,-1}}", f"{POD}.supplementalGroups: -1 must be a number"),
+    ("validator.securityContext.runAsGroup=nobody", "validator.securityContext.runAsGroup: nobody must be"),
+    (
+        "operator.resources.limits.memory=512mb",
+        "operator.resources.limits.memory: '512mb' must be a quantity",
+    ),
+    ("operator.serviceAccountName=a,validator.serviceAccountName=a", "both processes would run as 'a'"),
+    ("operator.serviceAccountName=servicetokens-validator", "each would have the permissions of the other"),
+    ("tls.source=secret", "name it in tls.secretName"),
+    ("tls.source=certManager", "say who signs in tls.issuerRef"),
+    ("tls.secretName=mine", "tls.secretName: has no effect while tls.source is 'self'"),
+    ("tls.issuerRef.name=acme", "tls.issuerRef: has no effect while tls.source is 'self'"),
+    ("tls.source=secret,tls.secretName=a,tls.names={a.example}", "tls.names: has no effect"),
+    (
+        "tls.source=certManager,tls.issuerRef.name=acme,tls.serviceNames=false",
+        "name at least one DNS name in tls.names",
+    ),
+    (
+        "tls.names={https://tokens.example}",
+        "'https://tokens.example' is neither a DNS name in lower-case letters nor",
+    ),
+    ("tls.names={tokens.example:8443}", "leave out scheme, port and path"),
+    ("tls.names={999.1.1.1}", "tls.names: '999.1.1.1' is neither"),
+    ("validator.autoscaling.enabled=true,validator.autoscaling.minReplicas=9", "minReplicas"),
+    (
+        "validator.autoscaling.enabled=true,validator.resources.requests.cpu=null",
+        "targetCPU is a share of validator.resources.requests.cpu, which is not set",
+    ),
+    (
+        "validator.trustedProxies={10.0.0.1/8}",
+        "'10.0.0.1/8' has bits set behind its prefix; its network is 10.0.0.0/8",
+    ),
+    ("validator.trustedProxies={172.16.5.0/20}", "its network is 172.16.0.0/20"),
+    ("validator.trustedProxies={fd00::1/8}", "its network is fd00:0:0:0:0:0:0:0/8"),
+    ("validator.trustedProxies={10.0.0.0/33}", "its prefix must have from 0 to 32 bits"),
+    ("validator.trustedProxies={fd00::/129}", "its prefix must have from 0 to 128 bits"),
+    (
+        "validator.trustedProxies={10.300.0.0/16}",
+        "'10.300.0.0/16' is no network, as in 10.0.0.0/8 or fd00::/8",
+    ),
+    (
+        "validator.clientAuthentication.names={api}",
+        "needs secretName: without a CA no client shows a certificate",
+    ),
+    (
+        "validator.clientAuthentication.secretName=ca,validator.listeners.tokenReview=false",
+        "is of the TokenReview listener, which is off",
+    ),
+    (f"{SERVICE}.nodePorts.forwardAuth=30080", "nodePorts: needs type NodePort or LoadBalancer"),
+    (
+        f"{SERVICE}.type=NodePort,{SERVICE}.nodePorts.forwardAuth=30080,{SERVICE}.nodePorts.extAuthz=30080",
+        "two listeners have port 30080",
+    ),
+    (
+        f"{SERVICE}.type=NodePort,{SERVICE}.nodePorts.extAuthzGrpc=30080",
+        "nodePorts.extAuthzGrpc: that listener is off",
+    ),
+    (f"{SERVICE}.externalTrafficPolicy=Local", "externalTrafficPolicy: needs type NodePort or LoadBalancer"),
+    (f"{SERVICE}.type=NodePort,{SERVICE}.loadBalancerClass=x", "loadBalancerClass: needs type LoadBalancer"),
+    (f"{SERVICE}.type=LoadBalancer,{SERVICE}.clusterIP=None", "clusterIP: None needs type ClusterIP"),
+    (f"{SERVICE}.clusterIP=10.0.0", "clusterIP: '10.0.0' must be an IP address, or None"),
+    (
+        f"{SERVICE}.ipFamilyPolicy=SingleStack,{SERVICE}.ipFamilies={{IPv4,IPv6}}",
+        "two families need ipFamilyPolicy",
+    ),
+    ("networkPolicy.apiServer={10.0.0.1/8}", "networkPolicy.apiServer: '10.0.0.1/8' has bits set"),
+    ("networkPolicy.apiServer={10.0.0.1}", "networkPolicy.apiServer: '10.0.0.1' is no network"),
+    ("networkPolicy.proxies[0].ipBlock.cidr=10.0.0.1/8", "networkPolicy.proxies: '10.0.0.1/8' has bits set"),
+]
+
+
+@pytest.mark.parametrize(("value", "words"), WRONG)
+def test_a_wrong_value_is_named(helm: Helm, value: str, words: str) -> None:
     """Before anything is sent to a cluster."""
-    done = helm("template", CHART, "--kube-version", KUBERNETES, *flags, check=False)
+    done = helm("template", CHART, "--kube-version", KUBERNETES, "--set", value, check=False)
     assert done.returncode != 0
     assert words in done.stderr
+
+
+def test_switching_everything_off_is_refused(helm: Helm) -> None:
+    """Nothing would answer."""
+    silent = CHART.parents[1] / "tests" / "chart" / "silent-values.yaml"
+    done = helm("template", CHART, "--kube-version", KUBERNETES, "--values", silent, check=False)
+    assert done.returncode != 0
+    assert "all are off" in done.stderr
+
+
+def test_the_schema_says_nothing_by_a_regular_expression() -> None:
+    """Helm would show it to people as it is; the templates say the same in sentences."""
+    assert '"pattern' not in json.dumps(SCHEMA)
 
 
 def test_one_value_says_where_both_processes_listen(helm: Helm) -> None:

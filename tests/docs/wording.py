@@ -118,6 +118,7 @@ def product_texts() -> Iterator[tuple[str, str]]:
         for rule in group["rules"]:
             yield rule.get("alert", ""), " ".join(rule.get("annotations", {}).values())
     yield "NOTES.txt", (chart / "templates" / "NOTES.txt").read_text()
+    yield from _rejections(chart / "templates")
     yield "values.yaml", "\n".join(re.findall(r"# (.*)", (chart / "values.yaml").read_text()))
     for dashboard in sorted(chart.glob("files/*.json")):
         yield from _values(json.loads(dashboard.read_text()), dashboard.name, {"title", "description"})
@@ -130,6 +131,13 @@ def product_texts() -> Iterator[tuple[str, str]]:
         yield template.name, template.read_text()
     yield from literals(ROOT / "operator" / "servicetokens")
     yield from literals(_folder_of("demo"))
+
+
+def _rejections(templates: Path) -> Iterator[tuple[str, str]]:
+    """Give the sentences by which the chart rejects values."""
+    for template in sorted(templates.glob("*.*")):
+        said = re.findall(r'(?:fail|fail \(printf|"says") "([^"]*)"', template.read_text())
+        yield template.name, "\n".join(said)
 
 
 def literals(folder: Path) -> Iterator[tuple[str, str]]:

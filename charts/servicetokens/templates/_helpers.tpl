@@ -253,3 +253,27 @@ resources: {{ toJson . }}
 {{ $name }}: {{ toJson $value }}
 {{- end }}
 {{- end }}
+
+{{/* Fill every text inside `value` as a template, and put the result in its place: text stays text. Arguments: value, root. */}}
+{{- define "servicetokens.filled" -}}
+{{- $box := . }}
+{{- if kindIs "string" .value }}
+{{- $_ := set $box "value" (tpl .value .root) }}
+{{- else if kindIs "map" .value }}
+{{- $made := dict }}
+{{- range $name, $value := .value }}
+{{- $inner := dict "value" $value "root" $box.root }}
+{{- include "servicetokens.filled" $inner }}
+{{- $_ := set $made (tpl $name $box.root) $inner.value }}
+{{- end }}
+{{- $_ := set $box "value" $made }}
+{{- else if kindIs "slice" .value }}
+{{- $made := list }}
+{{- range .value }}
+{{- $inner := dict "value" . "root" $box.root }}
+{{- include "servicetokens.filled" $inner }}
+{{- $made = append $made $inner.value }}
+{{- end }}
+{{- $_ := set $box "value" $made }}
+{{- end }}
+{{- end }}

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import click
 
+from servicetokens.cli.duration import Timeout
 from servicetokens.api import names
 from servicetokens.cli import waiting
 from servicetokens.cli.exits import Failure
@@ -17,27 +18,32 @@ from servicetokens.kube.errors import KubeError
 Patch = Mapping[str, Any]
 
 # A validator that hangs is waited for until its Lease has ended, which takes 60 s (docs/guides/enforced.md).
-PROOF_SECONDS: Final = 90.0
+PROOF_TIME: Final = "90s"
 
 
-def changing(*, waits: bool, until: str, seconds: float, asks: str) -> Option:
+def changing(*, waits: bool, until: str, time: str, asks: str) -> Option:
     """Give a command `--dry-run`, `--wait` (it *waits* unless told otherwise, *until* what), `--timeout`, `--yes`."""
     options: list[Option] = [
         click.option(
             "--dry-run", is_flag=True, help="Let the API server validate the request, without writing."
         ),
         click.option("--wait/--no-wait", default=waits, help=f"Wait until {until}."),
-        timeout_option(seconds),
+        timeout_option(time),
         click.option("-y", "--yes", is_flag=True, help=asks),
     ]
 
     return lambda function: with_options(function, options)
 
 
-def timeout_option(seconds: float) -> Option:
-    """Give a command that waits `--timeout`."""
+def timeout_option(time: str) -> Option:
+    """Give a command that waits `--timeout`; *time* is its default, as people write it."""
     return click.option(
-        "--timeout", metavar="SECONDS", default=seconds, show_default=True, help="Seconds to wait."
+        "--timeout",
+        metavar="TIME",
+        type=Timeout(),
+        default=time,
+        show_default=True,
+        help="How long to wait, as in 30s or 2m; a number alone is seconds.",
     )
 
 

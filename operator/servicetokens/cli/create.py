@@ -6,24 +6,35 @@ import click
 
 from servicetokens.api import names
 from servicetokens.cli import changes, manifests, waiting
+from servicetokens.cli.exits import Failure
 from servicetokens.cli.manifests import AccountRequest, Manifest, TokenRequest
-from servicetokens.cli.naming import account_option
+from servicetokens.cli.naming import Name, account_option, plural_of
 from servicetokens.cli.options import at_a_place, run
 from servicetokens.cli.output import to_yaml
 from servicetokens.cli.secret import reveal
 from servicetokens.cli.session import Place, Session, namespace_of_place
 from servicetokens.cli.views import TokenView
+from servicetokens.kube.errors import AlreadyExists
 
 _DRY_RUN: Final = click.option("--dry-run", is_flag=True, help="Print the YAML, without a cluster.")
 
 
-@click.group("create")
+class _ByType(click.Group):
+    """Knows its commands by type, in every form that kubectl takes: `token`, `servicetoken`, `svctok`."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """See `click.Group`."""
+        word = {names.PLURAL_TOKENS: "token", names.PLURAL_ACCOUNTS: "account"}.get(plural_of(cmd_name) or "")
+        return super().get_command(ctx, word or cmd_name)
+
+
+@click.group("create", cls=_ByType)
 def command() -> None:
     """Create an account or a token, or print the YAML for Git (`--dry-run`)."""
 
 
 @command.command("account")
-@click.argument("name")
+@click.argument("name", type=Name(names.PLURAL_ACCOUNTS))
 @click.option("--display-name", metavar="TEXT", help="Display name.")
 @click.option(
     "--description", metavar="TEXT", help="Description: what uses the account, and who is responsible."
@@ -42,7 +53,7 @@ def create_account(place: Place, *, dry_run: bool, **asked: Any) -> None:
         return
 
     async def create(session: Session) -> None:
-        await session.cluster.create(names.PLURAL_ACCOUNTS, made)
+        await _create(session, names.PLURAL_ACCOUNTS, made)
         session.out.print(
             f"account '{made['metadata']['name']}' created in namespace '{made['metadata']['namespace']}'"
         )
@@ -51,7 +62,7 @@ def create_account(place: Place, *, dry_run: bool, **asked: Any) -> None:
 
 
 @command.command("token")
-@click.argument("name")
+@click.argument("name", type=Name(names.PLURAL_TOKENS))
 @account_option("Account that the token authenticates as.", required=True)
 @click.option(
     "--expires",
@@ -98,7 +109,7 @@ def create_account(place: Place, *, dry_run: bool, **asked: Any) -> None:
 )
 @_DRY_RUN
 @click.option("--wait/--no-wait", default=True, help="Wait until the token is minted.")
-@changes.timeout_option(30.0)
+@changes.timeout_option("30s")
 @click.option("--show-token", is_flag=True, help="Print only the token, to stdout.")
 @at_a_place()
 def create_token(
@@ -114,7 +125,7 @@ def create_token(
         raise click.UsageError(message)
 
     async def create(session: Session) -> None:
-        token = TokenView(await session.cluster.create(names.PLURAL_TOKENS, made))
+        token = TokenView(await _create(session, names.PLURAL_TOKENS, made))
         session.err.print(f"token '{token.name}' created in namespace '{token.namespace}'")
         if wait:
             (token,) = await waiting.wait(session, [token], waiting.delivered, timeout)
@@ -126,6 +137,15 @@ def create_token(
             click.echo((await reveal(session, token)).reveal())
 
     run(place, create)
+
+
+async def _create(session: Session, plural: str, made: Manifest) -> dict[str, Any]:
+    try:
+        return await session.cluster.create(plural, made)
+    except AlreadyExists:
+        meta, word = made["metadata"], "account" if plural == names.PLURAL_ACCOUNTS else "token"
+        message = f"{word} '{meta['name']}' already exists in namespace '{meta['namespace']}'"
+        raise Failure(message) from None
 
 
 def _print(made: Manifest) -> None:

@@ -7,11 +7,12 @@ import click
 
 from servicetokens.api import names, times
 from servicetokens.cli import listing, output
+from servicetokens.cli.exits import Failure
 from servicetokens.cli.naming import split
 from servicetokens.cli.options import at_a_place, names_of, output_option, run
 from servicetokens.cli.screen import Cell, Styled
 from servicetokens.cli.secret import reveal
-from servicetokens.cli.selection import find_named
+from servicetokens.cli.selection import find_present
 from servicetokens.cli.session import Place, Session
 from servicetokens.cli.story import timeline
 from servicetokens.cli.views import AccountView, TokenView, texts
@@ -44,14 +45,15 @@ def command(place: Place, words: Sequence[str], form: str, *, show_token: bool) 
         raise click.UsageError(message)
 
     async def tell(session: Session) -> None:
-        found = await find_named(session, plural, named)
-        if form != "table":
+        found, missing = await find_present(session, plural, named)
+        if form != "table" and found:
             output.print_objects(found, form, single=len(named) == 1)
-            return
-        for number, one in enumerate(found):
+        for number, one in enumerate(found if form == "table" else ()):
             if number:
                 session.out.print("\n")
             await _tell(session, TokenView(one), show_token=show_token)
+        if missing:
+            raise Failure(missing)
 
     run(place, tell)
 

@@ -1,6 +1,6 @@
 """`kubectl servicetoken get`: tokens or accounts, a line each."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import click
@@ -8,10 +8,11 @@ import click
 from servicetokens.api import names
 from servicetokens.cli import listing
 from servicetokens.cli.duration import Duration
-from servicetokens.cli.naming import account_option, split
+from servicetokens.cli.exits import Failure
+from servicetokens.cli.naming import account_option, grouped
 from servicetokens.cli.options import at_a_place, names_of, output_option, run
 from servicetokens.cli.output import print_objects, print_rows
-from servicetokens.cli.selection import find_named
+from servicetokens.cli.selection import find_present
 from servicetokens.cli.session import Place, Session
 from servicetokens.cli.views import AccountView, TokenView
 
@@ -42,30 +43,40 @@ def command(
 ) -> None:
     """List tokens, or accounts: state, expiration and last use.
 
-    TYPE is `tokens` (the default) or `accounts`, as kubectl accepts them; NAME may be TYPE/NAME. Last use is known
-    to the hour, and a token counts as unused from its creation on.
+    TYPE is `tokens` (the default) or `accounts`, as kubectl accepts them, or `tokens,accounts`; NAME may be
+    TYPE/NAME. Last use is known to the hour, and a token counts as unused from its creation on.
     """
-    plural, named = split(words)
-    if plural == names.PLURAL_ROLES:
+    wanted = grouped(words)
+    has_names = any(wanted.values())
+    if names.PLURAL_ROLES in wanted:
         message = "roles are listed by `kubectl get svcrole`"
         raise click.UsageError(message)
-    if plural == names.PLURAL_ACCOUNTS and (account or expiring or unused):
+    if names.PLURAL_ACCOUNTS in wanted and (account or expiring or unused):
         message = "--account, --expiring and --unused ask about tokens: use `get tokens`"
         raise click.UsageError(message)
-    if named and selector:
+    if has_names and selector:
         message = "NAME and --selector exclude each other"
         raise click.UsageError(message)
 
     async def look(session: Session) -> None:
-        if named:
-            found = await find_named(session, plural, named)
-        else:
-            found = await session.cluster.list_ours(plural, session.scope, selector)
-        if plural == names.PLURAL_TOKENS:
-            wanted = _wanted(account, expiring, unused, session.now)
-            found = [one for one in found if wanted(TokenView(one))]
-        single = len(named) == 1 and len(found) == 1 and not session.everywhere
-        _print(session, plural, found, form, single=single)
+        found: dict[str, list[dict[str, Any]]] = {}
+        missing = []
+        for plural, named in wanted.items():
+            if named:
+                found[plural], sentence = await find_present(session, plural, named)
+                missing += [sentence] if sentence else []
+            else:
+                found[plural] = await session.cluster.list_ours(plural, session.scope, selector)
+        is_wanted = _wanted(account, expiring, unused, session.now)
+        tokens = found.get(names.PLURAL_TOKENS, [])
+        tokens[:] = [one for one in tokens if is_wanted(TokenView(one))]
+        is_single = sum(map(len, wanted.values())) == 1 and not session.everywhere
+        # What exists is shown, whatever else was asked for.
+        if any(found.values()) or not missing:
+            shown = {plural: listed for plural, listed in found.items() if listed or not missing}
+            _print(session, shown, form, is_single=is_single)
+        if missing:
+            raise Failure("; ".join(missing))
 
     run(place, look)
 
@@ -80,11 +91,21 @@ def _wanted(
     )
 
 
-def _print(session: Session, plural: str, found: list[dict[str, Any]], form: str, *, single: bool) -> None:
+def _print(
+    session: Session, found: Mapping[str, list[dict[str, Any]]], form: str, *, is_single: bool
+) -> None:
     if form in {"json", "yaml", "name"}:
-        print_objects(found, form, single=single)
+        objects = [one for listed in found.values() for one in listed]
+        print_objects(objects, form, single=is_single and len(objects) == 1)
         return
-    is_token, wide, now = plural == names.PLURAL_TOKENS, form == "wide", session.now
+    for number, (plural, listed) in enumerate(found.items()):
+        if number:
+            session.out.print("")
+        _print_table(session, plural, listed, wide=form == "wide")
+
+
+def _print_table(session: Session, plural: str, found: list[dict[str, Any]], *, wide: bool) -> None:
+    is_token, now = plural == names.PLURAL_TOKENS, session.now
     if not found:
         session.err.print(f"No such {'token' if is_token else 'account'} {session.where}.")
         return

@@ -1,15 +1,34 @@
 """A group of commands that imports only the one that runs, so that `--help` answers immediately."""
 
+import contextlib
 import errno
 import importlib
 import io
 import os
+import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 import click
+
+# A token, or most of one: prefix and public id, and what must not be shown.
+_TOKEN: Final = re.compile(r"([a-z][a-z0-9]{1,9}_[0-9A-Za-z]{12})_[0-9A-Za-z]+")
+# Two of three letters in common, as in `gte`; fewer, and it is another word.
+_SIMILAR: Final = 0.6
+# What other programs call it.
+_OTHER_WORDS: Final = {
+    **dict.fromkeys(("list", "ls"), "get"),
+    **dict.fromkeys(("show", "inspect", "info"), "describe"),
+    **dict.fromkeys(("delete", "rm", "remove", "disable", "suspend", "ban"), "revoke"),
+    **dict.fromkeys(("add", "new", "issue", "mint"), "create"),
+    **dict.fromkeys(("renew", "regenerate", "refresh", "roll"), "rotate"),
+    **dict.fromkeys(("unrevoke", "enable", "undo", "resume"), "restore"),
+    **dict.fromkeys(("validate", "introspect", "test", "explain"), "verify"),
+    **dict.fromkeys(("status", "health", "diagnose"), "doctor"),
+    **dict.fromkeys(("scan", "search", "grep"), "leaked"),
+}
 
 
 class LazyGroup(click.Group):
@@ -33,6 +52,16 @@ class LazyGroup(click.Group):
             if error.errno != errno.EPIPE:
                 click.echo(f"error: the output could not be written: {error.strerror}", err=True)
             sys.exit(1)
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        """See `click.Command`; an error quotes no token."""
+        with _hiding_tokens():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """See `click.Group`; an error quotes no token."""
+        with _hiding_tokens():
+            return super().invoke(ctx)
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
         """See `click.Group`."""
@@ -58,7 +87,12 @@ class LazyGroup(click.Group):
     def _refuse(self, ctx: click.Context, word: str) -> NoReturn:
         import difflib  # noqa: PLC0415 - only where a word is wrong
 
-        close = difflib.get_close_matches(word, list(self._modules), n=3, cutoff=0.7)
+        lower = word.lower()
+        # As kubectl's own commands do: what sounds like it, and what it is the beginning of.
+        close = difflib.get_close_matches(lower, list(self._modules), n=3, cutoff=_SIMILAR)
+        close += [one for one in self._modules if one.startswith(lower) and one not in close]
+        if not close and _OTHER_WORDS.get(lower) in self._modules:
+            close = [_OTHER_WORDS[lower]]
         hint = f" Did you mean {' or '.join(f'`{one}`' for one in close)}?" if close else ""
         message = f"There is no command '{word}'.{hint}"
         raise click.UsageError(message, ctx)
@@ -67,6 +101,16 @@ class LazyGroup(click.Group):
         """List the commands without importing any."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in self._modules.items()])
+
+
+@contextlib.contextmanager
+def _hiding_tokens() -> Iterator[None]:
+    """Leave the secret part out of what an error quotes of the command line: a token where a name was expected."""
+    try:
+        yield
+    except click.ClickException as error:
+        error.message = _TOKEN.sub(r"\1_…", error.message)  # type: ignore[misc]
+        raise
 
 
 def _make_streams_sound() -> None:

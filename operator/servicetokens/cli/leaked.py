@@ -92,7 +92,7 @@ class Leak:
     help="Rotate the tokens without overlap. Workloads have to read the new ones.",
 )
 @asking.ask_option
-@changes.timeout_option(changes.PROOF_SECONDS)
+@changes.timeout_option(changes.PROOF_TIME)
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @at_a_place()
 def command(

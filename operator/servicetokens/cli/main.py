@@ -6,6 +6,7 @@ from typing import Final
 import click
 
 from servicetokens import __version__
+from servicetokens.cli import placing
 from servicetokens.cli.lazy import LazyGroup
 
 _COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
@@ -32,11 +33,14 @@ _COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
 
 @click.command(cls=LazyGroup, modules=_COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="%(version)s")
-def command() -> None:
+@placing.before_the_command
+def command(**_place: object) -> None:
     """Long-lived service tokens: create, inspect, rotate, revoke and restore them.
 
     Exit codes: 0 done; 1 refused, unreachable or not found; 2 wrong command line; 3 the answer is bad (a token
     that is not valid, a leak, a finding); 4 done, but not confirmed in time.
+
+    The options below may also be given behind the command.
     """
 
 

@@ -1,8 +1,9 @@
 """The YAML that a person would write by hand. Nothing that was not asked for is in it: no defaults, no `state`."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from pydantic import ValidationError
 
@@ -10,10 +11,18 @@ from servicetokens.api import names
 from servicetokens.api.meta import Model, describe_errors
 from servicetokens.api.service_account import ServiceAccountSpec
 from servicetokens.api.service_token import ServiceTokenSpec
-from servicetokens.api.values import parse_time
+from servicetokens.api.values import parse_lifetime, parse_time
 from servicetokens.cli.exits import Exit, Failure
+from servicetokens.kube import paths
 
 Manifest = Mapping[str, Any]
+
+_PLURALS: Final = {
+    names.KIND_ACCOUNT: names.PLURAL_ACCOUNTS,
+    names.KIND_TOKEN: names.PLURAL_TOKENS,
+}
+_DAY: Final = re.compile("2[0-9]{3}-[0-9]{2}-[0-9]{2}")
+_MAX_SHOWN: Final = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,11 +92,19 @@ def _import(request: TokenRequest) -> Mapping[str, Any]:
 
 
 def _end(expires: str) -> Mapping[str, str]:
-    try:
-        parse_time(expires)
-    except ValueError:
-        return {"expiresAfter": expires}
-    return {"expirationTime": expires}
+    for field, parse in (("expirationTime", parse_time), ("expiresAfter", parse_lifetime)):
+        try:
+            parse(expires)
+        except ValueError:
+            continue
+        return {field: expires}
+    day = _DAY.match(expires)
+    example = f"{day[0]}T00:00:00Z" if day is not None else "2027-01-31T00:00:00Z"
+    message = (
+        f"--expires '{expires[:_MAX_SHOWN]}' is neither a lifetime, as in 30d (from 60s to 100y, or `never`), "
+        f"nor a moment with its time and zone, as in {example}"
+    )
+    raise Failure(message, Exit.USAGE)
 
 
 def _given(**fields: Any) -> dict[str, Any]:
@@ -97,6 +114,12 @@ def _given(**fields: Any) -> dict[str, Any]:
 
 def _checked(kind: str, namespace: str, name: str, spec: Mapping[str, Any], model: type[Model]) -> Manifest:
     # The API server would refuse the same, with the same words; here it costs no cluster.
+    try:
+        paths.ours(_PLURALS[kind], namespace, name)
+    except paths.InvalidName:
+        what = f"'{name[:_MAX_SHOWN]}' in namespace '{namespace[:_MAX_SHOWN]}'"
+        message = f"the API server would reject {kind} {what}: names consist of lower-case letters, digits, '-', '.'"
+        raise Failure(message, Exit.USAGE) from None
     try:
         model.model_validate(spec)
     except ValidationError as error:

@@ -8,6 +8,7 @@ import click
 
 from servicetokens.api import names
 from servicetokens.cli.options import names_of
+from servicetokens.cli.pasting import is_token
 
 # The plural is what kubectl lists, the singular what it prints, the last a short name of the CRD.
 _WORDS: Final[Mapping[str, Sequence[str]]] = {
@@ -39,14 +40,28 @@ def split(words: Sequence[str], default: str = names.PLURAL_TOKENS) -> tuple[str
 
     A first word that is a type is one, as with kubectl. Raises `click.UsageError` where types are mixed or unknown.
     """
-    if words and "/" not in words[0] and (plural := plural_of(words[0])) is not None:
-        return plural, [name_of(word, plural) for word in words[1:]]
-    plurals = {_split(word)[0] or default for word in words} or {default}
-    if len(plurals) > 1:
-        message = f"{' and '.join(sorted(plurals))} cannot be shown together: ask for one type at a time"
+    found = grouped(words, default)
+    if len(found) > 1:
+        message = f"{' and '.join(sorted(found))} cannot be shown together: ask for one type at a time"
         raise click.UsageError(message)
-    plural = plurals.pop()
-    return plural, [name_of(word, plural) for word in words]
+    return next(iter(found.items()))
+
+
+def grouped(words: Sequence[str], default: str = names.PLURAL_TOKENS) -> dict[str, list[str]]:
+    """Return the names that *words* mean, by type, in their order; no names are all objects of that type.
+
+    `TYPE[,TYPE] [NAME...]`, or names that may be `TYPE/NAME`. Raises `click.UsageError` for what is unknown.
+    """
+    if words and "/" not in words[0]:
+        plurals = [plural_of(word) for word in words[0].split(",")]
+        if None not in plurals:
+            known = [plural for plural in plurals if plural is not None]
+            return {plural: [name_of(word, plural) for word in words[1:]] for plural in known}
+    found: dict[str, list[str]] = {}
+    for word in words:
+        plural, name = _split(word)
+        found.setdefault(plural or default, []).append(name)
+    return found or {default: []}
 
 
 def name_of(word: str, plural: str) -> str:
@@ -61,6 +76,12 @@ def name_of(word: str, plural: str) -> str:
 def _split(word: str) -> tuple[str | None, str]:
     if not word:
         message = "a name is empty; check that the variable is set"
+        raise click.UsageError(message)
+    if is_token(word):
+        message = (
+            "that is a token and not a name, and it is in the history of your shell now: tokens are read from stdin, "
+            "as in `kubectl servicetoken revoke -`"
+        )
         raise click.UsageError(message)
     kind, slash, name = word.partition("/")
     if not slash:

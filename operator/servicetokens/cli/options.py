@@ -9,6 +9,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from servicetokens.api.names import DEFAULT_NAMESPACE
+from servicetokens.cli import placing
 from servicetokens.cli.session import Place, Session, with_session
 from servicetokens.kube.credentials import Impersonation
 
@@ -24,38 +25,16 @@ def run(place: Place, work: Callable[[Session], Awaitable[T]]) -> T:
 
 def at_a_place(*, everywhere: bool = False) -> Option:
     """Give a command `-n`, `--context`, `--kubeconfig` (and `-A`), and pass it a `Place` first."""
-    options = [
-        click.option(
-            "-n",
-            "--namespace",
-            metavar="NS",
-            help="Namespace. Defaults to that of the context, then to default.",
-        ),
-        click.option("--context", metavar="NAME", help="Context of the kubeconfig to use."),
-        click.option(
-            "--kubeconfig",
-            metavar="FILE",
-            help="Path to a kubeconfig. Defaults to $KUBECONFIG, then ~/.kube/config, then the pod's service account.",
-        ),
-        click.option("--as", "as_user", metavar="USER", help="User to impersonate."),
-        click.option(
-            "--as-group",
-            "as_groups",
-            metavar="GROUP",
-            multiple=True,
-            help="Group to impersonate; may be repeated.",
-        ),
-        click.option("--as-uid", metavar="UID", help="UID to impersonate."),
-    ]
-    if everywhere:
-        options.insert(
-            1, click.option("-A", "--all-namespaces", is_flag=True, help="Look in all namespaces.")
-        )
+    options = [placing.NAMESPACE, *([placing.EVERYWHERE] if everywhere else []), *placing.CLUSTER]
 
     def decorate(function: Function) -> Function:
         @functools.wraps(function)
         def wrapped(*args: Any, **kwargs: Any) -> Any:
-            return function(_taken_from(kwargs), *args, **kwargs)
+            ctx = click.get_current_context()
+            if not everywhere and placing.given(ctx, "all_namespaces"):
+                message = f"`{ctx.command.name}` works in one namespace: it does not take -A"
+                raise click.UsageError(message)
+            return function(_taken_from(kwargs, ctx), *args, **kwargs)
 
         return with_options(wrapped, options)
 
@@ -100,7 +79,7 @@ def names_of(plural: str) -> Callable[[click.Context, click.Parameter, str], Seq
             return [one["metadata"]["name"] for one in found]
 
         try:
-            found = run(_taken_from(dict(ctx.params)), look)
+            found = run(_taken_from(dict(ctx.params), ctx), look)
         except click.ClickException:
             # A completion has nowhere to say why; the command itself will.
             return []
@@ -109,15 +88,16 @@ def names_of(plural: str) -> Callable[[click.Context, click.Parameter, str], Seq
     return complete
 
 
-def _taken_from(arguments: dict[str, Any]) -> Place:
+def _taken_from(arguments: dict[str, Any], ctx: click.Context) -> Place:
+    def take(name: str) -> Any:
+        return arguments.pop(name, None) or placing.given(ctx, name)
+
     return Place(
-        arguments.pop("kubeconfig", None),
-        arguments.pop("context", None),
-        arguments.pop("namespace", None),
-        bool(arguments.pop("all_namespaces", False)),
-        _impersonation(
-            arguments.pop("as_user", None), arguments.pop("as_uid", None), arguments.pop("as_groups", None)
-        ),
+        take("kubeconfig"),
+        take("context"),
+        take("namespace"),
+        bool(take("all_namespaces")),
+        _impersonation(take("as_user"), take("as_uid"), take("as_groups")),
     )
 
 

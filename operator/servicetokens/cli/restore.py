@@ -15,7 +15,7 @@ from servicetokens.cli.views import TokenView
 @changes.changing(
     waits=False,
     until="every validator accepts it",
-    seconds=changes.PROOF_SECONDS,
+    time=changes.PROOF_TIME,
     asks="Do not ask before a compromised token is restored.",
 )
 @at_a_place(everywhere=True)

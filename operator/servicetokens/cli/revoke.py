@@ -19,7 +19,7 @@ from servicetokens.cli.views import TokenView
 @changes.changing(
     waits=False,
     until="every validator rejects it",
-    seconds=changes.PROOF_SECONDS,
+    time=changes.PROOF_TIME,
     asks="Do not ask before several are revoked.",
 )
 @at_a_place(everywhere=True)

@@ -18,7 +18,7 @@ from servicetokens.cli.views import TokenView
 @click.option(
     "--no-overlap", is_flag=True, help="Reject the old credential immediately, for a leak. Asks first."
 )
-@changes.changing(waits=True, until="the new one is in the Secret", seconds=30.0, asks="Do not ask.")
+@changes.changing(waits=True, until="the new one is in the Secret", time="30s", asks="Do not ask.")
 @at_a_place(everywhere=True)
 def command(
     place: Place,

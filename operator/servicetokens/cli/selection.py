@@ -12,6 +12,7 @@ from servicetokens.api import names
 from servicetokens.cli.exits import Failure
 from servicetokens.cli.naming import Name, account_option, did_you_mean
 from servicetokens.cli.options import Function, Option, names_of, with_options
+from servicetokens.cli.pasting import PublicId, what_is_around
 from servicetokens.cli.session import Session
 from servicetokens.cli.views import TokenView
 from servicetokens.kube.errors import Forbidden, NotFound
@@ -51,7 +52,9 @@ def choosing(function: Function) -> Function:
         ),
         account_option("All tokens of that account."),
         click.option("-l", "--selector", metavar="LABELS", help="Label selector, as in app=orders."),
-        click.option("--id", "token_id", metavar="ID", help="Public id of a token, in any namespace."),
+        click.option(
+            "--id", "token_id", metavar="ID", type=PublicId(), help="Public id of a token, in any namespace."
+        ),
     ]
     return with_options(wrapped, options)
 
@@ -74,10 +77,12 @@ def _choice(named: Sequence[str], account: str | None, selector: str | None, tok
 
 def read_pasted() -> Token:
     """Return the token on stdin. Raises `Failure` when it is none; its text is never shown."""
+    text = pasted_text()
     try:
-        return parse_any(pasted_text())
+        return parse_any(text)
     except MalformedToken as error:
-        message = f"the input is not a token: {error}"
+        hint = what_is_around(text)
+        message = f"the input is not a token: {hint or error}"
         raise Failure(message) from None
 
 
@@ -115,9 +120,19 @@ async def select(session: Session, choice: Choice) -> list[TokenView]:
 
 
 async def find_named(session: Session, plural: str, wanted: Sequence[str]) -> list[dict[str, Any]]:
+    """Return what `find_present` finds. Raises `Failure` when one of them is missing."""
+    found, missing = await find_present(session, plural, wanted)
+    if missing:
+        raise Failure(missing)
+    return found
+
+
+async def find_present(
+    session: Session, plural: str, wanted: Sequence[str]
+) -> tuple[list[dict[str, Any]], str]:
     """Return the objects of that type with these names, each once, in this order; all of them in any namespace with -A.
 
-    Raises `Failure`, which names those that do not exist, the namespace, and what sounds like them.
+    The sentence names those that do not exist, the namespace, and what sounds like them; it is empty when all exist.
     """
     unique = list(dict.fromkeys(wanted))
     if session.everywhere:
@@ -133,13 +148,12 @@ async def find_named(session: Session, plural: str, wanted: Sequence[str]) -> li
                 if not error.names_object:
                     raise
                 missing.append(name)
-    if missing:
-        word = "account" if plural == names.PLURAL_ACCOUNTS else "token"
-        hint = did_you_mean(missing[0], await _known(session, plural)) if len(missing) == 1 else ""
-        quoted = ", ".join(f"'{name}'" for name in missing)
-        message = f"there is no {word} {quoted} {session.where}{hint}"
-        raise Failure(message)
-    return found
+    if not missing:
+        return found, ""
+    word = "account" if plural == names.PLURAL_ACCOUNTS else "token"
+    hint = did_you_mean(missing[0], await _known(session, plural)) if len(missing) == 1 else ""
+    quoted = ", ".join(f"'{name}'" for name in missing)
+    return found, f"there is no {word} {quoted} {session.where}{hint}"
 
 
 async def _known(session: Session, plural: str) -> list[str]:
@@ -157,13 +171,13 @@ async def find_by_id(session: Session, token_id: str) -> TokenView:
     where = "the cluster" if everywhere else f"namespace '{session.namespace}'"
     if not matching:
         message = (
-            f"no token in {where} has the id '{token_id[:12]}': it was deleted, rotated long ago, "
+            f"no token in {where} has the id '{token_id}': it was deleted, rotated long ago, "
             "or belongs to another cluster"
         )
         raise Failure(message)
     if len(matching) > 1:
         claim = ", ".join(f"{one.namespace}/{one.name}" for one in matching)
-        message = f"several tokens claim the id '{token_id[:12]}' ({claim}): choose one by its name"
+        message = f"several tokens claim the id '{token_id}' ({claim}): choose one by its name"
         raise Failure(message)
     return matching[0]
 

@@ -4,6 +4,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
+import msgspec
+
 from servicetokens.cli.cluster import Cluster
 from servicetokens.cli.exits import Failure
 from servicetokens.cli.screen import Screen, screen
@@ -15,6 +17,9 @@ from servicetokens.kube.paths import InvalidName
 from servicetokens.runtime.clock import Clock, SystemClock
 
 T = TypeVar("T")
+_NO_API_SERVER: Final = (
+    "the server of this context answers, but not as an API server does: check its address in the kubeconfig"
+)
 _NOT_INSTALLED: Final = (
     "this API server does not know servicetokens.dev: install the CRDs, or choose another --context"
 )
@@ -78,6 +83,8 @@ async def with_session(place: Place, work: Callable[[Session], Awaitable[T]]) ->
         raise Failure(message) from error
     except (KubeError, NotConfigured, InvalidName) as error:
         raise Failure(str(error)) from error
+    except msgspec.MsgspecError as error:
+        raise Failure(_NO_API_SERVER) from error
 
 
 def namespace_of_place(place: Place) -> str:

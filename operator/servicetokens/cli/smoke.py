@@ -11,6 +11,7 @@ import aiohttp
 import click
 import msgspec
 
+from servicetokens.cli.duration import Timeout
 from servicetokens.api import names
 from servicetokens.kube import paths
 from servicetokens.kube.client import Api
@@ -155,7 +156,14 @@ class SmokeTest:
 @click.option(
     "--ask", required=True, metavar="URL", help="Address of a validator's forward-auth or ext_authz listener."
 )
-@click.option("--timeout", "seconds", default=60.0, metavar="SECONDS", help="Seconds to wait in each step.")
+@click.option(
+    "--timeout",
+    "seconds",
+    type=Timeout(),
+    default="60s",
+    metavar="TIME",
+    help="How long to wait in each step.",
+)
 def command(kubeconfig: str | None, namespace: str, name: str, ask: str, seconds: float) -> None:
     """Test an installation: a token is minted, accepted, deleted and rejected. Exits with 1 if a step fails."""
     try:

@@ -1,13 +1,14 @@
 """`kubectl servicetoken verify`: a token from stdin, every check that it passes or fails, and the verdict."""
 
 import contextlib
+from collections.abc import Sequence
 from typing import Any, Final
 
 import click
 
 from servicetokens.api import names
-from servicetokens.authn.addresses import parse_address
 from servicetokens.cli import asking, findings, judging, verifying
+from servicetokens.cli.describing import described, describing
 from servicetokens.cli.exits import Exit, Failure
 from servicetokens.cli.findings import Finding, Level
 from servicetokens.cli.judging import Judgement, Objects, Request
@@ -29,29 +30,26 @@ _UNCERTAIN: Final = "whether the token is valid is unknown"
 
 
 @click.command("verify")
+@click.argument("unexpected", nargs=-1, metavar="")
 @click.option("--offline", is_flag=True, help="Check only format and checksum, without a cluster.")
 @asking.ask_option
-@click.option("--method", metavar="METHOD", help="HTTP method of the request.")
-@click.option("--path", metavar="PATH", help="Path of the request, as in /orders/7.")
-@click.option("--host", metavar="HOST", help="Host of the request.")
-@click.option("--audience", metavar="AUDIENCE", help="Audience that the request is for.")
-@click.option("--from", "client", metavar="ADDRESS", help="IP address of the client.")
+@describing
 @at_a_place()
 def command(
-    place: Place, ask: str | None, client: str | None, *, offline: bool, **described: str | None
+    place: Place, ask: str | None, unexpected: Sequence[str], *, offline: bool, **request_options: str | None
 ) -> None:
     """Read a token from stdin and explain each check that it passes or fails; the last line is the result.
 
     Without a description of a request, the token itself is checked; with one, also whether its audiences, networks and
     roles allow that request. Exits with 3 when it is not valid, and with 1 when that could not be found out.
     """
-    if client is not None and parse_address(client) is None:
-        message = f"'{client}' is not an IP address"
+    if unexpected:
+        # Not quoted: it is a token, or the name of one.
+        message = (
+            "verify takes no argument: the token is read from stdin, so that it is in no history of a shell"
+        )
         raise click.UsageError(message)
-    request = Request(client=client, **described)
-    if request.path is not None and not request.path.startswith("/"):
-        message = "a path begins with '/', as in /orders/7"
-        raise click.UsageError(message)
+    request = described(**request_options)
     if offline and ask is not None:
         message = "--offline and --ask exclude each other"
         raise click.UsageError(message)

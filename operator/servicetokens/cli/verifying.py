@@ -15,6 +15,7 @@ from servicetokens.authn.records import Account
 from servicetokens.cli.findings import Finding, Level
 from servicetokens.cli.judging import Judgement, Request
 from servicetokens.cli.listing import exact
+from servicetokens.cli.pasting import what_is_around
 from servicetokens.cli.views import TokenView, texts
 from servicetokens.tokens.format import PREFIX_PATTERN, MalformedToken, Token, find_id, length_of, parse_any
 from servicetokens.tokens.lifetime import MAX_CLOCK_SKEW
@@ -61,8 +62,8 @@ def of_text(text: str) -> tuple[list[Finding], Token | None]:
     """Judge the *text* alone, and return the token, if it is one. Nothing of it is quoted but the public id."""
     prefix = text.partition("_")[0]
     if not PREFIX_PATTERN.fullmatch(prefix) or find_id(text, prefix) is None:
-        what = "not a service token: expected <prefix>_<12 characters>_<49 characters>"
-        return [Finding(BAD, "format", f"{len(text)} characters; {what}")], None
+        what = what_is_around(text) or "expected <prefix>_<12 characters>_<49 characters>"
+        return [Finding(BAD, "format", f"{len(text)} characters; not a service token: {what}")], None
     found = [Finding(OK, "format", f"prefix '{prefix}', public id {find_id(text, prefix)}")]
     try:
         token = parse_any(text)

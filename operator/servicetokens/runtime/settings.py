@@ -113,7 +113,8 @@ def _staleness(value: object) -> object:
 
 
 def _host_name(text: str) -> str:
-    if not _HOST_NAME.fullmatch(text):
+    # A name whose last label is a number is an address, or none of either.
+    if not _HOST_NAME.fullmatch(text) or text.rpartition(".")[2].isdigit():
         try:
             ip_address(text)
         except ValueError:

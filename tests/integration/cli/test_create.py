@@ -1,9 +1,9 @@
 """`create`: what is applied, what is only printed, and what is refused before a cluster is asked."""
 
-import json
 import re
 import time
 
+import pytest
 import yaml
 
 from common.plugin import Plugin
@@ -122,9 +122,24 @@ def test_an_account_that_is_not_there_is_waited_for_and_named(plugin: Plugin) ->
     assert "'nobody'" in done.err
 
 
-def test_what_the_server_refuses_is_said_in_its_words(plugin: Plugin) -> None:
-    """A name that is taken."""
+@pytest.mark.parametrize(
+    ("expires", "said"),
+    [
+        ("2027-01-31", "as in 2027-01-31T00:00:00Z"),
+        ("2027-01-31 12:00", "as in 2027-01-31T00:00:00Z"),
+        ("soon", "neither a lifetime, as in 30d"),
+        ("10s", "from 60s to 100y"),
+    ],
+)
+def test_an_end_that_is_none_is_told_both_ways_to_say_it(plugin: Plugin, expires: str, said: str) -> None:
+    """A lifetime, or a moment with time and zone."""
+    done = plugin("create", "token", "bad", "--account", "ci", "--expires", expires, "--dry-run")
+    assert done.code == 2
+    assert said in done.err
+
+
+def test_a_name_that_is_taken_is_told_with_its_namespace(plugin: Plugin) -> None:
+    """Of an account as of a token."""
     done = plugin("create", "account", "ci")
     assert done.code == 1
-    assert "already exists" in done.err
-    assert json.dumps("ci") in done.err
+    assert f"account 'ci' already exists in namespace '{plugin.namespace}'" in done.err

@@ -102,6 +102,33 @@ def test_nothing_found_is_said(plugin: Plugin) -> None:
     assert "there is no token 'nope' in namespace" in missing.err
 
 
+def test_what_exists_is_shown_beside_what_is_missing(plugin: Plugin, token: str) -> None:
+    """As with kubectl: the rows, an error for the others, exit code 1."""
+    for form in ("table", "name", "json"):
+        done = plugin("get", "ci-prod", "nope", "svcacct/ci", "svcacct/none", "-o", form)
+        assert done.code == 1, done
+        assert "ci-prod" in done.out
+        assert "there is no token 'nope' in namespace" in done.err
+        assert "there is no account 'none' in namespace" in done.err
+    alone = plugin("get", "nope", "svcacct/ci")
+    assert alone.out.startswith("NAME")
+    assert "No such token" not in alone.err
+    told = plugin("describe", "ci-prod", "nope")
+    assert told.code == 1
+    assert "/ci-prod" in told.out
+    assert "there is no token 'nope'" in told.err
+
+
+def test_several_types_are_shown_one_after_the_other(plugin: Plugin, token: str) -> None:
+    """Tokens and accounts, each with its own columns; programs get one list."""
+    shown = plugin.ok("get", "svctok/ci-prod", "svcacct/ci")
+    tokens, _, accounts = shown.partition("\n\n")
+    assert tokens.splitlines()[0].split()[:2] == ["NAME", "ACCOUNT"]
+    assert accounts.splitlines()[0].split()[:3] == ["NAME", "STATE", "TOKENS"]
+    listed = json.loads(plugin.ok("get", "tokens,accounts", "-o", "json"))
+    assert {one["kind"] for one in listed["items"]} == {"ServiceToken", "ServiceAccount"}
+
+
 def test_questions_about_tokens_are_not_asked_of_accounts(plugin: Plugin) -> None:
     """Exit code 2, as for every wrong command line."""
     done = plugin("get", "accounts", "--expiring", "30d")

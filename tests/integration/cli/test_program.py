@@ -187,12 +187,34 @@ def test_words_that_do_not_exist_are_answered_with_similar_ones(
     wrong = plugin("revok")
     assert wrong.code == 2
     assert "There is no command 'revok'. Did you mean `revoke`?" in wrong.err
+    for word, meant in (
+        ("gte", "`get`"),
+        ("list", "`get`"),
+        ("delete", "`revoke`"),
+        ("ver", "`verify` or `version`"),
+    ):
+        assert f"Did you mean {meant}?" in plugin(word).err
     for command in ("describe", "get", "revoke", "rotate"):
         missing = plugin(command, "ci-pord")
         assert missing.code == 1, missing
         assert (
             f"there is no token 'ci-pord' in namespace '{namespace}'; did you mean 'ci-prod'?" in missing.err
         )
+
+
+def test_options_may_stand_before_the_command(plugin: Plugin, namespace: str, token: str) -> None:
+    """As with kubectl; those behind it win, and one that the command does not know is refused."""
+    before = plugin.run("servicetoken", "-n", namespace, "get", "-o", "name")
+    assert before.out.strip() == "servicetoken.servicetokens.dev/ci-prod", before
+    again = plugin.run("servicetoken", "-n", "nowhere", "get", "-n", namespace, "-o", "name")
+    assert again.out == before.out
+    everywhere = plugin.run("servicetoken", "-A", "get")
+    assert everywhere.out.startswith("NAMESPACE")
+    who = plugin.run("servicetoken", "--as", "alice", "whoami")
+    assert "alice" in who.out
+    refused = plugin.run("servicetoken", "-A", "describe", "ci-prod")
+    assert refused.code == 2
+    assert "it does not take -A" in refused.err
 
 
 def test_names_are_taken_in_every_form_that_kubectl_prints(

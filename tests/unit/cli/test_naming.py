@@ -6,7 +6,7 @@ import click
 import pytest
 
 from servicetokens.api import names
-from servicetokens.cli.naming import did_you_mean, name_of, plural_of, split
+from servicetokens.cli.naming import did_you_mean, grouped, name_of, plural_of, split
 
 TOKENS, ACCOUNTS = names.PLURAL_TOKENS, names.PLURAL_ACCOUNTS
 
@@ -52,6 +52,16 @@ def test_a_name_of_another_type_is_refused(words: list[str], said: str) -> None:
     """With both types named."""
     with pytest.raises(click.UsageError, match=re.escape(said)):
         split(words)
+
+
+def test_names_of_several_types_are_grouped() -> None:
+    """For `get`, which shows one table after the other, as kubectl does."""
+    assert grouped(["svctok/a", "svcacct/ci", "svctok/b"]) == {TOKENS: ["a", "b"], ACCOUNTS: ["ci"]}
+    assert grouped(["a", "svcacct/ci"]) == {TOKENS: ["a"], ACCOUNTS: ["ci"]}
+    assert grouped(["accounts,tokens"]) == {ACCOUNTS: [], TOKENS: []}
+    assert grouped(["tokens,svcacct", "x"]) == {TOKENS: ["x"], ACCOUNTS: ["x"]}
+    assert grouped(["a,b"]) == {TOKENS: ["a,b"]}
+    assert grouped([]) == {TOKENS: []}
 
 
 def test_similar_names_are_offered() -> None:

@@ -1,11 +1,15 @@
 """Which kubeconfig, and which namespace of it, the plugin works with."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
 import yaml
 
-from servicetokens.cli.session import Place, namespace_of_place
+from common.kubeconfigs import write
+from controlplane.ports import LOOPBACK
+from servicetokens.cli.exits import Failure
+from servicetokens.cli.session import Place, Session, namespace_of_place, with_session
 from servicetokens.kube.access import find_files, find_namespace
 
 
@@ -60,3 +64,23 @@ def test_the_kubeconfig_is_the_one_that_kubectl_would_use(
     assert find_files(None, {}) == ()
     assert find_files(None, {"KUBECONFIG": "/a:/b:/a"}, personal=True) == (Path("/a"), Path("/b"))
     assert find_files("/named", {"KUBECONFIG": "/a"}, personal=True) == (Path("/named"),)
+
+
+async def test_a_server_that_is_no_api_server_is_told_in_words(tmp_path: Path) -> None:
+    """Such as the page of a proxy or of a router, with a 200; and no traceback."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        page = b"<html>Welcome</html>"
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(page), page))
+        await writer.drain()
+        writer.close()
+
+    async def look(session: Session) -> object:
+        return await session.cluster.list_ours("servicetokens")
+
+    async with await asyncio.start_server(answer, LOOPBACK, 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        file = write(tmp_path / "config", {"server": f"http://{LOOPBACK}:{port}"})
+        with pytest.raises(Failure, match="not as an API server does"):
+            await with_session(Place(kubeconfig=str(file)), look)
