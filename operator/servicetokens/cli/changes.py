@@ -6,9 +6,9 @@ from typing import Any, Final
 
 import click
 
-from servicetokens.cli.duration import Timeout
 from servicetokens.api import names
 from servicetokens.cli import waiting
+from servicetokens.cli.duration import Timeout
 from servicetokens.cli.exits import Failure
 from servicetokens.cli.options import Option, with_options
 from servicetokens.cli.session import Session

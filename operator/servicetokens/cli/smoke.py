@@ -11,8 +11,8 @@ import aiohttp
 import click
 import msgspec
 
-from servicetokens.cli.duration import Timeout
 from servicetokens.api import names
+from servicetokens.cli.duration import Timeout
 from servicetokens.kube import paths
 from servicetokens.kube.client import Api
 from servicetokens.kube.errors import Conflict, KubeError, NotConfigured, NotFound
