@@ -69,9 +69,7 @@ OF_THE_VALIDATOR: Final = frozenset(
     {"kube.objects.ObjectStore.set_last_used", "kube.watch.Feed._watch", "kube.watch.Feed._check_history"}
 )
 # A person runs it and reads what went wrong; `tests/chart/test_install.py` has it fail.
-OF_THE_SMOKE_TEST: Final = frozenset(
-    {"admin.smoke.SmokeTest._create.created", "admin.smoke.SmokeTest._delete"}
-)
+OF_THE_SMOKE_TEST: Final = frozenset({"cli.smoke.SmokeTest._create.created", "cli.smoke.SmokeTest._delete"})
 
 # What a person runs, and reads what went wrong: the plugin. `tests/integration/cli` has it refused.
 OF_THE_PLUGIN: Final = frozenset(

@@ -62,8 +62,9 @@ def test_it_holds_what_is_pinned_and_no_tests(app: Path) -> None:
     assert found.pop("servicetokens") == __version__
     assert found == {name: pinned[name] for name in found}
     assert {"aiohttp", "kopf", "grpcio", "pydantic"} <= set(found)
-    assert (app / "servicetokens" / "admin" / "report.css").exists()
+    assert (app / "servicetokens" / "cli" / "reporting" / "report.css").exists()
     assert not (app / "tests").exists()
+    assert not (app / "hack").exists()
     assert not (app / "bin").exists()
 
 
