@@ -7,6 +7,13 @@ from mutants.mutant import ARRIVAL, CHECKS, CREDENTIALS, LIFETIME, PLAN, SCHEDUL
 
 MUTANTS: Final = (
     Mutant(
+        "waits for the wall clock where that was set back",
+        "runtime/clock.py",
+        "self._greatest + (seen_at - self._seen_at) / 2)",
+        "self._greatest)",
+        ("tests/unit/runtime/test_runtime.py",),
+    ),
+    Mutant(
         "never rotates by the clock",
         CREDENTIALS,
         "is not None and due <= now:",

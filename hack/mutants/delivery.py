@@ -210,6 +210,25 @@ MUTANTS: Final = (
         "(status.mint_time is None and last is None)",
     ),
     Mutant(
+        "goes on about a refusal of what is not wanted any more",
+        PLAN,
+        "    if not owes and snapshot.memory.delivery_error:\n",
+        "    if owes and not snapshot.memory.delivery_error and not snapshot.token.uid:\n",
+    ),
+    Mutant(
+        "remembers a refusal of what is not wanted any more",
+        "controllers/reconcile/execute.py",
+        "        if not filled.owes:\n            self._memories.delivered(key)\n",
+        "",
+        ("tests/unit/controllers/reconcile/test_execute.py",),
+    ),
+    Mutant(
+        "calls a Secret in sync although a newer token waits, where its surroundings are wrong, too",
+        PLAN,
+        "lacks_surroundings = is_deferred and it.cause is None\n",
+        "lacks_surroundings = is_deferred\n",
+    ),
+    Mutant(
         "lets tokens whose webhook hangs occupy every worker",
         SCHEDULE,
         "shared = max(waiting // _REFUSALS_PER_SECOND, int(waiting * took / _WAITING_WORKERS - took))",

@@ -141,6 +141,8 @@ class World:
             self.requeue_at = wanted.requeue_at
             if wanted.status is None and wanted.deliver is None:
                 self.memories.told(KEY)
+                if not wanted.owes:
+                    self.memories.delivered(KEY)
                 assert wanted.ahead is None
                 assert wanted.mint is None
                 assert wanted.events == ()
@@ -169,6 +171,8 @@ class World:
                 self.memories.reminted(KEY, self.now)
             self.memories.settled(KEY)
         self.memories.told(KEY)
+        if not wanted.owes:
+            self.memories.delivered(KEY)
 
     def _strikes(self, wanted: Plan, mishap: str) -> bool:
         """Say whether that mishap is due, which then is over."""

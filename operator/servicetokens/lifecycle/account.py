@@ -80,7 +80,10 @@ def _roles(account: AccountFacts, roles: Mapping[str, RoleFacts | None]) -> Verd
     if not unknown and not refused:
         message = f"Granted: {', '.join(asked)}."
         return Verdict(ConditionType.ROLES_ACCEPTED, "True", Reason.ALL_GRANTED, message)
-    parts = [words.role_is_absent(name) for name in unknown]
+    parts = [
+        words.role_is_absent(name) if roles.get(name) is None else words.role_is_going(name)
+        for name in unknown
+    ]
     parts += [words.role_is_elsewhere(name, account.namespace) for name in refused]
     reason = Reason.ROLE_NOT_GRANTED if refused else Reason.ROLE_NOT_FOUND
     without = f" {_without_roles(none_asked=False)}" if len(parts) == len(asked) else ""

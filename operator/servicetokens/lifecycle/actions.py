@@ -80,9 +80,10 @@ class Plan:
 
     *ahead* is a status that has to be written before the Secret: it lists the next credential of a rotation as
     pending, so that validators know the new value before anybody can read it, or takes back what is not true any more
-    of a token that is replaced. *status* is true once the Secret is
-    written, and None when it is right as it is. *arrives* says why the credential that *status* adds as delivered was
-    minted, in this pass or in an earlier one. *requeue_at* is the Unix second at which time alone will change the
+    of a token that is replaced. *status* is true once the Secret is written, and None when it is right as it is.
+    *arrives* says why the credential that *status* adds as delivered was minted, in this pass or in an earlier one.
+    *owes* says that a Secret has to be written, now or later: without it a write that failed is not wanted any more.
+    *requeue_at* is the Unix second at which time alone will change the
     answer, always later than the `now` that the plan was made for; None is never.
     """
 
@@ -90,6 +91,7 @@ class Plan:
     status: ServiceTokenStatus | None = None
     mint: Mint | None = None
     deliver: Deliver | None = None
+    owes: bool = False
     arrives: MintCause | None = None
     events: tuple[Event, ...] = ()
     requeue_at: int | None = None

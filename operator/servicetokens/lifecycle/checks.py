@@ -307,7 +307,9 @@ def _sentence(missing: list[tuple[str, Reason]], snapshot: Snapshot, *, waits: b
     parts = []
     for name, reason in missing:
         role = find_role(snapshot.roles, name)
-        if reason is Reason.ROLE_NOT_FOUND:
+        if reason is Reason.ROLE_NOT_FOUND and snapshot.roles.get(name) is not None:
+            parts.append(words.role_is_going(name))
+        elif reason is Reason.ROLE_NOT_FOUND:
             parts.append(words.role_is_absent(name))
         elif role is not None and not role.grants(snapshot.token.namespace):
             parts.append(words.role_is_elsewhere(name, snapshot.token.namespace))

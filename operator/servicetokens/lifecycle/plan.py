@@ -64,6 +64,11 @@ def plan(snapshot: Snapshot, now: int) -> Plan:
     arrival = find_arrival(it)
     status, current, subject = _next_status(it, arrival)
     deliver = _deliver(it, arrival, subject, current)
+    owes = it.cause is not None or deliver is not None
+    if not owes and snapshot.memory.delivery_error:
+        # What was refused is not wanted any more.
+        forgiving = dataclasses.replace(snapshot.memory, delivery_error="", not_before=0)
+        return plan(dataclasses.replace(snapshot, memory=forgiving), now)
     # Somebody undoes what surrounds the token again and again. A token that is missing is checked for instead.
     is_deferred = deliver is not None and deliver.keeps_value and snapshot.memory.not_before > now
     finding = first_finding(it)
@@ -75,7 +80,9 @@ def plan(snapshot: Snapshot, now: int) -> Plan:
     )
     usable = active(it, finding, coming).status == "True"
     idle = unused.judge(snapshot, now, current, usable=usable)
-    found = verdicts(it, finding, coming, idle, delivers=arrival is not None, defers=is_deferred)
+    # A newer one that waits is more than what surrounds the present one.
+    lacks_surroundings = is_deferred and it.cause is None
+    found = verdicts(it, finding, coming, idle, delivers=arrival is not None, defers=lacks_surroundings)
     status = status.model_copy(
         update={
             "unused_since_time": idle.since,
@@ -92,6 +99,7 @@ def plan(snapshot: Snapshot, now: int) -> Plan:
         status=status if arrival is not None or status != snapshot.token.status else None,
         mint=arrival.mint if arrival else None,
         deliver=None if is_deferred else deliver,
+        owes=owes,
         arrives=arrives,
         events=events_of(snapshot, status, arrives, finding),
         requeue_at=_requeue_at(it, status, current, idle.look_at),

@@ -11,6 +11,13 @@ def role_is_absent(name: str) -> str:
     return f"the ServiceRole '{name}' does not exist (create it, or correct the name)"
 
 
+def role_is_going(name: str) -> str:
+    """Return that the role *name* is being deleted, and what to do: half a sentence."""
+    return (
+        f"the ServiceRole '{name}' is being deleted (create it again once it has gone, or name another one)"
+    )
+
+
 def role_is_elsewhere(name: str, namespace: str) -> str:
     """Return that the role *name* is not granted to *namespace*, and what to do: half a sentence."""
     return (

@@ -339,6 +339,31 @@ def test_the_old_token_keeps_its_own_end_until_the_new_one_is_delivered() -> Non
     assert plan(replace(again, memory=replace(waiting.memory, not_before=NOW + 28)), NOW + 20).status is None
 
 
+def test_a_refusal_is_forgiven_once_nothing_has_to_be_written() -> None:
+    """The rotation was taken back: the Secret holds the token that is wanted, and nothing is retried."""
+    asked, wanted = rotating_to_b()
+    waiting = refused(asked, wanted, not_before=NOW + 20)
+    told = plan(waiting, NOW + 15)
+    assert told.owes
+    waiting = replace(carried_out(waiting, told), memory=waiting.memory)
+    back = plan(edited(waiting, rotation={"id": "a", "overlap": "1h"}), NOW + 16)
+    assert not back.owes
+    assert (back.mint, back.deliver) == (None, None)
+    assert back.status is not None
+    assert [one.serial for one in back.status.credentials] == [1]
+    for kind, reason in (("Ready", "Minted"), ("SecretSynced", "Synced"), ("Active", "Valid")):
+        assert says(back, kind) == ("True", reason)
+
+
+def test_a_token_that_waits_is_told_also_where_the_surroundings_are_wrong() -> None:
+    """The Secret holds a token that is accepted, and not the newest: it is not in sync."""
+    asked, wanted = rotating_to_b()
+    waiting = refused(asked, wanted, not_before=NOW + 20)
+    assert waiting.secret is not None
+    damaged = replace(waiting, secret=replace(waiting.secret, fingerprint="another"))
+    assert says(plan(damaged, NOW + 15), "SecretSynced") == ("False", "DeliveryFailed")
+
+
 def test_the_overlap_and_the_lifetime_begin_at_the_delivery() -> None:
     """An hour later."""
     asked, wanted = rotating_to_b()

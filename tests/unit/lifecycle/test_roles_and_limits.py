@@ -44,7 +44,7 @@ UNGRANTED = {
     "the role is going": (
         asking({"reader": a_role("reader", deleting=True)}),
         "RoleNotFound",
-        "ServiceRole 'reader' does not exist",
+        "the ServiceRole 'reader' is being deleted",
         False,
     ),
     "the role does not list the namespace": (
@@ -268,7 +268,7 @@ def test_an_account_says_what_it_is_and_how_many_tokens_it_has() -> None:
     ("role", "reason", "kind", "remedy"),
     [
         (None, "RoleNotFound", "Reconciling", "create it, or correct the name"),
-        (a_role("reader", deleting=True), "RoleNotFound", "Reconciling", "create it, or correct the name"),
+        (a_role("reader", deleting=True), "RoleNotFound", "Reconciling", "create it again once it has gone"),
         (a_role("reader", allowedNamespaces=["team-b"]), "RoleNotGranted", "Stalled", "add it there"),
     ],
 )

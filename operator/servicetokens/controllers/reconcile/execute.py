@@ -174,6 +174,8 @@ class Executor:
                 self._memories.reminted(key, self._clock.now())
             self._memories.settled(key)
         self._memories.told(key)
+        if not filled.owes:
+            self._memories.delivered(key)
         await self._send(key, token, filled.events)
         return False
 

@@ -257,6 +257,22 @@ async def test_the_next_attempt_waits_until_the_failure_was_told(it: Operator) -
     assert it.is_delivered()
 
 
+async def test_a_failure_is_forgotten_with_the_rotation_that_was_taken_back(it: Operator) -> None:
+    """Neither conditions nor memory speak of it any more, and what comes later is not delayed by it."""
+    it.edit(rotation={"id": "a"})
+    await it.reconcile()
+    it.edit(rotation={"id": "b"})
+    it.cluster.fails["patch secret"] = Forbidden("exceeded quota: secrets=10", status=403)
+    while await it.reconcile():
+        pass
+    it.edit(rotation={"id": "a"})
+    await it.reconcile()
+    for kind in ("Ready", "SecretSynced"):
+        assert it.condition(kind)["status"] == "True"
+    assert not it.memories.has_failed(KEY)
+    assert it.is_delivered()
+
+
 FAILS_AFTER = {
     "5xx": ApiUnavailable("etcdserver: request timed out", status=500),
     "no answer": ApiUnavailable("the API server did not answer in time", timed_out=True),
