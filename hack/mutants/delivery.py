@@ -27,7 +27,7 @@ MUTANTS: Final = (
     Mutant(
         "rotates without validators knowing the next value first",
         PLAN,
-        "        ahead=_ahead(it, arrival),\n",
+        "        ahead=ahead,\n",
         "",
     ),
     Mutant(
@@ -57,8 +57,8 @@ MUTANTS: Final = (
     Mutant(
         "calls a token ready between its end and the next delivery",
         PLAN,
-        "    if it.alive.current is None or any(",
-        "    if ahead or any(",
+        "        # What the Secret still holds is rejected from now on.\n        return _while_delivered(it, ahead)\n",
+        "        return ahead\n",
     ),
     Mutant(
         "calls a refused Secret in sync",
@@ -194,8 +194,8 @@ MUTANTS: Final = (
     Mutant(
         "calls a token usable until a lost one is replaced",
         PLAN,
-        "        return _withdrawn(it, arrival)\n",
-        "        return None\n",
+        "    return ahead or _withdrawn(it, arrival)\n",
+        "    return ahead\n",
     ),
     Mutant(
         "takes a compromise for a lost Secret once its delivery was refused",
@@ -227,6 +227,12 @@ MUTANTS: Final = (
         PLAN,
         "lacks_surroundings = is_deferred and it.cause is None\n",
         "lacks_surroundings = is_deferred\n",
+    ),
+    Mutant(
+        "calls a token ready while its immutable Secret is deleted",
+        PLAN,
+        "        return _while_replaced(it, ahead)\n",
+        "        return ahead\n",
     ),
     Mutant(
         "lets tokens whose webhook hangs occupy every worker",

@@ -52,7 +52,7 @@ class Reason(StrEnum):
     SECRET_MISSING = "SecretMissing", "there is no Secret, or something keeps changing or deleting it"
     DELIVERING = (
         "Delivering",
-        "the new token is being written to the Secret, and the previous one is rejected already",
+        "the Secret is being written, and does not hold an accepted token until then",
     )
     DELIVERY_FAILED = (
         "DeliveryFailed",

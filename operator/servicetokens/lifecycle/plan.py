@@ -44,7 +44,14 @@ from servicetokens.lifecycle.credentials import (
 from servicetokens.lifecycle.schedule import next_deadline
 from servicetokens.lifecycle.snapshot import SecretFacts, Snapshot
 from servicetokens.lifecycle.transitions import events_of
-from servicetokens.lifecycle.verdicts import Coming, active, being_delivered, deleting, verdicts
+from servicetokens.lifecycle.verdicts import (
+    Coming,
+    active,
+    being_delivered,
+    being_replaced,
+    deleting,
+    verdicts,
+)
 from servicetokens.tokens import lifetime
 
 # How often a namespace that is being deleted is looked at again: one of that name may be created anew.
@@ -92,11 +99,14 @@ def plan(snapshot: Snapshot, now: int) -> Plan:
             ),
         }
     )
+    ahead = None if is_deferred else _ahead(it, arrival, deliver)
     # A rotation that is not asked for any more is carried through once the Secret holds its token.
     arrives = (it.cause or MintCause.ROTATION_REQUESTED) if arrival is not None else None
     return Plan(
-        ahead=_ahead(it, arrival),
-        status=status if arrival is not None or status != snapshot.token.status else None,
+        ahead=ahead,
+        status=status
+        if arrival is not None or ahead is not None or status != snapshot.token.status
+        else None,
         mint=arrival.mint if arrival else None,
         deliver=None if is_deferred else deliver,
         owes=owes,
@@ -114,15 +124,19 @@ def _say_that_it_goes(snapshot: Snapshot, now: int) -> Plan:
     return Plan(status=None if status == before else status)
 
 
-def _ahead(it: Situation, arrival: Arrival | None) -> ServiceTokenStatus | None:
+def _ahead(it: Situation, arrival: Arrival | None, deliver: Deliver | None) -> ServiceTokenStatus | None:
     """Return the status to be written before the Secret, if one is needed."""
     ahead = status_ahead(it, arrival)
-    if ahead is None:
-        return _withdrawn(it, arrival)
-    if it.alive.current is None or any(not one.is_pending for one in ahead.credentials):
-        return ahead
-    # What the Secret still holds is rejected from now on.
-    return _while_delivered(it, ahead)
+    if (
+        it.alive.current is not None
+        and ahead is not None
+        and all(one.is_pending for one in ahead.credentials)
+    ):
+        # What the Secret still holds is rejected from now on.
+        return _while_delivered(it, ahead)
+    if it.alive.current is not None and deliver is not None and deliver.write is SecretWrite.RECREATE:
+        return _while_replaced(it, ahead)
+    return ahead or _withdrawn(it, arrival)
 
 
 def _withdrawn(it: Situation, arrival: Arrival | None) -> ServiceTokenStatus | None:
@@ -136,6 +150,20 @@ def _withdrawn(it: Situation, arrival: Arrival | None) -> ServiceTokenStatus | N
         return None
     left = tuple(one for one in (it.alive.older, it.alive.pending) if one is not None)
     return _while_delivered(it, status.model_copy(update={"credentials": left}))
+
+
+def _while_replaced(it: Situation, ahead: ServiceTokenStatus | None) -> ServiceTokenStatus | None:
+    """Return *ahead*, or what status says, without the claim that the Secret is there: for a moment it will not be.
+
+    Where status does not call the token ready, an attempt has failed, and that goes on being said until one succeeds.
+    """
+    status = ahead or it.snapshot.token.status
+    ready = conditions.find(status.conditions, ConditionType.READY)
+    if ready is None or ready.status != "True":
+        return ahead
+    generation = it.snapshot.token.generation
+    found = conditions.merge(status.conditions, being_replaced(it), generation=generation, now=it.now)
+    return status.model_copy(update={"conditions": found})
 
 
 def _while_delivered(it: Situation, status: ServiceTokenStatus) -> ServiceTokenStatus:

@@ -85,6 +85,18 @@ def being_delivered(it: Situation) -> list[Verdict]:
     return [*found, Verdict(ConditionType.RECONCILING, "True", Reason.DELIVERING, message)]
 
 
+def being_replaced(it: Situation) -> list[Verdict]:
+    """Return what the conditions say while an immutable Secret is deleted and created anew."""
+    message = (
+        f"The Secret '{it.snapshot.token.secret_name}' is immutable, and is being deleted and created anew."
+    )
+    return [
+        Verdict(ConditionType.READY, "False", Reason.DELIVERING, message),
+        Verdict(ConditionType.SECRET_SYNCED, "False", Reason.DELIVERING, message),
+        Verdict(ConditionType.RECONCILING, "True", Reason.DELIVERING, message),
+    ]
+
+
 def _ready(it: Situation, finding: Finding | None, *, expired: bool) -> Verdict:
     ready = ConditionType.READY
     if finding is not None:

@@ -17,6 +17,8 @@ from common.facts import (
     settled,
     with_status,
 )
+from servicetokens.api.conditions import ConditionType
+from servicetokens.lifecycle import conditions
 from servicetokens.lifecycle.actions import MintCause, SecretWrite
 from servicetokens.lifecycle.plan import plan
 from servicetokens.lifecycle.snapshot import Controller, Memory, SecretFacts, Snapshot
@@ -175,12 +177,27 @@ DRIFT = {
 def test_what_surrounds_the_token_is_put_right_and_the_token_stays(
     secret: SecretFacts, write: SecretWrite
 ) -> None:
-    """It is verified once more before it is written back; status has nothing to say about it."""
+    """It is verified once more before it is written back; status says so only where the Secret is gone for a moment."""
     wanted = plan(now_with(secret), NOW + 1)
-    assert (wanted.mint, wanted.status) == (None, None)
+    assert wanted.mint is None
     assert wanted.deliver is not None
     assert (wanted.deliver.write, wanted.deliver.keeps_value) == (write, True)
     assert wanted.deliver.holds == settled().token.current
+    if write is not SecretWrite.RECREATE:
+        assert (wanted.ahead, wanted.status) == (None, None)
+        return
+    # For a moment there is none, and its token stays accepted.
+    assert wanted.ahead is not None
+    assert wanted.status is not None
+    for kind, before, after in (
+        ("Ready", "False", "True"),
+        ("SecretSynced", "False", "True"),
+        ("Active", "True", "True"),
+    ):
+        said = [conditions.find(one.conditions, ConditionType(kind)) for one in (wanted.ahead, wanted.status)]
+        assert [one.status for one in said if one is not None] == [before, after]
+    status = settled().token.status
+    assert wanted.ahead.credentials == wanted.status.credentials == status.credentials
 
 
 def test_a_changed_template_changes_the_secret_only() -> None:
