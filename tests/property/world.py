@@ -227,6 +227,19 @@ class World:
         if synced is not None and synced.status == "True" and self.current is not None:
             assert self.secret_holds_current, "the Secret holds something else"
 
+    def check_claims(self) -> None:
+        """Assert that a Secret that was just written holds what status lists, where a condition calls it usable."""
+        claims = [
+            one
+            for one in self.status.conditions
+            if one.status == "True"
+            and ((one.type, one.reason) == ("Ready", "Minted") or one.type in {"Active", "SecretSynced"})
+            and (one.type != "SecretSynced" or self.current is not None)
+        ]
+        if claims:
+            assert self.secret is not None
+            assert any(self.is_value_of(one, self.secret.value) for one in self.status.credentials)
+
     def _check_mint(self, plan_: Plan, wanted: Mint, memory: Memory) -> None:
         """Assert what no mint may do."""
         assert self.account is not None
@@ -288,6 +301,7 @@ class World:
         self.version += 1
         fingerprint = desired_content(token, subject).fingerprint
         self.secret = Stored(value, subject.serial, subject.mint_time, fingerprint, self.version)
+        self.check_claims()
         if deliver.keeps_value:
             self.memories.refreshed(KEY, fingerprint, self.now)
         self.memories.delivered(KEY)
