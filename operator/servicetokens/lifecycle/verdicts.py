@@ -88,7 +88,7 @@ def being_delivered(it: Situation) -> list[Verdict]:
 def being_replaced(it: Situation) -> list[Verdict]:
     """Return what the conditions say while an immutable Secret is deleted and created anew."""
     message = (
-        f"The Secret '{it.snapshot.token.secret_name}' is immutable, and is being deleted and created anew."
+        f"The Secret '{it.snapshot.token.secret_name}' is immutable. It is being deleted and created again."
     )
     return [
         Verdict(ConditionType.READY, "False", Reason.DELIVERING, message),
