@@ -247,6 +247,7 @@ WRITTEN: Final[Mapping[str, Encoder]] = {
     "a list of decimal numbers": lambda data: str(list(data)).encode(),
     "a list of decimal numbers, by Go": lambda data: b"[" + b" ".join(b"%d" % byte for byte in data) + b"]",
     "a list of decimal numbers, a line for each": lambda data: json.dumps(list(data), indent=2).encode(),
+    "base32": lambda data: wrapped(base64.b32encode(data), 76),
     "octal escapes": lambda data: b"".join(b"\\%03o" % byte for byte in data),
 }
 #: Bytes in, bytes out.

@@ -3,6 +3,7 @@
 Each function is linear in its input. What is no token anyway may be decoded wrongly: the checksum decides.
 """
 
+import base64
 import binascii
 import re
 from collections.abc import Iterator
@@ -14,6 +15,10 @@ from servicetokens.cli.leaks.positions import Decoded, Scaled, chained
 from servicetokens.cli.leaks.text import SHORTEST, Run, texts
 
 _BASE64: Final = re.compile(rb"[0-9A-Za-z+/_-]{%d,}+" % (SHORTEST * 4 // 3))
+# 8 digits of base32 are five bytes.
+_BASE32: Final = re.compile(rb"[A-Z2-7]{%d,}+" % (SHORTEST * 8 // 5))
+# A line of uuencode begins with its length: of 45 bytes, `M`. Spaces are often written as "`".
+_UUENCODED: Final = re.compile(rb"(?m)^(?:M[ -`]{60}\r?\n)+(?:[!-M][ -`]{2,61}(?:\r?\n|$))?")
 _STANDARD: Final = bytes.maketrans(b"-_", b"+/")
 
 
@@ -24,6 +29,7 @@ def of_texts(data: bytes) -> Iterator[Decoded]:
         escapes.unquoted(data),
         escapes.spaced_strings(data),
         escapes.encoded_words(data),
+        _uudecoded(data),
     ):
         if _is_promising(decoded[0]):
             yield decoded
@@ -33,6 +39,7 @@ def of_run(run: Run) -> Iterator[Decoded]:
     """Yield what *run* means in encodings without spaces."""
     yield from escapes.unescaped(run)
     yield from base64_decoded(run)
+    yield from _base32_decoded(run)
     for decoded in numbers.hexadecimal(run):
         if _is_promising(decoded[0]):
             yield decoded
@@ -61,6 +68,27 @@ def opaque(run: Run) -> bool:
         if unread.is_opaque_base64(match[0], decoded := _unbase64(match[0])) and not _is_binary(decoded):
             return True
     return False
+
+
+def _base32_decoded(run: Run) -> Iterator[Decoded]:
+    for match in _BASE32.finditer(run.joined):
+        text = match[0][: len(match[0]) // 8 * 8]
+        # The rest has no whole token, but may have the last bytes of one.
+        rest = match[0][len(text) :].ljust(8, b"A") if len(match[0]) > len(text) else b""
+        decoded = base64.b32decode(text + rest)
+        if _is_promising(decoded):
+            yield decoded, chained(Scaled(match.start(), 0, 8 / 5), run.origin)
+
+
+def _uudecoded(data: bytes) -> Iterator[Decoded]:
+    if b"\nM" not in data and not data.startswith(b"M"):
+        return
+    for match in _UUENCODED.finditer(data):
+        try:
+            decoded = b"".join(binascii.a2b_uu(line) for line in match[0].splitlines())
+        except binascii.Error:
+            continue
+        yield decoded, Scaled(match.start(), 0, 4 / 3)
 
 
 def _unbase64(text: bytes) -> bytes:

@@ -51,10 +51,12 @@ _SIMPLE: Final = {b"\\0": 0, b"\\a": 7, b"\\b": 8, b"\\t": 9, b"\\n": 10, b"\\v"
 _ROW_NUMBER: Final = rb"(?:0[xX]|\\x)?[0-9A-Fa-f]{1,16}(?![0-9A-Za-z])"
 _ROW: Final = re.compile(rb"(?<![0-9A-Za-z])%b(?:[ \t,:;|]{1,4}%b)*+" % (_ROW_NUMBER, _ROW_NUMBER))
 _PART: Final = re.compile(rb"(?:0[xX]|\\x)?([0-9A-Fa-f]+)([ \t,:;|]*)")
-# Digits of a byte: in hexadecimal, in octal, where a word of two bytes has six, and in decimal at most.
+# Digits of a byte: in hexadecimal, in octal, where a word of two bytes has six, in binary, and in decimal at most.
 _BYTE: Final = 2
 _OCTAL_BYTE: Final = 3
 _DECIMAL_BYTE: Final = 3
+_BINARY_BYTE: Final = 8
+_DECIMAL_WORD: Final = 5
 # The fewest digits of an offset.
 _OFFSET: Final = 4
 # So many numbers may be before an offset: a date, a time.
@@ -269,10 +271,29 @@ def _is_octal(number: bytes) -> bool:
     return len(number) in {_OCTAL_BYTE, 2 * _OCTAL_BYTE} and not number.strip(b"01234567")
 
 
+def _is_binary(number: bytes) -> bool:
+    return len(number) == _BINARY_BYTE and not number.strip(b"01")
+
+
+def _binary(number: bytes) -> bytes:
+    return bytes([int(number, 2)])
+
+
+def _is_word(number: bytes) -> bool:
+    return len(number) == _DECIMAL_WORD and number.isdigit() and int(number) < 2**16
+
+
+def _word(number: bytes) -> bytes:
+    """Return the two bytes of a number of five digits, the lower one first, as `hexdump -d` prints them."""
+    return int(number).to_bytes(2, "little")
+
+
 _BASES: Final[tuple[tuple[Callable[[bytes], bool], Callable[[bytes], bytes]], ...]] = (
     (_is_hexadecimal, binascii.a2b_hex),
     (_is_decimal, _decimal),
     (_is_octal, _octal),
+    (_is_binary, _binary),
+    (_is_word, _word),
 )
 
 

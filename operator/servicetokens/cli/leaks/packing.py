@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Final, Protocol
 
+from servicetokens.cli.leaks import gitpack
+
 TOO_MUCH: Final = "data that unpacks to more than is searched"
 TOO_DEEP: Final = "data that is packed more than eight times"
 
@@ -29,8 +31,11 @@ _ZLIB: Final = (b"x\x01", b"x\x9c", b"x\xda")
 # How a PDF document introduces a compressed stream.
 _STREAM: Final = re.compile(rb"stream\r?\n(?=x[\x01\x5e\x9c\xda])")
 _ZIP: Final = b"PK\x03\x04"
+_GIT: Final = (b"PACK\0\0\0\2", b"PACK\0\0\0\3")
 # What begins inside other data, for instance an archive behind a header.
-_INNER: Final = re.compile(rb"\x1f\x8b\x08[\x00-\x1f]|PK\x03\x04|BZh[1-9]1AY&|\xfd7zXZ\x00")
+_INNER: Final = re.compile(
+    rb"\x1f\x8b\x08[\x00-\x1f]|PK\x03\x04|BZh[1-9]1AY&|\xfd7zXZ\x00|PACK\x00\x00\x00[\x02\x03]"
+)
 # What xz writes with `--format=lzma`: the usual properties, the size of its window, and the size or none.
 _LZMA: Final = re.compile(rb"\]\0\0.[\0-\x10](?:\xff{8}|.{5}\0\0\0)", re.DOTALL)
 
@@ -79,12 +84,12 @@ class _Decompressor(Protocol):
 
 def is_packed(data: bytes) -> bool:
     """Say whether *data* begins as compressed data or an archive that can be unpacked here."""
-    return data.startswith(_ZIP) or _kind(memoryview(data)) not in {"", "zlib"}
+    return data.startswith((_ZIP, *_GIT)) or _kind(memoryview(data)) not in {"", "zlib"}
 
 
 def is_packed_within(data: bytes) -> bool:
     """Say whether *data* is or holds compressed data or an archive that can be unpacked here."""
-    return bool(_kind(memoryview(data))) or data.startswith(_ZIP) or bool(_INNER.search(data))
+    return bool(_kind(memoryview(data))) or data.startswith((_ZIP, *_GIT)) or bool(_INNER.search(data))
 
 
 def unpack(data: bytes, budget: Budget) -> list[Part]:
@@ -113,6 +118,9 @@ def _inner(data: bytes, budget: Budget) -> Iterator[Part]:
 def _unpack_at(data: memoryview, start: int, budget: Budget) -> Iterator[Part]:
     if bytes(data[: len(_ZIP)]) == _ZIP:
         yield from _zip(bytes(data), start, budget)
+        return
+    if bytes(data[: len(_GIT[0])]) in _GIT:
+        yield from _git(data, start, budget)
         return
     kind = _kind(data)
     if kind:
@@ -210,6 +218,19 @@ def _zip(data: bytes, start: int, budget: Budget) -> Iterator[Part]:
                 yield Part("", start, b"", f"a zip archive after its first {_MOST_FILES} files")
                 return
             yield _member(archive, info, start, budget)
+
+
+def _git(data: memoryview, start: int, budget: Budget) -> Iterator[Part]:
+    try:
+        for found in gitpack.objects(data):
+            # What is copied from another object is counted, too: a small difference can copy much.
+            if not budget.spend(found.size + len(found.content)):
+                yield Part("", start, b"", TOO_MUCH)
+                return
+            problem = "" if found.kind else "objects of git that differ from some that are not here"
+            yield Part("", start + found.start, found.content, problem, found.size)
+    except gitpack.DamagedPack:
+        yield Part("", start, b"", "a damaged git pack")
 
 
 def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, start: int, budget: Budget) -> Part:

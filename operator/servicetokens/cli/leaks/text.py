@@ -39,9 +39,10 @@ _RUN: Final = re.compile(
 _BREAK_BYTES: Final = re.compile(b"[%b]+" % BREAK_SIGNS)
 
 _BYTE_ORDER_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
-# Terminal control sequences (ECMA-48): CSI with its parameters, and OSC up to BEL or ST.
+# Terminal control sequences (ECMA-48): concealed text, as Jenkins' annotations are; CSI with its parameters; and OSC up
+# to BEL or ST.
 _CONTROL: Final = re.compile(
-    rb"\x1b(?:\[[0-9;:?]*[ -/]*[@-~]|\][^\x07\x1b]{0,1024}(?:\x07|\x1b\\)|[()][0-9A-Z])"
+    rb"\x1b(?:\[8m[^\x1b]{0,65536}+\x1b\[0m|\[[0-9;:?]*[ -/]*[@-~]|\][^\x07\x1b]{0,1024}(?:\x07|\x1b\\)|[()][0-9A-Z])"
 )
 # What is not seen, in UTF-8: soft hyphen, zero-width space and joiners, marks of direction, word joiner, byte order
 # mark; and where a page may break a word.

@@ -84,6 +84,7 @@ _INSIDE: Final[tuple[tuple[str, bytes, re.Pattern[bytes]], ...]] = tuple(
         ("encrypted data (age)", b"-----BEGIN AGE ENCRYPTED FILE-----", rb".{1,80}?" + _BODY),
         ("encrypted data (CMS)", b"-----BEGIN CMS-----", rb".{1,80}?" + _BODY),
         ("encrypted data (PKCS #7)", b"-----BEGIN PKCS7-----", rb".{1,80}?" + _BODY),
+        ("encrypted data (S/MIME)", b"smime-type=enveloped-data", rb".{1,800}?" + _BODY),
         ("encrypted data (Ansible Vault)", b"$ANSIBLE_VAULT;", rb"[0-9.]{3,5};.{1,120}?[0-9a-f]{40}"),
         ("encrypted data (SOPS)", b"ENC[AES256_GCM,data:", rb"[0-9A-Za-z+/=]{4,}+,iv:"),
         # The base64 of `Salted__`.
