@@ -131,6 +131,13 @@ def suspend(world: World, namespace: str) -> None:
     world.change(
         namespace, "ci", "serviceaccounts", tokenPolicy={"unusedFor": "1d", "suspendUnusedAfter": "1d"}
     )
+
+    def policy_is_known() -> bool:
+        account = world.get(namespace, "ci", "serviceaccounts")
+        return bool(account["metadata"]["generation"] == account["status"]["observedGeneration"])
+
+    # Without it the operator lifts the suspension as one that nothing asks for.
+    world.until(policy_is_known, "the operator to know the policy")
     now = int(time.time())
     conditions = world.status(namespace)["conditions"]
     for one in conditions:
