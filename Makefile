@@ -66,7 +66,7 @@ peers: $(INSTALLED) ## Fetch the proxies that tests/proxies runs (nginx, Traefik
 
 # Apart from .venv: what it needs must not come into ours. gitleaks is among the tools.
 .PHONY: scanners
-scanners: $(INSTALLED) ## Fetch the secret scanner that tests/scanners runs beside gitleaks (detect-secrets)
+scanners: $(INSTALLED) ## Fetch the secret scanner that tests/scanners runs together with gitleaks (detect-secrets)
 	@$(PROVISION) scanners
 
 .PHONY: tools
@@ -118,7 +118,7 @@ types: $(INSTALLED) ## mypy --strict over the package, hack/ and the tests
 	@$(BIN)/mypy
 
 .PHONY: layers
-layers: $(INSTALLED) ## Who may import whom (import-linter)
+layers: $(INSTALLED) ## Check which module may import which (import-linter)
 	@$(BIN)/lint-imports
 
 .PHONY: drift
@@ -199,7 +199,7 @@ e2e: $(INSTALLED) ## Pods on a real node, by kind: needs Docker and root (NODE_I
 	@SERVICETOKENS_E2E=$(NODE_IMAGE) SERVICETOKENS_PREVIOUS=$(PREVIOUS) $(BIN)/pytest tests/e2e $(ARGS)
 
 .PHONY: e2e-binaries
-e2e-binaries: $(INSTALLED) ## Make what `make e2e NODE_IMAGE=local` needs besides an engine (about 10 minutes, once)
+e2e-binaries: $(INSTALLED) ## Make what `make e2e NODE_IMAGE=local` needs in addition to an engine (about 10 minutes, once)
 	@$(PROVISION) control-plane tools peers node node-root python-root
 
 .PHONY: matrix

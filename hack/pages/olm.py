@@ -30,7 +30,7 @@ _KINDS: Final = {
 }
 _DESCRIPTION: Final = """Service tokens declared in YAML: minted into Secrets, rotated with overlap, revoked, restored.
 
-A validator answers whether a token is good: to kube-apiserver, to nginx, Traefik, Caddy, HAProxy, to Envoy and Istio,
+A validator answers whether a token is valid: to kube-apiserver, to nginx, Traefik, Caddy, HAProxy, to Envoy and Istio,
 and to any service.
 """
 

@@ -30,7 +30,7 @@ def find_chromium() -> str:
     for name in filter(None, (os.environ.get("CHROMIUM"), *_NAMES)):
         if found := shutil.which(name):
             return found
-    message = "Chromium is not there: install it (Debian and Ubuntu: apt-get install chromium), or name it in $CHROMIUM"
+    message = "Chromium is missing: install it (Debian and Ubuntu: apt-get install chromium), or name it in $CHROMIUM"
     raise ChromiumMissing(message)
 
 

@@ -103,7 +103,10 @@ def odd(text: str) -> list[str]:
 
 
 def product_texts() -> Iterator[tuple[str, str]]:
-    """Give every text of the product that its users read outside of pages, with where it is."""
+    """Give every text of the product that its users read outside of pages, with where it is.
+
+    Comments count where users copy or apply the file: `config/`, the configurations of proxies, and `examples/`.
+    """
     for path, text in commands.pages().items():
         yield path.stem, text
     for metric in (*metrics.of_operator(), *metrics.of_validator()):
@@ -129,6 +132,7 @@ def product_texts() -> Iterator[tuple[str, str]]:
             yield from _values(policy, f"{policies.name}[{number}]", {"message", "messageExpression"})
     for template in sorted((ROOT / ".github").glob("**/*.yml")):
         yield template.name, template.read_text()
+    yield from _comments()
     yield from literals(ROOT / "operator" / "servicetokens")
     yield from literals(_folder_of("demo"))
 
@@ -138,6 +142,13 @@ def _rejections(templates: Path) -> Iterator[tuple[str, str]]:
     for template in sorted(templates.glob("*.*")):
         said = re.findall(r'(?:fail|fail \(printf|"says") "([^"]*)"', template.read_text())
         yield template.name, "\n".join(said)
+
+
+def _comments() -> Iterator[tuple[str, str]]:
+    for pattern in ("config/**/*.yaml", "docs/guides/proxies/*/*", "examples/*"):
+        for path in filter(Path.is_file, sorted(ROOT.glob(pattern))):
+            yield path.name, "\n".join(re.findall(r"(?:#|--) (.*)", path.read_text()))
+    yield "Makefile", "\n".join(re.findall(r"## (.*)", (ROOT / "Makefile").read_text()))
 
 
 def literals(folder: Path) -> Iterator[tuple[str, str]]:

@@ -27,7 +27,7 @@ local function ask(txn, url)
     ["x-forwarded-host"] = { txn.f:req_hdr("host") or "" },
     ["x-forwarded-for"] = { txn.f:src() },
   }
-  -- All of them: the validator refuses more than one.
+  -- All of them: the validator rejects more than one.
   local authorization = values(headers, "authorization")
   if #authorization > 0 then question["authorization"] = authorization end
   return core.httpclient():get { url = url, headers = question, timeout = TIMEOUT_MILLISECONDS }
