@@ -4,7 +4,7 @@ import json
 from typing import Any, Final
 
 from servicetokens.api.values import format_time, parse_time
-from servicetokens.cli.reporting.inventory import Estate
+from servicetokens.cli.reporting.inventory import Inventory
 
 NOW: Final = parse_time("2026-11-28T09:00:00Z")
 DAY: Final = 86400
@@ -76,9 +76,9 @@ def hash_of(text: str) -> int:
     return int.from_bytes(text.encode()[-8:], "big") * 7919 % 10**12
 
 
-def estate(accounts: list[dict[str, Any]], tokens: list[dict[str, Any]]) -> Estate:
+def inventory(accounts: list[dict[str, Any]], tokens: list[dict[str, Any]]) -> Inventory:
     """Return what the report sees of these."""
-    found = Estate(NOW)
+    found = Inventory(NOW)
     for one in accounts:
         found.add_account(json.dumps(one).encode())
     for one in tokens:
@@ -86,7 +86,7 @@ def estate(accounts: list[dict[str, Any]], tokens: list[dict[str, Any]]) -> Esta
     return found
 
 
-def demo() -> Estate:
+def demo() -> Inventory:
     """Return a cluster as one may be: three teams, of whom one is behind with its housekeeping."""
     accounts = [
         account(
@@ -145,10 +145,10 @@ def demo() -> Estate:
             "rename it, or create a ServiceToken with another `spec.secret.name`.",
         ),
     ]
-    return estate(accounts, tokens)
+    return inventory(accounts, tokens)
 
 
-def many(count: int) -> Estate:
+def many(count: int) -> Inventory:
     """Return *count* tokens of a tenth as many accounts, with texts as long as they may be."""
     accounts = [account(f"team-{n % 50}", f"account-{n}", description="d" * 1024) for n in range(count // 10)]
     tokens = [
@@ -162,7 +162,7 @@ def many(count: int) -> Estate:
         )
         for n in range(count)
     ]
-    return estate(accounts, tokens)
+    return inventory(accounts, tokens)
 
 
 def _credential(serial: int, ends: int | None) -> dict[str, Any]:

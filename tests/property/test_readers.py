@@ -25,7 +25,7 @@ from servicetokens.authn.index import Index
 from servicetokens.cli import checks, judging, listing, verifying
 from servicetokens.cli.judging import Objects, Request
 from servicetokens.cli.keys import key_ids_of
-from servicetokens.cli.reporting.inventory import Estate
+from servicetokens.cli.reporting.inventory import Inventory
 from servicetokens.cli.reporting.page import Limits, build
 from servicetokens.cli.story import timeline
 from servicetokens.cli.views import AccountView, TokenView
@@ -117,9 +117,9 @@ def the_validator(found: Raw) -> None:
 
 def the_report(found: Raw) -> None:
     """Count it, and show it on the page."""
-    estate, data = Estate(NOW), json.dumps(found).encode()
-    (estate.add_account if found["kind"] == names.KIND_ACCOUNT else estate.add_token)(data)
-    assert "one" in build(estate, Limits()) or estate.unreadable == 1
+    inventory, data = Inventory(NOW), json.dumps(found).encode()
+    (inventory.add_account if found["kind"] == names.KIND_ACCOUNT else inventory.add_token)(data)
+    assert "one" in build(inventory, Limits()) or inventory.unreadable == 1
 
 
 def the_keys(found: Raw) -> None:

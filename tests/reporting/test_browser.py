@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from common.reported import account, demo, estate, many, token
+from common.reported import account, demo, inventory, many, token
 from common.world import ROOT
 from screenshots.__main__ import FOLDER, PICTURES
 from screenshots.browser import SIZES, ChromiumMissing, chromium, find_chromium, visit
-from servicetokens.cli.reporting.inventory import Estate
+from servicetokens.cli.reporting.inventory import Inventory
 from servicetokens.cli.reporting.page import Limits, build
 
 LONG = "w" * 63
@@ -66,22 +66,22 @@ OUTSIDE = """() => [...document.body.querySelectorAll("*")]
   .map(node => node.tagName + ": " + node.textContent.slice(0, 40))"""
 
 
-def longest() -> Estate:
+def longest() -> Inventory:
     """Return names and texts as long as they may be, without a space to break them at."""
     accounts = [account(LONG, LONG, displayName="W" * 128, description="W" * 300, roles=[LONG] * 16)]
     tokens = [
         token(LONG, LONG, f"{LONG[:-1]}{n}", description="W" * 300, stalled="W" * 300, overlap=1, ends=9)
         for n in range(3)
     ]
-    return estate(accounts, tokens)
+    return inventory(accounts, tokens)
 
 
-PAGES: dict[str, Callable[[], Estate]] = {
+PAGES: dict[str, Callable[[], Inventory]] = {
     "demo": demo,
-    "empty": lambda: estate([], []),
+    "empty": lambda: inventory([], []),
     "longest": longest,
     "many": lambda: many(10_000),
-    "hostile": lambda: estate(
+    "hostile": lambda: inventory(
         [account("a", "b", description="<script>document.title='x'</script><img src=//evil.example/x>")],
         [token("a", "b", "c", description="</td><iframe src=https://evil.example/>", ends=2)],
     ),
@@ -133,7 +133,7 @@ def test_no_word_is_broken_inside(browser: Browser, tmp_path: Path, width: int) 
     words = "the field accountRef.name of the Account is wrong " * 5
     tokens = [token("team-with-a-long-name", "an-account", name, description=words, ends=2) for name in names]
     path.write_text(
-        build(estate([account("team-with-a-long-name", "an-account")], tokens), Limits()), "utf-8"
+        build(inventory([account("team-with-a-long-name", "an-account")], tokens), Limits()), "utf-8"
     )
     with visit(browser, path, "phone") as seen:
         seen.page.set_viewport_size({"width": width, "height": 800})

@@ -14,7 +14,7 @@ from servicetokens.cli.duration import Duration
 from servicetokens.cli.exits import Failure
 from servicetokens.cli.options import at_a_place, run
 from servicetokens.cli.reporting.data import as_csv, as_json
-from servicetokens.cli.reporting.inventory import Estate
+from servicetokens.cli.reporting.inventory import Inventory
 from servicetokens.cli.reporting.page import Limits, build
 from servicetokens.cli.session import Place, Session
 from servicetokens.kube import paths
@@ -128,16 +128,16 @@ async def make(api: Requester, namespaces: Sequence[str], limits: Limits, form: 
 
     Raises `KubeError`.
     """
-    estate = await look(api, namespaces, SystemClock().now())
-    counts = [(len(estate.accounts()), "account"), (len(estate.tokens), "token")]
-    if estate.unreadable:
-        counts.append((estate.unreadable, "unreadable object"))
+    inventory = await look(api, namespaces, SystemClock().now())
+    counts = [(len(inventory.accounts()), "account"), (len(inventory.tokens), "token")]
+    if inventory.unreadable:
+        counts.append((inventory.unreadable, "unreadable object"))
     summary = ", ".join(f"{number} {what}{'' if number == 1 else 's'}" for number, what in counts)
     if form == "csv":
-        return Report(as_csv(estate), summary)
+        return Report(as_csv(inventory), summary)
     if form == "json":
-        return Report(as_json(estate, namespaces), summary)
-    return Report(build(estate, limits, namespaces), summary)
+        return Report(as_json(inventory, namespaces), summary)
+    return Report(build(inventory, limits, namespaces), summary)
 
 
 def write(report: Report, target: str) -> None:
@@ -154,17 +154,17 @@ def _bytes(report: Report) -> bytes:
     return report.text.encode(errors="backslashreplace")
 
 
-async def look(api: Requester, namespaces: Sequence[str], now: int) -> Estate:
+async def look(api: Requester, namespaces: Sequence[str], now: int) -> Inventory:
     """Return all accounts and tokens of *namespaces* (none: of the cluster) as of *now*. Raises `KubeError`."""
-    estate = Estate(now)
+    inventory = Inventory(now)
     for namespace in sorted(set(namespaces)) or [""]:
         async for page in list_pages(api, paths.ours(names.PLURAL_ACCOUNTS, namespace)):
             for item in page.items or ():
-                estate.add_account(item)
+                inventory.add_account(item)
         async for page in list_pages(api, paths.ours(names.PLURAL_TOKENS, namespace)):
             for item in page.items or ():
-                estate.add_token(item)
-    return estate
+                inventory.add_token(item)
+    return inventory
 
 
 @click.command("report", context_settings={"show_default": True})

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from servicetokens.api.values import format_time
-from servicetokens.cli.reporting.inventory import Account, Estate, Token
+from servicetokens.cli.reporting.inventory import Account, Inventory, Token
 from servicetokens.cli.reporting.markup import foreign
 
 VERSION: Final = 1
@@ -38,7 +38,7 @@ FIELDS: Final = (
 _FORMULA: Final = tuple("=+-@\t\r\n＝＋－＠")  # noqa: RUF001 - meant: the fullwidth forms
 
 
-def as_csv(estate: Estate) -> str:
+def as_csv(inventory: Inventory) -> str:
     """Return one row for each token, by namespace and name, as RFC 4180 has it; the first row has the field names.
 
     Moments are RFC 3339, `valid` is `true` or `false`, and what is absent is empty. A text that a spreadsheet would
@@ -47,23 +47,23 @@ def as_csv(estate: Estate) -> str:
     written = io.StringIO(newline="")
     rows = csv.writer(written)
     rows.writerow(FIELDS)
-    for token in estate.tokens:
+    for token in inventory.tokens:
         rows.writerow([_cell(value) for value in _token(token).values()])
     return written.getvalue()
 
 
-def as_json(estate: Estate, namespaces: Sequence[str] = ()) -> str:
+def as_json(inventory: Inventory, namespaces: Sequence[str] = ()) -> str:
     """Return all accounts and tokens as one JSON object; *namespaces* is empty for the whole cluster.
 
     A field without a value is null. `unreadable` counts objects that are not included because they make no sense.
     """
     document = {
         "version": VERSION,
-        "generatedTime": format_time(estate.now),
+        "generatedTime": format_time(inventory.now),
         "namespaces": sorted(set(namespaces)),
-        "unreadable": estate.unreadable,
-        "accounts": [_account(account) for account in estate.accounts()],
-        "tokens": [_token(token) for token in estate.tokens],
+        "unreadable": inventory.unreadable,
+        "accounts": [_account(account) for account in inventory.accounts()],
+        "tokens": [_token(token) for token in inventory.tokens],
     }
     return json.dumps(document, ensure_ascii=False, indent=2) + "\n"
 

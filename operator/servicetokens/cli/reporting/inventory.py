@@ -153,7 +153,7 @@ class Account:
     tokens: list[Token] = field(default_factory=list)
 
 
-class Estate:
+class Inventory:
     """Takes objects one by one, as they are listed, so that no list of raw objects is held."""
 
     def __init__(self, now: int) -> None:

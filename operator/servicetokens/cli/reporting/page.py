@@ -1,4 +1,4 @@
-"""The page of `servicetokens report`: built from an `Estate`, by the time that the estate was looked at."""
+"""The page of `servicetokens report`: built from an `Inventory`, by the time that the inventory was looked at."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -10,7 +10,7 @@ from xml.etree.ElementTree import Element
 from servicetokens.api import times
 from servicetokens.api.reasons import Reason
 from servicetokens.api.values import UNIT_SECONDS, format_time
-from servicetokens.cli.reporting.inventory import Account, Estate, Token, unused
+from servicetokens.cli.reporting.inventory import Account, Inventory, Token, unused
 from servicetokens.cli.reporting.markup import Child, document, element
 
 DAY: Final = UNIT_SECONDS["d"]
@@ -42,9 +42,9 @@ class _List:
     tell: Callable[[Token], Child]
 
 
-def build(estate: Estate, limits: Limits, namespaces: Sequence[str] = ()) -> str:
-    """Return the whole page. It is the same for the same *estate*."""
-    now, tokens, accounts = estate.now, estate.tokens, estate.accounts()
+def build(inventory: Inventory, limits: Limits, namespaces: Sequence[str] = ()) -> str:
+    """Return the whole page. It is the same for the same *inventory*."""
+    now, tokens, accounts = inventory.now, inventory.tokens, inventory.accounts()
     lists = _lists(tokens, now, limits)
     where = f"of {', '.join(sorted(set(namespaces)))}" if namespaces else "of the whole cluster"
     body = element(
@@ -54,7 +54,7 @@ def build(estate: Estate, limits: Limits, namespaces: Sequence[str] = ()) -> str
             element("h1", "Service tokens"),
             element("p", f"All accounts and tokens {where}, as of {times.minute(now)}.", class_="soft"),
         ),
-        element("main", _numbers(tokens, accounts, lists), *_trouble(estate), *_timeline(tokens, now)),
+        element("main", _numbers(tokens, accounts, lists), *_trouble(inventory), *_timeline(tokens, now)),
     )
     for one in lists:
         body[-1].append(_listed(one))
@@ -144,11 +144,11 @@ def _numbers(tokens: Sequence[Token], accounts: Sequence[Account], lists: Sequen
     )
 
 
-def _trouble(estate: Estate) -> Iterable[Element]:
-    if estate.unreadable:
+def _trouble(inventory: Inventory) -> Iterable[Element]:
+    if inventory.unreadable:
         yield element(
             "p",
-            f"{estate.unreadable:,} more objects could not be read: they are not in this report.",
+            f"{inventory.unreadable:,} more objects could not be read: they are not in this report.",
             class_="bad",
         )
 

@@ -8,22 +8,22 @@ from typing import Any
 
 import pytest
 
-from common.reported import NOW, VERIFIER, account, demo, estate, many, token
+from common.reported import NOW, VERIFIER, account, demo, inventory, many, token
 from common.world import ROOT
 from servicetokens.api.values import format_time
 from servicetokens.cli.reporting.data import FIELDS, as_csv, as_json
-from servicetokens.cli.reporting.inventory import Estate
+from servicetokens.cli.reporting.inventory import Inventory
 
 PASTED = "svt_0123456789AB_" + "003aUlTJC7tjlCTQj2uNU3MFagCXG9LRKRcwGkBIDlf2pvBGr"
 FORMULAS = ("=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "  =1+1", "＝1")  # noqa: RUF001
 
 
-def rows(found: Estate) -> list[dict[str, str]]:
+def rows(found: Inventory) -> list[dict[str, str]]:
     """Return the rows of the CSV, by the names of the first one."""
     return list(csv.DictReader(io.StringIO(as_csv(found), newline="")))
 
 
-def document(found: Estate) -> dict[str, Any]:
+def document(found: Inventory) -> dict[str, Any]:
     """Return the JSON, decoded."""
     read = json.loads(as_json(found))
     assert isinstance(read, dict)
@@ -62,7 +62,7 @@ def test_the_fields_are_those_of_the_page() -> None:
 
 def test_a_token_is_shown_with_its_times() -> None:
     """In RFC 3339; what does not exist is null."""
-    found = estate([account("a", "b")], [token("a", "b", "c", ends=20, rotates=10, used=None, overlap=1)])
+    found = inventory([account("a", "b")], [token("a", "b", "c", ends=20, rotates=10, used=None, overlap=1)])
     (one,) = document(found)["tokens"]
     assert (one["namespace"], one["name"], one["account"]) == ("a", "c", "b")
     assert (one["state"], one["valid"]) == ("Valid", True)
@@ -74,7 +74,7 @@ def test_a_token_is_shown_with_its_times() -> None:
 
 def test_accounts_that_only_tokens_name_are_marked() -> None:
     """And objects that cannot be read are counted."""
-    found = estate([account("a", "b", state="Suspended")], [token("a", "lost", "c")])
+    found = inventory([account("a", "b", state="Suspended")], [token("a", "lost", "c")])
     found.add_token(b'{"metadata": {"name": 7}, "spec": {}}')
     read = document(found)
     assert {one["name"]: (one["exists"], one["suspended"], one["tokens"]) for one in read["accounts"]} == {
@@ -88,7 +88,9 @@ def test_accounts_that_only_tokens_name_are_marked() -> None:
 @pytest.mark.parametrize("text", FORMULAS, ids=repr)
 def test_no_spreadsheet_takes_a_text_for_a_formula(text: str) -> None:
     """Wherever people may write; JSON has the text as it is."""
-    found = estate([account("a", "b")], [token("a", text, "c", description=text, stalled=text, reason=text)])
+    found = inventory(
+        [account("a", "b")], [token("a", text, "c", description=text, stalled=text, reason=text)]
+    )
     (row,) = rows(found)
     for name in ("description", "stalled", "revocationReason", "account"):
         assert not row[name].lstrip().startswith(tuple("=+-@\t\r\n＝＋－＠")), row[name]  # noqa: RUF001
@@ -97,7 +99,7 @@ def test_no_spreadsheet_takes_a_text_for_a_formula(text: str) -> None:
 
 def test_neither_a_verifier_nor_a_pasted_token_nor_a_control_character_is_in_it() -> None:
     """Somebody may have put a token into a description, or what a terminal would obey."""
-    found = estate(
+    found = inventory(
         [account("a", "b", description=f"use {PASTED}", roles=["x\x1b[31m"])],
         [token("a", "b", "c", description=f"{PASTED} \x1b]0;title\x07 \u202e", stalled=PASTED, ends=3)],
     )

@@ -5,8 +5,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from common.reported import DAY, NOW, VERIFIER, account, demo, estate, many, token
-from servicetokens.cli.reporting.inventory import Estate, unused
+from common.reported import DAY, NOW, VERIFIER, account, demo, inventory, many, token
+from servicetokens.cli.reporting.inventory import Inventory, unused
 from servicetokens.cli.reporting.markup import MAX_TEXT
 from servicetokens.cli.reporting.page import LISTED, Limits, build
 
@@ -43,7 +43,7 @@ class Reader(HTMLParser):
         self.words.append(data)
 
 
-def page(found: Estate, **limits: int) -> Reader:
+def page(found: Inventory, **limits: int) -> Reader:
     """Return the page, read."""
     return Reader(build(found, Limits(**limits)))
 
@@ -91,14 +91,14 @@ def test_the_same_estate_gives_the_same_page() -> None:
 def test_no_text_becomes_markup(text: str) -> None:
     """Wherever people may write, in objects that an API server without our schema could hold."""
     plain = page(
-        estate([account("a", "b")], [token("a", "b", "c", description="x", stalled="x", reason="x")])
+        inventory([account("a", "b")], [token("a", "b", "c", description="x", stalled="x", reason="x")])
     )
     accounts = [account("a", "b", displayName=text, description=text, roles=[text])]
     tokens = [
         token("a", "b", "c", description=text, stalled=text, reason=text),
         token("a", text, text, state=text),
     ]
-    found = page(estate(accounts, tokens))
+    found = page(inventory(accounts, tokens))
     assert set(found.tags) <= set(plain.tags) | {"a", "td", "tr", "article"}
     assert {name for name, _ in found.attributes} <= {name for name, _ in plain.attributes}
     shown = "".join(found.words)
@@ -110,12 +110,12 @@ def test_no_text_becomes_markup(text: str) -> None:
 def test_what_was_written_is_shown_as_it_was_written() -> None:
     """Escaped for the browser, which shows the same characters."""
     text = """<b> & "quotes" 'single' &amp; ümläut 漢字"""
-    assert text in page(estate([account("a", "b", description=text)], [])).words
+    assert text in page(inventory([account("a", "b", description=text)], [])).words
 
 
 def test_neither_a_verifier_nor_a_pasted_token_is_on_it() -> None:
     """Somebody may have put a token into a description."""
-    found = estate(
+    found = inventory(
         [account("a", "b", description=f"use {PASTED}")],
         [token("a", "b", "c", description=PASTED, stalled=f"saw {PASTED}!", ends=3)],
     )
@@ -154,20 +154,20 @@ def test_a_page_has_a_greatest_size() -> None:
 
 def test_a_long_text_is_cut() -> None:
     """The object has the rest."""
-    found = page(estate([account("a", "b", description="d" * 1024)], []))
+    found = page(inventory([account("a", "b", description="d" * 1024)], []))
     assert "d" * (MAX_TEXT - 1) + "…" in found.words
 
 
 def test_an_end_that_the_operator_has_not_noticed_is_an_end() -> None:
     """It may be down: its last word is that the token is valid."""
-    (one,) = estate([], [token("a", "b", "c", ends=-1)]).tokens
+    (one,) = inventory([], [token("a", "b", "c", ends=-1)]).tokens
     assert (one.state, one.is_valid) == ("Expired", False)
 
 
 def test_a_token_without_status_waits() -> None:
     """It was just created."""
     bare = {"metadata": {"namespace": "a", "name": "c"}, "spec": {"accountRef": {"name": "b"}}}
-    (one,) = estate([], [bare]).tokens
+    (one,) = inventory([], [bare]).tokens
     assert (one.state, one.expires, one.is_valid) == ("Waiting for the operator", None, False)
 
 
@@ -194,9 +194,9 @@ def test_unused_is_measured_from_the_last_use_or_else_from_the_mint() -> None:
         token("a", "b", "revoked", minted=-300, used=-200, state="Revoked", revoked=-1),
         token("a", "b", "suspended", minted=-300, used=-60, state="UnusedForLong"),
     ]
-    found = unused(estate([], tokens).tokens, NOW - 90 * DAY)
+    found = unused(inventory([], tokens).tokens, NOW - 90 * DAY)
     assert [one.name for one in found] == ["never", "idle", "suspended"]
-    assert ", suspended" in listed(page(estate([], tokens)), "Unused")
+    assert ", suspended" in listed(page(inventory([], tokens)), "Unused")
 
 
 def test_the_limits_decide_what_is_soon_and_what_is_unused() -> None:
@@ -219,7 +219,7 @@ def test_the_months_show_what_expires_without_a_replacement_and_what_rotates() -
         token("a", "b", "never", ends=None),
         token("a", "b", "revoked", ends=100, state="Revoked", revoked=-1),
     ]
-    words = page(estate([account("a", "b")], tokens)).words
+    words = page(inventory([account("a", "b")], tokens)).words
     counts = {month: words[words.index(month) + 1] for month in ("2026-11", "2027-01", "2027-03", "later")}
     assert counts == {
         "2026-11": "1 rotate",
@@ -234,7 +234,7 @@ def test_a_fixed_end_expires_soon_although_the_token_rotates() -> None:
     """Rotations do not move it."""
     fixed = token("a", "b", "fixed", ends=20, rotates=10)
     fixed["spec"]["expirationTime"] = fixed["status"]["expirationTime"]
-    found = page(estate([account("a", "b")], [fixed, token("a", "b", "moves", ends=20, rotates=10)]))
+    found = page(inventory([account("a", "b")], [fixed, token("a", "b", "moves", ends=20, rotates=10)]))
     assert {"a/fixed", "a/moves"} & set(listed(found, "Expiring soon")) == {"a/fixed"}
 
 
