@@ -1,5 +1,6 @@
 """What the chart lets through, the processes and the API server take: their limits are compared, value by value."""
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -168,6 +169,16 @@ def test_the_chart_takes_what_the_process_takes(helm: Helm, tmp_path: Path, name
         if (done.returncode == 0) is not starts(component, flag(text)):
             differing.append((text, done.returncode, done.stderr[-200:]))
     assert not differing
+
+
+def test_the_chart_knows_the_flags_of_both_processes() -> None:
+    """Additional arguments with any other flag would keep a pod from starting."""
+    checks = (CHART / "templates" / "_checks.tpl").read_text()
+    listed = re.search(r'dict "operator" "([^"]*)" "validator" "([^"]*)"', checks)
+    assert listed is not None
+    for (command, _), names in zip(SETTINGS.values(), listed.groups(), strict=True):
+        flags = [name for option in command.params for name in (*option.opts, *option.secondary_opts)]
+        assert names.split() == sorted(flags)
 
 
 # Each of these needs another value; together with that the API server takes them.

@@ -128,21 +128,72 @@ Arguments of all of them: what (the path), value.
 {{- $what := .what }}
 {{- range $name, $value := .value }}
 {{- range ternary (list $value) (ternary $value list (eq $name "supplementalGroups")) (has $name (list "runAsUser" "runAsGroup" "fsGroup")) }}
-{{- if not (or (kindIs "invalid" .) (and (regexMatch "^[0-9]+$" (toString (int64 .))) (not (kindIs "string" .)) (le (int64 .) 2147483647))) }}
+{{- if not (or (kindIs "invalid" .) (and (regexMatch "^[0-9]+$" (toString (int64 .))) (not (kindIs "string" .)) (eq (float64 .) (float64 (int64 .))) (le (int64 .) 2147483647))) }}
 {{- fail (printf "%s.%s: %v must be a number from 0 to 2147483647" $what $name .) }}
 {{- end }}
 {{- end }}
 {{- end }}
 {{- end }}
 
+{{/* The number that a quantity such as 128Mi stands for. */}}
+{{- define "servicetokens.quantity" -}}
+{{- $units := dict "" 1.0 "n" 0.000000001 "u" 0.000001 "m" 0.001 "k" 1000.0 "M" 1000000.0 "G" 1000000000.0 "T" 1000000000000.0 "P" 1000000000000000.0 "E" 1000000000000000000.0 "Ki" 1024.0 "Mi" 1048576.0 "Gi" 1073741824.0 "Ti" 1099511627776.0 "Pi" 1125899906842624.0 "Ei" 1152921504606846976.0 }}
+{{- $unit := regexFind "[a-zA-Z]+$" . }}
+{{- mulf (float64 (trimSuffix $unit .)) (get $units $unit) }}
+{{- end }}
+
 {{/* Requests and limits. */}}
 {{- define "servicetokens.check.resources" -}}
 {{- $what := .what }}
 {{- $resources := .value | default dict }}
+{{- range $key, $_ := $resources }}
+{{- if not (has $key (list "requests" "limits" "claims")) }}
+{{- fail (printf "%s: there are no '%s', only requests, limits and claims" $what $key) }}
+{{- end }}
+{{- end }}
 {{- range $kind := list "requests" "limits" }}
 {{- range $name, $value := get $resources $kind | default dict }}
 {{- if not (kindIs "invalid" $value) }}
 {{- include "servicetokens.check.text" (dict "what" (printf "%s.%s.%s" $what $kind $name) "value" (toString $value) "pattern" "([0-9]+([.][0-9]*)?|[.][0-9]+)([numkMGTPE]|[KMGTPE]i|[eE][-+]?[0-9]+)?" "says" "must be a quantity, as in 50m, 0.5 or 128Mi") }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- range $name, $value := $resources.requests | default dict }}
+{{- $limit := get ($resources.limits | default dict) $name }}
+{{- if and (not (kindIs "invalid" $value)) $limit }}
+{{- if gt (include "servicetokens.quantity" (toString $value) | float64) (include "servicetokens.quantity" (toString $limit) | float64) }}
+{{- fail (printf "%s.requests.%s: %v is more than the limit %v: raise %s.limits.%s, or set it to null" $what $name $value $limit $what $name) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Additional arguments. Argument: component. */}}
+{{- define "servicetokens.check.arguments" -}}
+{{- $flags := dict "operator" "--certificate-name --health-address --issue-certificate --kubeconfig --leader-election --lease-duration --log-format --log-level --namespace --no-issue-certificate --no-leader-election --no-watch-secrets --token-prefix --watch-namespace --watch-secrets" "validator" "--allow-without-roles --client-ca-file --client-name --ext-authz-address --ext-authz-grpc-address --forward-auth-address --health-address --introspection-address --introspection-max-age --kubeconfig --log-format --log-level --max-staleness --namespace --peer-share --tls-cert-file --tls-key-file --token-prefix --token-review-address --trusted-proxy --watch-namespace" }}
+{{- $known := get $flags .component | splitList " " }}
+{{- $component := .component }}
+{{- range .value }}
+{{- include "servicetokens.check.text" (dict "what" (print $component ".extraArgs") "value" . "pattern" "--[^ =]+(=.*)?" "says" "must be one flag, with its value behind '=', as in --log-level=debug") }}
+{{- $flag := regexFind "^--[^=]+" . }}
+{{- if not (has $flag $known) }}
+{{- fail (printf "%s.extraArgs: 'servicetokens %s' has no flag %s; it has %s" $component $component $flag (join ", " $known)) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Peers of a network policy. */}}
+{{- define "servicetokens.check.peers" -}}
+{{- $what := .what }}
+{{- range .value }}
+{{- range $key, $_ := . }}
+{{- if not (has $key (list "podSelector" "namespaceSelector" "ipBlock")) }}
+{{- fail (printf "%s: '%s' is not part of a peer; those are podSelector, namespaceSelector and ipBlock" $what $key) }}
+{{- end }}
+{{- end }}
+{{- with .ipBlock }}
+{{- range concat (list .cidr) (.except | default list) }}
+{{- include "servicetokens.check.network" (dict "what" $what "value" (toString .) "alone" false) }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -167,6 +218,9 @@ Arguments of all of them: what (the path), value.
 {{- $what := .what }}
 {{- $known := .own }}
 {{- range .value.extraVolumes }}
+{{- if not .name }}
+{{- fail (printf "%s.extraVolumes: a volume has no name" $what) }}
+{{- end }}
 {{- $name := toString .name }}
 {{- include "servicetokens.check.text" (dict "what" (print $what ".extraVolumes: the name") "value" $name "pattern" "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?" "says" "must be at most 63 lower-case letters, digits and '-'") }}
 {{- if has $name $known }}

@@ -27,6 +27,21 @@ class _ByType(click.Group):
         word = {names.PLURAL_TOKENS: "token", names.PLURAL_ACCOUNTS: "account"}.get(plural_of(cmd_name) or "")
         return super().get_command(ctx, word or cmd_name)
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """See `click.Group`; the type is easily left out."""
+        word = args[0] if args else ""
+        if (
+            word
+            and not word.startswith("-")
+            and self.get_command(ctx, word) is None
+            and not ctx.resilient_parsing
+        ):
+            message = f"'{word}' is not a type: use `create token NAME` or `create account NAME`"
+            raise click.UsageError(message, ctx)
+        return super().resolve_command(ctx, args)
+
 
 @click.group("create", cls=_ByType)
 def command() -> None:

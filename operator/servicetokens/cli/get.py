@@ -45,6 +45,8 @@ def command(
 
     TYPE is `tokens` (the default) or `accounts`, as kubectl accepts them, or `tokens,accounts`; NAME may be
     TYPE/NAME. Last use is known to the hour, and a token counts as unused from its creation on.
+
+    `kubectl get svctok` watches (`-w`), and prints with jsonpath and custom columns.
     """
     wanted = grouped(words)
     has_names = any(wanted.values())

@@ -28,6 +28,7 @@ PERSONAL_KUBECONFIG: Final = Path("~/.kube/config")
 _MAX_PORT: Final = 65535
 # What is behind the colon of an authority; an IPv6 address is in brackets.
 _PORT: Final = re.compile(r"^[a-z]+://(?:[^/?#@]*@)?(?:\[[^\]]*\]|[^/?#:\[\]]*):([^/?#]*)")
+_BARE_IPV6: Final = re.compile(r"^[a-z]+://(?:[^/?#@]*@)?[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*(?:[/?#]|$)")
 # The kubelet replaces the projected token at 80 % of its life; client-go reads it again once a minute too.
 _POD_TOKEN_AGE: Final = 60.0
 
@@ -246,6 +247,9 @@ def _port(text: str) -> int:
 def _server(text: str) -> URL:
     # As client-go does, an address without a scheme is one of a plain HTTP server.
     whole = text.strip() if "://" in text else f"http://{text.strip()}"
+    if _BARE_IPV6.search(whole) is not None:
+        message = "the cluster's server: an IPv6 address needs brackets, as in https://[::1]:6443"
+        raise ValueError(message)
     if (found := _PORT.search(whole)) is not None:
         try:
             _port(found[1])

@@ -180,7 +180,7 @@ def test_a_token_without_its_account_says_so(plugin: Plugin, world: World, names
     """In the description and in the tree."""
     world.token(namespace, "lost", account="nobody")
     world.until_reason(namespace, "Ready", "AccountNotFound", "lost")
-    assert re.search(r"^Account: +nobody \(not there", plugin.ok("describe", "lost"), re.MULTILINE)
+    assert re.search(r"^Account: +nobody \(does not exist", plugin.ok("describe", "lost"), re.MULTILINE)
     tree = plugin.ok("tree")
     assert tree.index("tokens whose account does not exist") < tree.index("token lost")
 

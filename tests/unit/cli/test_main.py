@@ -101,6 +101,13 @@ def test_types_and_names_are_taken_in_every_form_when_something_is_created(
     assert yaml.safe_load(done.output)["metadata"] == {"name": "nightly", "namespace": "team-a"}
 
 
+def test_a_type_that_was_left_out_is_asked_for(runner: CliRunner) -> None:
+    """`create NAME` is what people type first."""
+    done = runner.invoke(command, ["create", "nightly", "--account", "ci"])
+    assert done.exit_code == 2
+    assert "'nightly' is not a type: use `create token NAME` or `create account NAME`" in done.output
+
+
 @pytest.mark.parametrize(("name", "namespace"), [("Nightly", "team-a"), ("a b", "team-a"), ("a", "Team_A")])
 def test_yaml_that_the_api_server_would_refuse_is_not_printed(
     runner: CliRunner, name: str, namespace: str

@@ -86,6 +86,8 @@ async def test_remarks_around_certificates_are_ignored(
     [
         ("https://example.com:99999", "the port must be a number from 1 to 65535"),
         ("https://me:secret@example.com:0", "the port must be a number from 1 to 65535"),
+        ("https://::1:6443", "an IPv6 address needs brackets"),
+        ("https://me:secret@fd00::1", "an IPv6 address needs brackets"),
         ("https://[::1]:x", "the port must be a number from 1 to 65535"),
         ("example.com:", "the port must be a number from 1 to 65535"),
         ("https://", "not an http:// or https:// URL"),
