@@ -69,6 +69,26 @@ def test_a_client_cannot_have_an_identity_header_removed(
         assert seen.values("authorization") == []
 
 
+@pytest.mark.parametrize("header", ["Proxy-Connection", "Keep-Alive", "TE", "Trailer", "Upgrade"])
+@pytest.mark.parametrize("name", NAMES)
+def test_no_other_header_of_the_connection_has_an_identity_header_removed(
+    name: str, header: str, fronts: dict[str, Front], tokens: Tokens
+) -> None:
+    """Nor do the two together, which a proxy may take for one list."""
+    for named in ("close", "close, X-ServiceToken-Roles"):
+        lines = (
+            f"Connection: {named}, {header}",
+            f"{header}: close, X-ServiceToken-Account, x-servicetoken-roles",
+        )
+        seen = send_bytes(fronts[name].works.port, request("/x", tokens.good.text, *lines))
+        assert seen is not None
+        if seen.reached is None:
+            assert seen.status in {400, 403, 501}
+            continue
+        assert seen.values("x-servicetoken-account") == ["ci"]
+        assert seen.values("x-servicetoken-roles") == ["member"]
+
+
 @pytest.mark.parametrize("named", HELPING)
 @pytest.mark.parametrize("name", NAMES)
 def test_a_client_cannot_have_a_header_of_the_question_removed(
