@@ -1,4 +1,4 @@
-"""Mistakes about the validators' certificate after a clock that ran ahead."""
+"""Mistakes about the validators' certificate after a clock that ran ahead, or the loss of its CA."""
 
 from typing import Final
 
@@ -20,6 +20,20 @@ MUTANTS: Final = (
         _ISSUING,
         "tuple(one for one in authorities if one.has_begun(now))",
         "tuple(authorities)",
+        _TESTS,
+    ),
+    Mutant(
+        "replaces the certificate as soon as the Secret with its CA is lost",
+        _ISSUING,
+        "        if now < authority.ends and leaf.is_signed_by(authority):\n",
+        "        if False:\n",
+        _TESTS,
+    ),
+    Mutant(
+        "keeps a certificate that somebody put there after the CA was lost",
+        _ISSUING,
+        " or signer.begins < leaf.begins or ",
+        " or ",
         _TESTS,
     ),
 )

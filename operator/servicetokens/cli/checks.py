@@ -176,6 +176,10 @@ async def keys(sight: Sight) -> Said:
     return [(OK, f"{len(found)}, and none is missing")]
 
 
+# The operator's certificates are valid from an hour before they are made.
+_BACKDATED: Final = dt.timedelta(hours=1)
+
+
 async def certificate(sight: Sight) -> Said:
     """The validators' certificate is valid for a while."""
     try:
@@ -202,7 +206,7 @@ async def certificate(sight: Sight) -> Said:
                 f"it ends {times.relative(sight.now + int(left.total_seconds()), sight.now)} and is not renewed",
             )
         ]
-    deadline = _bundle_deadline((secret.get("data") or {}).get("ca.crt") or "")
+    deadline = _bundle_deadline((secret.get("data") or {}).get("ca.crt") or "", found)
     if deadline is not None:
         sentence = (
             f"'ca.crt' holds a new CA, which signs from {format_time(deadline)} on: before that, give it to clients "
@@ -212,15 +216,30 @@ async def certificate(sight: Sight) -> Said:
     return [(OK, f"valid for {times.span(int(left.total_seconds()))}")]
 
 
-def _bundle_deadline(encoded: str) -> int | None:
-    """Return when the new CA in a bundle begins to sign, in Unix seconds; None if it holds one CA, or none."""
+def _bundle_deadline(encoded: str, leaf: x509.Certificate) -> int | None:
+    """Return when the new CA in a bundle begins to sign, in Unix seconds; None if it holds one CA, or none.
+
+    A new CA is made after two thirds of the old one's life. One that was made earlier replaces one whose key was lost,
+    and signs the next certificate, after two thirds of *leaf*'s life.
+    """
     try:
         found = x509.load_pem_x509_certificates(base64.b64decode(encoded))
     except ValueError:
         return None
+    if len(found) == 1:
+        return None
     oldest = min(found, key=lambda one: one.not_valid_before_utc)
+    newest = max(found, key=lambda one: one.not_valid_before_utc)
+    if newest.not_valid_before_utc + _BACKDATED < _two_thirds(oldest):
+        return int(_two_thirds(leaf).timestamp())
     end = oldest.not_valid_after_utc - dt.timedelta(days=names.BUNDLE_RESERVE_DAYS)
-    return int(end.timestamp()) if len(found) > 1 else None
+    return int(end.timestamp())
+
+
+def _two_thirds(certificate: x509.Certificate) -> dt.datetime:
+    """Return when the operator makes the next one."""
+    begins = certificate.not_valid_before_utc + _BACKDATED
+    return begins + (certificate.not_valid_after_utc - begins) * 2 / 3
 
 
 async def tokens(sight: Sight) -> Said:

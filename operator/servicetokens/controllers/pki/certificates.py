@@ -56,6 +56,19 @@ class Issued:
         return cls._of(found, certificate, key)
 
     @classmethod
+    def read_certificate(cls, certificate: bytes) -> Self:
+        """Read one whose key nobody has: it signs nothing any more. Raises `UnreadableCertificate`."""
+        if len(certificate) > _MAX_PEM:
+            message = "it is too large"
+            raise UnreadableCertificate(message)
+        try:
+            found = x509.load_pem_x509_certificate(certificate)
+        except ValueError as error:
+            message = "it is no certificate in PEM format"
+            raise UnreadableCertificate(message) from error
+        return cls._of(found, certificate, b"")
+
+    @classmethod
     def _of(cls, found: x509.Certificate, certificate: bytes, key: bytes) -> Self:
         begins = found.not_valid_before_utc + _BACKDATED
         return cls(

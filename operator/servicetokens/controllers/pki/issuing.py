@@ -8,6 +8,9 @@ A client that keeps a copy of the bundle `ca.crt` has from the making of CA 2 un
 year, in which an Event, a metric and `kubectl servicetoken doctor` name the deadline. A new CA is in the bundle for a
 leaf's life at least before it signs, and an old one stays until its end.
 
+If the Secret with the CAs is lost, the leaf that is there serves on until it is time for the next one, and its CA stays
+in the bundle until then: clients have days to learn the new CA, and not none.
+
 What was made while the clock ran ahead is refused by clients until its time has come: another CA and another leaf are
 made at once, and that CA stays in the bundle.
 
@@ -109,6 +112,23 @@ def bundle_deadline(alive: Sequence[Issued], now: int) -> int | None:
     return signs_until(alive[0]) if len(alive) > 1 and now < alive[0].ends else None
 
 
+def lost_signer(leaf: Issued, bundle: bytes, signer: Issued, now: int) -> Issued | None:
+    """Return the CA in *bundle* that signed *leaf* and whose key is lost; None if there is none, or no need for it.
+
+    There is none once *signer*, which signs instead, was published for a leaf's life; nor when the leaf is younger.
+    """
+    if signer.begins + LEAF_DAYS * _DAY <= now or signer.begins < leaf.begins or leaf.is_signed_by(signer):
+        return None
+    for certificate in split_pem(bundle):
+        try:
+            authority = Issued.read_certificate(certificate)
+        except UnreadableCertificate:
+            continue
+        if now < authority.ends and leaf.is_signed_by(authority):
+            return authority
+    return None
+
+
 def fits(leaf: Issued, signer: Issued, names: Sequence[str], now: int) -> bool:
     """Say whether *leaf* may stay."""
     in_time = leaf.has_begun(now) and now < _two_thirds(leaf)
@@ -186,14 +206,19 @@ class Issuer:
         signer = signer_of(begun(alive, now), now)
         bundle = b"".join(one.certificate for one in reversed(alive))
         leaf = _leaf_of(served)
-        if leaf is None or not fits(leaf, signer, self._names, now):
+        deadline = bundle_deadline(alive, now)
+        lost = None if leaf is None else lost_signer(leaf, _data(served or {}, "ca.crt"), signer, now)
+        if leaf is not None and lost is not None and fits(leaf, lost, self._names, now):
+            bundle += lost.certificate
+            deadline = _two_thirds(leaf)
+        elif leaf is None or not fits(leaf, signer, self._names, now):
             leaf = new_leaf(signer, self._names, now, LEAF_DAYS)
         content = {"tls.crt": leaf.certificate, "tls.key": leaf.key, "ca.crt": bundle}
         if served is None or any(_data(served, key) != value for key, value in content.items()):
             served = await self._write(VALIDATOR_TLS_SECRET, "kubernetes.io/tls", served, content)
             _log.info("issued the validators' certificate", ends=leaf.ends, names=list(leaf.names))
         self.end = leaf.ends
-        self.bundle_deadline = bundle_deadline(alive, now)
+        self.bundle_deadline = deadline
         if served is not None:
             await self._tell_deadline(served, now)
 

@@ -21,7 +21,13 @@ from servicetokens.controllers.pki.certificates import (
     new_leaf,
     split_pem,
 )
-from servicetokens.controllers.pki.issuing import AUTHORITY_DAYS, AUTHORITY_SECRET, LEAF_DAYS, Issuer
+from servicetokens.controllers.pki.issuing import (
+    AUTHORITY_DAYS,
+    AUTHORITY_SECRET,
+    LEAF_DAYS,
+    Issuer,
+    service_names,
+)
 from servicetokens.kube.errors import AlreadyExists, Conflict, Forbidden, NotFound
 
 DAY = 86400
@@ -327,3 +333,72 @@ async def test_a_leaf_that_was_made_while_the_clock_ran_ahead_is_replaced_under_
     assert world.secrets.data(VALIDATOR_TLS_SECRET, "tls.crt") != ahead
     assert world.bundle == bundle
     assert world.is_trusted(bundle)
+
+
+async def test_a_lost_ca_leaves_clients_with_the_old_bundle_the_time_until_the_next_leaf() -> None:
+    """The leaf stays until two thirds of its life, beside the new CA; with both Secrets lost there is no such time."""
+    world = World()
+    await world.issuer.refresh()
+    old, leaf = world.bundle, world.secrets.data(VALIDATOR_TLS_SECRET, "tls.crt")
+    world.clock.advance(5 * DAY)
+    del world.secrets.stored[AUTHORITY_SECRET]
+    for _ in range(14):
+        assert await world.issuer.refresh()
+        assert world.secrets.data(VALIDATOR_TLS_SECRET, "tls.crt") == leaf
+        assert len(split_pem(world.bundle)) == 2
+        assert world.bundle.endswith(old)
+        assert world.is_trusted(old)
+        assert world.is_trusted(world.bundle)
+        world.clock.advance(DAY)
+    assert len(world.notes) == 14
+    learned = world.bundle
+    deadline = world.issuer.bundle_deadline
+    assert deadline is not None
+    world.clock.advance(deadline - world.clock.now() - 1)
+    await world.another().refresh()
+    assert world.is_trusted(old)
+    world.clock.advance(1)
+    await world.issuer.refresh()
+    assert world.issuer.bundle_deadline is None
+    assert len(split_pem(world.bundle)) == 1
+    assert not world.is_trusted(old)
+    assert world.is_trusted(learned)
+    assert world.is_trusted(world.bundle)
+
+
+async def test_a_leaf_of_a_lost_ca_does_not_stay_for_other_names_or_when_it_was_planted() -> None:
+    """One that is newer than the CA that signs was made by somebody else; nor does one stay whose CA is not there."""
+    world = World()
+    await world.issuer.refresh()
+    old, leaf = world.bundle, world.secrets.data(VALIDATOR_TLS_SECRET, "tls.crt")
+    world.clock.advance(DAY)
+    del world.secrets.stored[AUTHORITY_SECRET]
+    await world.another("example.com").refresh()
+    assert world.secrets.data(VALIDATOR_TLS_SECRET, "tls.crt") != leaf
+    assert len(split_pem(world.bundle)) == 1
+    world.clock.advance(DAY)
+    strange = new_authority(world.clock.now(), AUTHORITY_DAYS)
+    planted = new_leaf(strange, service_names("servicetokens"), world.clock.now(), LEAF_DAYS)
+    data = {"tls.crt": planted.certificate, "tls.key": planted.key, "ca.crt": strange.certificate}
+    encoded = {key: base64.b64encode(value).decode() for key, value in data.items()}
+    world.secrets.stored[VALIDATOR_TLS_SECRET]["data"] = encoded
+    await world.another().refresh()
+    assert world.secrets.data(VALIDATOR_TLS_SECRET, "tls.crt") != planted.certificate
+    assert strange.certificate not in world.bundle
+    assert old not in world.bundle
+
+
+async def test_a_leaf_whose_ca_is_not_in_the_bundle_is_replaced_when_the_ca_is_lost() -> None:
+    """Clients could not trust it."""
+    world = World()
+    await world.issuer.refresh()
+    leaf = world.secrets.data(VALIDATOR_TLS_SECRET, "tls.crt")
+    world.clock.advance(DAY)
+    del world.secrets.stored[AUTHORITY_SECRET]
+    broken = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+    world.secrets.stored[VALIDATOR_TLS_SECRET]["data"]["ca.crt"] = base64.b64encode(
+        broken + b"-----BEGIN CERTIFICATE-----\n" + b"A" * 70_000 + b"\n-----END CERTIFICATE-----\n"
+    ).decode()
+    await world.issuer.refresh()
+    assert world.secrets.data(VALIDATOR_TLS_SECRET, "tls.crt") != leaf
+    assert world.is_trusted(world.bundle)
