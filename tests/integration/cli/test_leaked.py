@@ -4,11 +4,14 @@ import base64
 import gzip
 import random
 import re
+import subprocess
+from pathlib import Path
 
-from common.plugin import STRANGER, Plugin
+from common.plugin import STRANGER, Done, Plugin
 from common.validating import RunningValidator
 from common.world import World
 from controlplane.ports import LOOPBACK
+from controlplane.waiting import patient
 
 
 def test_every_token_in_a_text_is_found_and_its_owner_named(
@@ -96,6 +99,38 @@ def test_where_not_all_tokens_may_be_seen_an_unknown_id_is_no_all_clear(
     done = seeker("leaked", stdin=STRANGER)
     assert done.code == 3
     assert "no token that you have permission to read" in done.out
+
+
+def test_what_was_found_is_printed_with_stderr_closed_or_the_cluster_away(
+    plugin: Plugin, namespace: str, token: str, tmp_path: Path
+) -> None:
+    """Somebody closes stderr because of the progress on it; and a leak is one, whether or not its owner is known."""
+    file = tmp_path / "app.log"
+    file.write_text(f"the log\nBearer {token}\n")
+    away = tmp_path / "kubeconfig"
+    text, changed = re.subn(r"(https://[^:/]+):\d+", r"\1:1", plugin.cluster.kubeconfig.read_text())
+    assert changed
+    away.write_text(text)
+
+    def leaked(closed: str, kubeconfig: Path | None = None) -> Done:
+        command = f'exec kubectl-servicetoken leaked -n "$0" "$1" {closed}'
+        done = subprocess.run(
+            ["/bin/sh", "-c", command, namespace, str(file)],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**plugin.environment, **({"KUBECONFIG": str(kubeconfig)} if kubeconfig else {})},
+            timeout=patient(100),
+        )
+        return Done(done.returncode, done.stdout, done.stderr)
+
+    closed = leaked("2>&-")
+    assert (closed.code, closed.out) == (3, leaked("").out)
+    assert f"{namespace}/ci-prod" in closed.out
+    unasked = leaked("2>&-", away)
+    assert unasked.code == 1
+    assert re.fullmatch(r"2: svt_[0-9A-Za-z]{12}_…, not looked up in the cluster\n", unasked.out)
+    assert token not in unasked.out + closed.out
 
 
 def test_a_text_without_tokens(plugin: Plugin) -> None:

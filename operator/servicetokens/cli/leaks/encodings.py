@@ -11,7 +11,7 @@ from itertools import chain
 from typing import Final
 
 from servicetokens.cli.leaks import escapes, numbers, packing, unread
-from servicetokens.cli.leaks.positions import Decoded, Scaled, chained
+from servicetokens.cli.leaks.positions import Decoded, Scaled, at, chained
 from servicetokens.cli.leaks.text import SHORTEST, Run, texts
 
 _BASE64: Final = re.compile(rb"[0-9A-Za-z+/_-]{%d,}+" % (SHORTEST * 4 // 3))
@@ -19,6 +19,9 @@ _BASE64: Final = re.compile(rb"[0-9A-Za-z+/_-]{%d,}+" % (SHORTEST * 4 // 3))
 _BASE32: Final = re.compile(rb"[A-Z2-7]{%d,}+" % (SHORTEST * 8 // 5))
 # A line of uuencode begins with its length: of 45 bytes, `M`. Spaces are often written as "`".
 _UUENCODED: Final = re.compile(rb"(?m)^(?:M[ -`]{60}\r?\n)+(?:[!-M][ -`]{2,61}(?:\r?\n|$))?")
+# A line of a binary patch of git begins with its length: letters for 1 to 52 bytes. Base85 has five digits for four.
+_PATCH: Final = re.compile(rb"(?m)^(?:literal|delta) [0-9]+\r?\n((?:[A-Za-z][!-~]{5,65}\r?\n)+)")
+_PATCH_LENGTHS: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _STANDARD: Final = bytes.maketrans(b"-_", b"+/")
 
 
@@ -30,6 +33,7 @@ def of_texts(data: bytes) -> Iterator[Decoded]:
         escapes.spaced_strings(data),
         escapes.encoded_words(data),
         _uudecoded(data),
+        _patches(data),
     ):
         if _is_promising(decoded[0]):
             yield decoded
@@ -89,6 +93,19 @@ def _uudecoded(data: bytes) -> Iterator[Decoded]:
         except binascii.Error:
             continue
         yield decoded, Scaled(match.start(), 0, 4 / 3)
+
+
+def _patches(data: bytes) -> Iterator[Decoded]:
+    if b"GIT binary patch" not in data:
+        return
+    for match in _PATCH.finditer(data):
+        try:
+            decoded = b"".join(
+                base64.b85decode(line[1:])[: _PATCH_LENGTHS.index(line[:1]) + 1] for line in match[1].split()
+            )
+        except ValueError:
+            continue
+        yield decoded, at(match.start(1))
 
 
 def _unbase64(text: bytes) -> bytes:

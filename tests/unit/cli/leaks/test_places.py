@@ -90,6 +90,17 @@ def test_a_token_in_the_history_of_git_is_found(repository: Path) -> None:
         assert report.unread == ()
 
 
+def test_a_token_in_a_binary_patch_of_git_is_found(repository: Path) -> None:
+    """Git writes a file with a NUL byte as base85 of what zlib makes of it."""
+    (repository / "core").write_bytes(b"\0" + random.Random(1).randbytes(300) + TEXT.encode())
+    subprocess.run([*GIT, "add", "core"], cwd=repository, check=True)
+    patch = subprocess.run(
+        [*GIT, "diff", "--cached", "--binary"], cwd=repository, check=True, capture_output=True
+    )
+    assert b"GIT binary patch" in patch.stdout
+    assert [sighting.token for sighting in finder.find(patch.stdout).sightings] == [TOKEN]
+
+
 def test_a_damaged_pack_and_one_without_its_bases_are_named(repository: Path) -> None:
     """What is not there cannot be searched."""
     subprocess.run(
