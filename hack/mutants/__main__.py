@@ -121,14 +121,20 @@ def copied() -> Iterator[Path]:
 
 
 def measure(allowed: Mapping[Mutant, Sequence[str]]) -> tuple[str, list[Trial]]:
-    """Return who fails without any mutant, and for each mutant the tests to ask, of those that are *allowed*."""
+    """Return who fails without any mutant, and for each mutant the tests to ask, of those that are *allowed*.
+
+    All of them are the last stage, for a mutant that is run by rare examples only.
+    """
     everybody = tuple(dict.fromkeys(test for tests in allowed.values() for test in tests))
+    os.environ["HYPOTHESIS_PROFILE"] = "lines"
     with copied() as package:
         recorder = Recorder(package, package.parent / "coverage")
         recorder.start()
         failed = run_tests(package.parent, everybody, _MEASURING_SECONDS, recorder)
         recorder.stop()
-        return failed, [Trial(mutant, recorder.stages(mutant, tests)) for mutant, tests in allowed.items()]
+        return failed, [
+            Trial(mutant, (*recorder.stages(mutant, tests), tests)) for mutant, tests in allowed.items()
+        ]
 
 
 def try_stage(trial: Trial, number: int) -> str:
@@ -143,11 +149,9 @@ def try_all(trials: Sequence[Trial], at_once: int, tell: Callable[[Trial, str], 
     """Try *trials*, tell of each who noticed it, and return how many nobody has noticed."""
     survivors = 0
     with processes(at_once) as pool:
-        under_way = [
-            (trial, [pool.apply_async(try_stage, (trial, 0))] if trial.stages else []) for trial in trials
-        ]
-        for trial, results in under_way:
-            killer = results[0].get() if results else ""
+        under_way = [(trial, pool.apply_async(try_stage, (trial, 0))) for trial in trials]
+        for trial, result in under_way:
+            killer = result.get()
             for number in range(1, len(trial.stages)):
                 killer = killer or pool.apply_async(try_stage, (trial, number)).get()
             survivors += not killer
