@@ -1,4 +1,7 @@
-"""ServiceToken (namespaced): one long-lived credential of an account, as asked for and as answered."""
+"""ServiceToken (namespaced): one long-lived credential of an account, as asked for and as answered.
+
+This shape of a token is everything that people may write, with its rules: the CRD is generated from it.
+"""
 
 from typing import Annotated, ClassVar, Final, Literal
 

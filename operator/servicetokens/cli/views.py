@@ -3,6 +3,8 @@
 An object may be older than today's schema, or half edited: what cannot be read is absent, and no odd object
 keeps the others from being listed. Every text is read by `text` or `texts`, which escape what a terminal would act
 upon: whoever wrote an object does not write on the screen of whoever looks at it.
+
+This shape of a token shows also what no model accepts.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

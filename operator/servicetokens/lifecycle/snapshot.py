@@ -1,4 +1,7 @@
-"""The facts that a decision is made from. `None` means "does not exist", never "could not be read"."""
+"""The facts that a decision is made from. `None` means "does not exist", never "could not be read".
+
+The operator's shape of a token is its model, and what a model lacks: metadata, and why a spec cannot be read.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

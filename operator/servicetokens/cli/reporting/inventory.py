@@ -1,6 +1,7 @@
 """All accounts and tokens as a report sees them: decoded, sorted into states, and counted. No I/O.
 
 The Secrets are not read, and of a token's status not the verifiers: what is not here cannot be printed.
+This shape of a token is a row: a whole cluster fits into memory without its objects.
 """
 
 from collections.abc import Iterable, Sequence
