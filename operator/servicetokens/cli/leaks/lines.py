@@ -132,9 +132,9 @@ def _is_worth_it(classes: bytes, block: Sequence[_Line]) -> bool:
     """Say whether the words of *block*, with a shorter one before and behind, can be as long as a token."""
     if len(block) * _NARROWEST >= SHORTEST:
         return True
-    longest = sum(max(map(len, classes[line.begin : line.end].split(b" "))) for line in block)
-    # The word behind is not longer than the last one, and neither is the one before.
-    return longest + _NARROWEST + longest // len(block) >= SHORTEST
+    begin = classes.rfind(b"\n", 0, max(block[0].begin - 1, 0)) + 1
+    end = _line_end(classes, min(block[-1].end + 1, len(classes)))
+    return sum(max(map(len, line.split(b" "))) for line in classes[begin:end].split(b"\n")) >= SHORTEST
 
 
 def _line_end(classes: bytes, position: int) -> int:

@@ -81,8 +81,8 @@ def listed(data: bytes) -> Iterator[Decoded]:
     for begin, end in _regions(data, _SEVERAL):
         part = _LONE_RETURN.sub(b"\n", data[begin:end])
         read: list[tuple[int, int]] = []
-        yield from _in_pairs(part, begin, read)
         yield from _in_dumps(part, begin, read)
+        yield from _in_pairs(_without(part, read), begin, read)
         yield from _spelled(part, begin)
         rest = _without(part, read)
         for lines in {rest, _unfolded(rest)}:
