@@ -144,7 +144,7 @@ def test_a_cluster_without_anything_running(binaries: Path, tmp_path: Path) -> N
         stopped = examined(plugin)["operator"][0]
         assert stopped == (
             "bad",
-            "nobody has renewed the Lease for 9 minutes: nothing is minted, rotated or revoked",
+            "the Lease was not renewed for 9 minutes: without a leader, nothing is minted or rotated",
         )
         put_lease(world, renewed=dt.datetime.now(dt.UTC) + dt.timedelta(minutes=9))
         assert "is 9 minutes ahead of yours" in examined(plugin)["clocks"][0][1]
