@@ -8,7 +8,9 @@ import click
 from servicetokens.api.values import parse_duration
 
 # As Go writes them, in whole hours and minutes; a number alone is seconds.
-_TIMEOUT: Final = re.compile(r"(?=.)(?:([0-9]{1,6})h)?(?:([0-9]{1,6})m)?(?:([0-9]{1,6}(?:\.[0-9]{1,6})?)s?)?")
+_TIMEOUT: Final = re.compile(
+    r"(?=.)(?:([0-9]{1,6})h)?(?:([0-9]{1,6})m)?(?:([0-9]{1,6}(?:\.[0-9]{1,18})?)s?)?"
+)
 
 
 class Timeout(click.ParamType[float]):

@@ -8,7 +8,17 @@ from servicetokens.cli.duration import Timeout
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("3s", 3), ("2m", 120), ("1m30s", 90), ("1h", 3600), ("30", 30), ("0.5", 0.5), ("1.5s", 1.5), ("0", 0)],
+    [
+        ("3s", 3),
+        ("2m", 120),
+        ("1m30s", 90),
+        ("1h", 3600),
+        ("30", 30),
+        ("0.5", 0.5),
+        ("1.5s", 1.5),
+        ("0", 0),
+        ("61.49999999999999", 61.49999999999999),
+    ],
 )
 def test_a_time_is_taken_as_kubectl_takes_it(text: str, seconds: float) -> None:
     """With units, or as a number of seconds alone."""
