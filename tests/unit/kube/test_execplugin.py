@@ -115,9 +115,10 @@ async def test_what_an_exec_plugin_leaves_in_the_background_holds_nothing_up(
     tmp_path: Path, front: Front, authority: CertificateAuthority
 ) -> None:
     """A process that keeps the pipes open: the credential is used, and no pipe outlives the event loop."""
-    body = 'sleep 300 & echo $! > "$1"; ' + printed({"token": "t", "expirationTimestamp": None})
+    body = 'sleep 60 & echo $! > "$1"; ' + printed({"token": "t", "expirationTimestamp": None})
     entry = plugin(helper(tmp_path, body), args=[str(tmp_path / "pid")])
     await ask(write(tmp_path / "config", trusting(front, authority), entry))
+    # It is still there: a process that has ended cannot be sent a signal.
     os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
     assert front.header("Authorization") == ["Bearer t"]
 
