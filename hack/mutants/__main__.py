@@ -29,8 +29,8 @@ EVERYBODY: Final = ("tests/unit/tokens", "tests/unit/lifecycle", "tests/property
 """Whose tests a mutant is shown to that names none."""
 # A mutant may make a test loop; the slowest test takes 20 s.
 _SECONDS: Final = 240
-# All tests together, while it is noted what they run.
-_MEASURING_SECONDS: Final = 900
+# All tests together, while it may be noted what they run.
+_EVERYBODY_SECONDS: Final = 900
 # One per core of a small machine.
 _AT_ONCE: Final = 2
 # What takes long to import and is none of ours: once, for all.
@@ -120,17 +120,20 @@ def copied() -> Iterator[Path]:
         yield package
 
 
-def measure(allowed: Mapping[Mutant, Sequence[str]]) -> tuple[str, list[Trial]]:
+def prepare(allowed: Mapping[Mutant, Sequence[str]], *, measures: bool) -> tuple[str, list[Trial]]:
     """Return who fails without any mutant, and for each mutant the tests to ask, of those that are *allowed*.
 
-    All of them are the last stage, for a mutant that is run by rare examples only.
+    All of them are the last stage, for a mutant that is run by rare examples only. To find out who runs what takes
+    longer than to ask everybody about a few mutants.
     """
     everybody = tuple(dict.fromkeys(test for tests in allowed.values() for test in tests))
-    os.environ["HYPOTHESIS_PROFILE"] = "lines"
     with copied() as package:
+        if not measures:
+            failed = run_tests(package.parent, everybody, _EVERYBODY_SECONDS)
+            return failed, [Trial(mutant, (tests,)) for mutant, tests in allowed.items()]
         recorder = Recorder(package, package.parent / "coverage")
         recorder.start()
-        failed = run_tests(package.parent, everybody, _MEASURING_SECONDS, recorder)
+        failed = run_tests(package.parent, everybody, _EVERYBODY_SECONDS, recorder)
         recorder.stop()
         return failed, [
             Trial(mutant, (*recorder.stages(mutant, tests), tests)) for mutant, tests in allowed.items()
@@ -180,10 +183,9 @@ def main(arguments: Sequence[str]) -> int:
     os.environ |= {"PYTHONDONTWRITEBYTECODE": "1", "HYPOTHESIS_PROFILE": "mutants"}
     sys.dont_write_bytecode = True
 
+    allowed = {mutant: given.tests or mutant.tests or EVERYBODY for mutant in chosen}
     with processes(1) as pool:
-        failed, trials = pool.apply(
-            measure, ({mutant: given.tests or mutant.tests or EVERYBODY for mutant in chosen},)
-        )
+        failed, trials = pool.apply(prepare, (allowed,), {"measures": not given.word})
     if failed:
         print(f"the tests fail without any mutant: {failed}")
         return 1

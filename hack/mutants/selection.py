@@ -1,6 +1,6 @@
 """Which tests run the code that a mutant changes: they are asked first, since others cannot notice it.
 
-Measured once, in a run of all tests without any mutant and with few examples. What runs when a module is imported, such
+Measured once, in a run of all tests without any mutant. What runs when a module is imported, such
 as a constant, runs for no test in particular: then every test is asked first that runs anything of that file.
 """
 

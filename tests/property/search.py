@@ -25,8 +25,6 @@ settings.register_profile(
     phases=[Phase.explicit, Phase.generate],
     report_multiple_bugs=False,
 )
-# What `make mutants` looks at once, to know which test runs which lines.
-settings.register_profile("lines", settings.get_profile("mutants"), max_examples=20)
 settings.register_profile("deep", max_examples=5000, stateful_step_count=80, deadline=None)
 
 # Not loaded, since a profile that is loaded holds for the unit tests of the same run, too.
