@@ -118,16 +118,21 @@ def test_a_token_that_was_suspended_for_disuse_is_restored_by_saying_that_it_is_
     plugin: Plugin, world: World, namespace: str, token: str, running: RunningValidator
 ) -> None:
     """The same command; what it writes can be in Git."""
-    suspend(world, namespace)
-    world.until(lambda: running.forward(token).status == 401, "the token to be refused")
-    assert re.search(r"^State: +UnusedForLong ", plugin.ok("describe", "ci-prod"), re.MULTILINE)
-    assert "validators follow in a moment" in plugin.ok("restore", "ci-prod", "--wait")
-    assert "inUseTime" in world.get(namespace)["spec"]
-    world.until(lambda: running.forward(token).status == 200, "the token to be accepted")
+    world.token(namespace, "unused")
+    unused = world.until_ready(namespace, "unused")
+    suspend(world, namespace, "unused")
+    # Whoever asked about it now would use it. What the validator knows of another token it has learned afterwards.
+    world.change(namespace, state="Revoked")
+    world.until(lambda: running.forward(token).status == 401, "the other token to be refused")
+    assert running.forward(unused).status == 401
+    assert re.search(r"^State: +UnusedForLong ", plugin.ok("describe", "unused"), re.MULTILINE)
+    assert "validators follow in a moment" in plugin.ok("restore", "unused", "--wait")
+    assert "inUseTime" in world.get(namespace, "unused")["spec"]
+    world.until(lambda: running.forward(unused).status == 200, "the token to be accepted")
 
 
-def suspend(world: World, namespace: str) -> None:
-    """Let a token look as if nobody had used it for ten days, under a policy that suspends after two."""
+def suspend(world: World, namespace: str, name: str) -> None:
+    """Let the token *name* look as if nobody had used it for ten days, under a policy that suspends after two."""
     world.change(
         namespace, "ci", "serviceaccounts", tokenPolicy={"unusedFor": "1d", "suspendUnusedAfter": "1d"}
     )
@@ -139,13 +144,13 @@ def suspend(world: World, namespace: str) -> None:
     # Without it the operator lifts the suspension as one that nothing asks for.
     world.until(policy_is_known, "the operator to know the policy")
     now = int(time.time())
-    conditions = world.status(namespace)["conditions"]
+    conditions = world.status(namespace, name)["conditions"]
     for one in conditions:
         if one["type"] == "Active":
             one |= {"status": "False", "reason": "UnusedForLong"}
     times = {"unusedSinceTime": format_time(now - 10 * DAY), "suspensionTime": format_time(now - DAY)}
-    world.edit_status(namespace, {**times, "conditions": conditions})
-    world.until_reason(namespace, "Active", "UnusedForLong")
+    world.edit_status(namespace, {**times, "conditions": conditions}, name)
+    world.until_reason(namespace, "Active", "UnusedForLong", name)
 
 
 def test_rotation_shows_the_overlap(
