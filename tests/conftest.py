@@ -22,7 +22,13 @@ from controlplane.waiting import PATIENCE, measure_patience, patience
 # Needs root, and minutes: `make e2e` asks for it by name.
 collect_ignore = [] if os.environ.get("SERVICETOKENS_E2E") else ["e2e"]
 # How long an example takes, or to make one up, says something about the machine only.
-settings.register_profile("servicetokens", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# The same examples each time: no change is blamed for what chance found. HYPOTHESIS_PROFILE=deep draws others.
+settings.register_profile(
+    "servicetokens",
+    derandomize=os.environ.get("HYPOTHESIS_PROFILE") != "deep",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("servicetokens")
 CRDS = Path(__file__).parent.parent / "crds"
 
