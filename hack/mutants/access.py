@@ -53,6 +53,20 @@ MUTANTS: Final = (
         ("tests/unit/cli/test_session.py",),
     ),
     Mutant(
+        "takes a write of the status for a change of the spec",
+        "cli/views.py",
+        'if not one.get("subresource") and',
+        "if",
+        ("tests/unit/cli/test_views.py",),
+    ),
+    Mutant(
+        "leaves a person who waits for an operator that does not answer without advice",
+        "cli/waiting.py",
+        'advice = _ADVICE if missing.endswith(_UNSEEN) else ""',
+        'advice = ""',
+        ("tests/unit/cli/test_waiting.py",),
+    ),
+    Mutant(
         "leaves the pipes of an exec plugin open",
         EXEC,
         "    transport.close()\n    await process.is_drained.wait()\n",

@@ -243,13 +243,13 @@ def _two_thirds(certificate: x509.Certificate) -> dt.datetime:
 
 
 async def tokens(sight: Sight) -> Said:
-    """No token is stuck, or belongs to nobody."""
+    """No token waits or is stuck, and each has its account."""
     found = await sight.tokens()
     accounts = {
         (one.namespace, one.name)
         for one in map(AccountView, await sight.cluster.list_ours(names.PLURAL_ACCOUNTS, sight.scope))
     }
-    unseen = [one for one in found if not one.is_observed and (one.created or 0) < sight.now - _PATIENCE]
+    unseen = [one for one in found if not one.is_observed and (one.changed or 0) < sight.now - _PATIENCE]
     stuck = [one for one in found if one.condition("Stalled") is not None]
     homeless = [one for one in found if (one.namespace, one.account) not in accounts]
     unproven = [one for one in found if (seen := one.condition("Enforced")) and seen.status != "True"]

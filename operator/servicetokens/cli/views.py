@@ -87,6 +87,16 @@ class View:
         return moment(self.meta.get("creationTimestamp"))
 
     @property
+    def changed(self) -> int | None:
+        """When something other than its status was written last, as far as the API server has recorded that."""
+        written = [
+            at
+            for one in mappings(self.meta.get("managedFields"))
+            if not one.get("subresource") and (at := moment(one.get("time"))) is not None
+        ]
+        return max(written, default=self.created)
+
+    @property
     def description(self) -> str:
         """What people wrote about it."""
         return text(self.spec.get("description"))

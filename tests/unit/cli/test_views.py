@@ -44,6 +44,16 @@ def test_an_odd_object_is_shown_as_far_as_it_can_be_read(odd: dict[str, Any]) ->
     assert (view.state, view.from_git, account.roles, account.token_count) == ("Pending", "", [], 0)
 
 
+def test_the_last_change_is_that_of_the_spec_and_not_of_the_status() -> None:
+    """As the API server has recorded it; of an object without such records, the creation."""
+    status = {"subresource": "status", "time": "2026-11-03T00:00:00Z"}
+    spec = [{"time": "2026-11-02T00:00:00Z"}, {"time": CREATED}, {"time": "soon"}, 1]
+    view = token()
+    assert view.changed == view.created
+    view.meta = {**view.meta, "managedFields": [status, *spec]}
+    assert view.changed == (view.created or 0) + 86400
+
+
 def test_ids_are_those_of_all_credentials_and_of_the_last_one() -> None:
     """A token that expired is still known by its id."""
     both = [{"serial": 2, "id": "BBB"}, {"serial": 1, "id": "AAA"}]

@@ -7,7 +7,7 @@ import pytest
 from servicetokens.cli.exits import Failure
 from servicetokens.cli.rotate import acted_upon
 from servicetokens.cli.views import TokenView
-from servicetokens.cli.waiting import delivered
+from servicetokens.cli.waiting import delivered, unconfirmed
 
 
 def token(*conditions: tuple[str, str, str], asked: str = "b", done: str = "b", seen: int = 1) -> TokenView:
@@ -44,6 +44,14 @@ def test_what_is_not_rotated_or_not_delivered_is_waited_for() -> None:
     assert acted_upon(token(SYNCED, seen=0)) == "the operator has not reconciled it yet"
     assert token(SYNCED, done="a").has_pending_rotation
     assert token(("SecretSynced", "False", "SecretMissing")).has_pending_rotation
+
+
+def test_who_waits_for_an_operator_that_does_not_answer_learns_where_to_look() -> None:
+    """The operator's own messages say themselves what to do."""
+    unseen = delivered(token(SYNCED, seen=0))
+    assert unseen is not None
+    assert "servicetoken doctor" in unconfirmed(30, f"token 't': {unseen}")
+    assert unconfirmed(2.5, "token 't': about X") == "not confirmed within 2.5 s: token 't': about X"
 
 
 def test_a_dead_end_is_a_failure() -> None:
