@@ -212,7 +212,7 @@ fuzz: $(INSTALLED) ## Feed the validator's parsers to a fuzzer (MINUTES=1, for a
 	@$(RUN) -m fuzz --minutes $(MINUTES)
 
 .PHONY: mutants
-mutants: $(INSTALLED) ## Break the lifecycle by hand in known ways; the tests must notice each
+mutants: $(INSTALLED) ## Make known mistakes in the code, one at a time; the tests must notice each
 	@$(RUN) -m mutants $(ARGS)
 
 # ---------------------------------------------------------------------------------------------------- showing it

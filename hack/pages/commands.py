@@ -69,10 +69,12 @@ def _below(name: str, command: click.Command, parent: click.Context | None = Non
 
 def _render(page: Page) -> str:
     command, context = page.command, page.context
-    usage = " ".join([page.name, *command.collect_usage_pieces(context)])
+    usage = " ".join([page.name, *command.collect_usage_pieces(context)]).rstrip()
     text = _prose(command.help or "")
     parts = [f"# {page.name}\n\n{_NOTE}\n{text}\n\n```text\n{usage}\n```\n"]
     options = [param for param in command.params if isinstance(param, click.Option)]
+    if not options:
+        return "".join(parts)
     has_variables = context.auto_envvar_prefix is not None
     parts.append("\n## Flags\n\n")
     if has_variables:

@@ -26,7 +26,7 @@ changed. None contains a token. The first mint of a token sends none, since the 
 ([why](../decisions/0005-first-mint-sends-no-event.md)).
 
 Events are for people who look now: Kubernetes deletes them after about an hour, and the operator limits
-repetitions ([limits](../guides/operations.md#what-they-measure)). Programs should use the [conditions](conditions.md),
+repetitions ([limits](../guides/operations.md#metrics-and-events)). Programs should use the [conditions](conditions.md),
 which stay, and the [metrics](metrics.md).
 
 One Event is about the Secret `servicetokens-validator-tls`: `RenewBundle`, once a day while its `ca.crt` holds two CAs.

@@ -81,6 +81,15 @@ def test_a_help_text_is_no_riddle() -> None:
                 assert len(option.help.split()) > 1, (page.name, option.help)
 
 
+def test_a_switch_says_what_it_does_without_it() -> None:
+    """`--wait / --no-wait` alone leaves open whether a command waits."""
+    for page in commands.pages_of_commands():
+        for option in page.command.params:
+            if isinstance(option, click.Option) and option.secondary_opts:
+                _, text = option.get_help_record(page.context) or ("", "")
+                assert "[default: " in text, (page.name, option.opts)
+
+
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_lines_are_not_wider_than_a_hundred_columns(page: Path) -> None:
     """But for tables, code, pictures and comments, which cannot be wrapped."""
@@ -102,6 +111,14 @@ def test_every_column_of_a_table_has_a_heading(page: Path) -> None:
     lines = shown(page).splitlines()
     headings = [above for above, below in pairwise(lines) if re.fullmatch(r"\|[-| :]+\|", below)]
     assert [heading for heading in headings if re.search(r"\|\s*\|", heading)] == []
+
+
+@pytest.mark.parametrize("page", PAGES + DECISIONS, ids=name_of)
+def test_no_table_is_empty(page: Path) -> None:
+    """A heading without rows looks as if something were missing."""
+    lines = [*shown(page).splitlines(), ""]
+    rules = [number for number, line in enumerate(lines) if re.fullmatch(r"\|[-| :]+\|", line)]
+    assert [lines[number - 1] for number in rules if not lines[number + 1].startswith("|")] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)

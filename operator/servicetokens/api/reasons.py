@@ -92,7 +92,7 @@ class Reason(StrEnum):
         "it is restricted to networks, and the client's address is not known",
     )
     CLIENT_ADDRESS = "ClientAddress", "the client is outside the networks that it is restricted to"
-    ROLE_MISSING = "RoleMissing", "none of its requested roles is granted"
+    ROLE_MISSING = "RoleMissing", "it has no granted role, or lacks one that the route requires"
     NOT_PERMITTED = "NotPermitted", "its roles lack the permission that this request needs"
     REQUEST_NOT_ALLOWED = "RequestNotAllowed", "none of its roles allows this request"
 

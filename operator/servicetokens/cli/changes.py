@@ -27,7 +27,7 @@ def changing(*, waits: bool, until: str, time: str, asks: str) -> Option:
         click.option(
             "--dry-run", is_flag=True, help="Let the API server validate the request, without writing."
         ),
-        click.option("--wait/--no-wait", default=waits, help=f"Wait until {until}."),
+        click.option("--wait/--no-wait", default=waits, show_default=True, help=f"Wait until {until}."),
         timeout_option(time),
         click.option("-y", "--yes", is_flag=True, help=asks),
     ]

@@ -20,7 +20,7 @@ _NO_FILES: Final = ":4"
 @click.command("completion")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def command(shell: str) -> None:
-    """Print the completion of `kubectl-servicetoken` for a SHELL, to be sourced.
+    """Print the completion script of `kubectl-servicetoken` for a shell, for `source` in its startup file.
 
     `kubectl servicetoken` does not need it: kubectl's completion finds `kubectl_complete-servicetoken` automatically.
     """

@@ -123,7 +123,7 @@ def create_account(place: Place, *, dry_run: bool, **asked: Any) -> None:
     "--import-until", metavar="TIME", help="... until this cut-over date, as in 2027-01-31T00:00:00Z."
 )
 @_DRY_RUN
-@click.option("--wait/--no-wait", default=True, help="Wait until the token is minted.")
+@click.option("--wait/--no-wait", default=True, show_default=True, help="Wait until the token is minted.")
 @changes.timeout_option("30s")
 @click.option("--show-token", is_flag=True, help="Print only the token, to stdout.")
 @at_a_place()

@@ -104,7 +104,7 @@ def command(
     packed (gzip, bzip2, xz, zip, tar) or broken over lines, also lines with something in front, up to eight layers
     deep. No token is printed, only public ids. Exits with 3 as long as a token that was found may still be accepted,
     and when a part of the data could not be read. An id that no token in the cluster has was rotated out or deleted,
-    or belongs to another cluster: ask a validator of that one (--ask). Public ids are no secret, so anyone can write
+    or belongs to another cluster: ask a validator of that one (--ask). Public ids are not secret, so anyone can write
     a text that names your token: look at the text before you revoke.
     """
     if revoke and rotates:

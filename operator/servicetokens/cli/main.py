@@ -37,10 +37,10 @@ _COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
 def command(**_place: object) -> None:
     """Long-lived service tokens: create, inspect, rotate, revoke and restore them.
 
-    Exit codes: 0 done; 1 refused, unreachable or not found; 2 wrong command line; 3 the answer is bad (a token
-    that is not valid, a leak, a finding); 4 done, but not confirmed in time.
+    Exit codes: 0 success; 1 rejected by the API server, unreachable, or not found; 2 wrong command line; 3 a
+    problem was found (a token that is not valid, a leak, a finding); 4 changed, but not confirmed in time.
 
-    The options below may also be given behind the command.
+    The options below are also accepted after the command.
     """
 
 

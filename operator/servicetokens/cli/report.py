@@ -68,6 +68,7 @@ def report_options(function: Function) -> Function:
                 "--rows",
                 type=click.IntRange(min=1),
                 default=2000,
+                metavar="NUMBER",
                 help="Largest number of tokens in the tables of the HTML page. All are counted.",
             ),
         )

@@ -158,16 +158,15 @@ class SmokeTest:
 )
 @click.option(
     "--timeout",
-    "seconds",
     type=Timeout(),
     default="60s",
     metavar="TIME",
     help="How long to wait in each step.",
 )
-def command(kubeconfig: str | None, namespace: str, name: str, ask: str, seconds: float) -> None:
+def command(kubeconfig: str | None, namespace: str, name: str, ask: str, timeout: float) -> None:
     """Test an installation: a token is minted, accepted, deleted and rejected. Exits with 1 if a step fails."""
     try:
-        asyncio.run(_run(kubeconfig, ask, namespace, name, seconds))
+        asyncio.run(_run(kubeconfig, ask, namespace, name, timeout))
     except (SmokeTestFailed, KubeError, NotConfigured, paths.InvalidName) as error:
         click.echo(f"servicetokens smoke-test: {error}", err=True)
         sys.exit(1)

@@ -14,7 +14,7 @@ from servicetokens.cli.session import Place, Session
 @output_option("table", "json")
 @at_a_place()
 def command(place: Place, form: str) -> None:
-    """Show the user, groups and token that the API server sees with this kubeconfig."""
+    """Show the user and groups that the API server sees with this kubeconfig, and the name and id of the token."""
 
     async def tell(session: Session) -> None:
         who = await session.cluster.who()
@@ -29,10 +29,10 @@ def command(place: Place, form: str) -> None:
         rows: list[tuple[str, str]] = [
             ("Server", session.cluster.server),
             ("Namespace", session.namespace),
-            ("User", who.get("username") or "nobody"),
+            ("User", who.get("username") or "none"),
             ("Groups", ", ".join(who.get("groups") or ()) or "none"),
         ]
-        # The API server writes the keys of `extra` in small letters.
+        # The API server writes the keys of `extra` in lower case.
         for key, label in (("token-name", "Token"), ("token-id", "Token ID")):
             if values := extra.get(f"{names.GROUP}/{key}"):
                 rows.append((label, ", ".join(values)))

@@ -7,6 +7,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from pages.commands import pages_of_commands
 from servicetokens.controllers.main import command as operator
 from servicetokens.controllers.settings import OperatorSettings
 from servicetokens.runtime.flags import Flag
@@ -24,6 +25,19 @@ def parsed(command: click.Command, *arguments: str, **environment: str) -> dict[
     runner = CliRunner(env=environment)
     with runner.isolation():
         return command.make_context("x", list(arguments), auto_envvar_prefix="SERVICETOKENS").params
+
+
+def test_every_environment_variable_is_named_after_its_flag() -> None:
+    """Of all commands of the program, so that it can be guessed from `--help`."""
+    found = 0
+    for page in pages_of_commands():
+        if page.context.auto_envvar_prefix is None:
+            continue
+        for option in page.command.params:
+            if isinstance(option, click.Option):
+                assert f"--{(option.name or '').replace('_', '-')}" in option.opts, (page.name, option.opts)
+                found += 1
+    assert found > 30
 
 
 @pytest.mark.parametrize(("command", "model"), COMMANDS, ids=["operator", "validator"])

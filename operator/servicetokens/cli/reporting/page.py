@@ -101,7 +101,7 @@ def _lists(tokens: Sequence[Token], now: int, limits: Limits) -> Sequence[_List]
             "Last used",
             lambda one: element(
                 "span",
-                _time(one.used, now) if one.used is not None else "never",
+                _time(one.used, now) if one.used is not None else times.last_use(None, now),
                 ", suspended" if one.is_suspended else "",
             ),
         ),
@@ -273,7 +273,7 @@ def _row(token: Token, now: int) -> Sequence[Child]:
         element("span", token.state, class_="good" if token.is_valid else "bad"),
         ends,
         _time(token.rotates, now),
-        _time(token.used, now) if token.used is not None or not token.minted else "never",
+        _time(token.used, now) if token.used is not None or not token.minted else times.last_use(None, now),
     )
 
 
