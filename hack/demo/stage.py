@@ -62,8 +62,10 @@ class Stage:
         self._screen.address("kube-apiserver", self._cluster.url)
         self._screen.address("forward-auth", f"http://{self.forward_auth}/validate")
         self._screen.address("token review", f"https://{self.token_review}/authenticate")
-        self._screen.address("logs", str(self._cluster.directory))
-        self._screen.headline("To continue with docs/get-started/tutorial.md, paste into a second terminal:")
+        self._screen.address("logs (operator.log, ...)", str(self._cluster.directory))
+        self._screen.headline(
+            "To continue, with README.md or docs/get-started/tutorial.md, paste into a second terminal:"
+        )
         for line in self.exports():
             self._screen.line(line)
 
@@ -103,7 +105,7 @@ class Stage:
                 "KUBECONFIG": str(self._cluster.kubeconfig),
                 "KUBECACHEDIR": str(cache),
                 # Knows where the API server is, and no user.
-                "NOBODY": str(self._cluster.bearer("")),
+                "ANONYMOUS": str(self._cluster.bearer("")),
             }
         )
         self.shell.run("kubectl version")

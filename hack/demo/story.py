@@ -19,7 +19,7 @@ SHORT_LIFE: Final = 8
 # Seconds for which kube-apiserver keeps an acceptance, whatever the cache of the webhook itself is set to.
 API_SERVER_CACHE: Final = 10
 # The administrator's kubeconfig would be stronger than the token: its certificate counts first.
-WHO_AM_I: Final = 'kubectl --kubeconfig "$NOBODY" --token "$TOKEN" auth whoami'
+WHO_AM_I: Final = 'kubectl --kubeconfig "$ANONYMOUS" --token "$TOKEN" auth whoami'
 
 
 class Story:
@@ -98,6 +98,7 @@ class Story:
             "Use the token with kubectl (authentication webhook)",
             "kube-apiserver accepts it, and the account is a user of the cluster",
         )
+        self._screen.note("$ANONYMOUS is a kubeconfig with the address of the API server and without a user.")
         identity = self._shell.run(WHO_AM_I)
         self._screen.prove(
             f"servicetoken:{NAMESPACE}:ci" in identity and token not in identity,
@@ -109,7 +110,7 @@ class Story:
         self._screen.step(
             "Revoke the token", "every validator rejects it within moments, and `Enforced` says so"
         )
-        self._patch({"state": "Revoked", "revocationReason": "KeyCompromise"})
+        self._patch({"state": "Revoked"})
         took = self._proxy.milliseconds_until(401, token)
         verdict = self._proxy.show(token)
         self._screen.prove(verdict.status == 401, f"401: rejected {_about(took)} after kubectl returned")
@@ -131,7 +132,7 @@ class Story:
     def restore(self, token: str) -> None:
         """The same field back."""
         self._screen.step("Restore the token", "the same value is valid again")
-        self._patch({"state": None, "revocationReason": None})
+        self._patch({"state": None})
         took = self._proxy.milliseconds_until(200, token)
         verdict = self._proxy.show(token)
         self._screen.prove(verdict.status == 200, f"200: accepted {_about(took)} after kubectl returned")
@@ -141,10 +142,10 @@ class Story:
         self._screen.step(
             "Rotate now, by changing rotation.id", "old and new credential are both valid during the overlap"
         )
-        self._patch({"rotation": {"id": "after-the-incident", "overlap": "1h"}})
+        self._patch({"rotation": {"id": "demo", "overlap": "1h"}})
         self._shell.run(
             f"kubectl -n {NAMESPACE} wait --timeout=20s svctok/ci-prod"
-            " --for=jsonpath='{.status.rotationID}'=after-the-incident"
+            " --for=jsonpath='{.status.rotationID}'=demo"
         )
         wait_until(
             lambda: self._shell.read(_value_of("ci-prod")) != token, what="the new value in the Secret"
