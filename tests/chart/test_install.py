@@ -14,7 +14,7 @@ import yaml
 
 from common.helm import CASES, CHART, RELEASE, Helm, pods, values
 from common.validating import validator
-from common.world import GROUPS, HOME, World
+from common.world import GROUPS, HOME, ROOT, World
 from controlplane.cluster import Cluster
 from controlplane.waiting import patient
 from servicetokens.api.names import KEYS_SECRET
@@ -126,6 +126,25 @@ def test_a_release_lives_through_upgrade_rollback_and_uninstall(
         assert asked.forward(value).status == 200
     assert world.status(namespace)["serial"] == 1
     assert history(home) == ["1"]
+
+
+def test_kinds_that_were_applied_before_are_adopted_with_their_objects(home: Helm, apart: Cluster) -> None:
+    """As the page Install says: Helm names the reason, and `--take-ownership` is the way; no account is lost."""
+    apart.kubectl("apply", "--server-side", "-f", str(ROOT / "crds"))
+    apart.kubectl("wait", "--for=condition=Established", "crd", "--all")
+    world = World(apart)
+    namespace = apart.create_namespace()
+    world.account(namespace)
+    place = ("--namespace", HOME, "--create-namespace")
+    rejected = home("install", RELEASE, CHART, *place, check=False)
+    assert rejected.returncode != 0
+    assert "exists and cannot be imported into the current release" in rejected.stderr
+    install(home, "--take-ownership")
+    assert history(home) == ["1"]
+    assert world.get(namespace, "ci", "serviceaccounts")["metadata"]["name"] == "ci"
+    path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/servicetokens.servicetokens.dev"
+    owner = apart.client().request("GET", path).body["metadata"]["annotations"]
+    assert owner["meta.helm.sh/release-name"] == RELEASE
 
 
 def is_established(cluster: Cluster) -> bool:

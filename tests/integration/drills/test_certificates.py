@@ -33,12 +33,12 @@ def test_a_certificate_and_a_ca_are_made_anew(world: World, tmp_path: Path) -> N
         world.until(lambda: served(world), "the certificate", timeout=30)
         metric = "servicetokens_tls_certificate_expiration_timestamp_seconds"
         world.until(lambda: metric in operator.page("/metrics")[1], "the metric")
-        printed = follow(world, tmp_path, "See when it ends", operator)
+        printed = follow(world, tmp_path, "See when it expires", operator)
         assert printed.splitlines()[-1] == "1"
     first = served(world)
     assert (tmp_path / "ca.crt").read_bytes() == first["ca.crt"]
 
-    follow(world, tmp_path, "Have a new certificate made now")
+    follow(world, tmp_path, "Issue a new certificate now")
     assert served(world) == {}
     with world.operator(tmp_path / "second.log"):
         world.until(lambda: served(world), "another certificate", timeout=30)
@@ -47,7 +47,7 @@ def test_a_certificate_and_a_ca_are_made_anew(world: World, tmp_path: Path) -> N
     assert second["tls.crt"] != first["tls.crt"]
 
     with ThreadPoolExecutor(1) as typing:
-        section = typing.submit(follow, world, tmp_path, "The CA has ended, or its key was seen")
+        section = typing.submit(follow, world, tmp_path, "The CA has expired, or its key has leaked")
         world.until(lambda: section.done() or not served(world), "both to be deleted", timeout=30)
         assert world.secret(HOME, AUTHORITY_SECRET) is None
         with world.operator(tmp_path / "third.log"):
