@@ -62,7 +62,7 @@ MUTANTS: Final = (
     Mutant(
         "leaves a person who waits for an operator that does not answer without advice",
         "cli/waiting.py",
-        'advice = _ADVICE if missing.endswith(_UNSEEN) else ""',
+        'advice = _ADVICE if missing.endswith(UNSEEN) else ""',
         'advice = ""',
         ("tests/unit/cli/test_waiting.py",),
     ),

@@ -117,7 +117,7 @@ async def _restore_overlap(session: Session, tokens: Sequence[TokenView]) -> Non
 def acted_upon(token: TokenView) -> waiting.Verdict:
     """Judge whether the operator has rotated as asked, and has delivered: by `status.rotationID` and the Secret."""
     if not token.is_observed:
-        return "the operator has not reconciled it yet"
+        return waiting.UNSEEN
     if token.status.get("rotationID") == token.rotation.get("id"):
         return waiting.delivered(token)
     stalled = token.condition("Stalled")
@@ -138,4 +138,7 @@ def _story(token: TokenView, now: int) -> str:
     lines += [f"  {one.id}, the previous one, expires {listing.exact(one.end, now)}" for one in old]
     if not old:
         lines.append("  no previous one is accepted any longer")
+    active = token.condition("Active")
+    if active is not None and active.status != "True":
+        lines.append(f"  none of them is accepted now: {active.message}")
     return "\n".join(lines)

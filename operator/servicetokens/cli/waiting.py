@@ -17,7 +17,7 @@ Verdict = str | None
 """None: it is so. Else a few words about what is still missing."""
 
 
-_UNSEEN: Final = "the operator has not reconciled it yet"
+UNSEEN: Final = "the operator has not reconciled it yet"
 # All other words are the operator's, and say what to do.
 _ADVICE: Final = "; `kubectl servicetoken doctor` checks whether it runs and serves this namespace"
 # The spec itself asks for no credential: nothing that is waited for would come.
@@ -30,7 +30,7 @@ def delivered(token: TokenView) -> Verdict:
     A dead end is a `Failure`.
     """
     if not token.is_observed:
-        return _UNSEEN
+        return UNSEEN
     synced = token.condition("SecretSynced")
     if synced is not None and synced.status == "True" and token.credentials:
         return None
@@ -56,7 +56,7 @@ def enforced(token: TokenView) -> Verdict:
     if found is None and token.is_observed and not token.is_revoked and not token.is_suspended:
         return None
     if found is None or found.generation < token.generation or not token.is_observed:
-        return _UNSEEN
+        return UNSEEN
     if found.status == "True" or found.reason == "NoValidators":
         return None
     return found.message
@@ -64,7 +64,7 @@ def enforced(token: TokenView) -> Verdict:
 
 def unconfirmed(seconds: float, missing: str) -> str:
     """Return the message of a wait of *seconds* that has ended with something *missing*, and what to do."""
-    advice = _ADVICE if missing.endswith(_UNSEEN) else ""
+    advice = _ADVICE if missing.endswith(UNSEEN) else ""
     return f"not confirmed within {seconds:g} s: {missing}{advice}"
 
 

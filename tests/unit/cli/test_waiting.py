@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from servicetokens.cli.exits import Failure
-from servicetokens.cli.rotate import acted_upon
+from servicetokens.cli.rotate import _story, acted_upon
 from servicetokens.cli.views import TokenView
 from servicetokens.cli.waiting import delivered, unconfirmed
 
@@ -44,6 +44,13 @@ def test_what_is_not_rotated_or_not_delivered_is_waited_for() -> None:
     assert acted_upon(token(SYNCED, seen=0)) == "the operator has not reconciled it yet"
     assert token(SYNCED, done="a").has_pending_rotation
     assert token(("SecretSynced", "False", "SecretMissing")).has_pending_rotation
+
+
+def test_a_rotation_of_a_revoked_token_says_that_it_is_not_accepted() -> None:
+    """Its new credential is in the Secret, and works only after a restoration."""
+    assert "accepted now" not in _story(token(SYNCED, ("Active", "True", "Valid")), 0)
+    said = _story(token(SYNCED, ("Active", "False", "Revoked")), 0)
+    assert said.splitlines()[-1] == "  none of them is accepted now: about Revoked"
 
 
 def test_who_waits_for_an_operator_that_does_not_answer_learns_where_to_look() -> None:
