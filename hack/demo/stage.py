@@ -62,7 +62,7 @@ class Stage:
         self._screen.address("kube-apiserver", self._cluster.url)
         self._screen.address("forward-auth", f"http://{self.forward_auth}/validate")
         self._screen.address("token review", f"https://{self.token_review}/authenticate")
-        self._screen.address("logs (operator.log, ...)", str(self._cluster.directory))
+        self._screen.address("logs (*.log)", str(self._cluster.directory))
         self._screen.headline(
             "To continue, with README.md or docs/get-started/tutorial.md, paste into a second terminal:"
         )
