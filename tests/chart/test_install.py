@@ -194,7 +194,8 @@ def test_the_smoke_test_passes_with_the_rights_of_its_hooks(
     alone = smoke("http://127.0.0.1:1/", "--timeout=1")
     assert alone.returncode == 1
     assert (
-        "waited 1 s for the token to be minted, and found: no status; does the operator run" in alone.stderr
+        "waited 1 s for the token to be minted, and found: no status; check that the operator runs"
+        in alone.stderr
     )
     with world.operator(tmp_path / "operator.log"), validator(world, tmp_path / "validator.log") as asked:
         unasked = smoke("http://127.0.0.1:1/", "--timeout=1")

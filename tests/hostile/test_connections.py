@@ -135,30 +135,33 @@ async def test_by_grpc_a_crowd_takes_the_share_of_its_address(
     narrow: RunningValidator, token: StoredToken
 ) -> None:
     """What is beyond it is closed within a sweep, and others are answered."""
-    crowd = Crowd(narrow.ports.ext_authz_grpc, http2.hello())
-    counted = closed = 0
     request = CheckRequest()
     request.attributes.request.http.headers["authorization"] = f"Bearer {token.text}"
     request.attributes.request.http.path = "/"
-    try:
-        await crowd.open(share() + MORE)
-        async with grpc.aio.insecure_channel(f"{LOOPBACK}:{narrow.ports.ext_authz_grpc}") as channel:
-            check = channel.unary_unary(
-                CHECK,
-                request_serializer=CheckRequest.SerializeToString,
-                response_deserializer=CheckResponse.FromString,
-            )
-            for _ in range(round(patient(300))):
-                answer = await check(request, timeout=patient(10))
-                assert answer.status.code == code_pb2.OK
-                counted, closed = _connections(narrow, "extauthz-grpc"), crowd.closed()
-                assert closed <= MORE
-                if (counted, closed) == (share() + 1, MORE):
-                    break
-                await asyncio.sleep(0.1)
-            assert (counted, closed) == (share() + 1, MORE)
-    finally:
-        crowd.close()
+    counted = closed = 0
+    # As above: a machine that stands still for five seconds makes another attempt necessary.
+    for _ in range(5):
+        crowd = Crowd(narrow.ports.ext_authz_grpc, http2.hello())
+        try:
+            await crowd.open(share() + MORE)
+            async with grpc.aio.insecure_channel(f"{LOOPBACK}:{narrow.ports.ext_authz_grpc}") as channel:
+                check = channel.unary_unary(
+                    CHECK,
+                    request_serializer=CheckRequest.SerializeToString,
+                    response_deserializer=CheckResponse.FromString,
+                )
+                for _ in range(round(patient(30))):
+                    answer = await check(request, timeout=patient(10))
+                    assert answer.status.code == code_pb2.OK
+                    counted, closed = _connections(narrow, "extauthz-grpc"), crowd.closed()
+                    if (counted, closed) == (share() + 1, MORE) or closed > MORE:
+                        break
+                    await asyncio.sleep(0.1)
+        finally:
+            crowd.close()
+        if (counted, closed) == (share() + 1, MORE):
+            break
+    assert (counted, closed) == (share() + 1, MORE)
     for _ in range(round(patient(300))):
         if not _connections(narrow, "extauthz-grpc"):
             return

@@ -42,7 +42,8 @@ def test_after_an_outage_the_same_leader_mints_again_within_seconds(
     with world.operator(tmp_path / "operator.log", *flags) as operator:
         world.token(namespace)
         world.until_ready(namespace)
-        before = world.ok("GET", LEASE).body["spec"]["holderIdentity"]
+        # Whoever led in another test is counted in it.
+        before = world.ok("GET", LEASE).body["spec"]
         world.cluster.stop_api_server(kill=True)
         down = time.monotonic()
         world.until(
@@ -60,8 +61,9 @@ def test_after_an_outage_the_same_leader_mints_again_within_seconds(
         took = time.monotonic() - back
         world.until_ready(namespace, "after")
         world.until(operator.is_ready, "the operator to be ready", timeout=60)
-        assert world.ok("GET", LEASE).body["spec"]["holderIdentity"] == before
-        assert world.ok("GET", LEASE).body["spec"]["leaseTransitions"] == 0
+        after = world.ok("GET", LEASE).body["spec"]
+        assert after["holderIdentity"] == before["holderIdentity"]
+        assert after["leaseTransitions"] == before["leaseTransitions"]
         assert world.status(namespace, "after")["serial"] == 1
         assert world.status(namespace)["serial"] == 1
         assert took < SOON, took

@@ -30,7 +30,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         (["--wacth-namespace=a"], "No such option"),
         (["--health-address=9090"], "--health-address: '9090' must be an address and a port"),
         (["--health-address=0.0.0.0:99999"], "--health-address"),
-        (["--token-prefix=SVT"], "--token-prefix: 'SVT' must be two to ten small letters"),
+        (["--token-prefix=SVT"], "--token-prefix: 'SVT' must be two to ten lowercase letters"),
         (["--watch-namespace=Team_A"], "--watch-namespace: 'Team_A' must be the name of a namespace"),
         (["--log-level=loud"], "--log-level"),
         (["--log-format=xml"], "--log-format"),

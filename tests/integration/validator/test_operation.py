@@ -106,7 +106,7 @@ def test_until_everything_is_known_every_answer_is_503(binaries: Path, tmp_path:
                 lambda: running.forward(token.text).status == 503, "the watch to be too old", timeout=20
             )
             # The Lease may have come to its end a moment earlier.
-            world.until(lambda: "silent" in running.page("/readyz")[1], "the watch to be silent")
+            world.until(lambda: "has received nothing" in running.page("/readyz")[1], "the watch to be named")
             cluster.start_api_server()
             world.until(lambda: running.forward(token.text).status == 200, "the recovery", timeout=30)
             metrics = running.page("/metrics")[1]
