@@ -74,6 +74,26 @@ WRONG = [
     ("listenAddress=example.com", "listenAddress: 'example.com' must be an IP address without a port"),
     ("listenAddress=999.1.1.1", "listenAddress: '999.1.1.1' must be an IP address"),
     ("listenAddress=::", "an IPv6 one in brackets"),
+    ("listenAddress=127.0.0.1", "listenAddress: '127.0.0.1' is reached by the pod itself only"),
+    ("listenAddress=[::1]", "listenAddress: '[::1]' is reached by the pod itself only"),
+    (
+        "operator.extraEnv[0].name=HTTPS_PROXY,operator.extraEnv[1].name=HTTPS_PROXY",
+        "operator.extraEnv: there are two variables 'HTTPS_PROXY'",
+    ),
+    (
+        "validator.serviceAccountName=mine,validator.serviceAccountAnnotations.owner=me",
+        "validator.serviceAccountAnnotations: has no effect on an existing ServiceAccount: annotate 'mine'",
+    ),
+    ("operator.tolerations[0].operator=exists", "operator.tolerations: the operator 'exists' must be Equal"),
+    ("validator.tolerations[0].effect=noSchedule", "the effect 'noSchedule' must be NoSchedule, PreferNo"),
+    (
+        "operator.tolerations[0].operator=Exists,operator.tolerations[0].value=x",
+        "with the operator Exists there is no value: remove 'x'",
+    ),
+    (
+        "tls.source=certManager,tls.issuerRef.name=acme,tls.issuerRef.kind=clusterissuer",
+        "tls.issuerRef.kind: 'clusterissuer' must be Issuer or ClusterIssuer",
+    ),
     ("operator.leaseDuration=1s", "operator.leaseDuration: '1s' must be from 5s to 3600s"),
     ("operator.leaseDuration=2h", "operator.leaseDuration: '2h' must be from 5s to 3600s"),
     ("validator.maxStaleness=1s", "validator.maxStaleness: '1s' must be from 5s to 3600s"),

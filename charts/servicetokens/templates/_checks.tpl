@@ -202,13 +202,34 @@ Arguments of all of them: what (the path), value.
 {{/* Environment variables. */}}
 {{- define "servicetokens.check.environment" -}}
 {{- $what := .what }}
+{{- $seen := list }}
 {{- range .value }}
+{{- if has .name $seen }}
+{{- fail (printf "%s: there are two variables '%s'" $what .name) }}
+{{- end }}
+{{- $seen = append $seen .name }}
 {{- include "servicetokens.check.text" (dict "what" (print $what ": the name") "value" .name "pattern" "[A-Za-z_.-][A-Za-z0-9_.-]*" "says" "must be letters, digits, '_', '-' and '.', and must not begin with a digit") }}
 {{- if not (or (kindIs "invalid" .value) (kindIs "string" .value)) }}
 {{- fail (printf "%s: the value of %s must be text: put %v in quotes" $what .name .value) }}
 {{- end }}
 {{- if and .value .valueFrom }}
 {{- fail (printf "%s: %s has both value and valueFrom" $what .name) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Tolerations: words that the API server would reject. */}}
+{{- define "servicetokens.check.tolerations" -}}
+{{- $what := .what }}
+{{- range .value }}
+{{- if not (has (.operator | default "Equal") (list "Equal" "Exists" "Lt" "Gt")) }}
+{{- fail (printf "%s: the operator '%v' must be Equal or Exists" $what .operator) }}
+{{- end }}
+{{- if not (has (.effect | default "NoSchedule") (list "NoSchedule" "PreferNoSchedule" "NoExecute")) }}
+{{- fail (printf "%s: the effect '%v' must be NoSchedule, PreferNoSchedule or NoExecute" $what .effect) }}
+{{- end }}
+{{- if and (eq (.operator | default "Equal") "Exists") .value }}
+{{- fail (printf "%s: with the operator Exists there is no value: remove '%v', or use Equal" $what .value) }}
 {{- end }}
 {{- end }}
 {{- end }}
