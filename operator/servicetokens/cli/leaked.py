@@ -1,8 +1,11 @@
 """`kubectl servicetoken leaked`: every token in a text, whose it is, and its end."""
 
+import os
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import IO, Final
+from pathlib import Path
+from typing import IO, Any, Final
 
 import click
 
@@ -78,8 +81,25 @@ class Leak:
         return bool(spec.get("audiences") or spec.get("allowedCIDRs"))
 
 
+class _Data(click.File):
+    """A file, or stdin. Of a directory it says how all of it is searched."""
+
+    def convert(
+        self,
+        value: str | os.PathLike[str] | IO[Any],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> IO[Any]:
+        """See `click.File`."""
+        if isinstance(value, str) and Path(value).is_dir():
+            name = shlex.quote(value)
+            message = f"a directory; search it as an archive: tar -cf - {name} | kubectl servicetoken leaked"
+            self.fail(message, param, ctx)
+        return super().convert(value, param, ctx)
+
+
 @click.command("leaked")
-@click.argument("file", type=click.File("rb"), default="-")
+@click.argument("file", type=_Data("rb"), default="-")
 @click.option(
     "--revoke",
     is_flag=True,

@@ -79,6 +79,17 @@ def test_a_command_that_does_not_exist_is_answered_with_what_is_meant(
     assert f"There is no command '{word}'. Did you mean {meant}?" in done.output
 
 
+def test_a_directory_to_search_is_answered_with_the_command_that_searches_it(
+    runner: CliRunner, tmp_path: Path
+) -> None:
+    """Who has a leak looks through a whole repository first."""
+    folder = tmp_path / "my repository"
+    folder.mkdir()
+    done = runner.invoke(command, ["leaked", str(folder)])
+    assert done.exit_code == 2
+    assert f"tar -cf - '{folder}' | kubectl servicetoken leaked" in done.output
+
+
 @pytest.mark.parametrize("kind", ["token", "servicetoken", "svctok", "servicetokens.servicetokens.dev"])
 def test_types_and_names_are_taken_in_every_form_when_something_is_created(
     runner: CliRunner, kind: str
