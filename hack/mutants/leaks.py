@@ -28,6 +28,20 @@ MUTANTS: Final = (
         "Run(text, text, ",
         _TESTS,
     ),
+    Mutant(
+        "passes over a token directly behind which another value begins",
+        _TEXT,
+        'pattern_of("").encode())',
+        'pattern_of("").encode() + rb"(?![0-9A-Za-z])")',
+        _TESTS,
+    ),
+    Mutant(
+        "passes over a token in two strings on one line",
+        _LINES,
+        "if len(rest := _close_behind(data, match.end(), missing)) == missing:",
+        "if False:",
+        _TESTS,
+    ),
     Mutant("takes three layers off", _FINDER, "LAYERS: Final = 8", "LAYERS: Final = 3", _TESTS),
     Mutant(
         "takes the longest words of lines only, and not those of the same number",

@@ -134,6 +134,21 @@ def _gdb(start: int, piece: bytes) -> str:
     )
 
 
+def _netty(start: int, piece: bytes) -> str:
+    # Above and below there are a ruler and a frame.
+    return f"|{start:08x}| {piece.hex(' '):<47} |{_gutter(piece):<16}|"
+
+
+def _java(start: int, piece: bytes) -> str:
+    halves = "   ".join(half.hex(" ").upper() for half in (piece[:8], piece[8:]) if half)
+    return f"  {start:04X}: {halves:<49} {_gutter(piece)}"
+
+
+def _openssl(start: int, piece: bytes) -> str:
+    halves = "-".join(half.hex(" ") for half in (piece[:8], piece[8:]) if half)
+    return f"{start:04x} - {halves:<47}   {_gutter(piece)}"
+
+
 def encoded_words(data: bytes, kind: str) -> bytes:
     """Write *data* in pieces of 30 bytes as the encoded words of a mail header (RFC 2047)."""
     pieces = (data[at : at + 30] for at in range(0, len(data), 30))
@@ -244,6 +259,13 @@ WRITTEN: Final[Mapping[str, Encoder]] = {
     "tcpdump -X": lambda data: dumped(data, _tcpdump),
     "Format-Hex": lambda data: dumped(data, _powershell),
     "gdb": lambda data: dumped(data, _gdb),
+    "Netty": lambda data: dumped(data, _netty),
+    "javax.net.debug": lambda data: dumped(data, _java),
+    "openssl s_client -debug": lambda data: dumped(data, _openssl),
+    "hexadecimal by .NET": lambda data: data.hex("-").upper().encode(),
+    "an object of JavaScript": lambda data: json.dumps(
+        {str(at): byte for at, byte in enumerate(data)}, separators=(",", ":")
+    ).encode(),
     "a list of decimal numbers": lambda data: str(list(data)).encode(),
     "a list of decimal numbers, by Go": lambda data: b"[" + b" ".join(b"%d" % byte for byte in data) + b"]",
     "a list of decimal numbers, a line for each": lambda data: json.dumps(list(data), indent=2).encode(),

@@ -22,6 +22,8 @@ _UUENCODED: Final = re.compile(rb"(?m)^(?:M[ -`]{60}\r?\n)+(?:[!-M][ -`]{2,61}(?
 # A line of a binary patch of git begins with its length: letters for 1 to 52 bytes. Base85 has five digits for four.
 _PATCH: Final = re.compile(rb"(?m)^(?:literal|delta) [0-9]+\r?\n((?:[A-Za-z][!-~]{5,65}\r?\n)+)")
 _PATCH_LENGTHS: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+# What the line above armored data ends with.
+_ARMOR_END: Final = b"-----"
 _STANDARD: Final = bytes.maketrans(b"-_", b"+/")
 
 
@@ -29,6 +31,7 @@ def of_texts(data: bytes) -> Iterator[Decoded]:
     """Yield what *data* means in encodings that have spaces or line breaks."""
     for decoded in chain(
         numbers.listed(data),
+        numbers.indexed(data),
         escapes.unquoted(data),
         escapes.spaced_strings(data),
         escapes.encoded_words(data),
@@ -69,6 +72,8 @@ def base64_decoded(run: Run) -> Iterator[Decoded]:
 def opaque(run: Run) -> bool:
     """Say whether *run* is base64 of a larger part that nothing here can decode."""
     for match in _BASE64.finditer(run.joined):
+        if unread.is_public(_unbase64(match[0].rpartition(_ARMOR_END)[2][:64])):
+            continue
         if unread.is_opaque_base64(match[0], decoded := _unbase64(match[0])) and not _is_binary(decoded):
             return True
     return False

@@ -25,6 +25,9 @@ _ENTITY: Final = re.compile(rb"(?:&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z]
 _ENTITIES: Final = ((b"&lt;", b"<"), (b"&gt;", b">"), (b"&quot;", b'"'), (b"&#39;", b"'"), (b"&amp;", b"&"))
 _SOFT_BREAK: Final = re.compile(rb"[^=]=[ \t]*(?:\r\n?|\n)")
 _QUOTED: Final = re.compile(rb"(?:=[0-9A-Fa-f]{2})++|==|=[ \t]*(?:\r\n?|\n)(?:> ?)*")
+# The same below each other in a block with an indentation, as YAML and Markdown have it.
+_INDENTED_BREAK: Final = re.compile(rb"[^=]=[ \t]*(?:\r\n?|\n)[ \t]")
+_INDENTED: Final = re.compile(rb"(?:=[0-9A-Fa-f]{2})++|==|=[ \t]*(?:\r\n?|\n)[ \t]*(?:> ?)*")
 _BLANK_BREAK: Final = re.compile(rb"=[ \t]+(?:\r\n?|\n)(?:> ?)*")
 # The most frequent of those, without a step for each: a break, the quotation marks behind it, and then itself.
 _QUOTES: Final = ((b"=\n> ", b"=\n"),) * 3 + ((b"=\n>", b"=\n"), (b"=\n> ", b"=\n")) * 2
@@ -48,6 +51,7 @@ def unquoted(data: bytes) -> Iterator[Decoded]:
     They may stand anywhere, also between words, so all of the text around is decoded and not one run.
     """
     yield from _in_texts(data, _SOFT_BREAK, _QUOTED_KIND)
+    yield from _in_texts(data, _INDENTED_BREAK, _INDENTED_KIND)
 
 
 def spaced_strings(data: bytes) -> Iterator[Decoded]:
@@ -162,6 +166,7 @@ def _word(match: re.Match[bytes]) -> bytes:
 
 _BACKSLASH_KIND: Final = _Kind(b"\\", _BACKSLASH, _backslash)
 _QUOTED_KIND: Final = _Kind(b"=", _QUOTED, _quoted, _unquoted)
+_INDENTED_KIND: Final = _Kind(b"=", _INDENTED, _quoted)
 _KINDS: Final = (
     _Kind(b"%", _PERCENT, _percent),
     _BACKSLASH_KIND,

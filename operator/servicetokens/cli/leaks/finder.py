@@ -137,10 +137,9 @@ class _Search:
         # What is in the files of an archive is found there, with their names.
         is_archive = containers.is_tar(document.data) and not any(part.problem for part in parts)
         for normal in text.normalized(document.data):
-            # Behind what was decoded there may be anything: text that only looked encoded.
-            self._look(normal, document.place, whole=document.layers == LAYERS)
+            self._look(normal, document.place)
             for start, broken, first in lines.broken_tokens(normal):
-                self._look(broken, _from(document, start), whole=False, before=first)
+                self._look(broken, _from(document, start), before=first)
             if not is_archive:
                 self._decode(replace(document, data=normal))
         self._open(document, parts)
@@ -162,7 +161,7 @@ class _Search:
 
     def _decode_run(self, run: Run, document: _Document) -> None:
         if run.joined != run.text:
-            self._look(run.joined, _via(document, run.origin), whole=False)
+            self._look(run.joined, _via(document, run.origin))
         if document.layers:
             for decoded in encodings.of_run(run):
                 self._deeper(decoded, document)
@@ -214,22 +213,21 @@ class _Search:
             return
         self.examine(_Document(data, document.layers - 1, _via(document, origin), document.file))
 
-    def _look(
-        self, data: bytes, place: Callable[[int], Place], *, whole: bool, before: int = sys.maxsize
-    ) -> None:
+    def _look(self, data: bytes, place: Callable[[int], Place], *, before: int = sys.maxsize) -> None:
         """Remember the tokens in *data* that begin before the position *before*."""
-        for position, token in _tokens(data, whole=whole):
+        for position, token in _tokens(data):
             if position < before:
                 self._sightings += 1
                 self._seen.setdefault(token, set()).add(place(position))
 
 
-def _tokens(data: bytes, *, whole: bool) -> Iterator[tuple[int, Token]]:
-    """Yield each token in *data*; with *whole* none that goes on behind its checksum.
+def _tokens(data: bytes) -> Iterator[tuple[int, Token]]:
+    """Yield each token in *data*, whatever follows its checksum.
 
-    Where lines were joined, the text of the next line follows a token.
+    In databases and programs, the next value begins directly behind it, and so does the next line where lines were
+    joined.
     """
-    for match in (text.WHOLE_TOKEN if whole else text.TOKEN).finditer(data):
+    for match in text.TOKEN.finditer(data):
         for length in _PREFIX_LENGTHS:
             start = max(0, match.start() - length)
             try:

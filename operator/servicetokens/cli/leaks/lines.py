@@ -57,6 +57,9 @@ _HEAD: Final = re.compile(rb"_[0-9A-Za-z]{12}_([0-9A-Za-z]{0,48})(?![0-9A-Za-z])
 _LONGEST_PREFIX: Final = 10
 _LONGEST_TAIL: Final = 24
 _PLAIN_WORD: Final = re.compile(rb"[0-9A-Za-z_]+")
+# Quotation marks, spaces, operators and indentation between two strings.
+_CLOSE_BEFORE: Final = re.compile(rb"([0-9A-Za-z_]+)[^0-9A-Za-z_]{1,16}$")
+_CLOSE_BEHIND: Final = re.compile(rb"[^0-9A-Za-z_]{1,16}+([0-9A-Za-z]{1,49}+)")
 # How far from the line break the other part of a token is looked for.
 _REACH: Final = 400
 
@@ -80,11 +83,17 @@ def columns(data: bytes) -> Iterator[Run]:
 
 
 def broken_tokens(data: bytes) -> Iterator[tuple[int, bytes, int]]:
-    """Yield where a token may begin that was broken in two, its text, and how much of that is of the first line."""
+    """Yield where a token may begin that was broken in two, its text, and how much of that is of the first part.
+
+    The parts stand on neighbouring lines, or close to each other: `"svt_0123" + "4567"`.
+    """
     for match in _TAIL.finditer(data):
         start = match.start()
         before = _BEFORE_TAIL.search(data, max(0, start - _LONGEST_TAIL), start)
         text = (before[0] if before else b"") + match[0]
+        edge = start - len(text) + len(match[0])
+        if (close := _CLOSE_BEFORE.search(data, max(0, edge - 2 * _LONGEST_TAIL), edge)) is not None:
+            yield close.start(), close[1] + text, len(close[1])
         # Longer lines are not searched for their end: a text of one line would be, for each match.
         line = data.rfind(b"\n", max(0, start - _REACH), start)
         if line >= 0:
@@ -95,10 +104,21 @@ def broken_tokens(data: bytes) -> Iterator[tuple[int, bytes, int]]:
         start = max(0, match.start() - _LONGEST_PREFIX)
         head = data[start : match.end()]
         missing = 49 - len(match[1])
+        if len(rest := _close_behind(data, match.end(), missing)) == missing:
+            yield start, head + rest, len(head)
         begin = data.find(b"\n", match.end(), match.end() + _REACH) + 1
         for word in _PLAIN_WORD.finditer(data, begin, begin + _REACH) if begin else ():
             if len(word[0]) >= missing:
                 yield start, head + word[0][:missing], len(head)
+
+
+def _close_behind(data: bytes, position: int, length: int) -> bytes:
+    """Return the next *length* letters and digits behind *position*, in words that are close to each other."""
+    rest = b""
+    while len(rest) < length and (word := _CLOSE_BEHIND.match(data, position)) is not None:
+        rest += word[1]
+        position = word.end()
+    return rest[:length]
 
 
 def _joined(data: bytes, classes: bytes, block: Sequence[_Line]) -> Iterator[Run]:

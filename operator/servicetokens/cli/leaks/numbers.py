@@ -2,7 +2,8 @@
 
     0x0010:  7376 745f 3031 3233 3435 3637 3839 4142  svt_0123456789AB     tcpdump -X, xxd
     0000020    s   v   t   _   0   1   2   3   4   5                         od -c
-    app | [115, 118, 116, 95, 48, 49]                                        how programs print bytes
+    |00000000| 73 76 74 5f 30 31 32 33 34 35 36 37 38 39 41 42 |svt_0123456789AB|   Netty
+    app | [115, 118, 116, 95, 48, 49]   {"0":115,"1":118,"2":116}   73-76-74-5F     how programs print bytes
 
 Only lines with several numbers in a row are looked at more closely.
 """
@@ -13,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from servicetokens.cli.leaks.positions import Decoded, Scaled
+from servicetokens.cli.leaks.positions import Decoded, Edits, Scaled, chained, nothing
 from servicetokens.cli.leaks.text import SHORTEST, Run
 
 # Four numbers in a row that do not begin with a time; also on a line each.
@@ -36,11 +37,26 @@ _DIGITS: Final = re.compile(rb"[0-9A-Fa-f]{%d,}+" % (2 * SHORTEST))
 
 # `xxd` and `tcpdump` end their offsets with a colon and their digits with two spaces; `hexdump` and `od` do neither.
 _GROUP: Final = rb"[0-9A-Fa-f]{2}(?:[0-9A-Fa-f]{14}|[0-9A-Fa-f]{6}|[0-9A-Fa-f]{2})?+(?=[\s|>\"'\\`]|$)"
+_PAIR: Final = rb"[0-9A-Fa-f]{2} "
 _DUMPED: Final = re.compile(
-    rb"(?<![0-9A-Za-z.])(?:0x)?[0-9A-Fa-f]{4,16}(?::[ \t]{1,4}((?:%b ?+)++)|"
+    rb"(?<![0-9A-Za-z.])(?:0x)?[0-9A-Fa-f]{4,16}(?::[ \t]{1,4}((?:%b){8} {1,2}(?:%b){1,8}|(?:%b ?+)++)|"
     rb"[ \t]+((?:%b ){8} ?(?:%b ){8})[^\n]*|"
-    rb"[ \t]+((?:%b {0,3}+)++)(?:(?<=  )|(?![ \t]*[^\s|>\"'\\`])))[^\n]*(?:\n|$)" % ((_GROUP,) * 4)
+    rb"[ \t]+((?:%b {0,3}+)++)(?:(?<=  )|(?![ \t]*[^\s|>\"'\\`])))[^\n]*(?:\n|$)"
+    % (_PAIR, _PAIR, *(_GROUP,) * 4)
 )
+# What other programs write than the spaces and the colon of `xxd`, with as many characters: Netty has bars around the
+# offset, OpenSSL a hyphen behind it and one between the halves.
+_OFFSETS: Final = re.compile(rb"(?<![0-9A-Za-z.])([0-9A-Fa-f]{4,8})(?:\| | (-) )(?=[0-9A-Fa-f]{2}[ -])")
+_HYPHEN: Final = re.compile(rb"(?<= [0-9A-Fa-f]{2})-(?=[0-9A-Fa-f]{2} )")
+# .NET writes bytes with hyphens, others with other signs that a run may have.
+_JOINED_PAIRS: Final = re.compile(rb"(?:[0-9A-Fa-f]{2}[-_.;]){%d,}+[0-9A-Fa-f]{2}" % (SHORTEST - 1))
+_PAIR_JOINTS: Final = b"-_.;"
+# JavaScript writes an array of bytes as an object, perhaps inside a string.
+_INDEXED: Final = re.compile(
+    rb"(?:\\{0,8}\"[0-9]{1,7}\\{0,8}\":[ ]?[0-9]{1,3}[,}]?(?:\s|\\{1,8}n){0,64}+){%d,}+" % SHORTEST
+)
+_LINE_BREAKS: Final = re.compile(rb"[\r\n]+")
+_INDEXED_VALUE: Final = re.compile(rb":[ ]?([0-9]{1,3})")
 # `od -c` and `hexdump -c`: an offset, and four columns for each byte.
 _CHARACTERS: Final = re.compile(
     rb"(?<![0-9A-Za-z])[0-9A-Fa-f]{6,16}((?:   [\x20-\x7e]|  \\[0abefnrtv\\]| [0-7]{3}){1,16})[^\n]*(?:\n|$)"
@@ -79,7 +95,7 @@ _WINDOW_REPEATED: Final = 4096
 def listed(data: bytes) -> Iterator[Decoded]:
     """Yield everything in *data* that is written in numbers with something between them."""
     for begin, end in _regions(data, _SEVERAL):
-        part = _LONE_RETURN.sub(b"\n", data[begin:end])
+        part = _HYPHEN.sub(b" ", _OFFSETS.sub(_with_colon, _LONE_RETURN.sub(b"\n", data[begin:end])))
         read: list[tuple[int, int]] = []
         yield from _in_dumps(part, begin, read)
         yield from _in_pairs(_without(part, read), begin, read)
@@ -93,12 +109,27 @@ def listed(data: bytes) -> Iterator[Decoded]:
         yield from _spelled(data[begin:end], begin)
 
 
+def indexed(data: bytes) -> Iterator[Decoded]:
+    """Yield the bytes of each object that has the numbers of bytes as names, also broken by a terminal."""
+    # No such object with a token is without these two, and a line break is in one of them at most.
+    if b'"63' not in data and b'"64' not in data:
+        return
+    origin = Edits(_LINE_BREAKS, nothing, data)
+    for match in _INDEXED.finditer(data.translate(None, b"\r\n")):
+        values = [int(value[1]) for value in _INDEXED_VALUE.finditer(match[0])]
+        plain = bytes(value if value < 2**8 else ord("?") for value in values)
+        for decoded, place in _decoded(match.start(), len(match[0]), plain):
+            yield decoded, chained(place, origin)
+
+
 def hexadecimal(run: Run) -> Iterator[Decoded]:
     """Yield what the hexadecimal digits in *run* mean. What is before them may end in one, too: `namE 7376…`."""
     for match in _DIGITS.finditer(run.joined):
         for skipped in range(2):
             place = Scaled(match.start() + skipped, 0, 2)
             yield _unhex(match[0][skipped:]), lambda position, place=place: run.origin(place(position))
+    for match in _JOINED_PAIRS.finditer(run.joined):
+        yield _unhex(match[0].translate(None, _PAIR_JOINTS)), chained(Scaled(match.start(), 0, 3), run.origin)
 
 
 def _regions(data: bytes, sign: re.Pattern[bytes]) -> Iterator[tuple[int, int]]:
@@ -119,6 +150,11 @@ def _regions(data: bytes, sign: re.Pattern[bytes]) -> Iterator[tuple[int, int]]:
         match = sign.search(data, _line_end(data, match.end() - 1) - 1)
     if region:
         yield region
+
+
+def _with_colon(match: re.Match[bytes]) -> bytes:
+    """Return an offset as `xxd` writes it, in as many characters."""
+    return match[1] + (b":  " if match[2] else b": ")
 
 
 def _line_end(data: bytes, position: int) -> int:

@@ -10,7 +10,6 @@ from servicetokens.tokens.format import pattern_of
 
 # A token from its first underscore on. Any prefix may stand before it.
 TOKEN: Final = re.compile(pattern_of("").encode())
-WHOLE_TOKEN: Final = re.compile(TOKEN.pattern + rb"(?![0-9A-Za-z])")
 
 SHORTEST: Final = 65
 """How many characters a token has at least: with a prefix of two characters."""

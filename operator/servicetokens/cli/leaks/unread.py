@@ -42,6 +42,11 @@ _MEDIA: Final[tuple[tuple[str, bytes], ...]] = (
 )
 # Signs so short that what only looked encoded may begin with them.
 _KINDS_OF_FILES: Final[tuple[tuple[str, bytes], ...]] = (
+    ("a dump of PostgreSQL that is no SQL", rb"PGDMP[\x01-\x02]"),
+    ("a database of Redis", rb"REDIS00[0-9]{2}"),
+    ("a Parquet, ORC or Avro file", rb"PAR1|ORC\n|Obj\x01"),
+    ("LZ4 data (Mozilla)", rb"mozLz40\0"),
+    ("a SquashFS image", rb"hsqs|sqsh"),
     ("data of `compress`", rb"\x1f[\x9d\xa0]"),
     ("an archive for ARJ, ACE or LHA", rb"\x60\xea|.{7}\*\*ACE\*\*|..-lh[0-7d]-"),
     (
@@ -102,6 +107,12 @@ _CONTROL_SHARE: Final = (0.05, 0.20)
 _INCOMPRESSIBLE: Final = 0.97
 _BLOCK: Final = 4096
 
+# Public keys of OpenPGP (RFC 9580): the packet of a key of version 4, its time, and its algorithm.
+_PUBLIC_KEYS: Final = re.compile(
+    rb"(?:\x98.|\x99..|\xc6(?:[\0-\xbf]|[\xc0-\xdf].|\xff.{4}))\x04.{4}[\x01\x11-\x13\x16\x19-\x1c]",
+    re.DOTALL,
+)
+
 LEAST: Final = 512
 """Below this many bytes, keys, signatures and certificates look like random bytes as well."""
 
@@ -131,8 +142,15 @@ def kinds_inside(data: bytes) -> Iterator[str]:
             yield kind
 
 
+def is_public(data: bytes) -> bool:
+    """Say whether *data* begins as public keys, which look like random bytes and hold no secret."""
+    return _PUBLIC_KEYS.match(data) is not None
+
+
 def is_opaque(data: bytes, known: Sequence[tuple[int, int]] = (), least: int = LEAST) -> bool:
     """Say whether a part of *data* outside of the *known* ranges looks like random bytes, of *least* bytes or more."""
+    if is_public(data):
+        return False
     if len(data) <= 2 * _BLOCK:
         return not known and len(data) >= least and _looks_random(data)
     # A lone block may be a table of constants.

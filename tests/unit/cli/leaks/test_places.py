@@ -2,9 +2,11 @@
 
 import base64
 import binascii
+import contextlib
 import gzip
 import json
 import random
+import sqlite3
 import subprocess
 from pathlib import Path
 
@@ -34,7 +36,25 @@ def _actions() -> str:
     return "\n".join(f"2026-11-30T10:29:{n:02d}.{1234567 + 11 * n}Z {line}" for n, line in enumerate(lines))
 
 
-PLACES = {
+def _sqlite() -> bytes:
+    """Return a database: a row has its values directly behind each other."""
+    with contextlib.closing(sqlite3.connect(":memory:")) as database:
+        database.execute("create table tokens (name text, token text, state text)")
+        database.execute("insert into tokens values ('ci', ?, 'active')", (TEXT,))
+        database.commit()
+        return database.serialize()
+
+
+def _environment_in_protobuf() -> bytes:
+    """Return a container as Kubernetes stores it: behind the last variable, `resources` begins with the byte `B`."""
+    variable = b"\x0a\x05TOKEN\x12" + bytes([len(TEXT)]) + TEXT.encode()
+    return (
+        b"k8s\0\x0a\x09\x0a\x02v1"
+        b"\x3a" + bytes([len(variable)]) + variable + b"B\0J\x1c\x0a\x04data" + bytes(90)
+    )
+
+
+PLACES: dict[str, str | bytes] = {
     "GitHub Actions": _actions(),
     "Jenkins": f"\x1b[8mha:////4{_base64(bytes(90))}\x1b[0ma {TEXT[:20]}\x1b[8mha:////4{'A' * 90}\x1b[0m{TEXT[20:]}",
     "Terraform": json.dumps({"values": json.dumps({"env": json.dumps({"T": TEXT.replace("_", "\\u005f")})})}),
@@ -45,6 +65,20 @@ PLACES = {
     "docker inspect": json.dumps([{"Config": {"Env": ["AUTH=" + _base64(f"user:{TEXT}")]}}]),
     "SQL": f"(1,0x{f'secret {TEXT}'.encode().hex()}),",
     "COPY of PostgreSQL": f"1\t\\\\x{TEXT.encode().hex()}\tx\n",
+    "two strings on a line": f'const token = "{TEXT[:9]}" + "{TEXT[9:]}";\n',
+    "a list of strings": json.dumps([TEXT[:20], TEXT[20:40], TEXT[40:]]),
+    "a database of SQLite": _sqlite(),
+    "strings of a Go program": f"invalid argument{TEXT}net/http: request canceled".encode(),
+    "a Pod in a snapshot of etcd": _environment_in_protobuf(),
+    "CBOR": b"\xa2\x65token\x78" + bytes([len(TEXT)]) + TEXT.encode() + b"\x64type\x61x",
+    "an object of Java": b"\xac\xed\0\x05t\0"
+    + bytes([len(TEXT)])
+    + TEXT.encode()
+    + b"t\0\x06active"
+    + bytes(90),
+    "an array of JavaScript, pretty": json.dumps(
+        {"t": {str(at): byte for at, byte in enumerate(TEXT.encode())}}, indent=2
+    ),
     "uuencode": _uuencoded(f"the token: {TEXT}\n".encode()),
     "a mail": "Content-Transfer-Encoding: base64\n\n" + base64.encodebytes(zipped(TEXT.encode())).decode(),
 }
@@ -53,7 +87,8 @@ PLACES = {
 @pytest.mark.parametrize("place", PLACES)
 def test_a_token_is_found_where_tokens_leak(place: str) -> None:
     """As the tool writes it."""
-    report = finder.find(PLACES[place].encode())
+    data = PLACES[place]
+    report = finder.find(data.encode() if isinstance(data, str) else data)
     assert [sighting.token for sighting in report.sightings] == [TOKEN]
     assert report.unread == ()
 

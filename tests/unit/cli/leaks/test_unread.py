@@ -20,6 +20,8 @@ TEXT = b"".join(
 TOKEN = assemble("svt", "0123456789AB", b"x" * 32)
 LINES = b"\n".join(base64.b64encode(NOISE)[at : at + 64] for at in range(0, 640, 64))
 
+PUBLIC_KEYS = b"\x99\x02\x0d\x04\x60\x04\x1d\x0c\x01\x10\0" + NOISE
+
 ZSTANDARD = b"\x28\xb5\x2f\xfd\x04\x88" + NOISE[:400]
 FILES = {
     "Zstandard data": ZSTANDARD,
@@ -36,6 +38,11 @@ FILES = {
 SHORT_SIGNS = {
     "data of `compress`": b"\x1f\x9d\x90" + NOISE[:400],
     "LZ4 data": b"\x04\x22\x4d\x18" + NOISE[:400],
+    "a dump of PostgreSQL that is no SQL": b"PGDMP\x01\x0f\0\x04\x08\x01" + bytes(400),
+    "a database of Redis": b"REDIS0011\xfa\x09redis-ver\x057.2.4" + bytes(400),
+    "a Parquet, ORC or Avro file": b"PAR1\x15\x04\x15" + bytes(400),
+    "LZ4 data (Mozilla)": b"mozLz40\0" + bytes(400),
+    "a SquashFS image": b"hsqs\x07\0\0\0" + bytes(400),
 }
 MEDIA = {
     "a PNG picture": b"\x89PNG\r\n\x1a\n" + NOISE,
@@ -149,6 +156,10 @@ def test_ordinary_files_are_read_to_the_end() -> None:
         "Größe\n".encode("utf-16") * 500,
         b"About -----BEGIN PGP MESSAGE-----, $ANSIBLE_VAULT;, %PDF-1.7, Salted__ and ENC[AES256_GCM,data:\n",
         bytes(range(256)) * 40,
+        PUBLIC_KEYS,
+        b"Keys of the project:\n-----BEGIN PGP PUBLIC KEY BLOCK-----\n\n"
+        + base64.encodebytes(PUBLIC_KEYS)
+        + b"=4x2f\n",
     ],
     ids=[
         "digests",
@@ -163,6 +174,8 @@ def test_ordinary_files_are_read_to_the_end() -> None:
         "UTF-16",
         "page",
         "table",
+        "public keys",
+        "armored public keys",
     ],
 )
 def test_keys_checksums_and_texts_are_no_alarm(data: bytes) -> None:
