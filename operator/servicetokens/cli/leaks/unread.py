@@ -44,7 +44,7 @@ _MEDIA: Final[tuple[tuple[str, bytes], ...]] = (
 _KINDS_OF_FILES: Final[tuple[tuple[str, bytes], ...]] = (
     ("a dump of PostgreSQL that is no SQL", rb"PGDMP[\x01-\x02]"),
     ("a database of Redis", rb"REDIS00[0-9]{2}"),
-    ("a Parquet, ORC or Avro file", rb"PAR1|ORC\n|Obj\x01"),
+    ("a Parquet, ORC or Avro file", rb"PAR1|Obj\x01|ORC\n"),
     ("LZ4 data (Mozilla)", rb"mozLz40\0"),
     ("a SquashFS image", rb"hsqs|sqsh"),
     ("data of `compress`", rb"\x1f[\x9d\xa0]"),
