@@ -11,6 +11,13 @@ HANDOVER: Final = ("tests/unit/controllers/reconcile/test_handover.py",)
 
 MUTANTS: Final = (
     Mutant(
+        "takes a new namespace for the deleted one of that name",
+        "controllers/reconcile/memory.py",
+        "self._ending.get(facts.namespace, 0) > now and not is_new",
+        "self._ending.get(facts.namespace, 0) > now",
+        ("tests/unit/controllers/reconcile/test_memory.py",),
+    ),
+    Mutant(
         "does not recognise HTTP Basic in a Secret, and writes it again and again",
         "lifecycle/content.py",
         'basic = _basic(_note(annotations).get("user"), token)',

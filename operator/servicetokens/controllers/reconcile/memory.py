@@ -93,7 +93,10 @@ class Memories:
         A plaintext that status lists as delivered is dropped on the way, and so is one whose serial another has there:
         another operator minted first.
         """
-        ends = self._ending.get(facts.namespace, 0) > now
+        # One that was never reconciled may be in a new namespace of the same name, since the API server creates nothing
+        # in one that is being deleted. It asks once, as each of them does.
+        is_new = facts.status.observed_generation < 0
+        ends = self._ending.get(facts.namespace, 0) > now and not is_new
         entry = self._entries.get(key)
         if entry is None:
             return Memory(namespace_ends=ends)

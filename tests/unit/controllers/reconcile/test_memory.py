@@ -26,7 +26,7 @@ def credential(serial: int, *, pending: bool = False, token_id: str = TOKEN.id) 
 
 def facts(*credentials: Credential) -> TokenFacts:
     """Return a token whose status has these credentials."""
-    status = ServiceTokenStatus(credentials=credentials)
+    status = ServiceTokenStatus(observed_generation=1, credentials=credentials)
     return TokenFacts(
         name="ci-prod",
         namespace="team-a",
@@ -186,6 +186,9 @@ def test_a_namespace_that_is_being_deleted_is_asked_once_for_each_token(memories
     assert memories.recall(other, facts(), NOW + 20) == Memory()
     assert memories.recall(KEY, facts(), NOW + 10_000) == Memory(namespace_ends=True)
     assert memories.recall(KEY, replace(facts(), uid="another"), NOW + 20) == Memory()
+    unseen = replace(facts(), uid="another", status=ServiceTokenStatus())
+    assert memories.recall(KEY, unseen, NOW) == memories.recall(other, unseen, NOW) == Memory()
+    assert memories.recall(KEY, replace(unseen, uid="u"), NOW) == Memory(namespace_ends=True)
     memories.clear()
     assert memories.recall(KEY, facts(), NOW) == Memory()
 
