@@ -61,6 +61,27 @@ MUTANTS: Final = (
     Mutant("takes each dump for one of bytes", _NUMBERS, "_unhex(group)[::-1]", "_unhex(group)", _TESTS),
     Mutant("reads no decimal numbers", _NUMBERS, "    (_is_decimal, _decimal),\n", "", _TESTS),
     Mutant(
+        "takes an archive for damaged when its digits can be read in another base, too",
+        _FINDER,
+        "self._whole.setdefault(head, set()).add(place)",
+        "self._whole.setdefault(head, set())",
+        _TESTS,
+    ),
+    Mutant(
+        "never names an archive that was written down and is damaged",
+        _FINDER,
+        "self._damaged.append((place, head, self._unread))",
+        "pass",
+        _TESTS,
+    ),
+    Mutant(
+        "does not put together what a terminal broke",
+        _ENCODINGS,
+        "        terminal.unfolded(data),\n",
+        "",
+        _TESTS,
+    ),
+    Mutant(
         "passes over what looks random",
         _UNREAD,
         "return len(zlib.compress(block, 6)) >",

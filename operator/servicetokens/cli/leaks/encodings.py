@@ -10,13 +10,16 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Final
 
-from servicetokens.cli.leaks import escapes, numbers, packing, unread
+from servicetokens.cli.leaks import escapes, numbers, packing, terminal, unread
 from servicetokens.cli.leaks.positions import Decoded, Scaled, at, chained
 from servicetokens.cli.leaks.text import SHORTEST, Run, texts
 
 _BASE64: Final = re.compile(rb"[0-9A-Za-z+/_-]{%d,}+" % (SHORTEST * 4 // 3))
 # 8 digits of base32 are five bytes.
 _BASE32: Final = re.compile(rb"[A-Z2-7]{%d,}+" % (SHORTEST * 8 // 5))
+_BASE32_DIGITS: Final = bytes.maketrans(
+    b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", b"0123456789abcdefghijklmnopqrstuv"
+)
 # A line of uuencode begins with its length: of 45 bytes, `M`. Spaces are often written as "`".
 _UUENCODED: Final = re.compile(rb"(?m)^(?:M[ -`]{60}\r?\n)+(?:[!-M][ -`]{2,61}(?:\r?\n|$))?")
 # A line of a binary patch of git begins with its length: letters for 1 to 52 bytes. Base85 has five digits for four.
@@ -24,6 +27,8 @@ _PATCH: Final = re.compile(rb"(?m)^(?:literal|delta) [0-9]+\r?\n((?:[A-Za-z][!-~
 _PATCH_LENGTHS: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 # What the line above armored data ends with.
 _ARMOR_END: Final = b"-----"
+# Every second byte of UTF-16, less a byte order mark and what a line before was taken for.
+_WIDE_SHARE: Final = 0.45
 _STANDARD: Final = bytes.maketrans(b"-_", b"+/")
 
 
@@ -37,6 +42,7 @@ def of_texts(data: bytes) -> Iterator[Decoded]:
         escapes.encoded_words(data),
         _uudecoded(data),
         _patches(data),
+        terminal.unfolded(data),
     ):
         if _is_promising(decoded[0]):
             yield decoded
@@ -65,7 +71,7 @@ def base64_decoded(run: Run) -> Iterator[Decoded]:
             decoded = _unbase64(match[0][shift:])
             for start, found in texts(decoded):
                 yield found, chained(Scaled(begin, start, 4 / 3), origin)
-            if _is_binary(decoded):
+            if _is_binary(decoded) or _is_wide(decoded):
                 yield decoded, chained(Scaled(begin, 0, 4 / 3), origin)
 
 
@@ -81,12 +87,11 @@ def opaque(run: Run) -> bool:
 
 def _base32_decoded(run: Run) -> Iterator[Decoded]:
     for match in _BASE32.finditer(run.joined):
-        text = match[0][: len(match[0]) // 8 * 8]
-        # The rest has no whole token, but may have the last bytes of one.
-        rest = match[0][len(text) :].ljust(8, b"A") if len(match[0]) > len(text) else b""
-        decoded = base64.b32decode(text + rest)
-        if _is_promising(decoded):
-            yield decoded, chained(Scaled(match.start(), 0, 8 / 5), run.origin)
+        # A word before it may be of the same digits: `INFO ONUW…`.
+        for shift in range(8):
+            decoded = _unbase32(match[0][shift:])
+            if _is_promising(decoded):
+                yield decoded, chained(Scaled(match.start() + shift, 0, 8 / 5), run.origin)
 
 
 def _uudecoded(data: bytes) -> Iterator[Decoded]:
@@ -120,6 +125,11 @@ def _unbase64(text: bytes) -> bytes:
     return binascii.a2b_base64(text + b"=" * (-len(text) % 4))
 
 
+def _unbase32(text: bytes) -> bytes:
+    bits = 5 * len(text)
+    return (int(text.translate(_BASE32_DIGITS), 32) >> bits % 8).to_bytes(bits // 8, "big")
+
+
 def _is_binary(data: bytes) -> bool:
     """Say whether *data* is or holds something compressed, an archive, or something of a kind that cannot be read."""
     if packing.is_packed_within(data) or unread.kind_of(data):
@@ -129,4 +139,9 @@ def _is_binary(data: bytes) -> bool:
 
 def _is_promising(data: bytes) -> bool:
     """Say whether *data* is worth another look: text, or what `_is_binary` says."""
-    return any(True for _ in texts(data)) or _is_binary(data)
+    return any(True for _ in texts(data)) or _is_wide(data) or _is_binary(data)
+
+
+def _is_wide(data: bytes) -> bool:
+    """Say whether *data* is text with letters of UTF-8 that was written in UTF-16: only between NUL bytes."""
+    return data.count(0) >= _WIDE_SHARE * len(data) and any(True for _ in texts(data.replace(b"\0", b"")))

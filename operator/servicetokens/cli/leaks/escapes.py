@@ -33,8 +33,13 @@ _BLANK_BREAK: Final = re.compile(rb"=[ \t]+(?:\r\n?|\n)(?:> ?)*")
 _QUOTES: Final = ((b"=\n> ", b"=\n"),) * 3 + ((b"=\n>", b"=\n"), (b"=\n> ", b"=\n")) * 2
 _SOFT_BREAKS: Final = ((b"=\r\n", b"=\n"), *_QUOTES, (b"=\n", b""))
 
+_LONG_WORD: Final = rb"[0-9A-Za-z+/=_-]{22}"
 _SPACED_STRING: Final = re.compile(
-    rb"\\n(?:\\t|[ \t])*(?:[>|]|(?:0x)?[0-9A-Fa-f]{4,16}:?[ \t]|[0-9]{2,3},)|=(?:\\r)?\\n|\?=(?:\\r)?\\n"
+    rb"\\n(?:\\t|[ \t])*(?:[>|]|(?:0x)?[0-9A-Fa-f]{4,16}:?[ \t]|[0-9]{2,3},)"
+    rb"|=(?:\\r)?\\n|\?=(?:\\r)?\\n"
+    # The same behind a prefix on each line, and long words.
+    rb"|\\[nr](?:[^\n\\]|\\[t\"]){0,80}?(?:%b|(?<![0-9A-Za-z])(?:0x)?[0-9A-Fa-f]{6,16}:?(?:[ \t]|\\t)"
+    rb"|(?<![0-9A-Za-z])(?:[0-9A-Fa-f]{1,3},? ){4})|\\[nr](?<=%b\\[nr])" % (_LONG_WORD, _LONG_WORD)
 )
 
 # RFC 2047: a long header consists of several words, between which white space does not count.
@@ -57,9 +62,12 @@ def unquoted(data: bytes) -> Iterator[Decoded]:
 def spaced_strings(data: bytes) -> Iterator[Decoded]:
     """Yield *data* without backslash escapes if a string in it seems to hold encoded lines that have spaces.
 
-    Those are lines of a hex dump, of a quoted mail, and soft line breaks. Other strings are decoded run by run.
+    Those are lines of a hex dump, of a quoted mail, with a prefix, and soft line breaks. Other strings are decoded run
+    by run.
     """
-    yield from _in_texts(data, _SPACED_STRING, _BACKSLASH_KIND)
+    for begin, end in _lines_with(data, _SPACED_STRING):
+        for decoded, origin in _in_texts(data[begin:end], _SPACED_STRING, _BACKSLASH_KIND):
+            yield decoded, shifted(origin, begin)
 
 
 def encoded_words(data: bytes) -> Iterator[Decoded]:
@@ -107,6 +115,23 @@ def _in_texts(data: bytes, sign: re.Pattern[bytes], kind: _Kind) -> Iterator[Dec
         for start, text in texts(data):
             if sign.search(text):
                 yield kind.decode(text), shifted(Edits(kind.pattern, kind.value, text), start)
+
+
+def _lines_with(data: bytes, sign: re.Pattern[bytes]) -> Iterator[tuple[int, int]]:
+    """Yield the beginning and the end of the lines of *data* that have *sign*; neighbours together."""
+    region: tuple[int, int] | None = None
+    match = sign.search(data)
+    while match:
+        begin = data.rfind(b"\n", 0, match.start()) + 1
+        end = data.find(b"\n", match.end()) + 1 or len(data)
+        if region and begin <= region[1]:
+            begin = region[0]
+        elif region:
+            yield region
+        region = begin, end
+        match = sign.search(data, end)
+    if region:
+        yield region
 
 
 def _percent(match: re.Match[bytes]) -> bytes:

@@ -5,6 +5,7 @@
           ├─ broken in two by a line break and a prefix        → tokens; no layer of its own
           ├─ gzip, bzip2, xz, zip, tar (packing, containers) ─┐
           ├─ numbers, mail encodings  (numbers, escapes)      ├→ decoded data, one layer deeper: begin again
+          ├─ lines that a terminal broke  (terminal)          │
           └─ runs without spaces that could hold a token     ─┘
                ├─ joined over line breaks and prefixes (lines) → tokens; no layer of its own
                └─ percent, backslash, HTML and quoted-printable escapes; base64 at each alignment; hexadecimal
@@ -39,6 +40,11 @@ DECODED_BYTES: Final = 3 * INPUT_BYTES
 
 What a small file can be blown up to (a "zip bomb") has no bound, nor how often something in it looks like an archive.
 """
+
+# By so many bytes two readings of the same digits are known to begin alike: the header and the checksum of bzip2.
+_HEAD_BYTES: Final = 12
+# So many lines apart they may begin: with the numbers in a line before, or without.
+_NEAR: Final = 5
 
 # From PREFIX_PATTERN. Where a prefix begins cannot be seen: in a URL it follows `%20`, in an escaped text `\\n`.
 _PREFIX_LENGTHS: Final = range(2, 11)
@@ -109,14 +115,25 @@ class _Search:
         self._unread: dict[str, None] = {}
         self._media: set[int] = set()
         # Different decodings lead to the same data: text on one line and on several. Without a token in it, one look is
-        # enough. What is remembered is the hash, which Python draws anew for each process, and the layers left.
-        self._fruitless: dict[tuple[int, int], int] = {}
+        # enough. What is remembered is the hash, which Python draws anew for each process, the layers left, and what
+        # could not be read.
+        self._fruitless: dict[tuple[int, int], tuple[int, dict[str, None]]] = {}
+        # The same digits can be read as octal and as decimal numbers, or with an offset taken for one of them: then the
+        # beginning of an archive is right and the rest is not. Such damage is named unless the same was unpacked whole.
+        self._damaged: list[tuple[Place, bytes, dict[str, None]]] = []
+        self._whole: dict[bytes, set[Place]] = {}
         # The same data may be reached by way of a decoding that only seemed to fit, one layer deeper.
         self._unpacked: set[bytes] = set()
         self._too_deep: set[bytes] = set()
 
     def report(self) -> Report:
         """Return what was found."""
+        for place, head, notes in self._damaged:
+            if not any(
+                place.file == whole.file and abs(place.line - whole.line) <= _NEAR
+                for whole in self._whole.get(head, ())
+            ):
+                self._unread |= notes
         if self._too_deep - self._unpacked:
             self.note(packing.TOO_DEEP)
         found = [Sighting(token, tuple(sorted(places))) for token, places in self._seen.items()]
@@ -130,9 +147,12 @@ class _Search:
     def examine(self, document: _Document) -> None:
         """Find the tokens in *document* and in all that is encoded or packed in it."""
         key = len(document.data), hash(document.data)
-        if self._fruitless.get(key, -1) >= document.layers:
+        layers, notes = self._fruitless.get(key, (-1, {}))
+        if layers >= document.layers:
+            self._unread |= notes
             return
-        before = self._sightings
+        before, unread_before = self._sightings, self._unread
+        self._unread = {}
         parts = list(self._parts(document))
         # What is in the files of an archive is found there, with their names.
         is_archive = containers.is_tar(document.data) and not any(part.problem for part in parts)
@@ -145,7 +165,8 @@ class _Search:
         self._open(document, parts)
         self._name_unread(document, parts)
         if self._sightings == before:
-            self._fruitless[key] = document.layers
+            self._fruitless[key] = document.layers, self._unread
+        self._unread = unread_before | self._unread
 
     def _decode(self, document: _Document) -> None:
         data = document.data
@@ -179,13 +200,28 @@ class _Search:
 
     def _open(self, document: _Document, parts: list[Part]) -> None:
         for part in parts:
-            if part.problem:
-                self.note(f"{part.name}: {part.problem}" if part.name else part.problem)
-            if part.data:
-                is_file = bool(part.name) or part.start == 0
-                file = part.name or document.file
-                origin = _places_in(part.data, file) if is_file else _at(document, part.start)
-                self.examine(_Document(part.data, document.layers - 1, origin, file, is_file=True))
+            if document.is_file:
+                self._open_part(document, part)
+                continue
+            head = document.data[part.start : part.start + _HEAD_BYTES]
+            place = document.place(part.start)
+            if not part.problem:
+                self._whole.setdefault(head, set()).add(place)
+                self._open_part(document, part)
+            else:
+                before, self._unread = self._unread, {}
+                self._open_part(document, part)
+                self._damaged.append((place, head, self._unread))
+                self._unread = before
+
+    def _open_part(self, document: _Document, part: Part) -> None:
+        if part.problem:
+            self.note(f"{part.name}: {part.problem}" if part.name else part.problem)
+        if part.data:
+            is_file = bool(part.name) or part.start == 0
+            file = part.name or document.file
+            origin = _places_in(part.data, file) if is_file else _at(document, part.start)
+            self.examine(_Document(part.data, document.layers - 1, origin, file, is_file=True))
 
     def _name_unread(self, document: _Document, parts: list[Part]) -> None:
         """Remember what of *document* no decoder understands."""

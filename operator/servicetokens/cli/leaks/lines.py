@@ -209,7 +209,10 @@ def _runs(data: bytes, spans: Sequence[_Span]) -> Iterator[Run]:
         yield _run(starts, pieces)
     # The line before and the line behind may be anything.
     if 2 * sum(piece[0] in _MARKS for piece in pieces) >= max(len(pieces) - 2, 1):
-        bare = [piece.lstrip(piece[:1]) if piece[0] in _MARKS else piece for piece in pieces]
+        # As many as the others have, because base64 may begin with `+` itself.
+        marked = [len(piece) - len(piece.lstrip(piece[:1])) for piece in pieces if piece[0] in _MARKS]
+        number = min(marked)
+        bare = [piece[number:] if piece[0] in _MARKS else piece for piece in pieces]
         yield _run(starts, bare)
 
 

@@ -105,7 +105,7 @@ def listed(data: bytes) -> Iterator[Decoded]:
             for at in range(0, len(lines), _WINDOW):
                 first = max(0, at - _WINDOW_REPEATED)
                 yield from _in_rows(lines[first : at + _WINDOW], begin + first)
-    for begin, end in _regions(data, _SPELLED):
+    for begin, end in _regions(data, _SPELLED, before=_BEHIND):
         yield from _spelled(data[begin:end], begin)
 
 
@@ -132,12 +132,17 @@ def hexadecimal(run: Run) -> Iterator[Decoded]:
         yield _unhex(match[0].translate(None, _PAIR_JOINTS)), chained(Scaled(match.start(), 0, 3), run.origin)
 
 
-def _regions(data: bytes, sign: re.Pattern[bytes]) -> Iterator[tuple[int, int]]:
-    """Yield the beginning and the end of the lines with *sign*, and of a few behind them; neighbours together."""
+def _regions(data: bytes, sign: re.Pattern[bytes], before: int = 0) -> Iterator[tuple[int, int]]:
+    """Yield the beginning and the end of the lines with *sign*, and of a few behind them; neighbours together.
+
+    With *before* so many lines before them, too: the header of an archive has hardly a character.
+    """
     region: tuple[int, int] | None = None
     match = sign.search(data)
     while match:
         begin = data.rfind(b"\n", 0, match.start()) + 1
+        for _ in range(before):
+            begin = data.rfind(b"\n", 0, max(begin - 1, 0)) + 1
         end = match.end() - 1
         for _ in range(_BEHIND):
             end = _line_end(data, end)

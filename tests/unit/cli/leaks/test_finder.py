@@ -53,7 +53,7 @@ def stacks(draw: st.DrawFn) -> tuple[str, ...]:
         name = draw(st.sampled_from(sorted(fitting)))
         names.append(name)
         is_text = name in TEXTUAL or name in WRITTEN
-        if is_text and name not in NO_MARGIN and draw(st.booleans()):
+        if is_text and _has_room(names) and draw(st.booleans()):
             names.append(draw(st.sampled_from(sorted(MARGINS))))
     return tuple(names)
 
@@ -61,6 +61,12 @@ def stacks(draw: st.DrawFn) -> tuple[str, ...]:
 def _is_spoiled(names: list[str], name: str) -> bool:
     """Say whether *name* cannot be applied to what *names* made: a line for each of many lines, and `NOT_TOGETHER`."""
     return any((inner, name) in NOT_TOGETHER for inner in names)
+
+
+def _has_room(names: list[str]) -> bool:
+    """Say whether something can be put in front of each line: not of those that have one number, however marked."""
+    lines = [at for at, name in enumerate(names) if name in NO_MARGIN]
+    return not lines or any(name in WRITTEN or name in PACKED for name in names[lines[-1] + 1 :])
 
 
 def encode(data: bytes, names: tuple[str, ...]) -> bytes:
@@ -140,6 +146,57 @@ def test_every_encoding_is_decoded_behind_every_margin() -> None:
             if name not in NO_MARGIN and tokens(finder.find(add(text))) != [TOKEN]:
                 missed.append((name, margin))
     assert missed == []
+
+
+@pytest.mark.parametrize("packed", PACKED)
+@pytest.mark.parametrize("written", WRITTEN)
+def test_an_archive_that_is_written_down_is_read_whole(packed: str, written: str) -> None:
+    """Digits that can be read in two bases are no damaged archive when one of them gives a whole one."""
+    for seed in range(4):
+        token = assemble("svt", "0123456789AB", random.Random(seed).randbytes(32))
+        report = finder.find(LINE + encode(token.reveal().encode(), (packed, written)))
+        assert (tokens(report), report.unread) == ([token], ()), seed
+
+
+@pytest.mark.parametrize("written", ["hexadecimal", "od -b", "xxd", "base64"])
+def test_an_archive_that_is_written_down_and_cut_off_is_named(written: str) -> None:
+    """Also when a whole one that begins in another way stands before it."""
+    whole = encode(TOKEN.reveal().encode(), ("gzip", written))
+    cut = WRITTEN[written](gzip.compress(random.Random(2).randbytes(200))[:100])
+    assert finder.find(cut).unread
+    report = finder.find(whole + b"\n" * 9 + cut)
+    assert tokens(report) == [TOKEN]
+    assert report.unread
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("xxd", "syslog", "JSON"),
+        ("od -b", "kubectl logs --prefix", "JSON"),
+        ("od -c", "git diff, added", "JSON"),
+        ("gdb", "git blame", "JSON"),
+        ("base64 of 76 columns", "kubectl logs --timestamps", "JSON"),
+        ("hexadecimal with spaces", "a terminal of 80 columns, carriage returns", "JSON"),
+        ("xxd", "syslog", "terminal of 80 columns"),
+        ("hexdump -C", "docker compose", "terminal of 80 columns"),
+        ("base64 of 76 columns", "docker build", "terminal of 80 columns"),
+        ("base32", "containerd", "a terminal of 80 columns, carriage returns"),
+        ("a mail header, quoted", "git blame", "terminal of 80 columns"),
+        ("base32", "docker build"),
+        ("gzip", "base64 of 76 columns", "git diff, added"),
+        ("zero-width spaces", "UTF-16 with a byte order mark", "base32"),
+        ("zero-width spaces", "UTF-16 with a byte order mark", "od without options"),
+    ],
+    ids=" in ".join,
+)
+def test_lines_with_a_prefix_are_found_in_a_string_and_in_a_terminal(names: tuple[str, ...]) -> None:
+    """Whatever the token: with a line before and without."""
+    for seed in range(8):
+        token = assemble("svt", "0123456789AB", random.Random(seed).randbytes(32))
+        for before in (b"", LINE):
+            report = finder.find(before + encode(token.reveal().encode(), names))
+            assert (tokens(report), report.unread) == ([token], ()), seed
 
 
 @pytest.mark.parametrize("kept", ["Secret", "backup"])
