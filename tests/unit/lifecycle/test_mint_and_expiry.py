@@ -119,6 +119,17 @@ def test_a_token_expires_at_its_second() -> None:
     )
 
 
+def test_an_expired_token_whose_secret_cannot_be_marked_is_expired_all_the_same() -> None:
+    """And the refusal is told, with what it means."""
+    later = NOW + 31 * DAY
+    memory = Memory(delivery_error="exceeded quota", not_before=later + 8)
+    wanted = plan(replace(settled(), memory=memory), later)
+    assert says(wanted, "Active") == ("False", "Expired")
+    assert says(wanted, "Ready") == ("False", "DeliveryFailed")
+    message = condition(wanted, "Ready").message
+    assert message.endswith("retries until it succeeds; the token has ended and stays rejected.")
+
+
 def test_an_expired_token_stays_expired_whatever_is_edited_but_its_end() -> None:
     """A new description is no reason to mint."""
     snapshot = settled(settled(), NOW + 31 * DAY)
