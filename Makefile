@@ -17,8 +17,8 @@ SINCE ?= main
 unexport PYTHONDONTWRITEBYTECODE
 
 CORES := $(shell getconf _NPROCESSORS_ONLN)
-# Tests on real servers wait most of the time, so that three share a core. Each takes 1 GB, servers included.
-WORKERS ?= $(shell echo $$((3 * $(CORES))))
+# Tests on real servers wait half of the time, so that two share a core.
+WORKERS ?= $(shell echo $$((2 * $(CORES))))
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed
