@@ -1,6 +1,8 @@
 """Carrying out plans: the order of writes, and what is left behind when one of them fails."""
 
 import base64
+import logging
+from collections.abc import Callable
 
 import pytest
 
@@ -280,6 +282,13 @@ async def test_a_failure_is_forgotten_with_the_rotation_that_was_taken_back(it: 
     assert it.is_delivered()
 
 
+@pytest.fixture
+def logged(capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> Callable[[], str]:
+    """What was logged: printed, or passed to `logging` once another test has configured logs as a process does."""
+    caplog.set_level(logging.INFO)
+    return lambda: capsys.readouterr().out + caplog.text
+
+
 FAILS_AFTER = {
     "5xx": ApiUnavailable("etcdserver: request timed out", status=500),
     "no answer": ApiUnavailable("the API server did not answer in time", timed_out=True),
@@ -289,7 +298,7 @@ FAILS_AFTER = {
 @pytest.mark.parametrize("failure", FAILS_AFTER.values(), ids=FAILS_AFTER)
 @pytest.mark.parametrize("what", ["create", "patch", "surroundings"])
 async def test_a_write_that_failed_and_was_applied_is_not_told_as_a_failure(
-    it: Operator, failure: ApiUnavailable, what: str, capsys: pytest.CaptureFixture[str]
+    it: Operator, failure: ApiUnavailable, what: str, logged: Callable[[], str]
 ) -> None:
     """The Secret is read before anything is said of it, and nothing of the failure stays in memory."""
     if what != "create":
@@ -313,12 +322,10 @@ async def test_a_write_that_failed_and_was_applied_is_not_told_as_a_failure(
     assert "DeliveryFailed" not in it.cluster.events
     assert it.memories.find_missing_right() is None
     assert not it.memories.has_failed(KEY)
-    assert "recovered" in capsys.readouterr().out
+    assert "recovered" in logged()
 
 
-async def test_a_failure_is_logged_once_with_the_tokens_name(
-    it: Operator, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_a_failure_is_logged_once_with_the_tokens_name(it: Operator, logged: Callable[[], str]) -> None:
     """And its end, too."""
     for _ in range(3):
         it.cluster.fails["create secret"] = ApiUnavailable("failed calling webhook", status=500)
@@ -326,7 +333,7 @@ async def test_a_failure_is_logged_once_with_the_tokens_name(
             pass
         it.clock.advance(8)
     await it.reconcile()
-    lines = capsys.readouterr().out.splitlines()
+    lines = logged().splitlines()
     told = [line for line in lines if "failed to write the Secret" in line and "debug" not in line]
     assert len(told) == 1
     assert "ci-prod" in told[0]
