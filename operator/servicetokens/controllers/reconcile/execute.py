@@ -265,6 +265,8 @@ class Executor:
         self._caches.secrets.put(place, facts.secret_facts(raw, self._keys.ring))
         if deliver.keeps_value:
             self._memories.refreshed(key, content.fingerprint, now)
+        if deliver.write is SecretWrite.CREATE:
+            self._memories.created(key)
         if self._memories.delivered(key):
             _log.info(
                 "recovered: the Secret was written",

@@ -131,6 +131,10 @@ class Memories:
         self._ending = {name: until for name, until in self._ending.items() if until > now}
         self._ending[key.namespace] = now + _NAMESPACE_ENDS
 
+    def created(self, key: Key) -> None:
+        """Note that a Secret was created, which the API server does in no namespace that is being deleted."""
+        self._ending.pop(key.namespace, None)
+
     def delivered(self, key: Key) -> bool:
         """Note that the Secret was written; say whether earlier attempts had failed."""
         self._failing.discard(key)

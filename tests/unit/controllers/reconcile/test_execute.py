@@ -20,6 +20,7 @@ from servicetokens.kube.errors import (
     TooManyRequests,
     Unprocessable,
 )
+from servicetokens.kube.object_key import Key
 from servicetokens.lifecycle.plan import plan
 
 
@@ -323,6 +324,17 @@ async def test_a_write_that_failed_and_was_applied_is_not_told_as_a_failure(
     assert it.memories.find_missing_right() is None
     assert not it.memories.has_failed(KEY)
     assert "recovered" in logged()
+
+
+async def test_a_namespace_that_was_made_again_holds_nothing_up(it: Operator) -> None:
+    """One of its name was deleted a moment ago; the first Secret that is created shows that this is another."""
+    it.memories.namespace_ends(Key(KEY.kind, KEY.namespace, "gone"), "gone", it.clock.now())
+    await it.reconcile()
+    value = it.value()
+    it.edit(rotation={"id": "now"})
+    while await it.reconcile():
+        pass
+    assert it.value() != value
 
 
 async def test_a_failure_is_logged_once_with_the_tokens_name(it: Operator, logged: Callable[[], str]) -> None:

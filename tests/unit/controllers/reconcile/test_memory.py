@@ -193,6 +193,15 @@ def test_a_namespace_that_is_being_deleted_is_asked_once_for_each_token(memories
     assert memories.recall(KEY, facts(), NOW) == Memory()
 
 
+def test_a_namespace_in_which_a_secret_was_created_is_not_being_deleted(memories: Memories) -> None:
+    """It is a new one of the same name: nothing in it waits any longer."""
+    memories.namespace_ends(KEY, "u", NOW)
+    another = replace(facts(), uid="another")
+    assert memories.recall(KEY, another, NOW) == Memory(namespace_ends=True)
+    memories.created(Key("ServiceToken", "team-a", "other"))
+    assert memories.recall(KEY, another, NOW) == Memory()
+
+
 def test_new_content_is_free_and_the_same_content_again_is_not(memories: Memories) -> None:
     """An edited template is followed at once; whoever undoes it is not fought at full speed."""
     memories.refreshed(KEY, "one", NOW)
