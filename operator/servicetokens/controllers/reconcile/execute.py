@@ -12,7 +12,7 @@ in doubt, and the next pass reads it before it decides.
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final
 
 from servicetokens.api import names
 from servicetokens.api.service_token import ServiceTokenStatus
@@ -28,6 +28,7 @@ from servicetokens.controllers.reconcile.secret_body import (
     secret_body,
     stored_value,
 )
+from servicetokens.controllers.reconcile.writers import EventSender, SecretWriter, StatusWriter
 from servicetokens.kube.errors import (
     AlreadyExists,
     ApiUnavailable,
@@ -56,68 +57,6 @@ _log = get_logger(__name__)
 TERMINATING: Final = "NamespaceTerminating"
 # The API server's sentence about a webhook whose `sideEffects` are not `None`.
 _NO_REHEARSAL: Final = "does not support dry run"
-
-
-class StatusWriter(Protocol):
-    """Writes the status of objects of our group."""
-
-    async def put_status(
-        self,
-        plural: str,
-        kind: str,
-        *,
-        namespace: str,
-        name: str,
-        resource_version: str,
-        status: Mapping[str, Any],
-    ) -> Raw:
-        """See `kube.objects.ObjectStore`."""
-        ...
-
-
-class SecretWriter(Protocol):
-    """Writes Secrets."""
-
-    async def get(self, namespace: str, name: str) -> Raw:
-        """See `kube.secrets.SecretStore`; so are the others."""
-        ...
-
-    async def create(
-        self,
-        namespace: str,
-        secret: Mapping[str, Any],
-        *,
-        hidden: Sequence[bytes] | None = None,
-        dry_run: bool = False,
-    ) -> Raw:
-        """Create one, or with *dry_run* only ask; no failure quotes what is *hidden*."""
-        ...
-
-    async def patch(
-        self,
-        namespace: str,
-        name: str,
-        resource_version: str,
-        patch: Mapping[str, Any],
-        *,
-        hidden: Sequence[bytes] | None = None,
-    ) -> Raw:
-        """Change one that was seen at that version; no failure quotes what is *hidden*."""
-        ...
-
-    async def delete(self, namespace: str, name: str, *, uid: str, resource_version: str) -> None:
-        """Delete the one that was seen."""
-        ...
-
-
-class EventSender(Protocol):
-    """Sends k8s Events."""
-
-    async def send(
-        self, regarding: Regarding, kind: Literal["Normal", "Warning"], reason: str, note: str
-    ) -> None:
-        """See `kube.events.EventRecorder`."""
-        ...
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -7,8 +7,9 @@ from servicetokens.api.meta import StatusModel
 from servicetokens.controllers.cache import facts
 from servicetokens.controllers.cache.caches import Caches
 from servicetokens.controllers.queue.deadlines import Deadlines
-from servicetokens.controllers.reconcile.execute import Executor, StatusWriter
+from servicetokens.controllers.reconcile.execute import Executor
 from servicetokens.controllers.reconcile.gather import Gatherer
+from servicetokens.controllers.reconcile.writers import StatusWriter
 from servicetokens.kube.errors import Conflict, NotFound
 from servicetokens.kube.object_key import Key
 from servicetokens.lifecycle.account import account_status
