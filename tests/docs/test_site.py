@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
+from common.browsing import broken_words, one_browser
 from common.world import ROOT
 from controlplane.waiting import patient
 from pages import site
-from screenshots.browser import SIZES, ChromiumMissing, chromium, find_chromium, visit
+from screenshots.browser import SIZES, visit
 
 DOCS = ROOT / "docs"
 REPOSITORY = "https://code.example/servicetokens"
@@ -64,23 +65,7 @@ def test_every_page_is_there(built: Path) -> None:
     assert missing == []
 
 
-# Words in tables that are drawn on more than one line. A line may end at hyphens, slashes, colons and brackets.
-BROKEN = """() => {
-  const broken = [];
-  for (const cell of document.querySelectorAll('.md-typeset td, .md-typeset th')) {
-    const walker = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT);
-    while (walker.nextNode()) {
-      for (const word of walker.currentNode.data.matchAll(/[^\\s/:<>-]+/g)) {
-        const range = document.createRange();
-        range.setStart(walker.currentNode, word.index);
-        range.setEnd(walker.currentNode, word.index + word[0].length);
-        const lines = new Set([...range.getClientRects()].map(box => Math.round(box.top)));
-        if (word[0].length <= 40 && lines.size > 1) broken.push(word[0]);
-      }
-    }
-  }
-  return broken;
-}"""
+CELLS = ".md-typeset td, .md-typeset th"
 # Pages with the widest tables, of each kind: fields, flags, values, symptoms, threats.
 WIDE = (
     "reference/kinds/service-token",
@@ -94,12 +79,7 @@ WIDE = (
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """One Chromium for all pages."""
-    try:
-        find_chromium()
-    except ChromiumMissing as missing:
-        # As for the page of the report: the first tests of a newcomer need no browser. CI has one.
-        pytest.skip(str(missing))
-    with chromium() as running:
+    with one_browser() as running:
         yield running
 
 
@@ -109,7 +89,7 @@ def test_tables_scroll_instead_of_breaking_words(built: Path, browser: Browser, 
     """On a phone and on a desktop: no name of a field is torn apart, and no page is wider than the screen."""
     with visit(browser, built / page / "index.html", size) as seen:
         assert seen.page.locator(".md-typeset td").count() > 10
-        assert seen.page.evaluate(BROKEN) == []
+        assert broken_words(seen.page, CELLS, word=r"[^\s/:<>-]+", longest=40) == []
         assert seen.page.evaluate("() => document.documentElement.scrollWidth") <= SIZES[size][0]
 
 

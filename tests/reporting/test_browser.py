@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
+from common.browsing import broken_words, one_browser
 from common.reported import account, demo, inventory, many, token
 from common.world import ROOT
 from screenshots.__main__ import FOLDER, PICTURES
-from screenshots.browser import SIZES, ChromiumMissing, chromium, find_chromium, visit
+from screenshots.browser import SIZES, ChromiumMissing, find_chromium, visit
 from servicetokens.cli.reporting.inventory import Inventory
 from servicetokens.cli.reporting.page import Limits, build
 
@@ -41,24 +42,6 @@ TEXTS = """() => {
       const contrast = (Math.max(front, back) + 0.05) / (Math.min(front, back) + 0.05);
       return {text: node.textContent.slice(0, 40), size: parseFloat(style.fontSize), contrast};
     });
-}"""
-# Words that are drawn on more than one line. The heads of cards are hidden on a phone.
-BROKEN = """() => {
-  const broken = [];
-  for (const cell of document.querySelectorAll('td, th')) {
-    if (cell.closest('thead') && getComputedStyle(cell.closest('thead')).position === 'absolute') continue;
-    const walker = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT);
-    while (walker.nextNode()) {
-      for (const word of walker.currentNode.data.matchAll(/\\S+/g)) {
-        const range = document.createRange();
-        range.setStart(walker.currentNode, word.index);
-        range.setEnd(walker.currentNode, word.index + word[0].length);
-        const lines = new Set([...range.getClientRects()].map(box => Math.round(box.top)));
-        if (word[0].length <= 15 && lines.size > 1) broken.push(word[0]);
-      }
-    }
-  }
-  return broken;
 }"""
 WIDTHS = "() => [document.documentElement.scrollWidth, window.innerWidth]"
 OUTSIDE = """() => [...document.body.querySelectorAll("*")]
@@ -91,12 +74,7 @@ PAGES: dict[str, Callable[[], Inventory]] = {
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """One Chromium for all pages."""
-    try:
-        find_chromium()
-    except ChromiumMissing as missing:
-        # As with Node and Apache: whoever tries the tests first shall need no more than Python and Go. CI has it.
-        pytest.skip(str(missing))
-    with chromium() as running:
+    with one_browser() as running:
         yield running
 
 
@@ -138,7 +116,7 @@ def test_no_word_is_broken_inside(browser: Browser, tmp_path: Path, width: int) 
     with visit(browser, path, "phone") as seen:
         seen.page.set_viewport_size({"width": width, "height": 800})
         assert seen.page.evaluate("() => document.querySelectorAll('td').length") > 10
-        assert seen.page.evaluate(BROKEN) == []
+        assert broken_words(seen.page, "td, th", word=r"\S+", longest=15) == []
 
 
 def test_night_is_dark(browser: Browser, tmp_path: Path) -> None:
