@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
+from common.browser import SIZES, visit
 from common.browsing import broken_words, one_browser
 from common.world import ROOT
 from controlplane.waiting import patient
 from pages import site
-from screenshots.browser import SIZES, visit
 
 DOCS = ROOT / "docs"
 REPOSITORY = "https://code.example/servicetokens"

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
+from common.browser import SIZES, ChromiumMissing, find_chromium, visit
 from common.browsing import broken_words, one_browser
 from common.reported import account, demo, inventory, many, token
 from common.world import ROOT
 from screenshots.__main__ import FOLDER, PICTURES
-from screenshots.browser import SIZES, ChromiumMissing, find_chromium, visit
 from servicetokens.cli.reporting.inventory import Inventory
 from servicetokens.cli.reporting.page import Limits, build
 
