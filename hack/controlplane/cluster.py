@@ -74,7 +74,7 @@ class Cluster:
     ) -> None:
         self.stop()
 
-    # ---------------------------------------------------------------------------------- starting and stopping
+    # Starting and stopping.
 
     def start(self) -> None:
         """Start everything; return when requests are served and garbage is collected.
@@ -163,7 +163,7 @@ class Cluster:
         self._running.pop("kube-controller-manager").kill()
         self.start_controllers()
 
-    # ------------------------------------------------------------------------------------------ talking to it
+    # Requests.
 
     @property
     def binaries(self) -> Path:
@@ -255,7 +255,7 @@ class Cluster:
         assert answer.ok, answer
         return str(answer.body["metadata"]["name"])
 
-    # ------------------------------------------------------------------------------------------------- inside
+    # Internals.
 
     def _run(self, name: str, flags: list[str]) -> Process:
         # Not the caller's environment: etcd reads ETCD_*, and Go programs read proxy settings.

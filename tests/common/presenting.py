@@ -37,7 +37,7 @@ class Surroundings:
         self.put_token()
         self.complete()
 
-    # ------------------------------------------------------------------------------------------ filling
+    # Filling.
 
     def complete(self) -> None:
         """Let all lists be complete, and the keys be read."""
@@ -128,7 +128,7 @@ class Surroundings:
         """Delete the token."""
         self.tokens.remove(Identity(uid, "ci-prod", "team-a"))
 
-    # ----------------------------------------------------------------------------------------- presenting
+    # Presenting.
 
     def present(self, token: Token | str | None = None, **occasion: Any) -> Decision:
         """Present a token (the one there is, if none is given)."""

@@ -59,7 +59,7 @@ class World:
         flags = [flag for file in files for flag in ("-f", str(ROOT / "config" / file))]
         self.cluster.kubectl("apply", *(["-n", namespace] if namespace else []), *flags)
 
-    # --------------------------------------------------------------------------------------------- applying
+    # Applying.
 
     def account(self, namespace: str, name: str = "ci", **spec: Any) -> str:
         """Create an account and return its uid. Unless *spec* names roles, it has one that allows every request."""
@@ -109,7 +109,7 @@ class World:
         """Create a Secret."""
         return dict(self.ok("POST", f"/api/v1/namespaces/{namespace}/secrets", secret).body)
 
-    # ---------------------------------------------------------------------------------------------- looking
+    # Looking.
 
     def get(self, namespace: str, name: str = "ci-prod", plural: str = "servicetokens") -> dict[str, Any]:
         """Return one of our objects."""
@@ -169,7 +169,7 @@ class World:
             for _ in range((event.get("series") or {}).get("count", 1))
         ]
 
-    # ---------------------------------------------------------------------------------------------- waiting
+    # Waiting.
 
     def is_settled(self, namespace: str, name: str = "ci-prod") -> bool:
         """Say whether the operator has answered the present spec."""
@@ -206,7 +206,7 @@ class World:
         found: dict[str, Any] = self.until(has_it, f"{wanted} of {namespace}/{name} to say {reason}")
         return found
 
-    # ---------------------------------------------------------------------------------------------- running
+    # Running.
 
     @contextlib.contextmanager
     def operator(
@@ -235,7 +235,7 @@ class World:
         finally:
             thread.end()
 
-    # ---------------------------------------------------------------------------------------------- helpers
+    # Helpers.
 
     def path(self, plural: str, namespace: str, name: str = "") -> str:
         """Return the path of our objects; *namespace* is empty for roles."""

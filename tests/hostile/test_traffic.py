@@ -1,20 +1,4 @@
-"""What an attacker can send to a running validator, and what that does to everybody else.
-
-Where each row of the catalogue of bad inputs is shown:
-
-    1-5, 8      tests/integration/validator/test_forward_auth.py, tests/proxies/cases.py
-    6           test_06_*                      7   test_07_*
-    9, 11       test_forward_auth.py (paths, methods)
-    10          tests/unit/validator/test_ext_authz.py, tests/proxies/cases.py
-    12          test_12_*, tests/unit/validator/test_http.py
-    13, 14      test_13_*, test_14_*
-    15          tests/unit/validator/test_introspection.py
-    16, 17      test_16_*, test_17_*
-    18-20       tests/integration/validator/test_operation.py, test_feed.py
-    44          tests/integration/validator/test_tls.py
-    limits      tests/unit/validator/test_http.py; the number of requests on a connection is not limited: each has
-                its own deadline, and kube-apiserver and proxies keep theirs for days
-"""
+"""What an attacker can send to a running validator, and what other clients notice of it."""
 
 import asyncio
 import contextlib
@@ -39,7 +23,7 @@ FLOOD_SECONDS = 3.0
 FLOODERS = 16
 
 
-# -------------------------------------------------------------------------------------- rows 6, 7, 12: bytes
+# Malformed bytes.
 
 
 @pytest.mark.parametrize(
@@ -53,7 +37,7 @@ FLOODERS = 16
         (question("x", path="/validate?" + "q" * 60_000), {431}),
     ],
 )
-async def test_06_large_heads_are_refused(running: RunningValidator, head: bytes, allowed: set[int]) -> None:
+async def test_large_heads_are_rejected(running: RunningValidator, head: bytes, allowed: set[int]) -> None:
     """By one answer, and the connection ends; nothing of it is kept."""
     for port in (running.ports.forward_auth, running.ports.ext_authz):
         assert set(statuses(await exchange(port, head))) <= allowed
@@ -75,7 +59,7 @@ async def test_06_large_heads_are_refused(running: RunningValidator, head: bytes
         "{good},{good}",
     ],
 )
-async def test_07_no_byte_splits_an_answer(
+async def test_no_byte_splits_an_answer(
     running: RunningValidator, token: StoredToken, token_text: str
 ) -> None:
     """Nor makes something good of what is not: it is refused, and the answer has no header of theirs."""
@@ -110,7 +94,7 @@ AMBIGUOUS = (
 
 @pytest.mark.parametrize("headers", AMBIGUOUS)
 @pytest.mark.parametrize("listener", ["forward_auth", "ext_authz"])
-async def test_12_what_is_ambiguous_ends_the_connection(
+async def test_an_ambiguous_request_closes_the_connection(
     running: RunningValidator, token: StoredToken, headers: tuple[str, ...], listener: str
 ) -> None:
     """A second request hidden behind it is never answered."""
@@ -119,9 +103,7 @@ async def test_12_what_is_ambiguous_ends_the_connection(
     assert statuses(answer) in ([400], [])
 
 
-async def test_12_what_is_ambiguous_is_no_review_either(
-    running: RunningValidator, token: StoredToken
-) -> None:
+async def test_an_ambiguous_review_is_rejected(running: RunningValidator, token: StoredToken) -> None:
     """By TLS, all at once, since each is hung up on only after a while."""
     sent = [
         question(token.text, *headers, method="POST", path="/authenticate") + SMUGGLED * 2
@@ -131,7 +113,7 @@ async def test_12_what_is_ambiguous_is_no_review_either(
     assert [answer for answer in answers if statuses(answer) not in ([400], [])] == []
 
 
-async def test_12_a_pipeline_byte_by_byte_is_answered_in_order(
+async def test_a_pipeline_byte_by_byte_is_answered_in_order(
     running: RunningValidator, token: StoredToken
 ) -> None:
     """Good, bad, good: each gets its own answer."""
@@ -143,7 +125,7 @@ async def test_12_a_pipeline_byte_by_byte_is_answered_in_order(
     writer.close()
 
 
-async def test_12_bodies_of_ten_megabytes_are_not_waited_for(running: RunningValidator) -> None:
+async def test_a_body_of_ten_megabytes_is_answered_before_it_arrives(running: RunningValidator) -> None:
     """Where the body is the question it is refused unread; where it is not, it is ignored."""
     body = b"x" * (10 << 20)
     head = question(UNKNOWN, f"Content-Length: {len(body)}", method="POST")
@@ -178,7 +160,7 @@ async def test_a_client_that_never_reads_fills_no_memory(
     writer.transport.abort()
 
 
-# ------------------------------------------------------------------------------------------- rows 13, 14: JSON
+# JSON.
 
 
 @pytest.mark.parametrize(
@@ -199,7 +181,7 @@ async def test_a_client_that_never_reads_fills_no_memory(
         b"\xff\xfe{}",
     ],
 )
-def test_13_strange_json_is_no_review(running: RunningValidator, body: bytes) -> None:
+def test_malformed_json_is_not_a_review(running: RunningValidator, body: bytes) -> None:
     """Refused, or a no; never a crash, never a yes."""
     reply = running.post(body)
     assert reply.status in {200, 400}
@@ -207,7 +189,7 @@ def test_13_strange_json_is_no_review(running: RunningValidator, body: bytes) ->
         assert reply.json["status"]["authenticated"] is False
 
 
-def test_13_of_two_keys_that_are_the_same_a_refused_one_is_never_taken(
+def test_a_repeated_key_with_an_invalid_token_authenticates_no_one_else(
     running: RunningValidator, token: StoredToken
 ) -> None:
     """The verdict is about one of them, and only the good one gives a yes."""
@@ -215,7 +197,7 @@ def test_13_of_two_keys_that_are_the_same_a_refused_one_is_never_taken(
     assert running.post((body % (V1, token.text, UNKNOWN)).encode()).json["status"]["authenticated"] is False
 
 
-def test_14_audiences_are_bounded(running: RunningValidator, token: StoredToken) -> None:
+def test_audiences_are_bounded(running: RunningValidator, token: StoredToken) -> None:
     """Ten thousand of them, or one of a megabyte."""
     review = {"apiVersion": V1, "kind": "TokenReview"}
     many = {**review, "spec": {"token": token.text, "audiences": [f"a{number}" for number in range(5000)]}}
@@ -224,11 +206,11 @@ def test_14_audiences_are_bounded(running: RunningValidator, token: StoredToken)
     assert running.post(json.dumps(large).encode()).status == 413
 
 
-# ------------------------------------------------------------------------------------------- rows 16, 17: load
+# Load.
 
 
 @pytest.mark.alone
-async def test_16_slow_clients_are_ended_and_harm_nobody(
+async def test_slow_clients_are_disconnected_and_do_not_delay_others(
     running: RunningValidator, token: StoredToken
 ) -> None:
     """Three hundred connections of a byte a second; good requests are answered as ever meanwhile."""
@@ -304,7 +286,7 @@ async def test_one_peer_that_opens_all_it_can_leaves_room_for_others(
 
 
 @pytest.mark.alone
-async def test_17_a_flood_of_failures_is_told_so_and_good_tokens_pass(
+async def test_clients_with_many_failures_are_throttled_and_valid_tokens_are_accepted(
     running: RunningValidator, token: StoredToken
 ) -> None:
     """Thousands a second from the same address: 429 beyond the bucket, and every good request a yes."""

@@ -149,7 +149,7 @@ class Life(RuleBasedStateMachine):
         }
         return next((reason for reason, applies in reasons.items() if applies), "")
 
-    # --------------------------------------------------------------------------------- what always holds
+    # Invariants.
 
     @invariant()
     def no_stranger_is_accepted(self) -> None:

@@ -101,7 +101,7 @@ class ImportedLife(RuleBasedStateMachine):
         if self.end is not None and self.end <= self.now:
             self.end = None
 
-    # ------------------------------------------------------------------------------------------- what happens
+    # Rules.
 
     @rule(seconds=st.integers(1, 20 * DAY))
     def time_passes(self, seconds: int) -> None:
@@ -200,7 +200,7 @@ class ImportedLife(RuleBasedStateMachine):
         self.snapshot = replace(self.snapshot, token=replace(self.snapshot.token, status=status))
         self.settle()
 
-    # ------------------------------------------------------------------------------------- what always holds
+    # Invariants.
 
     @invariant()
     def it_is_accepted_exactly_as_long_as_was_promised(self) -> None:

@@ -70,7 +70,7 @@ class TokenLife(IdleLife):
         self._set_end(end)
         self.settle()
 
-    # ------------------------------------------------------------------------------------------- time
+    # Time.
 
     @rule(seconds=st.integers(1, 4))
     def time_passes(self, seconds: int) -> None:
@@ -101,7 +101,7 @@ class TokenLife(IdleLife):
             self.world.now = max(self.world.now, self.world.requeue_at + offset)
             self.settle()
 
-    # ------------------------------------------------------------------------------------- the token's spec
+    # The token's spec.
 
     @rule(end=ENDS)
     def the_end_moves(self, end: dict[str, object]) -> None:
@@ -158,7 +158,7 @@ class TokenLife(IdleLife):
         self.world.edit(roles=roles)
         self.settle()
 
-    # ------------------------------------------------------------------------- the account and the role
+    # The account and the role.
 
     @rule(state=st.sampled_from([None, "Suspended"]))
     def the_account_is_suspended_or_not(self, state: str | None) -> None:
@@ -186,7 +186,7 @@ class TokenLife(IdleLife):
         self.world.role = None if role is None else role_of(namespaces=(role[0],), longest=role[1])
         self.settle()
 
-    # --------------------------------------------------------------------------------------- the Secret
+    # The Secret.
 
     @precondition(lambda self: self.world.secret is not None and not self.world.secret.is_foreign)
     @rule(how=st.sampled_from(["deleted", "edited", "disowned", "restored", "renumbered"]))
@@ -233,7 +233,7 @@ class TokenLife(IdleLife):
             self.settle()
         assert len(self.world.causes) - minted <= 1 + crashes
 
-    # --------------------------------------------------------------------------------- what gets in the way
+    # Failures.
 
     @property
     def is_obstructed(self) -> bool:
@@ -291,7 +291,7 @@ class TokenLife(IdleLife):
             world.now = max(world.now, world.memory.not_before)
         self.settle()
 
-    # ------------------------------------------------------------------------------------- the operator
+    # The operator.
 
     @rule(mishap=st.sampled_from(MISHAPS))
     def the_operator_fails_at_its_next_mint(self, mishap: str) -> None:
@@ -308,7 +308,7 @@ class TokenLife(IdleLife):
         self.is_away = is_away
         self.settle()
 
-    # ------------------------------------------------------------------------------- edited by hand
+    # Edited by hand.
 
     @precondition(lambda self: not self.is_away)
     @rule(how=st.sampled_from(BY_HAND), seconds=st.integers(1, 70))

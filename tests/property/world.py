@@ -100,7 +100,7 @@ class World:
         self.floor = 0
         self._entropy = CountingEntropy()
 
-    # -------------------------------------------------------------------------------------- the operator
+    # The operator.
 
     def snapshot(self) -> Snapshot:
         """Return the facts as the operator gathers them."""
@@ -387,7 +387,7 @@ class World:
         verifier = credential.verifier
         return RING.verify(verifier.value, verifier.key_id, UID, credential.serial, value)
 
-    # --------------------------------------------------------------------------- what is, without status
+    # What follows from the objects without their status.
 
     @property
     def account_uid(self) -> str:
@@ -450,7 +450,7 @@ class World:
             and secret.serial == current.serial
         )
 
-    # ------------------------------------------------------------------------------------------- people
+    # What users do.
 
     def edit(self, **changes: object) -> None:
         """Change the spec."""

@@ -47,7 +47,7 @@ def caller(world: World, running: RunningValidator) -> StoredToken:
     return token
 
 
-# ------------------------------------------------------------------------------------------------------ Node
+# Node.
 
 
 @pytest.mark.timeout(SECONDS)
@@ -86,7 +86,7 @@ def test_two_libraries_for_node_understand_the_answers(
         assert bad == [{"active": False}] * 2
 
 
-# ---------------------------------------------------------------------------------------------------- Apache
+# Apache.
 
 
 @pytest.fixture(scope="module")

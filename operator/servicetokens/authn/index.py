@@ -1,7 +1,7 @@
-"""All that is known of tokens, accounts and roles, and whether it can be relied upon at this moment.
+"""The tokens, accounts and roles in memory, and whether they are complete and current.
 
-Fed by watches through the tables of `servicetokens.authn.tables`; read by the authenticator. Two objects that
-claim the same token id (a status copied by hand) do not get into each other's way: see `claims`.
+Filled by watches through the tables of `servicetokens.authn.tables`; read by the authenticator. Two objects
+that claim the same token id (a status copied by hand) do not affect each other: see `claims`.
 """
 
 import math
@@ -18,7 +18,7 @@ _Call = Callable[[], None]
 
 
 class Index:
-    """The three tables joined. Not for use by several threads.
+    """The three tables together. Not thread-safe.
 
     Attributes:
         claims: which objects claim a token id.
@@ -26,15 +26,15 @@ class Index:
         by_key: how many credentials name each key, by its id as they spell it.
         imports_by_key: the same for imported values alone; empty where there are none.
         roles: the catalogue by name.
-        roles_version: grows with every change of a role.
+        roles_version: increases with every change of a role.
         keys: the operator's keys, None until they have been read.
-        usable_until: monotonic time until which answers may be given; in the past while something is missing.
-        on_unknown_key: called when an object names a key that is not in `keys`; must return at once.
+        usable_until: monotonic time until which answers are allowed; in the past while a list is incomplete.
+        on_unknown_key: called when an object names a key that is not in `keys`; must return immediately.
         on_state_change: called when a token was revoked, restored, suspended or resumed, or an account was.
     """
 
     def __init__(self, *, max_staleness: float) -> None:
-        """Start empty and unusable; *max_staleness* is for how many seconds a sign of life is relied upon."""
+        """Start empty and unusable; a confirmation by a watch is relied upon for *max_staleness* seconds."""
         self.claims = Claims()
         self.by_id = self.claims.first
         self.by_key: dict[str, int] = {}
@@ -56,29 +56,29 @@ class Index:
         """Return how many token ids are known."""
         return len(self.by_id)
 
-    # ------------------------------------------------------------------------------ can it be relied upon
+    # Whether the index is complete and current.
 
     def expect(self, source: str, *, missing: str, silent: str) -> None:
-        """Depend on *source*, which has told nothing yet.
+        """Depend on *source*, which has not delivered anything yet.
 
-        *missing* is the sentence to say until it does, *silent* the one to say when it did so too long ago.
+        *missing* is the message until it does, *silent* the message when its last confirmation is too old.
         """
         self._confirmed_at[source] = _NEVER
         self._sentences[source] = (missing, silent)
         self._judge()
 
     def confirm(self, source: str, at: float) -> None:
-        """Take note that *source* was complete and current at the monotonic time *at*."""
+        """Record that *source* was complete and current at the monotonic time *at*."""
         self._confirmed_at[source] = at
         self._judge()
 
     def hold(self, topic: str, problem: str) -> None:
-        """Give no answers because of *problem*, a sentence, until `release` of the same *topic*."""
+        """Stop answering because of *problem*, a sentence, until `release` of the same *topic*."""
         self._holds[topic] = problem
         self._judge()
 
     def release(self, topic: str) -> None:
-        """Take back what `hold` said about *topic*."""
+        """Undo `hold` for *topic*."""
         self._holds.pop(topic, None)
         self._judge()
 
@@ -88,7 +88,7 @@ class Index:
         self._judge()
 
     def problems(self, now: float) -> tuple[str, ...]:
-        """Return why no answer can be given at the monotonic time *now*, a sentence each; or nothing."""
+        """Return why no answer can be given at the monotonic time *now*, one sentence each; empty for no reason."""
         found = list(self._holds.values())
         if self.keys is None and not found:
             found.append("the keys have not been read")
@@ -101,17 +101,17 @@ class Index:
         return tuple(found)
 
     def staleness(self, now: float) -> float:
-        """Return the age in seconds of the oldest sign of life; infinite before all lists are complete."""
+        """Return the age in seconds of the oldest confirmation; infinite before all lists are complete."""
         return max((now - at for at in self._confirmed_at.values()), default=math.inf)
 
     def _judge(self) -> None:
         complete = self.keys is not None and self._confirmed_at and not self._holds
         self.usable_until = min(self._confirmed_at.values()) + self._max_staleness if complete else _NEVER
 
-    # --------------------------------------------------------------------------------- who claims a token id
+    # Which records claim a token ID.
 
     def link(self, record: TokenRecord) -> None:
-        """Make the credentials of *record* findable."""
+        """Add the credentials of *record* to the look-up tables."""
         for credential in record.credentials:
             if self.keys is not None and credential.key_id not in self.keys.ids:
                 self.on_unknown_key()
@@ -119,19 +119,19 @@ class Index:
             self.claims.add(credential.id, record)
 
     def unlink(self, record: TokenRecord) -> None:
-        """Forget the credentials of *record*."""
+        """Remove the credentials of *record*."""
         for credential in record.credentials:
             self._count(credential, -1)
             self.claims.drop(credential.id, record)
 
     def remember_ended(self, record: TokenRecord, *, is_deleted: bool = False) -> None:
-        """Remember the credentials of *record*, which is unlinked, as ended, but for those that are claimed now."""
+        """Remember the credentials of *record*, which is unlinked, as ended, except those that are claimed now."""
         for credential in record.credentials:
             if not credential.is_imported:
                 self.claims.end(credential.id, _ended(record, credential.end, is_deleted=is_deleted))
 
     def remember_last(self, record: TokenRecord, token_id: str, end: int | None) -> None:
-        """Remember *token_id*, which status names although its credential is gone, as ended; *end* is when it did."""
+        """Remember *token_id*, which status names without its credential, as ended; *end* is its expiration."""
         self.claims.end(token_id, _ended(record, end, is_named_only=True))
 
     def _count(self, credential: Credential, by: int) -> None:
@@ -142,11 +142,10 @@ class Index:
             else:
                 del table[credential.key_id]
 
-    # ------------------------------------------------------------------------------------------ what is
-    # shared
+    # Shared parts.
 
     def account(self, namespace: str, name: str) -> Account:
-        """Return the account of that name, the same object for all who ask, whether or not it exists."""
+        """Return the account of that name, the same object for every token, whether or not it exists."""
         key = (namespace, name)
         account = self._accounts.get(key)
         if account is None:
@@ -154,7 +153,7 @@ class Index:
         return account
 
     def shared_terms(self, terms: Terms) -> Terms:
-        """Return the equal object that other tokens hold already, or *terms* itself."""
+        """Return the equal object that other tokens use already, or *terms* itself."""
         return self._terms.setdefault((terms.roles, terms.audiences, terms.networks), terms)
 
 

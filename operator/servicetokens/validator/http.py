@@ -117,7 +117,7 @@ class Connection(asyncio.Protocol):
         """The TCP peer."""
         return self._request.origin
 
-    # ------------------------------------------------------------------------------------ from the event loop
+    # Called by the event loop.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection in."""
@@ -153,8 +153,7 @@ class Connection(asyncio.Protocol):
         """Go on."""
         self._transport.resume_reading()
 
-    # --------------------------------------------------------------------------------------- from the
-    # listener
+    # Called by the listener.
 
     def expire(self) -> None:
         """End what took too long."""
@@ -176,8 +175,7 @@ class Connection(asyncio.Protocol):
         """End it now."""
         self._transport.abort()
 
-    # ----------------------------------------------------------------------------------------- from the
-    # parser
+    # Called by the parser.
 
     def on_message_begin(self) -> None:
         """A request starts."""
@@ -264,8 +262,7 @@ class Connection(asyncio.Protocol):
         if not self._keep:
             self._end(lingers=False)
 
-    # --------------------------------------------------------------------------------------------------
-    # inside
+    # Internals.
 
     def _feed(self, data: bytes) -> None:
         if self._state == _OVER:

@@ -72,7 +72,7 @@ def test_what_history_keeps_is_on_a_page() -> None:
     assert [word for word in HISTORY if f"`{word}`" not in listed] == []
 
 
-# ------------------------------------------------------------------------------------------ single fields
+# Single fields.
 
 
 def stages(plural: str, path: str) -> Iterator[tuple[str, dict[str, Spec]]]:
@@ -186,7 +186,7 @@ def test_every_field_can_be_changed_and_taken_away_again(place: Make) -> None:
     assert {case: problem for case, problem in problems.items() if problem} == {}
 
 
-# ---------------------------------------------------------------------------------------------- whole specs
+# Whole specs.
 
 
 @dataclass(frozen=True)

@@ -179,9 +179,7 @@ def test_nothing_is_asked_for_ever(lives: Lives) -> None:
     assert late == []
 
 
-def test_row_38_a_write_that_was_applied_without_an_answer_is_not_repeated(
-    world: World, lives: Lives
-) -> None:
+def test_a_write_that_was_applied_without_an_answer_is_not_repeated(world: World, lives: Lives) -> None:
     """Status or Secret, cut off or hung: each such life has minted twice, for it was asked to rotate once.
 
     Where an immutable Secret was deleted and nobody was told, its value is gone, and one more is minted.

@@ -24,7 +24,7 @@ POLICY_BINDINGS = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpoli
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 
-# --------------------------------------------------------------------------------------------- restores
+# Restores.
 
 
 def strip_owners(meta: dict[str, Any]) -> None:
@@ -38,7 +38,7 @@ def keep_owners(_meta: dict[str, Any]) -> None:
 
 @pytest.mark.usefixtures("operator")
 @pytest.mark.parametrize("owners", [strip_owners, keep_owners], ids=["stripped", "dead"])
-def test_row_42_a_restored_secret_is_reclaimed_and_its_old_value_refused(
+def test_a_restored_secret_is_adopted_and_its_old_value_rejected(
     world: World, namespace: str, owners: Callable[[dict[str, Any]], None]
 ) -> None:
     """Secrets come back before objects, objects without status and with new uids: a fresh token is minted."""
@@ -59,7 +59,7 @@ def test_row_42_a_restored_secret_is_reclaimed_and_its_old_value_refused(
     assert owner["uid"] == world.get(namespace)["metadata"]["uid"]
 
 
-# ------------------------------------------------------------------------------------- edited by hand
+# Edited by hand.
 
 
 def plant(world: World, namespace: str) -> dict[str, Any]:
@@ -124,7 +124,7 @@ EDITS: Mapping[str, tuple[Callable[[World, str], dict[str, Any]], bool]] = {
 
 @pytest.mark.usefixtures("operator")
 @pytest.mark.parametrize(("edit", "keeps_value"), EDITS.values(), ids=EDITS)
-def test_row_30_a_status_edited_by_hand_is_repaired(
+def test_a_status_edited_by_hand_is_repaired(
     world: World, namespace: str, edit: Callable[[World, str], dict[str, Any]], keeps_value: bool
 ) -> None:
     """Either what was true is written again, or a fresh token is minted; nothing planted stays."""
@@ -152,11 +152,11 @@ def test_row_30_a_status_edited_by_hand_is_repaired(
         assert after == before["credentials"]
 
 
-# ------------------------------------------------------------------------------------ things that go
+# Deleted objects.
 
 
 @pytest.mark.usefixtures("operator")
-def test_row_41_a_namespace_that_terminates_costs_no_storm(world: World, namespace: str) -> None:
+def test_a_terminating_namespace_causes_few_requests(world: World, namespace: str) -> None:
     """Creations there are refused for good: that is final, and not tried again and again."""
     for number in range(20):
         world.token(namespace, f"token-{number}")
@@ -296,7 +296,7 @@ def test_a_running_operator_notices_a_field_that_is_lost(own_world: World) -> No
         world.until(operator.is_ready, "the operator to be ready again", timeout=60)
 
 
-# ----------------------------------------------------------------------------------------- odd objects
+# Odd objects.
 
 
 def relaxed(crd: dict[str, Any]) -> dict[str, Any]:
@@ -364,7 +364,7 @@ def test_an_odd_object_harms_nobody_else(own_world: World, tmp_path: Path) -> No
     assert "a defect" not in operator.process.output()
 
 
-def test_row_20_an_api_server_that_is_away_is_waited_for_and_nothing_is_minted_twice(
+def test_an_unavailable_api_server_is_retried_and_nothing_is_minted_twice(
     own_world: World, tmp_path: Path
 ) -> None:
     """The operator is not ready and says why, asks ever more rarely, and goes on by itself."""

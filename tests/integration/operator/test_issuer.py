@@ -26,7 +26,7 @@ def issued(world: World) -> dict[str, Any] | None:
     return secret if certificate.not_valid_before_utc <= dt.datetime.now(dt.UTC) else None
 
 
-def test_row_44_a_validator_serves_what_the_operator_has_issued(
+def test_a_validator_serves_the_certificate_that_the_operator_issued(
     world: World, operator: RunningOperator, tmp_path: Path
 ) -> None:
     """Under every name of the Service; the bundle beside it is all that a client needs."""

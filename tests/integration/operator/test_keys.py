@@ -34,7 +34,7 @@ def fresh_keys(world: World) -> Iterator[None]:
     world.client.request("DELETE", KEYS)
 
 
-def test_row_43_lost_keys_are_told_not_replaced_and_used_again_when_they_are_back(
+def test_lost_keys_are_reported_not_replaced_and_used_again_once_restored(
     world: World, namespace: str, tmp_path: Path
 ) -> None:
     """While they are gone nothing is minted, and every token says so."""

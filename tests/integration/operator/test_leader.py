@@ -75,7 +75,7 @@ def test_only_the_leader_mints_and_a_standby_takes_over_when_it_ends(
             assert "defect" not in one.process.output() + two.process.output()
 
 
-def test_row_40_a_leader_that_was_frozen_ends_itself_and_the_standby_works_meanwhile(
+def test_a_leader_that_was_frozen_exits_and_the_standby_takes_over(
     world: World, namespace: str, tmp_path: Path
 ) -> None:
     """As after SIGKILL the Lease runs out; whoever comes back from a freeze does not go on where it stopped."""

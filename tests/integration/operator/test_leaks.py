@@ -6,9 +6,7 @@ from pathlib import Path
 from common.world import World
 
 
-def test_row_45_no_minted_token_is_anywhere_but_in_its_secret(
-    world: World, namespace: str, tmp_path: Path
-) -> None:
+def test_a_minted_token_appears_only_in_its_secret(world: World, namespace: str, tmp_path: Path) -> None:
     """Through a life with rotations, edits, losses and a conflict, with the log at its most talkative."""
     minted = set()
     with world.operator(tmp_path / "operator.log", "--log-level=debug") as operator:

@@ -89,7 +89,7 @@ def test_a_shorter_overlap_ends_the_old_one_earlier(world: World, namespace: str
     assert world.serial_of(first, namespace) is None
 
 
-def test_row_35_a_revoked_token_rotates_and_stays_revoked(world: World, namespace: str) -> None:
+def test_a_revoked_token_rotates_and_stays_revoked(world: World, namespace: str) -> None:
     """`state` decides who is let in, not what is minted."""
     world.token(namespace, state="Revoked")
     first = world.until_ready(namespace, reason="Revoked")
@@ -128,7 +128,7 @@ def test_a_later_expiry_mints_afresh_and_a_description_does_not(world: World, na
     assert world.status(namespace)["serial"] == 2
 
 
-def test_row_23_an_end_that_has_passed_already_mints_nothing(world: World, namespace: str) -> None:
+def test_an_expiration_in_the_past_mints_nothing(world: World, namespace: str) -> None:
     """There is no Secret, and the conditions say why."""
     world.token(namespace, expirationTime=in_seconds(-60))
     world.until_reason(namespace, "Active", "AlreadyExpired")
@@ -185,7 +185,7 @@ def test_a_suspended_account_suspends_its_tokens(world: World, namespace: str) -
     )
 
 
-def test_row_31_an_account_that_is_created_anew_gets_a_fresh_token(world: World, namespace: str) -> None:
+def test_an_account_that_is_created_again_gets_a_new_token(world: World, namespace: str) -> None:
     """The old one belonged to the old object and is refused from then on."""
     world.token(namespace)
     value = world.until_ready(namespace)
@@ -232,7 +232,7 @@ def test_deleting_a_token_deletes_its_secret(world: World, namespace: str) -> No
     world.until(lambda: world.secret(namespace) is None, "the Secret to go")
 
 
-def test_row_32_a_role_that_is_taken_away_is_told_at_once(world: World, namespace: str) -> None:
+def test_a_removed_role_is_reported_immediately(world: World, namespace: str) -> None:
     """The token stays; what it may do does not, and its condition says which role is missing."""
     role = f"reader-{namespace}"
     world.role(role)
@@ -246,7 +246,7 @@ def test_row_32_a_role_that_is_taken_away_is_told_at_once(world: World, namespac
     assert world.value(namespace) == value
 
 
-def test_row_34_a_role_is_granted_by_the_names_of_namespaces_not_by_what_they_say_of_themselves(
+def test_a_role_is_granted_by_names_of_namespaces_and_not_by_their_labels(
     world: World, namespace: str
 ) -> None:
     """A tenant who relabels his namespace gets nothing by it."""

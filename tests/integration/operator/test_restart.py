@@ -40,7 +40,7 @@ def test_a_restart_with_hundreds_of_tokens_writes_nothing(
     assert requests(world, mark, namespace) == {}
 
 
-def test_row_37_an_operator_that_is_killed_again_and_again_loses_nothing(
+def test_an_operator_that_is_killed_repeatedly_loses_nothing(
     world: World, namespace: str, tmp_path: Path
 ) -> None:
     """SIGKILL at random moments of 300 mints: afterwards one valid token per Secret, and no orphan."""

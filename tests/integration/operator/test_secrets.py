@@ -91,7 +91,7 @@ def test_a_secret_that_holds_the_token_is_healed_whatever_its_marks_say(
 
 
 @pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
-def test_row_29_a_secret_that_lost_the_token_gets_a_fresh_one(
+def test_a_secret_that_lost_its_token_gets_a_new_one(
     world: World, namespace: str, loss: Callable[[World, str], None]
 ) -> None:
     """Within two seconds; the old value is refused from then on, and an Event says so."""
@@ -205,7 +205,7 @@ def test_what_others_put_on_the_secret_stays(world: World, namespace: str) -> No
     assert has_theirs(world, namespace)
 
 
-def test_row_26_a_foreign_secret_is_never_touched(world: World, namespace: str) -> None:
+def test_a_foreign_secret_is_never_changed(world: World, namespace: str) -> None:
     """Not a byte of it; the token says what is in the way, and goes on when it is gone."""
     foreign = world.create_secret(
         namespace, {"metadata": {"name": "ci-prod"}, "type": "Opaque", "stringData": {"token": "theirs"}}
@@ -265,7 +265,7 @@ def test_a_copy_of_a_tokens_secret_is_foreign(
     assert "credentials" not in world.status(namespace)
 
 
-def test_row_27_of_two_tokens_for_one_secret_the_second_waits(world: World, namespace: str) -> None:
+def test_the_second_of_two_tokens_for_one_secret_waits(world: World, namespace: str) -> None:
     """The first keeps it; when the first goes, the second gets a Secret of its own."""
     world.token(namespace, "first", secret={"name": "shared"})
     world.until(lambda: world.secret(namespace, "shared"), "the first one's Secret")
@@ -283,9 +283,7 @@ def test_row_27_of_two_tokens_for_one_secret_the_second_waits(world: World, name
     world.until(is_the_seconds, "the second one's Secret", timeout=30)
 
 
-def test_row_39_a_rival_that_keeps_undoing_the_secret_is_not_fought_at_full_speed(
-    world: World, namespace: str
-) -> None:
+def test_repairs_of_a_secret_that_is_changed_repeatedly_are_delayed(world: World, namespace: str) -> None:
     """The first repair is free, the next waits and names the rival; other tokens are not slowed."""
     world.token(namespace)
     world.until_ready(namespace)
@@ -324,7 +322,7 @@ def test_a_quota_is_told_costs_one_mint_and_ends_when_it_is_lifted(world: World,
 
 
 @pytest.mark.parametrize("owner", ["a dead uid of its name", "nobody"])
-def test_row_28_a_secret_that_was_put_there_first_is_taken_over_and_its_value_never_read(
+def test_a_secret_that_existed_first_is_adopted_and_its_value_is_never_read(
     world: World, namespace: str, owner: str
 ) -> None:
     """Of our type, with a forged owner and a token that somebody chose: it is overwritten, and verifies nothing."""

@@ -23,7 +23,7 @@ def serials(world: World, namespace: str, name: str = "ci-prod") -> list[int]:
     return [credential["serial"] for credential in world.status(namespace, name).get("credentials") or []]
 
 
-def test_row_36_a_token_rotates_by_the_clock_and_the_old_one_ends_with_its_overlap(
+def test_a_token_rotates_automatically_and_the_old_one_expires_with_its_overlap(
     world: World, namespace: str, clock: FakeClock
 ) -> None:
     """Every twenty days, one day of overlap; the next rotation is announced on status."""
@@ -103,9 +103,7 @@ def test_a_scheduled_cut_acts_when_its_time_comes(world: World, namespace: str, 
         assert serials(world, namespace) == [2]
 
 
-def test_row_21_a_clock_that_jumps_ahead_ends_what_is_over(
-    world: World, namespace: str, clock: FakeClock
-) -> None:
+def test_a_clock_that_jumps_ahead_expires_tokens(world: World, namespace: str, clock: FakeClock) -> None:
     """And nothing else. A clock that is set back is not believed: `SystemClock` never runs backwards."""
     with world.operator_in_process(clock, namespace):
         world.token(namespace, expiresAfter="30m")

@@ -55,7 +55,7 @@ def test_a_token_is_active_until_it_is_revoked(
     )
 
 
-def test_in16_and_in18_large_and_chunked_bodies(
+def test_large_bodies_are_rejected_and_chunked_ones_read(
     running: RunningValidator, token: StoredToken, caller: StoredToken
 ) -> None:
     """A megabyte is refused before it is read; chunks are put together."""

@@ -144,7 +144,7 @@ def review(running: RunningValidator, world: World, pair: KeyPair | None) -> int
         connection.close()
 
 
-def test_tr18_only_the_named_client_is_served(
+def test_only_the_named_client_is_served(
     world: World, mutual: tuple[RunningValidator, CertificateAuthority], tmp_path: Path
 ) -> None:
     """Another name gets no verdict; another CA, or no certificate, not even a connection."""
@@ -160,7 +160,7 @@ def test_tr18_only_the_named_client_is_served(
 
 
 @pytest.mark.alone
-def test_44_a_client_that_says_nothing_is_hung_up_on(running: RunningValidator) -> None:
+def test_a_client_that_sends_no_handshake_is_disconnected(running: RunningValidator) -> None:
     """Five seconds after it has connected to a TLS port; whoever speaks HTTP there is not answered."""
     with socket.create_connection((LOOPBACK, running.review_port), timeout=patient(15)) as silent:
         began = time.monotonic()
@@ -168,7 +168,7 @@ def test_44_a_client_that_says_nothing_is_hung_up_on(running: RunningValidator) 
         assert 3 < time.monotonic() - began < patient(12)
 
 
-def test_44_http2_is_not_offered(running: RunningValidator, token: StoredToken) -> None:
+def test_http2_is_not_offered(running: RunningValidator, token: StoredToken) -> None:
     """A client that could do both speaks HTTP/1.1: h2 would put all its questions on one connection."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False

@@ -36,7 +36,7 @@ def again(it: Surroundings) -> None:
     it.put_token()
 
 
-# ------------------------------------------------------------------------------------------ several claim an id
+# Several objects claim one id.
 
 
 @pytest.mark.parametrize("rivals", [1, 15, 16, 17, 100])
@@ -123,7 +123,7 @@ def test_few_claimants_are_never_refused_for_their_cost(
     around.accepted()
 
 
-# --------------------------------------------------------------------------------------------- ended credentials
+# Expired credentials.
 
 
 def rejected(it: Surroundings, token: Token | None = None) -> Rejected:
@@ -217,7 +217,7 @@ def test_ended_ids_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert rejected(it, newer).reason == "Deleted"
 
 
-# ----------------------------------------------------------------------------------------- credentials put back
+# Restored credentials.
 
 
 def test_a_credential_that_was_rotated_out_is_not_revived_by_putting_it_back(it: Surroundings) -> None:
@@ -318,7 +318,7 @@ def test_a_serial_without_the_time_of_its_mint_is_not_understood(
     assert it.reason() == "Unreadable"
 
 
-# ---------------------------------------------------------------------------------------------------- the same work
+# Equal work for every answer.
 
 
 def calls(work: Callable[[], object]) -> list[str]:

@@ -130,7 +130,7 @@ def test_of_many_missing_fields_a_few_are_named() -> None:
     assert "and others" in sentence
 
 
-# ---------------------------------------------------------------------------- without the permission to read CRDs
+# Without the permission to read CRDs.
 
 
 def published(crds: Mapping[str, Crd]) -> Crd:

@@ -64,7 +64,7 @@ def test_the_last_use_is_the_validators_and_stays() -> None:
     assert wanted.status.last_used_time == 77
 
 
-# ------------------------------------------------------------------------------- announcing an end
+# Announcing the expiration.
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_a_fixed_end_after_the_last_rotation_is_announced() -> None:
     assert says(soon, "ExpiringSoon")[0] == "True"
 
 
-# ------------------------------------------------------------------------------------------- words
+# Words.
 
 
 @pytest.mark.parametrize(

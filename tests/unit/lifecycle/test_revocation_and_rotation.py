@@ -33,7 +33,7 @@ def ends(snapshot: Snapshot) -> dict[int, int | None]:
     return {one.serial: one.expiration_time for one in snapshot.token.status.credentials}
 
 
-# ----------------------------------------------------------------------------------------- revoking
+# Revoking.
 
 
 def test_a_revoked_token_is_ready_and_not_active() -> None:
@@ -110,7 +110,7 @@ def test_a_suspended_account_is_named_and_stops_nothing_else() -> None:
     assert wanted.mint is None
 
 
-# ----------------------------------------------------------------------------------------- rotating
+# Rotating.
 
 
 def rotating(**rotation: str) -> Snapshot:
@@ -508,7 +508,7 @@ def test_a_credential_that_was_never_delivered_gets_no_overlap() -> None:
     assert ends(again) == {1: NOW + HOUR, 3: NOW + 5 + 30 * DAY}
 
 
-# ------------------------------------------------------------------------------------ the kill switch
+# The kill switch.
 
 
 def test_the_kill_switch_replaces_what_was_minted_before_it() -> None:
@@ -573,7 +573,7 @@ def test_a_fraction_of_a_second_in_the_cut_is_rounded_up() -> None:
     assert wanted.mint is not None
 
 
-# ----------------------------------------------------------------------------------- another account
+# Another account.
 
 
 def test_an_account_created_anew_gets_a_fresh_token_and_the_old_one_is_refused() -> None:

@@ -161,7 +161,7 @@ def test_several_roles_are_judged_together() -> None:
     assert "correct the name); the ServiceRole 'writer'" in condition(wanted, "RolesAccepted").message
 
 
-# ----------------------------------------------------------------------------------- the longest life
+# The longest lifetime.
 
 
 def limited(limit: str, **token: Any) -> Snapshot:
@@ -242,7 +242,7 @@ def test_a_limit_set_later_stops_rotations_and_leaves_the_live_token() -> None:
     assert says(wanted, "Ready") == ("False", "LifetimeTooLong")
 
 
-# ------------------------------------------------------------------------------------ accounts, roles
+# Accounts, roles.
 
 
 def test_an_account_says_what_it_is_and_how_many_tokens_it_has() -> None:

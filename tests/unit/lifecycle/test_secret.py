@@ -218,7 +218,7 @@ def test_drift_beside_a_token_that_cannot_be_verified_is_left_until_it_can() -> 
     assert plan(blocked, NOW + 1).deliver is None
 
 
-# ------------------------------------------------------------------------------------------ memory
+# Memory.
 
 
 def test_a_refused_secret_is_told_and_tried_again_later() -> None:
@@ -341,7 +341,7 @@ def test_patience_does_not_hold_back_what_nobody_undid() -> None:
     assert (wanted.status, wanted.mint, wanted.deliver) == (None, None, None)
 
 
-# ----------------------------------------------------------------------------------- edited by hand
+# Edited by hand.
 
 
 def test_a_planted_verifier_is_replaced_by_a_fresh_token() -> None:

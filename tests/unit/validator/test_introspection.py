@@ -86,7 +86,7 @@ def desk() -> Desk:
     return Desk()
 
 
-def test_in1_a_good_token_is_described(desk: Desk) -> None:
+def test_a_valid_token_is_described(desk: Desk) -> None:
     """Every field by which known clients map it to a user."""
     reply = desk.ask(desk.token, desk.basic)
     assert reply.status == 200
@@ -110,7 +110,7 @@ def test_in1_a_good_token_is_described(desk: Desk) -> None:
 
 
 def bad_tokens(desk: Desk) -> list[str]:
-    """IN2 to IN7: expired, revoked, unknown, malformed, empty, and of a namespace that is not watched."""
+    """Expired, revoked, unknown, malformed, empty, and of a namespace that is not watched."""
     now = desk.clock.now()
     expired, revoked = desk.mint(), desk.mint()
     old = desk.credential(expired, uid="u-2", minted=now - 2 * DAY)
@@ -132,7 +132,7 @@ def bad_tokens(desk: Desk) -> list[str]:
     ]
 
 
-def test_in2_to_in7_and_in15_a_bad_token_is_a_bad_token(desk: Desk) -> None:
+def test_invalid_tokens_are_inactive_whatever_the_reason(desk: Desk) -> None:
     """The same bytes and the same headers, whatever is wrong with it."""
     replies = [desk.ask(token, desk.basic) for token in bad_tokens(desk)]
     assert all((reply.status, reply.body) == (200, b'{"active":false}') for reply in replies)
@@ -140,7 +140,7 @@ def test_in2_to_in7_and_in15_a_bad_token_is_a_bad_token(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "nobody", "team-b/ci"])
-def test_in8_a_wrong_secret_or_name_is_an_invalid_client(desk: Desk, name: str) -> None:
+def test_a_wrong_secret_or_name_is_an_invalid_client(desk: Desk, name: str) -> None:
     """Also a valid token that goes by another name, and broken Basic of every kind."""
     good = desk.caller.reveal()
     wrong = [
@@ -159,7 +159,7 @@ def test_in8_a_wrong_secret_or_name_is_an_invalid_client(desk: Desk, name: str) 
     assert desk.tally.accepted == 0
 
 
-def test_in9_a_caller_without_credentials_is_refused(desk: Desk) -> None:
+def test_a_caller_without_credentials_is_rejected(desk: Desk) -> None:
     """Whether or not the token is good; an id alone is no credential."""
     for fields in ((), (("client_id", "team-a/ci"),)):
         assert desk.ask(desk.token, fields=fields).status == 401
@@ -168,7 +168,7 @@ def test_in9_a_caller_without_credentials_is_refused(desk: Desk) -> None:
     assert wrong.headers["WWW-Authenticate"].startswith("Bearer ")
 
 
-def test_in10_without_a_token_the_request_is_invalid(desk: Desk) -> None:
+def test_a_request_without_a_token_is_invalid(desk: Desk) -> None:
     """Told to those only who may ask."""
     reply = desk.ask(None, desk.basic, fields=(("token_type_hint", "access_token"),))
     assert (reply.status, json.loads(reply.body)["error"]) == (400, "invalid_request")
@@ -176,7 +176,7 @@ def test_in10_without_a_token_the_request_is_invalid(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("kind", ["application/json", "text/plain", "", "multipart/form-data; boundary=x"])
-def test_in11_only_forms_are_read(desk: Desk, kind: str) -> None:
+def test_only_forms_are_read(desk: Desk, kind: str) -> None:
     """Another type, or an encoding, is 415."""
     assert desk.post(b'{"token":"x"}', desk.basic, ("Content-Type", kind)).status == 415
     assert desk.post(b"token=x", desk.basic, ("Content-Encoding", "gzip")).status == 415
@@ -184,13 +184,13 @@ def test_in11_only_forms_are_read(desk: Desk, kind: str) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE"])
-def test_in12_only_post_is_served(desk: Desk, method: str) -> None:
+def test_only_post_is_served(desk: Desk, method: str) -> None:
     """The answer says so."""
     reply = desk.post(b"", desk.basic, method=method)
     assert (reply.status, reply.headers["Allow"]) == (405, "POST")
 
 
-def test_in13_a_hint_is_no_restriction(desk: Desk) -> None:
+def test_a_token_type_hint_does_not_restrict(desk: Desk) -> None:
     """Also one that nobody knows."""
     for hint in ("refresh_token", "access_token", "x"):
         reply = desk.ask(desk.token, desk.basic, fields=(("token_type_hint", hint),))
@@ -198,7 +198,7 @@ def test_in13_a_hint_is_no_restriction(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("name", ["token", "client_id", "client_secret"])
-def test_in14_a_field_twice_is_refused(desk: Desk, name: str) -> None:
+def test_a_repeated_field_is_rejected(desk: Desk, name: str) -> None:
     """Which of them counts would be anybody's guess."""
     reply = desk.ask(desk.token, desk.basic, fields=((name, "x"), (name, "x")))
     assert (reply.status, json.loads(reply.body)["error"]) == (400, "invalid_request")
@@ -211,7 +211,7 @@ def test_forms_that_are_none_give_no_verdict(desk: Desk, body: bytes) -> None:
     assert reply.status == 400 or reply.body == b'{"active":false}'
 
 
-def test_in17_basic_is_decoded_once(desk: Desk) -> None:
+def test_basic_credentials_are_decoded_once(desk: Desk) -> None:
     """The slash in the name is percent-encoded by some clients and not by others."""
     secret = desk.caller.reveal()
     assert desk.ask(desk.token, basic("team-a/ci", secret)).status == 200
@@ -298,7 +298,7 @@ def test_every_error_is_json(desk: Desk) -> None:
         assert isinstance(json.loads(reply.body)["error"], str)
 
 
-def test_in19_whoever_lacks_the_permission_is_refused(desk: Desk) -> None:
+def test_a_caller_without_permission_is_rejected(desk: Desk) -> None:
     """Also about its very own token."""
     own = desk.token.reveal()
     for header in (basic(desk.token.id, own), ("Authorization", f"Bearer {own}")):

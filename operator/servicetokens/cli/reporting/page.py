@@ -307,7 +307,7 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[Child]]) -> Element:
     )
 
 
-# ------------------------------------------------------------------------------------------------------------ times
+# Times.
 
 
 def _time(moment: int | None, now: int) -> Element:

@@ -1,4 +1,4 @@
-"""Bad inputs by their number in the list of threats: what never gets past the API server."""
+"""Bad input that the API server rejects."""
 
 from typing import Any
 
@@ -25,30 +25,30 @@ def refused(server: Server, kind: str, spec: dict[str, Any], *, field: str, name
 @pytest.mark.parametrize(
     "value", ["0", "-1", "1", 2**31, 2**63, "1.5h", "1 d", "\N{ARABIC-INDIC DIGIT ONE}d", "0s", ""]
 )
-def test_row_22_a_lifetime_that_is_none(server: Server, value: object) -> None:
+def test_an_invalid_lifetime_is_rejected(server: Server, value: object) -> None:
     """Refused with the path of the field."""
     refused(server, names.KIND_TOKEN, TOKEN | {"expiresAfter": value}, field="expiresAfter")
 
 
-def test_row_22_a_lifetime_that_is_left_out(server: Server) -> None:
+def test_a_missing_lifetime_is_rejected(server: Server) -> None:
     """Refused too: for ever has to be asked for."""
     refused(server, names.KIND_TOKEN, {"accountRef": {"name": "ci"}}, field="spec")
 
 
-def test_row_23_two_ends(server: Server) -> None:
+def test_a_lifetime_and_a_date_together_are_rejected(server: Server) -> None:
     """A lifetime and a date do not go together. A date that has passed is told by the operator."""
     spec = TOKEN | {"expirationTime": "2030-01-01T00:00:00Z"}
     refused(server, names.KIND_TOKEN, spec, field="spec")
 
 
-def test_row_24_a_state_in_lower_case_and_a_field_that_is_not_ours(server: Server) -> None:
+def test_a_state_in_lower_case_and_an_unknown_field_are_rejected(server: Server) -> None:
     """An enum is exact; an unknown field is an error under strict validation, which is kubectl's default."""
     refused(server, names.KIND_TOKEN, TOKEN | {"state": "revoked"}, field="state")
     refused(server, names.KIND_TOKEN, TOKEN | {"revoked": True}, field="revoked")
 
 
 @pytest.mark.parametrize("name", ["x" * 253, "a.b", "A", "..", "-a", "a/b", ""])
-def test_row_25_a_name_that_is_no_dns_label(server: Server, name: str) -> None:
+def test_a_name_that_is_not_a_dns_label_is_rejected(server: Server, name: str) -> None:
     """Names of objects and of Secrets; no path is built from them."""
     answer = server.create(manifest(names.KIND_TOKEN, TOKEN, name), dry_run=True)
     assert answer.status in {400, 422}, answer.body
@@ -69,7 +69,7 @@ def test_row_25_a_name_that_is_no_dns_label(server: Server, name: str) -> None:
     ],
     ids=["system:masters", "star", "comma", "newline", "twice", "10,000"],
 )
-def test_row_33_roles_that_are_none(server: Server, roles: list[str]) -> None:
+def test_invalid_roles_are_rejected(server: Server, roles: list[str]) -> None:
     """Neither a token nor an account gets them."""
     refused(server, names.KIND_TOKEN, TOKEN | {"roles": roles}, field="roles")
     refused(server, names.KIND_ACCOUNT, {"roles": roles}, field="roles")
