@@ -1,6 +1,6 @@
-"""The wire contract: what people write, what the operator answers, and the names both are written under.
+"""The API contract: what users write, what the operator reports, and the names of both.
 
 Data and its rules, no behaviour. Every fact of the schema (pattern, bound, CEL rule, list type, description)
-stands once, on the model it constrains; `servicetokens.crdgen` turns the models into the CRDs, so what the
-API server refuses and what our own processes refuse cannot drift apart.
+is stated once, on the model it constrains. `servicetokens.crdgen` generates the CRDs from the models, so the
+API server and our own processes always reject the same objects.
 """

@@ -1,7 +1,8 @@
-"""Conditions and their types. They are an API: scripts wait for them, dashboards count them.
+"""Conditions and their types. They are an API: scripts wait for them, and dashboards count them.
 
-`lastTransitionTime` moves only when `status` flips; `observedGeneration` follows every change of the spec, or
-`kubectl wait` hangs. A type is never renamed or given another meaning; new ones are added. Reasons are in `reasons`.
+`lastTransitionTime` changes only when `status` changes; `observedGeneration` follows every change of the
+spec, because `kubectl wait` would hang otherwise. A type is never renamed or given another meaning; new ones
+may be added. Reasons are in `reasons`.
 """
 
 from enum import StrEnum
@@ -13,7 +14,7 @@ from servicetokens.api.fields import Generation, ListType, RecordedTime, Text
 from servicetokens.api.meta import Model
 from servicetokens.api.rules import Shape
 
-# The greatest that the Kubernetes API conventions allow; the CRD refuses the whole status write beyond it.
+# The maximum of the Kubernetes API conventions; the CRD rejects the whole status write beyond it.
 MAX_MESSAGE_LENGTH: Final = 32768
 _ELLIPSIS: Final = "…"
 
@@ -27,25 +28,25 @@ class ConditionType(StrEnum):
     ACTIVE = "Active"
     #: The Secret holds the current credential, and no newer one waits to be written to it.
     SECRET_SYNCED = "SecretSynced"
-    #: Every role asked for exists and is granted to this namespace.
+    #: Every requested role exists and is granted to this namespace.
     ROLES_ACCEPTED = "RolesAccepted"
-    #: No rotation is declared and the end is near: 30, 7 and 1 days before it, for short lives a third and a
-    #: tenth.
+    #: No rotation is declared and the token expires soon: 30, 7 and 1 days before, for short lifetimes a
+    #: third and a tenth of the lifetime before.
     EXPIRING_SOON = "ExpiringSoon"
     #: The cut-over of an imported value is near. Present only while true.
     IMPORT_ENDING_SOON = "ImportEndingSoon"
     #: The token was not used for as long as the account's policy says. Present only while true.
     UNUSED = "Unused"
-    #: Every live validator answers by this generation of the spec.
+    #: Every live validator has applied this generation of the spec.
     ENFORCED = "Enforced"
     #: The operator is still working on this generation. Present only while true (kstatus).
     RECONCILING = "Reconciling"
-    #: The operator cannot go on until a person changes something. Present only while true (kstatus).
+    #: The operator cannot continue until a person changes something. Present only while true (kstatus).
     STALLED = "Stalled"
 
 
 def _shorten(value: object) -> object:
-    """Cut a message that is too long: a long sentence must not cost the status write that carries it."""
+    """Shorten a message that is too long, so that a long sentence cannot fail the status write that contains it."""
     if isinstance(value, str) and len(value) > MAX_MESSAGE_LENGTH:
         return value[: MAX_MESSAGE_LENGTH - 1] + _ELLIPSIS
     return value

@@ -1,4 +1,4 @@
-"""The types of the fields: what Python works with, what the wire carries, and the rules between them.
+"""The types of the fields: their Python values, their text form, and the conversion rules.
 
 Each type states its pattern, its bounds and its CEL once, for the CRD and for the check in our own processes.
 """
@@ -31,7 +31,8 @@ from servicetokens.api.rules import (
     sentence_error,
 )
 
-# The name of every error here, for readers of `ValidationError.errors()`; the sentence tells them apart.
+# The type of every error raised here, for readers of `ValidationError.errors()`; the message tells errors
+# apart.
 _BAD_VALUE: Final = "value"
 
 
@@ -57,7 +58,7 @@ class ListType:
     keys: tuple[str, ...] = ()
 
     def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Refuse a set that holds an item twice."""
+        """Reject a set that holds an item twice."""
         schema = handler(source)
         if self.kind != "set":
             return schema
@@ -88,7 +89,7 @@ def _each_once(items: tuple[object, ...]) -> tuple[object, ...]:
 
 
 def _parsed(parse: Callable[[str], Any]) -> BeforeValidator:
-    """Return the validator that makes a value of wire text, and of nothing else (a number, a yes, a list)."""
+    """Return the validator that parses text, and rejects every other type (a number, a boolean, a list)."""
 
     def convert(value: object) -> Any:
         if not isinstance(value, str):
@@ -133,11 +134,11 @@ DnsSubdomain = Annotated[
     ),
 ]
 
-# Beyond it JSON readers that keep numbers as doubles (jq, JavaScript) would round.
+# JSON readers that keep numbers as doubles (jq, JavaScript) round larger numbers.
 MAX_INTEGER: Final = 2**53 - 1
 # `int64` for readers of the schema; the API server itself checks only the bounds.
 SignedInteger = Annotated[int, Strict(), Keywords({"format": "int64"})]
-# -1 says that no operator has seen the object yet.
+# -1 means that no operator has processed the object yet.
 ObservedGeneration = Annotated[SignedInteger, Field(ge=-1)]
 Generation = Annotated[SignedInteger, Field(ge=0)]
 Count = Annotated[int, Strict(), Keywords({"format": "int32"}), Field(ge=0)]
@@ -203,7 +204,7 @@ TimeCeil = Annotated[int, _parsed(values.parse_time_ceil), _SPEC_TIME, _WRITTEN_
 
 
 def _recorded(value: object) -> int:
-    """Take a time from the wire, or the number that our own code puts there."""
+    """Accept a time as text, or the number that our own code sets."""
     try:
         if isinstance(value, str):
             return values.parse_recorded_time(value)

@@ -1,4 +1,4 @@
-"""`spec.import` of a ServiceToken: a value of somebody else's making, accepted until a cut-over."""
+"""`spec.import` of a ServiceToken: an existing value from another system, accepted until a cut-over date."""
 
 from typing import Annotated, Final
 
@@ -22,7 +22,7 @@ DataKey = Annotated[
 
 
 class ImportSource(Model):
-    """Where the value is at the moment of the import."""
+    """Where the value is stored at the moment of the import."""
 
     name: DnsSubdomain = Field(
         description="Name of a Secret in this namespace, of any type except servicetokens.dev/token."
@@ -33,7 +33,7 @@ class ImportSource(Model):
 
 
 class ImportSpec(Model):
-    """What is imported, and how long it is good for."""
+    """What is imported, and for how long it is accepted."""
 
     secret_ref: ImportSource = Field(
         description=(

@@ -1,4 +1,4 @@
-"""What all kinds share: the bases of the models, object metadata, and errors as sentences for people."""
+"""What all kinds share: base models, object metadata, and validation errors as sentences for people."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final, Self
@@ -11,7 +11,7 @@ from servicetokens.api.fields import DnsLabel, ObservedGeneration, RecordedTime,
 from servicetokens.api.rules import RULES_KEYWORD, Rule
 from servicetokens.api.wording import sentence
 
-# Kubernetes writes acronyms in capitals, except where they begin the name (`id`, `tokenID`).
+# Kubernetes writes acronyms in upper case, except where they begin the name (`id`, `tokenID`).
 _ACRONYMS: Final = {"id": "ID", "uid": "UID", "cidrs": "CIDRs"}
 # Long enough for the first few mistakes in one spec; a condition's message is read in a terminal.
 MAX_DESCRIPTION_LENGTH: Final = 1000
@@ -24,10 +24,10 @@ def wire_name(attribute: str) -> str:
 
 
 class Model(BaseModel):
-    """Base of everything on the wire: immutable, and deaf to fields that a newer CRD may have.
+    """Base of all API models: immutable; fields that only a newer CRD has are ignored.
 
-    Unknown fields are refused where people can see it, by the API server; here an operator that is older than
-    the CRD has to go on.
+    Unknown fields are rejected by the API server, where users see it; an operator that is older than the CRD
+    must continue.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True, alias_generator=wire_name)
@@ -38,10 +38,10 @@ _NOTHING_SET: Final[set[str]] = set()
 
 
 def slim(model: Model) -> None:
-    """Forget which fields of *model*, and of the models in it, were given: for what stays in memory.
+    """Drop pydantic's record of which fields were set, from *model* and nested models, to save memory.
 
-    pydantic keeps a set of names with each model, for `exclude_unset`, which is not used here. It is half of what a
-    token takes in the operator (5.7 of 11.7 KB, measured).
+    pydantic keeps a set of names with each model, for `exclude_unset`, which is not used here. It is half of
+    what a token takes in the operator (5.7 of 11.7 KB, measured).
     """
     object.__setattr__(model, "__pydantic_fields_set__", _NOTHING_SET)
     for value in model.__dict__.values():
@@ -51,7 +51,7 @@ def slim(model: Model) -> None:
 
 
 class RuledModel(Model):
-    """A model with rules across its fields. They are checked, and reported, all at once."""
+    """A model with rules across its fields. All of them are checked, and reported together."""
 
     RULES: ClassVar[tuple[Rule, ...]] = ()
 
@@ -77,7 +77,7 @@ class RuledModel(Model):
 
 
 class OwnerReference(Model):
-    """Who owns an object; garbage collection follows it."""
+    """The owner of an object; garbage collection follows it."""
 
     api_version: Text
     kind: Text
@@ -87,7 +87,7 @@ class OwnerReference(Model):
 
 
 class ObjectMeta(Model):
-    """The part of an object's metadata that decisions are made from; names of our kinds are DNS labels."""
+    """The part of an object's metadata that decisions depend on; names of our kinds are DNS labels."""
 
     name: DnsLabel
     namespace: Text = ""
@@ -101,7 +101,7 @@ class ObjectMeta(Model):
 
 
 class StatusModel(Model):
-    """Base of the three statuses: read without ever failing, written back as JSON."""
+    """Base of the three statuses: reading never fails, writing gives JSON."""
 
     observed_generation: ObservedGeneration = Field(
         default=-1,
@@ -112,10 +112,10 @@ class StatusModel(Model):
 
     @classmethod
     def read(cls, raw: Mapping[str, Any] | None) -> Self:
-        """Return the status in *raw*, where whatever cannot be read counts as absent; never raises.
+        """Return the status in *raw*; unreadable fields count as absent. Never raises.
 
-        A status may have been edited by hand, or written by a newer operator. What is lost is written again
-        by the next pass; a credential that is lost is refused.
+        A status may have been edited by hand, or written by a newer operator. The next reconciliation writes
+        lost fields again; a credential that is lost is rejected.
         """
         remaining: dict[str, Any] = dict(raw) if isinstance(raw, Mapping) else {}
         while remaining:
@@ -126,16 +126,16 @@ class StatusModel(Model):
         return cls()
 
     def to_wire(self) -> dict[str, Any]:
-        """Return the JSON form: names and times as on the wire, absent values and empty lists left out."""
+        """Return the JSON form: names and times as in the API, without absent values and empty lists."""
         wire: dict[str, Any] = self.model_dump(mode="json", by_alias=True, exclude_none=True)
         return {name: value for name, value in wire.items() if value != []}
 
 
 def describe_errors(error: ValidationError, root: str = "spec") -> str:
-    """Return the mistakes in *error* as one line, as in `spec.rotation.every: must be shorter than ...`.
+    """Return the errors in *error* as one line, as in `spec.rotation.every: must be shorter than ...`.
 
-    *root* is where the validated part sits in its object. The values themselves are left out, and the line is
-    at most 1,000 characters.
+    *root* is the path of the validated part in its object. The values themselves are left out, and the line
+    is at most 1,000 characters.
     """
     lines = error.errors(include_url=False, include_input=False)
     text = "; ".join(
@@ -145,7 +145,7 @@ def describe_errors(error: ValidationError, root: str = "spec") -> str:
 
 
 def _is_an_echo(line: ErrorDetails, lines: Sequence[ErrorDetails]) -> bool:
-    """Whether *line* only says that a list is too short because pydantic left out items that it refused."""
+    """Whether *line* only says that a list is too short because pydantic left out items that it rejected."""
     if line["type"] != "too_short":
         return False
     depth = len(line["loc"])
@@ -160,9 +160,10 @@ def _path(root: str, line: ErrorDetails) -> str:
 
 
 def _without_unreadable(status: Mapping[str, Any], error: ValidationError) -> dict[str, Any]:
-    """Return *status* without the fields, or the items of its lists, that *error* complains about.
+    """Return *status* without the fields, or the items of its lists, that *error* is about.
 
-    Always less than *status*, so that repeating it comes to an end; nothing when the complaint has no place.
+    The result is always smaller than *status*, so that repetition terminates; empty when the error has no
+    path.
     """
     fields: set[object] = set()
     items: dict[object, set[object]] = {}

@@ -1,4 +1,4 @@
-"""Names that other software knows us by. Changing one breaks manifests, RBAC rules or stored objects."""
+"""Names that other software depends on. Changing one breaks manifests, RBAC rules or stored objects."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -23,20 +23,22 @@ CATEGORY: Final = "servicetokens-all"
 SECRET_TYPE: Final = "servicetokens.dev/token"
 SECRET_KEY: Final = "token"
 LABEL_TOKEN_SECRET: Final = f"{GROUP}/token-secret"
-# Which ServiceToken a Secret is of, for when a backup tool has restored it without its owner.
+# The ServiceToken that a Secret belongs to, for Secrets that a backup tool has restored without their owner.
 ANNOTATION_TOKEN_NAME: Final = f"{GROUP}/token-name"
 ANNOTATION_TOKEN_ID: Final = f"{GROUP}/token-id"
 ANNOTATION_SERIAL: Final = f"{GROUP}/serial"
-# A witness of the mint that whoever may edit status alone cannot move: a later `mintTime` there is put right.
+# A record of the mint time that write access to `status` alone cannot change: a later `mintTime` there is
+# corrected.
 ANNOTATION_MINT_TIME: Final = f"{GROUP}/mint-time"
 ANNOTATION_EXPIRES: Final = f"{GROUP}/expires"
-# Marks a Secret whose credential has expired; the Secret itself stays, since a pod that mounts it must still
+# Marks a Secret whose credential has expired. The Secret is kept, since a pod that mounts it must still
 # start.
 ANNOTATION_EXPIRED: Final = f"{GROUP}/expired"
-# The name by which the API server records our writes in `managedFields`: our User-Agent up to its first slash.
+# The manager that the API server records for our writes in `managedFields`: our User-Agent up to its first
+# slash.
 FIELD_MANAGER: Final = "servicetokens"
-# Which keys the template put into the Secret, so that keys taken out of the template leave it and others
-# stay.
+# The keys that the template added to the Secret, so that keys removed from the template are removed and
+# others stay.
 ANNOTATION_TEMPLATE: Final = f"{GROUP}/template"
 
 # On the CRDs: code that finds an older revision than its own refuses to run, since an older schema would drop
@@ -44,7 +46,7 @@ ANNOTATION_TEMPLATE: Final = f"{GROUP}/template"
 ANNOTATION_SCHEMA_REVISION: Final = f"{GROUP}/schema-revision"
 SCHEMA_REVISION: Final = 3
 
-# Argo CD must neither report the minted Secret as drift nor prune it: it is in nobody's Git.
+# Argo CD must neither report the minted Secret as drift nor prune it: it is in no Git repository.
 ARGO_ANNOTATIONS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "argocd.argoproj.io/compare-options": "IgnoreExtraneous",
@@ -56,15 +58,17 @@ ARGO_ANNOTATIONS: Final[Mapping[str, str]] = MappingProxyType(
 KEYS_SECRET: Final = "servicetokens-hmac-keys"
 VALIDATOR_TLS_SECRET: Final = "servicetokens-validator-tls"
 BUNDLE_RESERVE_DAYS: Final = 60
-"""So many days before the end of a CA the next one signs: two lives of the validators' certificate."""
+"""Days before the expiration of a CA at which the next one starts to sign: two lifetimes of the validators'
+certificate."""
 OPERATOR_LEASE: Final = "servicetokens-operator"
 DEFAULT_NAMESPACE: Final = "servicetokens"
 DEFAULT_PREFIX: Final = "svt"
 
 IMPORTED_ID_PREFIX: Final = "imp-"
-"""How ids of imported values begin. No token that was minted has a `-` in its id, so neither is taken for the other."""
+"""Prefix of the ids of imported values. No minted token has a `-` in its id, so the two are never
+confused."""
 
 
 def is_imported_id(credential_id: str) -> bool:
-    """Say whether a credential was imported rather than minted: the shapes of a credential have it as `is_imported`."""
+    """Return whether a credential was imported rather than minted; credentials have it as `is_imported`."""
     return credential_id.startswith(IMPORTED_ID_PREFIX)

@@ -1,7 +1,7 @@
 """Why a condition has its status, and why a validator rejects a token: one list, one meaning for each word.
 
-Both are an API: scripts wait for reasons, dashboards and log searches count them. None is renamed or given another
-meaning; new ones are added.
+Both are an API: scripts wait for reasons, and dashboards and log searches count them. None is renamed or
+given another meaning; new ones may be added.
 """
 
 from enum import StrEnum
@@ -14,13 +14,13 @@ class Reason(StrEnum):
     meaning: str
 
     def __new__(cls, word: str, meaning: str = "") -> Self:
-        """Make a member that is *word*."""
+        """Create the member with value *word*."""
         member = str.__new__(cls, word)
         member._value_ = word
         member.meaning = meaning
         return member
 
-    # What conditions and validators both say.
+    # Used by conditions and validators.
     DELETING = "Deleting", "it is being deleted"
     EXPIRED = "Expired", "it has expired"
     ACCOUNT_NOT_FOUND = "AccountNotFound", "its account does not exist"
@@ -115,7 +115,7 @@ ABOUT_THE_TOKEN: Final = (
     Reason.MINTED_TOO_EARLY,
     Reason.MINTED_IN_FUTURE,
 )
-"""Why a validator rejects a token, whatever it is presented for, in the order of its checks."""
+"""Why a validator rejects a token, independent of the request, in the order of its checks."""
 ABOUT_THE_REQUEST: Final = (
     Reason.AUDIENCE,
     Reason.NO_CLIENT_ADDRESS,
@@ -124,6 +124,6 @@ ABOUT_THE_REQUEST: Final = (
     Reason.ROLE_MISSING,
     Reason.NOT_PERMITTED,
 )
-"""Why a validator rejects a request that was made with a valid token."""
+"""Why a validator rejects a request with a valid token."""
 REFUSALS: Final = ABOUT_THE_TOKEN + ABOUT_THE_REQUEST
-"""Every reason with which a validator rejects."""
+"""Every reason for which a validator rejects a request."""

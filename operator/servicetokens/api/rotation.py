@@ -1,4 +1,4 @@
-"""`spec.rotation` of a ServiceToken: by the clock, on demand, or both."""
+"""`spec.rotation` of a ServiceToken: automatic, on demand, or both."""
 
 from typing import Annotated, ClassVar
 
@@ -11,7 +11,7 @@ from servicetokens.api.rules import Rule, Shape, cel_matches, cel_seconds
 
 
 class Rotation(RuledModel):
-    """When a new credential takes over from the old one."""
+    """When a new credential replaces the old one."""
 
     every: Duration | None = Field(
         default=None,

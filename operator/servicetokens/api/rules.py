@@ -1,9 +1,8 @@
 """A rule in two forms, CEL for the API server and Python for our own processes, with one message for both.
 
-They stand side by side on the field or model they constrain, so that whoever changes one sees the other, and
-a test runs the same table of manifests against both. CEL in a CRD has neither variables nor `cel.bind`, and
-its cost is estimated from declared bounds before it may be installed; the builders below are the forms that
-pass that estimate.
+Both are written together, on the field or model they constrain, and a test runs the same table of manifests
+against both. CEL in a CRD has neither variables nor `cel.bind`, and its cost is estimated from declared
+bounds before it may be installed; the builders below are the forms that pass that estimate.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,10 +26,10 @@ _SECONDS: Final = f"int(e.substring(0, size(e) - 1)) * {_UNIT_TABLE}[e.substring
 class Rule:
     """One rule on a field (as an annotation of its type) or on a model (in its `RULES`).
 
-    `holds` answers for a value that already has the right type. It is None where Python needs no second
-    check: the field's parser refuses the same values, or the rule compares with the old object, which only
-    the server has. `path` is the field to blame, relative to the model, as in `.rotation.every`. A rule
-    that is checked `at_creation` lets objects that exist already be changed.
+    `holds` is called with a value of the right type. It is None where Python needs no second check: the
+    field's parser rejects the same values, or the rule compares with the old object, which only the server
+    has. `path` is the field that errors name, relative to the model, as in `.rotation.every`. A rule with
+    `at_creation` is not checked when existing objects are updated.
     """
 
     cel: str
@@ -52,11 +51,11 @@ class Rule:
         return entry
 
     def error(self) -> PydanticCustomError:
-        """Return what pydantic is to report for a value that breaks this rule."""
+        """Return the error that pydantic reports for a value that violates this rule."""
         return sentence_error("rule", self.message)
 
     def error_details(self, value: object) -> InitErrorDetails:
-        """Return the same as a line of a `ValidationError` that blames `path`."""
+        """Return the same as a line of a `ValidationError` for the field *path*."""
         return InitErrorDetails(type=self.error(), loc=tuple(self.path.split(".")[1:]), input=value)
 
     def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -81,10 +80,11 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """Annotation: the pattern of a text, and the sentence for a text that does not match it.
+    """Annotation: the pattern of a text, and the message for a text that does not match it.
 
-    A CEL rule and not the keyword `pattern`, for which the API server would show people the regular expression.
-    `mistakes` are pairs of a pattern that finds a common one and what to say of it; the first that fits is said.
+    A CEL rule instead of the keyword `pattern`, for which the API server would show the regular expression to
+    users. `mistakes` are pairs of a pattern that finds a common mistake and its message; the first match is
+    reported.
     """
 
     pattern: str
@@ -108,7 +108,8 @@ class Shape:
 
     def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
         """Check the value after everything written before this annotation."""
-        # By the engine in Rust, whose time is linear in the text, and whose `$` is the very end, as the API server's.
+        # By the engine in Rust, whose time is linear in the text, and whose `$` matches only at the end of
+        # the text, as in the API server.
         matching = core_schema.str_schema(pattern=self.pattern)
         return core_schema.chain_schema(
             [handler(source), core_schema.no_info_wrap_validator_function(self._checked, matching)]
@@ -130,7 +131,7 @@ class Shape:
 
 
 def sentence_error(kind: str, sentence: str) -> PydanticCustomError:
-    """Return an error that says exactly *sentence*, without pydantic's "Value error, " before it."""
+    """Return an error whose message is exactly *sentence*, without pydantic's "Value error, " before it."""
     return PydanticCustomError(kind, "{sentence}", {"sentence": sentence})
 
 
@@ -148,8 +149,8 @@ def cel_matches(operand: str, pattern: str) -> str:
 def cel_seconds(operands: Sequence[str], condition: str) -> str:
     """Return the CEL for *condition* over the list `v` of the seconds in *operands*, which are durations.
 
-    A list of one list under `all` is how CRD CEL spells "let". The operands have to be matched against their
-    pattern first: a failed `pattern` keyword does not stop CEL, and `int('90 day')` would add an error that
-    helps nobody.
+    A list of one list under `all` is how CRD CEL expresses "let". The operands have to be matched against
+    their pattern first: a failed `pattern` keyword does not stop CEL, and `int('90 day')` would add a
+    confusing error.
     """
     return f"[[{', '.join(operands)}].map(e, {_SECONDS})].all(v, {condition})"

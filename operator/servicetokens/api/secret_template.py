@@ -1,10 +1,11 @@
-"""`spec.secret.template` of a ServiceToken: what else the operator writes into the Secret for its owner.
+"""`spec.secret.template` of a ServiceToken: labels, annotations and data that the operator adds to the Secret.
 
-A tenant may be allowed to create ServiceTokens and not Secrets, so the template must not become a way to write
-Secrets that other software acts on (a release of Helm, a cluster for Argo CD, a data source for Grafana). Nobody
-can list all software, so keys with a prefix are allowed, not forbidden: the policy `servicetokens-secret-template`
-takes those of domains that an administrator has named (`templates.allowedPrefixes` of the chart). What is never
-allowed is here, where no configuration can open it.
+A tenant may have permission to create ServiceTokens and not Secrets, so the template must not become a way to
+write Secrets that other software acts on (a release of Helm, a cluster for Argo CD, a data source for
+Grafana). No list of such software can be complete, so keys with a prefix are allowed, not forbidden: the
+policy `servicetokens-secret-template` accepts those of domains that an administrator has named
+(`templates.allowedPrefixes` of the chart). What is never allowed is listed here, where no configuration can
+allow it.
 """
 
 from typing import Annotated, Final
@@ -25,9 +26,9 @@ _MAX_DATA_LENGTH: Final = 4096
 RESERVED_DOMAINS: Final = (names.GROUP, "kubernetes.io", "k8s.io", "x-k8s.io", "helm.sh")
 RESERVED_LABEL_DOMAINS: Final = (*RESERVED_DOMAINS, "argocd.argoproj.io")
 
-# Keys without a prefix by which other software finds Secrets: Helm 3 and 2 their releases; the sidecar of Grafana what
-# it loads, and where it puts that; that of Loki its rules; Terraform and OpenTofu the state of what they manage. The
-# Operator Lifecycle Manager collects what `olm.owner` and the like point to.
+# Keys without a prefix by which other software finds Secrets: Helm 3 and 2 their releases; the sidecar of
+# Grafana what it loads, and where it puts that; that of Loki its rules; Terraform and OpenTofu the state of
+# what they manage. The Operator Lifecycle Manager collects what `olm.owner` and similar labels point to.
 ACTED_UPON: Final = (
     "owner",
     "OWNER",
@@ -94,7 +95,8 @@ RESERVED_NAME_RULE: Final = Rule(
     reason="FieldValueForbidden",
 )
 
-# For the root, since a Secret without a name in the spec has that of the ServiceToken. What exists can be edited.
+# On the root, since a Secret without a name in the spec is named after the ServiceToken. Existing objects can
+# be edited.
 RESERVED_OWN_NAME_RULE: Final = Rule(
     "has(self.spec.secret) && has(self.spec.secret.name) || "
     f"!{_cel_list(RESERVED_NAMES)}.exists(p, self.metadata.name.startsWith(p))",

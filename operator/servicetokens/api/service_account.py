@@ -64,7 +64,7 @@ class TokenPolicy(RuledModel):
 
 
 class ServiceAccountSpec(Model):
-    """What a person writes."""
+    """The desired state of a ServiceAccount."""
 
     display_name: Annotated[Text, Field(max_length=128), NOT_EMPTY] | None = Field(
         default=None,
@@ -102,7 +102,7 @@ class ServiceAccountSpec(Model):
 
 
 class ServiceAccountStatus(StatusModel):
-    """What the operator answers."""
+    """The observed state of a ServiceAccount."""
 
     token_count: Count | None = Field(
         default=None, description="Number of ServiceTokens that refer to this account."
@@ -116,8 +116,8 @@ class ServiceAccountStatus(StatusModel):
 class ServiceAccount(Model):
     """ServiceAccount (of servicetokens.dev) is a synthetic user, for a program: a name, and roles.
 
-    Its credentials are ServiceTokens. It is not related to the core kind of the same name, and no pod runs
-    as it.
+    Its credentials are ServiceTokens. It is not related to the core kind of the same name, and no pod runs as
+    it.
     """
 
     metadata: ObjectMeta

@@ -78,7 +78,7 @@ PathPattern = Annotated[
 ]
 
 
-# The lists of an entry of `http` that mean everything if omitted.
+# The lists of an entry of `http` that allow everything if omitted.
 _RESTRICTIONS: Final = ("hosts", "methods", "paths")
 
 
@@ -131,7 +131,7 @@ class HttpRule(RuledModel):
 
 
 class ServiceRoleSpec(RuledModel):
-    """What a person writes."""
+    """The desired state of a ServiceRole."""
 
     description: Annotated[Text, Field(max_length=256), NOT_EMPTY] | None = Field(
         default=None,
@@ -192,9 +192,10 @@ class ServiceRoleSpec(RuledModel):
             reason="FieldValueForbidden",
         ),
         Rule(
-            # A new entry `n` is an old entry `o` from which a whole list is missing and to which nothing was added.
-            # `o` may stay while the list grows: `n` was added then, and removing `o` afterwards takes nothing away.
-            # Whether the first of a list is in the other is asked first, which keeps large roles within the cost limit.
+            # A new entry `n` is an old entry `o` from which a whole list is missing and to which nothing was
+            # added. `o` may stay while the list grows: `n` was added then, and removing `o` afterwards
+            # removes no restriction. Whether the first of a list is in the other is asked first, which keeps
+            # large roles within the cost limit.
             "!has(oldSelf.http) || !has(self.http) || self.http.all(n, n in oldSelf.http || !oldSelf.http.exists(o, "
             f"({_any_of('has(o.{0}) && !has(n.{0})')}) && "
             f"{_all_of('(!has(n.{0}) || (has(o.{0}) && n.{0}[0] in o.{0}))')} && "
@@ -209,7 +210,7 @@ class ServiceRoleSpec(RuledModel):
 
 
 class ServiceRoleStatus(StatusModel):
-    """What the operator answers."""
+    """The observed state of a ServiceRole."""
 
     conditions: Conditions = Field(default=(), description="Ready; Reconciling and Stalled only while true.")
 

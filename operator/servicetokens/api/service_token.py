@@ -1,6 +1,6 @@
-"""ServiceToken (namespaced): one long-lived credential of an account, as asked for and as answered.
+"""ServiceToken (namespaced): one long-lived credential of an account, as requested and as reported.
 
-This shape of a token is everything that people may write, with its rules: the CRD is generated from it.
+This is the model of everything that users may write, with its rules: the CRD is generated from it.
 """
 
 from typing import Annotated, ClassVar, Final, Literal
@@ -24,7 +24,7 @@ from servicetokens.api.rules import Rule, Shape, cel_matches, cel_seconds
 from servicetokens.api.secret_template import RESERVED_NAME_RULE, RESERVED_OWN_NAME_RULE, SecretTemplate
 from servicetokens.api.token_status import Credential, ServiceTokenStatus, Verifier
 
-# What callers need to build or read a ServiceToken, under one name.
+# What callers need to build or read a ServiceToken, in one module.
 __all__ = [
     "NEVER",
     "AccountRef",
@@ -71,7 +71,7 @@ Network = Annotated[
 
 
 class AccountRef(Model):
-    """Which account the credential is of."""
+    """The account that the token authenticates as."""
 
     name: Annotated[
         DnsLabel,
@@ -131,7 +131,7 @@ _NO_CLOCK: Final = (
 
 
 class ServiceTokenSpec(RuledModel):
-    """What a person writes. A token says when it ends, or `never` in words: no typo makes one eternal."""
+    """The desired state of a ServiceToken. The expiration is required, `never` included, so no typo omits it."""
 
     account_ref: AccountRef = Field(
         description=(
@@ -294,9 +294,9 @@ class ServiceToken(RuledModel):
     )
 
     RULES: ClassVar[tuple[Rule, ...]] = (
-        # At the root, where metadata.name is to be seen: a rule on the field itself would be skipped when it
-        # appears or goes away. Not `.?` and orValue(): an optional has no size bound, and the cost estimate
-        # refuses it.
+        # At the root, where `metadata.name` is available: a rule on the field itself would be skipped when it
+        # appears or is removed. Not `.?` and orValue(): an optional has no size bound, and the cost estimate
+        # rejects it.
         Rule(
             "(has(self.spec.secret) && has(self.spec.secret.name) ? self.spec.secret.name : "
             "self.metadata.name) == (has(oldSelf.spec.secret) && has(oldSelf.spec.secret.name) ? "

@@ -1,8 +1,7 @@
 """The Python half of the rules on texts: networks, audiences, keys, templates, paths.
 
-Each function answers exactly as the CEL beside which a `Rule` puts it, and a test compares the two on the API
-server. Written without the conveniences of the standard library where those
-take more than the API server does.
+Each function returns exactly what the CEL of its `Rule` does, and a test compares the two on the API server.
+The standard library is not used where it accepts more than the API server does.
 """
 
 import ipaddress
@@ -20,9 +19,9 @@ LABEL_KEY: Final = (
 LABEL_VALUE: Final = "^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$"
 SECRET_DATA_KEY: Final = "^[-._a-zA-Z0-9]{1,253}$"
 
-# A whole URL with a host, written out instead of CEL's `isURL`: that one follows the `net/url` of the Go that
-# the API server was built with, and a stored audience must not become unreadable because one of the two was
-# upgraded.
+# A complete URL with a host, as a pattern instead of CEL's `isURL`, which follows the `net/url` of the Go
+# that the API server was built with, and a stored audience must not become unreadable because one of the two
+# was upgraded.
 _PERCENT: Final = "%[0-9A-Fa-f]{2}"
 _USER: Final = f"([A-Za-z0-9._~!$&'()*+,;=:-]|{_PERCENT})*@"
 _HOST: Final = r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=-]+)(:[0-9]*)?"
@@ -32,7 +31,7 @@ _FRAGMENT: Final = f"#([^%]|{_PERCENT})*"
 URL: Final = f"^[A-Za-z][A-Za-z0-9+.-]*://({_USER})?{_HOST}(({_PATH})({_QUERY})?({_FRAGMENT})?|{_QUERY}({_FRAGMENT})?)?$"
 
 PLACEHOLDERS: Final = ("{token}", "{basic}", "{id}", "{account}", "{namespace}", "{expires}")
-# With the backslash before it, if there is one: then the brace is a plain character.
+# With the backslash before it, if there is one: then the brace is a literal character.
 PLACEHOLDER_SHAPE: Final = r"\\?\{[A-Za-z]+\}"
 ESCAPED_BRACE: Final = r"\\\{"
 TEMPLATE_SYNTAX: Final = r"(^|[^\\])\{\{|\$\{"
@@ -42,7 +41,7 @@ _LABEL_KEY: Final = re.compile(LABEL_KEY)
 _SECRET_DATA_KEY: Final = re.compile(SECRET_DATA_KEY)
 _PLACEHOLDER: Final = re.compile(PLACEHOLDER_SHAPE)
 _TEMPLATE_SYNTAX: Final = re.compile(TEMPLATE_SYNTAX)
-# Of the Kubernetes API, for the part before the slash.
+# As in the Kubernetes API, for the part before the slash.
 MAX_KEY_PREFIX_LENGTH: Final = 253
 
 
@@ -65,12 +64,12 @@ def is_network(text: str) -> bool:
 
 
 def is_audience(text: str) -> bool:
-    """Whether *text* is a plain word, or a whole URL as soon as it looks like one."""
+    """Whether *text* is a plain word, or a complete URL if it contains characters of one."""
     return "://" not in text or _URL.fullmatch(text) is not None
 
 
 def are_label_keys(keys: Iterable[str]) -> bool:
-    """Whether all *keys* may be keys of labels or annotations."""
+    """Whether all *keys* are valid keys of labels or annotations."""
     return all(_is_label_key(key) for key in keys)
 
 
@@ -90,22 +89,22 @@ def is_free_name(name: str, beginnings: tuple[str, ...]) -> bool:
 
 
 def are_secret_data_keys(keys: Iterable[str]) -> bool:
-    """Whether all *keys* may be keys of a Secret's data."""
+    """Whether all *keys* are valid keys of a Secret's data."""
     return all(_SECRET_DATA_KEY.fullmatch(key) and key != "." and not key.startswith("..") for key in keys)
 
 
 def has_no_template_syntax(text: str) -> bool:
-    """Whether *text* is free of what other template languages write, and we would pass through unfilled."""
+    """Whether *text* has no syntax of other template languages, which the operator would not fill in."""
     return _TEMPLATE_SYNTAX.search(text) is None
 
 
 def has_known_placeholders(text: str) -> bool:
-    """Whether every word in braces is one that the operator fills in, or its brace is escaped."""
+    """Whether every word in braces is a known placeholder, or its brace is escaped."""
     return all(found in PLACEHOLDERS or found.startswith("\\") for found in _PLACEHOLDER.findall(text))
 
 
 def has_no_dot_segments(path: str) -> bool:
-    """Whether *path* has no `.` or `..` segment, which proxies resolve and we compare literally."""
+    """Whether *path* has no `.` or `..` segment, which proxies resolve and the validator compares literally."""
     return not any(segment in {".", ".."} for segment in path.split("/"))
 
 

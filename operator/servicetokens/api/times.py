@@ -1,12 +1,12 @@
-"""Times and durations for people: the only place that writes them, in words and in digits."""
+"""Times and durations for people: the only place that formats them, in words and in digits."""
 
 from typing import Final
 
 from servicetokens.api.values import UNIT_SECONDS, format_time
 
 _EXACT: Final = sorted(UNIT_SECONDS.items(), key=lambda unit: -unit[1])
-# Two units would be more exact than anybody reads: the largest that fits at least twice, so that 90 minutes are not
-# "1 hour", or exactly once.
+# One unit is exact enough: the largest that fits at least twice, so that 90 minutes are not "1 hour", or
+# exactly once.
 _UNITS: Final = (
     ("year", UNIT_SECONDS["y"]),
     ("day", UNIT_SECONDS["d"]),
@@ -20,7 +20,7 @@ _AT_LEAST: Final = 2
 
 
 def span(seconds: int) -> str:
-    """Return a length of time in words, to the nearest unit, as in `12 days` or `1 hour`."""
+    """Return a duration in words, to the nearest unit, as in `12 days` or `1 hour`."""
     number, unit = next(
         ((rounded, one) for one, size in _UNITS if (rounded := (seconds + size // 2) // size) >= _AT_LEAST),
         (seconds, "second"),
@@ -33,7 +33,7 @@ def span(seconds: int) -> str:
 
 
 def relative(moment: int | None, now: int) -> str:
-    """Return when *moment* is, as in `in 12 days` or `3 hours ago`; None is `never`."""
+    """Return the distance to *moment*, as in `in 12 days` or `3 hours ago`; None is `never`."""
     if moment is None:
         return "never"
     if moment > now:
@@ -42,7 +42,7 @@ def relative(moment: int | None, now: int) -> str:
 
 
 def last_use(moment: int | None, now: int) -> str:
-    """Return when a token was last accepted, as exactly as it is known: to the hour."""
+    """Return when a token was last accepted, to the hour, which is as exactly as it is known."""
     if moment is None:
         return "not seen yet"
     if now - moment < _AT_LEAST * _COARSE:
@@ -51,7 +51,7 @@ def last_use(moment: int | None, now: int) -> str:
 
 
 def duration(seconds: int) -> str:
-    """Return *seconds* in the largest unit that says it exactly, as in `90d`."""
+    """Return *seconds* in the largest unit that expresses it exactly, as in `90d`."""
     for unit, size in _EXACT:
         if seconds >= size and seconds % size == 0:
             return f"{seconds // size}{unit}"
@@ -74,7 +74,7 @@ def minute(seconds: int) -> str:
 
 
 def month(seconds: int, ahead: int = 0) -> str:
-    """Return the month of a Unix second in UTC, or of so many months after it, as in `2026-11`."""
+    """Return the month of a Unix second in UTC, or *ahead* months after it, as in `2026-11`."""
     year, number = (int(part) for part in format_time(seconds)[:7].split("-"))
     years, index = divmod(number - 1 + ahead, 12)
     return f"{year + years}-{index + 1:02}"

@@ -1,4 +1,4 @@
-"""The status of a ServiceToken: what the operator answers, and what the validator decides by."""
+"""The status of a ServiceToken: written by the operator, and the basis of the validator's decisions."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal, Self
@@ -10,13 +10,13 @@ from servicetokens.api.conditions import Conditions
 from servicetokens.api.fields import MAX_INTEGER, ListType, RecordedTime, Serial, Text
 from servicetokens.api.meta import Model, StatusModel
 
-# Half of what the API server stores. A greater number was not counted up to but written by somebody, and from the
-# greatest that it stores nobody could count on.
+# Half of what the API server stores. Counting never reaches a greater number, so it must have been written by
+# hand; and no serial could follow the greatest number that the API server stores.
 MAX_SERIAL: Final = MAX_INTEGER // 2
 
 
 class Verifier(Model):
-    """A keyed hash that the token can be checked against, and that is worth nothing without the key."""
+    """A keyed hash that the token can be checked against, and that is useless without the key."""
 
     algorithm: Annotated[Text, Field(max_length=32)] = Field(description="Algorithm of `value`: HMACSHA256.")
     key_id: Annotated[Text, Field(min_length=1, max_length=63)] = Field(
@@ -55,17 +55,17 @@ class Credential(Model):
 
     @property
     def is_imported(self) -> bool:
-        """Say whether somebody else made it, and the account only accepts it for a while."""
+        """Whether the value was imported from another system, and is accepted only until the cut-over."""
         return names.is_imported_id(self.id)
 
     @property
     def is_pending(self) -> bool:
-        """Say whether status lists it before its Secret does."""
+        """Whether status lists the credential before its Secret has it."""
         return self.delivery == "Pending"
 
 
 class ServiceTokenStatus(StatusModel):
-    """What the operator answers; `last_used_time` alone is the validator's."""
+    """The observed state of a ServiceToken; `last_used_time` alone is written by the validator."""
 
     token_id: Annotated[Text, Field(max_length=32)] | None = Field(
         default=None,
@@ -146,7 +146,7 @@ class ServiceTokenStatus(StatusModel):
 
     @classmethod
     def read(cls, raw: Mapping[str, Any] | None) -> Self:
-        """See `StatusModel.read`. A serial that no mint can have counted up to is absent, and so is its credential."""
+        """See `StatusModel.read`. A serial beyond the maximum counts as absent, and so does its credential."""
         status = super().read(raw)
         changes: dict[str, Any] = {}
         if status.serial is not None and status.serial > MAX_SERIAL:

@@ -1,8 +1,9 @@
-"""Text on the wire to whole seconds and back: the one place where durations and times are parsed.
+"""Text to whole seconds and back: the only place where durations and times are parsed.
 
 The API server applies the same patterns and bounds (they are imported by `servicetokens.api.fields`), so
-nothing that it accepts fails here. Even so everything is checked again: a stored object may be older than
-today's rules, and one tenant's odd object must never stop a loop that serves the others. Hence every function
+nothing that it accepts fails here. Everything is checked again nevertheless: a stored object may be older
+than today's rules, and one tenant's odd object must never stop a loop that serves the others. Hence every
+function
 
 - bounds its input before looking at it,
 - matches the whole text (`fullmatch`; Python's `$` also matches before a newline) and ASCII digits only,
@@ -25,30 +26,30 @@ NEVER: Final = "never"
 RevocationReason = Literal["Unspecified", "KeyCompromise", "Superseded", "CessationOfOperation"]
 """Why a token was revoked, for the audit. Here, since the command line has it without the models."""
 
-# Seven digits are needed for what people copy from other tools (`2592000s` is 30 days); ten leave room and
-# still fit into 64 bits when multiplied by the longest unit.
+# Seven digits are needed for values copied from other tools (`2592000s` is 30 days); ten leave room and still
+# fit into 64 bits when multiplied by the longest unit.
 MAX_DURATION_LENGTH: Final = 11
 _UNITS: Final = "".join(UNIT_SECONDS)
 DURATION_PATTERN: Final = f"^[1-9][0-9]{{0,9}}[{_UNITS}]$"
 OVERLAP_PATTERN: Final = f"^(0|[1-9][0-9]{{0,9}})[{_UNITS}]$"
 
-# Shorter than a minute, and a rotation overtakes the kubelet that has to deliver the new Secret.
+# With a shorter period, a rotation would come before the kubelet has delivered the new Secret.
 MIN_DURATION: Final = 60
-# Uses are recorded to the hour, by validators that may have to wait for their turn.
+# Uses are recorded to the hour, by validators whose writes may be delayed.
 MIN_UNUSED: Final = UNIT_SECONDS["d"]
-# Added to any present day it stays far from the year 9999, where Python's `datetime` ends.
+# Added to any present date, the result stays far from the year 9999, where Python's `datetime` ends.
 MAX_DURATION: Final = 100 * UNIT_SECONDS["y"]
 
-# The calendar is in the pattern, since `timestamp()` of CEL cannot say that a text is none. `format: date-time` lets
-# through what Python cannot read or cannot convert to UTC (a small `t` or `z`, the year 0000, an offset of +24:00,
-# 9999-12-31T23:59:59-14:00), and of what it refuses the API server says no more than that word.
+# The calendar is in the pattern, since `timestamp()` of CEL cannot report an invalid text. `format:
+# date-time` accepts what Python cannot read or cannot convert to UTC (a lower-case `t` or `z`, the year 0000,
+# an offset of +24:00, 9999-12-31T23:59:59-14:00), and in the error the API server only names the format.
 _LEAP_YEAR: Final = "(2[0-9](0[48]|[2468][048]|[13579][26])|2[048]00)"
 _IN_SHORT_MONTHS: Final = "(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|1[0-9]|2[0-8])"
 _IN_A_YEAR: Final = f"(0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|{_IN_SHORT_MONTHS}"
 _DAY: Final = f"(2[0-9]{{3}}-({_IN_A_YEAR})|{_LEAP_YEAR}-02-29)"
 _TIME_OF_DAY: Final = "([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,9})?"
 TIME_PATTERN: Final = f"^{_DAY}T{_TIME_OF_DAY}(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$"
-# The longest text that the pattern admits has 35 characters; a round number above it.
+# The longest text that the pattern allows has 35 characters; this is a round number above it.
 MAX_TIME_LENGTH: Final = 40
 
 DURATION_ADVICE: Final = (
@@ -64,7 +65,7 @@ LIFETIME_ADVICE: Final = f"{DURATION_ADVICE}; or '{NEVER}'"
 TIME_ADVICE: Final = "must be a moment in RFC 3339 with its time zone, as in 2027-01-31T00:00:00Z"
 _ANY_DAY: Final = "^[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}"
 _ANY_ZONE: Final = "([Zz]|[+-][0-9]{2}:?[0-9]{2})"
-# The first that fits is said; a text without any of these mistakes is told `TIME_ADVICE`.
+# The first match is reported; for a text without any of these mistakes it is `TIME_ADVICE`.
 TIME_MISTAKES: Final = (
     (f"{_ANY_DAY}$", "is a date: add a time and a zone, as in 2027-01-31T00:00:00Z"),
     (
@@ -95,7 +96,7 @@ _TIME: Final = re.compile(
     "(?:Z|([+-])([01][0-9]|2[0-3]):([0-5][0-9]))",
 )
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-# 9999-12-31T23:59:59Z, the last second that a four-digit year can name.
+# 9999-12-31T23:59:59Z, the last second of the years with four digits.
 _LAST_SECOND: Final = 253402300799
 
 
@@ -117,7 +118,7 @@ def parse_lifetime(text: str) -> int | None:
 
 
 def parse_time(text: str) -> int:
-    """Return the Unix second that the RFC 3339 *text* falls in: a fraction is cut off, so no end comes late.
+    """Return the Unix second of the RFC 3339 *text*: a fraction is truncated, so no expiration is late.
 
     The years are 2000 to 2999, as in the CRDs. Raises `ValueError` for anything else.
     """
@@ -128,18 +129,17 @@ def parse_time(text: str) -> int:
 def parse_time_ceil(text: str) -> int:
     """Return the first whole Unix second not before the RFC 3339 *text*; otherwise as `parse_time`.
 
-    For a "not before" bound, where cutting a fraction off would let a credential through that was minted too
-    early.
+    For a "not before" bound, where truncating a fraction would accept a credential that was minted too early.
     """
     seconds, has_fraction = _instant_of_people(text)
     return seconds + 1 if has_fraction else seconds
 
 
 def parse_recorded_time(text: str) -> int:
-    """Return the Unix second of a time in `status` or `metadata`, where it was written by a program.
+    """Return the Unix second of a time in `status` or `metadata`, which a program wrote.
 
-    Accepts every year that `format_time` can write, so that what we wrote is never unreadable to us: the end
-    of 2999 with an offset to the west is in the year 3000 of UTC. Raises `ValueError` for anything else.
+    Accepts every year that `format_time` can write, so that we can always read what we wrote: the end of 2999
+    with an offset to the west is in the year 3000 of UTC. Raises `ValueError` for anything else.
     """
     seconds, _ = _instant(text, earliest_year=1970, latest_year=9999)
     if not 0 <= seconds <= _LAST_SECOND:
@@ -174,9 +174,9 @@ def _seconds(text: str, shape: re.Pattern[str], least: int, advice: str) -> int:
 
 
 def explain(text: str, mistakes: Iterable[tuple[str, str]], otherwise: str) -> str:
-    """Return the sentence of the first of *mistakes* (pairs of a pattern and a sentence) in *text*, else *otherwise*.
+    """Return the message of the first of *mistakes* (pairs of a pattern and a message) in *text*, else *otherwise*.
 
-    The end of a pattern is the very end of the text, as for the API server.
+    `$` in a pattern matches only at the end of the text, as in the API server.
     """
     found = (sentence for pattern, sentence in mistakes if re.search(pattern.replace("$", r"\Z"), text))
     return next(found, otherwise)
@@ -203,7 +203,7 @@ def _instant(text: str, *, earliest_year: int, latest_year: int) -> tuple[int, b
         moment = dt.datetime(year, month, day, hour, minute, second, tzinfo=dt.UTC)
     except ValueError:
         raise ValueError(TIME_ADVICE) from None
-    # Integers from here on: `datetime` would overflow when an offset carries it past its last year.
+    # Integers from here on: `datetime` would overflow when an offset moves the time past its last year.
     seconds = calendar.timegm(moment.timetuple())
     if sign is not None:
         offset = int(offset_hours) * 3600 + int(offset_minutes) * 60

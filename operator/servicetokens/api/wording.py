@@ -1,4 +1,4 @@
-"""pydantic's errors, said to the person who wrote the manifest and never saw a line of Python."""
+"""pydantic's errors, worded for the author of a manifest."""
 
 from typing import Any, Final
 

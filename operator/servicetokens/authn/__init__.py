@@ -1,1 +1,1 @@
-"""Whether a presented token is good, and for what: an index in memory and pure decisions on it."""
+"""Whether a presented token is valid, and for what: an index in memory and pure decisions on it."""

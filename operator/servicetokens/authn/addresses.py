@@ -1,7 +1,7 @@
 """Client addresses and the networks that they must be in.
 
-Networks are kept as two numbers each: 100,000 tokens with a network of their own must not cost 100,000
-objects of `ipaddress`.
+A network is kept as two numbers: 100,000 tokens with a network of their own must not need 100,000 objects of
+`ipaddress`.
 """
 
 import ipaddress
@@ -11,15 +11,14 @@ import msgspec
 
 from servicetokens.api.texts import is_network
 
-# An address, the longest of which (an IPv4-mapped one with a zone) has fewer characters; and brackets and a
-# port.
+# The longest address (IPv4-mapped, with a zone) is shorter; brackets and a port fit as well.
 _MAX_ADDRESS: Final = 80
-# More proxies than anybody chains; a longer list is an attempt to keep us busy.
+# More proxies than any real chain; a longer list is an attempt to use up CPU.
 _MAX_HOPS: Final = 64
 
 
 class Address(msgspec.Struct, frozen=True, gc=False):
-    """An IP address as a number; an IPv4 address that came mapped into IPv6 is an IPv4 address."""
+    """An IP address as a number; an IPv4-mapped IPv6 address is an IPv4 address."""
 
     version: int
     value: int
@@ -37,12 +36,12 @@ class Network(msgspec.Struct, frozen=True, gc=False):
     mask: int
 
     def has(self, address: Address) -> bool:
-        """Say whether *address* is in this network."""
+        """Return whether *address* is in this network."""
         return address.version == self.version and address.value & self.mask == self.value
 
 
 class Origin(msgspec.Struct, frozen=True, gc=False):
-    """What is known about where a request comes from: the TCP peer, and what it says in `X-Forwarded-For`."""
+    """Where a request comes from: the TCP peer, and the `X-Forwarded-For` that it sent."""
 
     peer: Address | None
     forwarded_for: str = ""
@@ -58,7 +57,7 @@ def parse_network(text: str) -> Network:
 
 
 def parse_address(text: str) -> Address | None:
-    """Read an IP address; None when it is none."""
+    """Parse an IP address; None when it is invalid."""
     if len(text) > _MAX_ADDRESS:
         return None
     try:
@@ -71,10 +70,10 @@ def parse_address(text: str) -> Address | None:
 
 
 def find_client(origin: Origin, trusted: tuple[Network, ...]) -> Address | None:
-    """Return the client's address, or None when it cannot be told.
+    """Return the client's address, or None when it is unknown.
 
-    The peer, unless it is a trusted proxy: then the right-most address in `X-Forwarded-For` that is no
-    trusted proxy, since everything to the left of it was written by that client itself.
+    It is the peer, unless that is a trusted proxy: then it is the right-most address in `X-Forwarded-For`
+    that is not a trusted proxy, since the client itself may have written everything to the left of it.
     """
     peer = origin.peer
     if peer is None or not is_in(peer, trusted):
@@ -88,12 +87,12 @@ def find_client(origin: Origin, trusted: tuple[Network, ...]) -> Address | None:
 
 
 def is_in(address: Address, networks: tuple[Network, ...]) -> bool:
-    """Say whether *address* is in one of *networks*."""
+    """Return whether *address* is in one of *networks*."""
     return any(network.has(address) for network in networks)
 
 
 def _without_port(text: str) -> str:
-    """Cut `:port` off, which some proxies write, and the brackets of an IPv6 address."""
+    """Remove `:port`, which some proxies add, and the brackets of an IPv6 address."""
     if text.startswith("["):
         return text[1:].partition("]")[0]
     host, colon, _ = text.partition(":")

@@ -1,9 +1,9 @@
-"""Which objects claim a token id, and which ids belonged to credentials that have ended.
+"""Which objects claim a token id, and which ids belonged to credentials that have expired or were deleted.
 
-Ids are random, so a second object that claims one is a copy, made by somebody who may write `status`. No claimant is
-ever dropped for the sake of another: the keyed hash, which is bound to the object's uid, tells whose token it is. Once
-it has told, that object is tried first, and alone. Of an id that has ended no hash tells: it stays with the object that
-had it.
+Ids are random, so a second object that claims one is a copy, made by a user who may write `status`. No
+claimant is ever dropped in favour of another: the keyed hash, which is bound to the object's uid, identifies
+the owner. Once it has, that object is tried first, and alone. For an ended id no hash exists any more: it
+stays with the object that had it.
 """
 
 from collections import OrderedDict
@@ -22,12 +22,12 @@ _Proof = tuple[int | str, int, bytes]
 
 
 class Ended(msgspec.Struct, frozen=True, gc=False):
-    """What is left of a credential that has ended: whose it was, and no verifier.
+    """What is kept of an ended credential: its owner, and no verifier.
 
     Attributes:
-        end: Unix second in which it was to end; None is never.
+        end: Unix second of its expiration; None is never.
         is_deleted: its object was deleted.
-        is_named_only: no credential of that id was seen there; the object only names it as its last.
+        is_named_only: no credential with that id was seen; the object only names it as its last one.
     """
 
     namespace: str
@@ -38,12 +38,12 @@ class Ended(msgspec.Struct, frozen=True, gc=False):
     is_named_only: bool = False
 
     def is_of(self, namespace: str, name: str) -> bool:
-        """Say whether it is about the ServiceToken of that name."""
+        """Return whether it belonged to the ServiceToken of that name."""
         return (self.namespace, self.name) == (namespace, name)
 
 
 class Claims:
-    """The objects by the token ids in their status, and the ended ids."""
+    """The objects that claim each token id in their status, and the ended ids."""
 
     def __init__(self) -> None:
         self.first: dict[str, TokenRecord] = {}
@@ -53,7 +53,7 @@ class Claims:
         self._ended: OrderedDict[str, Ended] = OrderedDict()
 
     def claimants(self, token_id: str) -> Sequence[TokenRecord]:
-        """Return the objects that may own *token_id*, in the order in which to try them; mostly one or none."""
+        """Return the objects that may own *token_id*, in the order in which to try them; usually one or none."""
         first, others = self.first.get(token_id), self._others.get(token_id)
         if first is None:
             return ()
@@ -62,16 +62,16 @@ class Claims:
         return (first, *others.values())
 
     def prove(self, token_id: str, owner: TokenRecord, credential: Credential) -> None:
-        """Take note that a token of that id was verified against *credential* of *owner*."""
+        """Record that a token with that id was verified against *credential* of *owner*."""
         if token_id in self._others:
             self._proven[token_id] = _proof_of(owner, credential)
             self._prefer(token_id, owner)
 
     def add(self, token_id: str, record: TokenRecord) -> None:
-        """Let *record* claim *token_id*."""
+        """Add *record* to the claimants of *token_id*."""
         ended = self._ended.get(token_id)
         if ended is not None and (ended.is_named_only or ended.is_of(record.account.namespace, record.name)):
-            # It lives. What another object had and lost stays known as that one's: this is a copy.
+            # It is current. An ended credential of another object stays with that object: this is a copy.
             del self._ended[token_id]
         if self.first.setdefault(token_id, record) is record:
             return
@@ -80,7 +80,7 @@ class Claims:
             self._prefer(token_id, record)
 
     def drop(self, token_id: str, record: TokenRecord) -> None:
-        """Let *record* not claim *token_id* any more."""
+        """Remove *record* from the claimants of *token_id*."""
         others = self._others.get(token_id, {})
         if self.first.get(token_id) is not record:
             others.pop(record.compact_uid, None)
@@ -93,7 +93,7 @@ class Claims:
             self._others.pop(token_id, None)
 
     def end(self, token_id: str, ended: Ended) -> None:
-        """Remember that the credential of that id has ended, unless an object claims it, or it was another one's."""
+        """Remember that the credential with that id has ended, unless an object claims it or another one owned it."""
         known = self._ended.get(token_id)
         if known is not None and known.is_of(ended.namespace, ended.name):
             is_named_only = known.is_named_only and ended.is_named_only
@@ -107,18 +107,18 @@ class Claims:
                 self._ended.popitem(last=False)
 
     def find_ended(self, token_id: str) -> Ended | None:
-        """Return what is left of the credential of that id; None when it is not known to have ended."""
+        """Return what is kept of the ended credential with that id; None when it is unknown."""
         return self._ended.get(token_id)
 
     def _is_proven(self, token_id: str, record: TokenRecord) -> bool:
-        """Say whether *record* is the owner that a token has proven, with the very credential that it had then."""
+        """Return whether *record* is the proven owner, and still has the credential that proved it."""
         proven = self._proven.get(token_id)
         return proven is not None and any(
             one.id == token_id and _proof_of(record, one) == proven for one in record.credentials
         )
 
     def _prefer(self, token_id: str, record: TokenRecord) -> None:
-        """Let *record*, which claims *token_id*, be tried first."""
+        """Try *record*, which claims *token_id*, first."""
         first, others = self.first[token_id], self._others[token_id]
         if first is not record:
             del others[record.compact_uid]

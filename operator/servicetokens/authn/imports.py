@@ -1,7 +1,7 @@
-"""Finding the token that an imported value is accepted for: the value has no id in it that could be looked up.
+"""Find the token that an imported value is accepted for: the value contains no id to look up.
 
-Never asked about what has the shape of a token of ours, and free as long as nothing is imported. Otherwise a stranger's
-value costs one keyed hash for each key that imported values hang on, of which there are a few.
+Not used for values that have the shape of our tokens, and without cost while nothing is imported. Otherwise
+an unknown value costs one keyed hash for each key of imported values, of which there are a few.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from servicetokens.tokens.verifier import KeyRing
 
 
 def handles(token: str, index: Index, keys: KeyRing) -> Iterator[str]:
-    """Give the handles that *token* has if it was imported, one for each key in question."""
+    """Yield the handles that *token* has if it was imported, one for each key in question."""
     if index.imports_by_key and MIN_LENGTH <= len(token) <= MAX_LENGTH:
         for key_id in index.imports_by_key.keys() & keys.ids:
             yield handle_of(token, keys, key_id)
@@ -24,8 +24,8 @@ def find_imported(
 ) -> tuple[TokenRecord, Credential] | None:
     """Return the object and the credential that *token*, with that *handle*, was imported as.
 
-    Of several that verify it is the one that was imported first, whatever state it is in: whoever knows a value of
-    somebody else can neither give it other roles by importing it, too, nor outlive its revocation.
+    Of several that verify it, this is the one that was imported first, whatever its state: a user who knows
+    another user's value and imports it as well can neither give it other roles nor outlive its revocation.
     """
     fitting = [
         (record, credential)

@@ -1,7 +1,7 @@
-"""From the wire to records: what the fields mean, and what they mean when they make no sense.
+"""Convert API objects to records: the meaning of fields, and of fields that make no sense.
 
-Every function but `read_role` succeeds: a record that could not be understood says `readable=False` and is
-refused when presented. Nothing is guessed in its favour, and no other object is touched.
+Every function except `read_role` succeeds: a record that could not be understood has `readable=False` and its
+tokens are rejected. Nothing is guessed in its favour, and no other object is affected.
 """
 
 import re
@@ -45,11 +45,11 @@ _PENDING: Final = "Pending"
 _HEX: Final = re.compile("[0-9a-f]{64}")
 # As in the schema: permissions end up in headers, where a line break or a comma would be another one.
 _PERMISSION: Final = re.compile("[A-Za-z0-9][A-Za-z0-9:._/*+@-]{0,127}")
-# The schema allows two; a third could only have been planted.
+# The schema allows two; a third must have been forged.
 _MOST_CREDENTIALS: Final = 2
 _NO_TERMS: Final = Terms(roles=(), audiences=(), networks=())
 
-# One number for all tokens that say the same, instead of one for each.
+# One number object for all tokens with the same value, instead of one for each.
 _parse_lifetime: Final = lru_cache(maxsize=256)(values.parse_lifetime)
 
 
@@ -63,14 +63,13 @@ class _Spec(msgspec.Struct, gc=False):
 
 
 def read_token(item: TokenObject, account: Account) -> TokenRecord:
-    """Make a record of a ServiceToken whose account is *account*."""
+    """Return the record of a ServiceToken whose account is *account*."""
     terms, readable = _NO_TERMS, True
     try:
         terms = _read_terms(item.spec)
         credentials = _read_credentials(item)
     except ValueError:
-        # Their ids and verifiers are kept: whoever holds such a token is told apart from a stranger in our
-        # logs.
+        # Their ids and verifiers are kept, so that our logs can name the token.
         credentials = [_dead(stored) for stored in _newest(item)]
         readable = False
     return TokenRecord(
@@ -92,10 +91,10 @@ def read_token(item: TokenObject, account: Account) -> TokenRecord:
 
 
 def update_account(account: Account, item: AccountObject) -> None:
-    """Make *account* say what a ServiceAccount says."""
+    """Update *account* from a ServiceAccount."""
     spec = item.spec
     account.version += 1
-    # What is being deleted is gone for its tokens: a finalizer of somebody else must not keep them alive.
+    # An account that is being deleted counts as deleted: a finalizer must not keep its tokens valid.
     account.uid = "" if item.metadata.deletion_timestamp is not None else item.metadata.uid
     account.suspended = spec.state not in _ACTIVE
     account.roles = spec.roles or ()
@@ -109,7 +108,7 @@ def update_account(account: Account, item: AccountObject) -> None:
 
 
 def forget_account(account: Account) -> None:
-    """Make *account* say that there is none."""
+    """Mark *account* as not existing."""
     account.version += 1
     account.uid = ""
     account.suspended = False
@@ -119,11 +118,11 @@ def forget_account(account: Account) -> None:
 
 
 def read_role(item: RoleObject) -> Role:
-    """Make a record of a ServiceRole.
+    """Return the record of a ServiceRole.
 
     Raises:
-        ValueError: a part of it makes no sense, so that it must not be granted; also where it would be granted to
-            more namespaces, or allow more requests, with an entry taken away.
+        ValueError: a part of it makes no sense, so that it must not be granted; also where removing an entry would
+            grant it to more namespaces, or allow more requests.
     """
     spec = item.spec
     if _EVERY_NAMESPACE in spec.allowed_namespaces and len(spec.allowed_namespaces) > 1:
@@ -179,25 +178,25 @@ def _read_credentials(item: TokenObject) -> list[Credential]:
         return credentials
     succeeded, succeeded_at = credentials[1:], credentials[0].mint_time
     if item.status is not None and (item.status.serial or 0) > credentials[0].serial:
-        # Its successor is not on status: it could not be delivered, or somebody has put this one back.
+        # Its successor is not in status: it could not be delivered, or this one was restored by hand.
         succeeded_at = _read_last_mint(item.status)
-        # Of one that could not be delivered nothing is left but the serial, and the other's end is that of its overlap.
-        # One that was delivered has left its id, too: both may have been minted in one second.
+        # Of one that could not be delivered only the serial is left, and the older credential expires with
+        # its overlap. One that was delivered has left its id, too: both may have been minted in one second.
         was_delivered = item.status.token_id not in {"", credentials[0].id}
         if was_delivered or succeeded_at > credentials[0].mint_time:
             succeeded = credentials
     for older in succeeded:
         if older.is_imported or _waits_for(older, item, spec):
             continue
-        # Whatever status says, it does not outlive the rotation by more than the overlap of the spec.
+        # Whatever status contains, it does not outlive the rotation by more than the overlap in the spec.
         older.life = earliest(older.life, succeeded_at + spec.overlap - older.mint_time)
     return credentials
 
 
 def _waits_for(older: Credential, item: TokenObject, spec: _Spec) -> bool:
-    """Say whether the overlap of *older* has not begun: it is in the Secret until the newest one is delivered.
+    """Return whether the overlap of *older* has not begun: it is in the Secret until the newest one is delivered.
 
-    With an overlap of nothing the operator never lists both. What it delivered last is `status.tokenID`.
+    With an overlap of zero the operator never lists both. The last delivered one is `status.tokenID`.
     """
     newest = _newest(item)[0]
     return (
@@ -210,7 +209,7 @@ def _waits_for(older: Credential, item: TokenObject, spec: _Spec) -> bool:
 
 
 def _read_last_mint(status: TokenStatus) -> int:
-    """Return when the last credential was minted, by the status itself. Raises ValueError: it does not say."""
+    """Return when the last credential was minted, according to status. Raises ValueError when status lacks it."""
     if status.mint_time is None:
         message = "serial has no mintTime"
         raise ValueError(message)
@@ -229,7 +228,8 @@ def _read_credential(stored: WireCredential, spec: _Spec) -> Credential:
         expiration_time=spec.expiration_time,
     )
     if is_imported_id(stored.id):
-        # It has no overlap but a cut-over. Nobody of ours made it, so it ends with the wish for it, too.
+        # It has no overlap but a cut-over date. It was not minted by us, so it ends when the spec no longer
+        # requests it.
         end = import_end(mint_time, spec.import_until, end)
     key_id, verifier = _read_verifier(stored.verifier)
     return Credential(
@@ -242,7 +242,7 @@ def _read_credential(stored: WireCredential, spec: _Spec) -> Credential:
 
 
 def _read_verifier(verifier: Verifier) -> tuple[str, bytes]:
-    """Return key id and hash, both empty when they cannot be ours: then nothing that is presented fits."""
+    """Return key id and hash, both empty when they cannot be ours: then no presented value matches."""
     if verifier.algorithm != ALGORITHM or not _HEX.fullmatch(verifier.value):
         return "", b""
     return _shared_key_id(verifier.key_id), bytes.fromhex(verifier.value)
@@ -250,12 +250,12 @@ def _read_verifier(verifier: Verifier) -> tuple[str, bytes]:
 
 @lru_cache(maxsize=64)
 def _shared_key_id(key_id: str) -> str:
-    """Return the same object for the same text: all tokens name one of a few keys."""
+    """Return the same object for equal texts: all tokens name one of a few keys."""
     return key_id
 
 
 def read_end(status: TokenStatus) -> int | None:
-    """Return when the last credential ends or ended, for the log; None when that is never, or cannot be read."""
+    """Return the expiration of the last credential, for the log; None when it never expires, or cannot be read."""
     try:
         return None if status.expiration_time is None else values.parse_recorded_time(status.expiration_time)
     except ValueError:
@@ -263,7 +263,7 @@ def read_end(status: TokenStatus) -> int | None:
 
 
 def _read_last_use(item: TokenObject) -> int:
-    """Return when it was last used, as far as that can be read: nothing that is decided depends on it."""
+    """Return the time of the last use, as far as it can be read: no decision depends on it."""
     text = item.status.last_used_time if item.status else ""
     try:
         return values.parse_recorded_time(text) if text else 0
@@ -272,9 +272,9 @@ def _read_last_use(item: TokenObject) -> int:
 
 
 def _is_suspended(item: TokenObject) -> bool:
-    """Say whether it was suspended because nobody used it, and nobody has said since that it is needed.
+    """Return whether it was suspended for disuse, and the spec has not resumed it since.
 
-    The operator undoes it on status, too; this is at once, and does not need the operator.
+    The operator updates status as well; this takes effect immediately, and does not need the operator.
     """
     suspended_at = item.status.suspension_time if item.status else None
     if suspended_at is None:
@@ -293,9 +293,9 @@ def _dead(stored: WireCredential) -> Credential:
 
 
 def _newest(item: TokenObject) -> Sequence[WireCredential]:
-    """Return the stored credentials, the highest serial first, and no more than there can be.
+    """Return the stored credentials, the highest serial first, and at most as many as can exist.
 
-    They are the newest two that the object has had: where `status.serial` is higher than all of them, it counts as one.
+    They are the newest two of the object: where `status.serial` is higher than all of them, it counts as one.
     """
     if item.status is None:
         return ()
@@ -307,7 +307,7 @@ def _newest(item: TokenObject) -> Sequence[WireCredential]:
 
 
 def _shared_number(seconds: int, known: object) -> int:
-    """Return *known* where it is the same number."""
+    """Return *known* when it is the same number."""
     return known if isinstance(known, int) and known == seconds else seconds
 
 
