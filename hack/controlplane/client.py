@@ -4,10 +4,15 @@ Independent of our own client on purpose: a test that looks at the world through
 that code sees.
 """
 
+import contextlib
 import http.client
 import json
+import select
+import socket
 import ssl
-from collections.abc import Mapping
+import weakref
+from collections import deque
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,7 +37,11 @@ class Answer:
 
 
 class ApiClient:
-    """JSON requests as one user, known by certificate or bearer token. One connection per request."""
+    """JSON requests as one user, known by certificate or bearer token. Threads may share it.
+
+    Connections are kept and used again: a handshake with certificates costs both sides more than most requests, and
+    tests ask twenty times a second while they wait.
+    """
 
     def __init__(
         self,
@@ -50,6 +59,12 @@ class ApiClient:
         self._headers = {"Accept": "application/json", "User-Agent": "servicetokens-tests"}
         if token is not None:
             self._headers["Authorization"] = f"Bearer {token}"
+        self._idle: deque[http.client.HTTPSConnection] = deque()
+        weakref.finalize(self, _close_all, self._idle)
+
+    def close(self) -> None:
+        """Close the connections that nobody uses. The client can be used again."""
+        _close_all(self._idle)
 
     def request(
         self,
@@ -70,15 +85,45 @@ class ApiClient:
             headers["Content-Type"] = (
                 "application/merge-patch+json" if method == "PATCH" else "application/json"
             )
-        connection = http.client.HTTPSConnection(
-            self._host, self._port, context=self._tls, timeout=patient(REQUEST_SECONDS)
-        )
-        try:
+        with self._connection() as connection:
             connection.request(method, path, body=data, headers=headers)
             response = connection.getresponse()
             return Answer(response.status, _decode(response.read()))
-        finally:
+
+    @contextlib.contextmanager
+    def _connection(self) -> Iterator[http.client.HTTPSConnection]:
+        """Give a connection that was used before, or a new one; keep it if what is done with it succeeds."""
+        connection = self._reuse() or http.client.HTTPSConnection(
+            self._host, self._port, context=self._tls, timeout=patient(REQUEST_SECONDS)
+        )
+        try:
+            yield connection
+        except BaseException:
             connection.close()
+            raise
+        self._idle.append(connection)
+
+    def _reuse(self) -> http.client.HTTPSConnection | None:
+        """Return an idle connection which the server has not closed. One with something to read was closed."""
+        while True:
+            try:
+                connection = self._idle.pop()
+            except IndexError:
+                return None
+            if connection.sock is not None and not _can_be_read(connection.sock):
+                return connection
+            connection.close()
+
+
+def _can_be_read(sock: socket.socket) -> bool:
+    poll = select.poll()  # select.select refuses descriptors above 1023
+    poll.register(sock, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def _close_all(connections: deque[http.client.HTTPSConnection]) -> None:
+    while connections:
+        connections.pop().close()
 
 
 def _decode(data: bytes) -> Any:

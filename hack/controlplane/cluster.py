@@ -60,6 +60,7 @@ class Cluster:
         self.files = Files.create(self._scratch.path)
         self._running: dict[str, Process] = {}
         self._certificates: dict[tuple[str, tuple[str, ...]], KeyPair] = {}
+        self._clients: dict[tuple[str, tuple[str, ...]], ApiClient] = {}
         self.kubeconfig: Path = self.user(*ADMINISTRATOR)
         """Kubeconfig of an administrator (group system:masters)."""
         self.audit = AuditLog(self.files.audit_log, self._get)
@@ -98,6 +99,8 @@ class Cluster:
 
     def stop(self) -> None:
         """End everything at once and remove its directory. Idempotent."""
+        for client in self._clients.values():
+            client.close()
         self._kill_everything()
         self._port.release()
         self._scratch.remove()
@@ -216,16 +219,12 @@ class Cluster:
         self, user: str | None = None, groups: tuple[str, ...] = (), *, token: str | None = None
     ) -> ApiClient:
         """JSON requests as that user or with that bearer token; as the administrator if neither is given."""
-        certificate = None
-        if token is None:
-            certificate = self._certificate(user, groups) if user else self._certificate(*ADMINISTRATOR)
-        return ApiClient(
-            LOOPBACK,
-            self._port.number,
-            certificate_authority=self.files.authority.certificate,
-            client=certificate,
-            token=token,
-        )
+        if token is not None:
+            return self._new_client(token=token)
+        identity = (user, groups) if user else ADMINISTRATOR
+        if identity not in self._clients:
+            self._clients[identity] = self._new_client(client=self._certificate(*identity))
+        return self._clients[identity]
 
     def kubectl(
         self,
@@ -285,6 +284,15 @@ class Cluster:
             message = f"{error}. The last lines of {process.log}:\n{process.tail()}"
             self._running.pop(process.name).kill()
             raise TimeoutError(message) from None
+
+    def _new_client(self, *, client: KeyPair | None = None, token: str | None = None) -> ApiClient:
+        return ApiClient(
+            LOOPBACK,
+            self._port.number,
+            certificate_authority=self.files.authority.certificate,
+            client=client,
+            token=token,
+        )
 
     def _certificate(self, name: str, groups: tuple[str, ...]) -> KeyPair:
         identity = (name, groups)

@@ -9,10 +9,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from common.world import World
+from common.world import HOME, World
 from controlplane.ports import LOOPBACK
 from servicetokens.api.names import API_VERSION
 from servicetokens.kube.client import Api
+from servicetokens.propagation.record import SELECTOR
+
+_LEASES: Final = f"/apis/coordination.k8s.io/v1/namespaces/{HOME}/leases"
 
 # Between two questions to one validator; there are as many askers as validators.
 _ASK_PERIOD: Final = 0.002
@@ -158,3 +161,15 @@ def enforced(world: World, namespace: str) -> tuple[str, str, str]:
     if condition.get("observedGeneration") != token["metadata"]["generation"]:
         return ("", "", "")
     return condition["status"], condition["reason"], condition["message"]
+
+
+def leases(world: World) -> set[str]:
+    """Return the names of the validators' Leases."""
+    found = world.ok("GET", f"{_LEASES}?labelSelector={SELECTOR}").body["items"]
+    return {lease["metadata"]["name"] for lease in found}
+
+
+def delete_leases(world: World) -> None:
+    """Delete what validators left behind that were killed. The operator does so when something waits for them."""
+    for name in leases(world):
+        world.client.request("DELETE", f"{_LEASES}/{name}")

@@ -6,17 +6,8 @@ from pathlib import Path
 import pytest
 
 from common.validating import validator
-from common.witness import enforced
+from common.witness import delete_leases, enforced, leases
 from common.world import HOME, World
-from servicetokens.propagation.record import SELECTOR
-
-LEASES = f"/apis/coordination.k8s.io/v1/namespaces/{HOME}/leases"
-
-
-def leases(world: World) -> set[str]:
-    """Return the names of the validators' Leases."""
-    found = world.ok("GET", f"{LEASES}?labelSelector={SELECTOR}").body["items"]
-    return {lease["metadata"]["name"] for lease in found}
 
 
 @pytest.fixture(autouse=True)
@@ -25,8 +16,7 @@ def nobody_before(world: World) -> None:
 
     The operator deletes such a Lease when something waits for it, and not before.
     """
-    for name in leases(world):
-        world.client.request("DELETE", f"{LEASES}/{name}")
+    delete_leases(world)
 
 
 def test_one_that_was_frozen_for_too_long_refuses_by_itself(

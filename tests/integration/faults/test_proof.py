@@ -5,18 +5,12 @@ from pathlib import Path
 from common.callsites import OF_THE_PROOF
 from common.faulty import Fault, FaultyProxy
 from common.validating import validator
-from common.world import HOME, World, operator_command
+from common.witness import leases
+from common.world import World, operator_command
 from controlplane.ports import free_ports
 from controlplane.processes import Process
 
-LEASES = f"/apis/coordination.k8s.io/v1/namespaces/{HOME}/leases"
 PATIENCE = 110.0
-
-
-def leases(world: World) -> list[str]:
-    """Return the names of the validators' Leases."""
-    items = world.ok("GET", LEASES).body["items"]
-    return [item["metadata"]["name"] for item in items if "validator" in item["metadata"]["name"]]
 
 
 def test_a_revocation_is_proven_after_every_fault(
