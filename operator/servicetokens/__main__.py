@@ -1,4 +1,4 @@
-"""The command line: one program, one subcommand per process. Each is imported only when it is asked for."""
+"""The command line: one program, one subcommand per process. Each is imported only when it runs."""
 
 from collections.abc import Mapping
 from typing import Final

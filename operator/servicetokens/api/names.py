@@ -41,8 +41,8 @@ FIELD_MANAGER: Final = "servicetokens"
 # others stay.
 ANNOTATION_TEMPLATE: Final = f"{GROUP}/template"
 
-# On the CRDs: code that finds an older revision than its own refuses to run, since an older schema would drop
-# a restriction such as `allowedCIDRs` silently. Raise it with every field or rule that restricts.
+# On the CRDs: code that finds an older revision than its own does not run, since an older schema would drop a
+# restriction such as `allowedCIDRs` silently. Raise it with every field or rule that restricts.
 ANNOTATION_SCHEMA_REVISION: Final = f"{GROUP}/schema-revision"
 SCHEMA_REVISION: Final = 3
 

@@ -26,10 +26,10 @@ _SECONDS: Final = f"int(e.substring(0, size(e) - 1)) * {_UNIT_TABLE}[e.substring
 class Rule:
     """One rule on a field (as an annotation of its type) or on a model (in its `RULES`).
 
-    `holds` is called with a value of the right type. It is None where Python needs no second check: the
-    field's parser rejects the same values, or the rule compares with the old object, which only the server
-    has. `path` is the field that errors name, relative to the model, as in `.rotation.every`. A rule with
-    `at_creation` is not checked when existing objects are updated.
+    `holds` is called with a value of the right type. None where Python needs no second check: the field's parser
+    rejects the same values, or the rule compares with the old object, which only the server has. `path` is the field
+    that errors name, relative to the model, as in `.rotation.every`. A rule with `at_creation` is not checked when
+    existing objects are updated.
     """
 
     cel: str

@@ -1,9 +1,8 @@
 """Text to whole seconds and back: the only place where durations and times are parsed.
 
-The API server applies the same patterns and bounds (they are imported by `servicetokens.api.fields`), so
-nothing that it accepts fails here. Everything is checked again nevertheless: a stored object may be older
-than today's rules, and one tenant's odd object must never stop a loop that serves the others. Hence every
-function
+The API server applies the same patterns and bounds (they are imported by `servicetokens.api.fields`), so nothing that
+it accepts fails here. Everything is checked again nevertheless: a stored object may be older than today's rules, and
+one tenant's odd object must never stop a loop that serves the others. So every function
 
 - bounds its input before looking at it,
 - matches the whole text (`fullmatch`; Python's `$` also matches before a newline) and ASCII digits only,

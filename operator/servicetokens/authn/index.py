@@ -34,7 +34,7 @@ class Index:
     """
 
     def __init__(self, *, max_staleness: float) -> None:
-        """Start empty and unusable; a confirmation by a watch is relied upon for *max_staleness* seconds."""
+        """Start empty and unusable; a confirmation by a watch is trusted for *max_staleness* seconds."""
         self.claims = Claims()
         self.by_id = self.claims.first
         self.by_key: dict[str, int] = {}

@@ -1,11 +1,11 @@
-"""What is kept in memory of the three kinds: few fields, no dictionaries, shared wherever many objects agree.
+"""The three kinds in memory: few fields, no dictionaries, and shared objects for equal values.
 
-    TokenRecord ──▶ Account     shared by all tokens of one account, also while it does not exist
+    TokenRecord ──▶ Account     shared by all tokens of one account, even while it does not exist
          │     └──▶ Terms       shared by all tokens with the same restrictions
          └──▶ Credential (current, and the older one during an overlap)
 
-A token costs about 550 bytes. The structs take no part in garbage collection (`gc=False`), so that a full
-collection never stops the process; none of them forms a cycle.
+A token costs about 550 bytes. The structs take no part in garbage collection (`gc=False`), so that a full collection
+never stops the process; none of them forms a cycle.
 """
 
 import itertools
@@ -19,21 +19,21 @@ from servicetokens.api.names import is_imported_id
 from servicetokens.authn.addresses import Network
 from servicetokens.authn.requests import HttpRule
 
-# As the API server writes it; another spelling of the same number is another uid.
+# As the API server writes it; another text form of the same number is another uid.
 _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-# Enough for the year 9999, and for whatever a status may say before it is refused.
+# Enough for the year 9999, and for any value in a status before it is rejected.
 _TIME_BYTES: Final = 8
 
 
 class Account(msgspec.Struct, eq=False, weakref=True):
-    """A ServiceAccount as its tokens see it; updated in place, so that they need no look-up.
+    """A ServiceAccount, shared by its tokens and updated in place, so that they need no look-up.
 
     Attributes:
-        uid: empty while there is no such account.
-        readable: False when it says something that we do not understand.
+        uid: empty while the account does not exist.
+        readable: False when the object contains something that this code does not understand.
         roles: the names in `spec.roles`.
-        not_before: Unix second up to which no credential may have been minted, from that second on.
-        version: grows with every change.
+        not_before: Unix second; credentials minted in it or before are rejected from then on.
+        version: increases with every change.
         uid_of_tokens: the uid that its tokens name, kept to be shared by them.
     """
 
@@ -49,10 +49,10 @@ class Account(msgspec.Struct, eq=False, weakref=True):
 
 
 class Role(msgspec.Struct, frozen=True, gc=False, eq=False):
-    """A ServiceRole: what it permits, and to whom.
+    """A ServiceRole: what it permits, and which namespaces may use it.
 
     Attributes:
-        namespaces: None when it is for all.
+        namespaces: None for all namespaces.
         max_lifetime: seconds; None is no limit.
         http: rules of which one must allow a request; None when every request is allowed.
     """
@@ -65,7 +65,7 @@ class Role(msgspec.Struct, frozen=True, gc=False, eq=False):
 
 
 class Terms(msgspec.Struct, frozen=True, weakref=True):
-    """What restricts a token.
+    """The restrictions of a token.
 
     Attributes:
         roles: None for all roles of the account.
@@ -84,7 +84,7 @@ def pack_mint(mint_time: int, verifier: bytes) -> bytes:
 
 
 def compact_uid(uid: str) -> int | str:
-    """Return a uid as it is kept: the number that a UUID is takes 48 bytes, the text of it 96."""
+    """Return a uid in its stored form: the number of a UUID takes 48 bytes, its text 96."""
     return int(uid.replace("-", ""), 16) if _UUID.fullmatch(uid) else uid
 
 
@@ -94,8 +94,8 @@ class Credential(msgspec.Struct, gc=False, eq=False):
     Attributes:
         key_id: which key made its verifier; empty when it was another algorithm.
         minted: `mint_time` and `verifier` in one object, as `pack_mint` makes it.
-        life: seconds from then to its end, the least of all that spec and status say; None is for ever. Most
-            tokens share this number, which the end itself could not be.
+        life: seconds from then to its end, the least of all that spec and status say; None means that it never expires.
+            Most tokens share this number, which is not possible for the expiration itself.
     """
 
     id: str
@@ -106,7 +106,7 @@ class Credential(msgspec.Struct, gc=False, eq=False):
 
     @property
     def is_imported(self) -> bool:
-        """Whether somebody else made it, and the account only accepts it for a while."""
+        """Whether the value was imported from another system, and is accepted only until the cut-over."""
         return is_imported_id(self.id)
 
     @property
@@ -116,19 +116,19 @@ class Credential(msgspec.Struct, gc=False, eq=False):
 
     @property
     def verifier(self) -> bytes:
-        """The 32 bytes of its keyed hash, or nothing when status holds none that we can use."""
+        """The 32 bytes of its keyed hash; empty when status holds none that we can use."""
         return self.minted[_TIME_BYTES:]
 
     @property
     def end(self) -> int | None:
-        """Unix second from which it is dead; None is never."""
+        """Unix second from which it is expired; None means never."""
         return None if self.life is None else self.mint_time + self.life
 
 
 class State(msgspec.Struct, frozen=True, gc=False):
-    """What a token's object says of itself.
+    """The state of a token, according to its object.
 
-    *suspended*: because nobody used it. *readable* is False when it says something that we do not understand.
+    *suspended*: for disuse. *readable* is False when the object contains something that this code does not understand.
     """
 
     revoked: bool
@@ -148,10 +148,10 @@ class TokenRecord(msgspec.Struct, gc=False, eq=False):
 
     Attributes:
         compact_uid: `uid`, as `compact_uid` makes it.
-        account_uid: the account that it was minted for.
+        account_uid: the account for which it was minted.
         state: revoked, being deleted, suspended, readable, in one object that all such tokens share.
         current: None while nothing is minted.
-        mark: the list in which it was last seen.
+        mark: number of the list in which it was last seen.
         last_used: Unix second of a use, as its status says; 0 for none. It may be hours old.
     """
 
@@ -174,5 +174,5 @@ class TokenRecord(msgspec.Struct, gc=False, eq=False):
 
     @property
     def credentials(self) -> tuple[Credential, ...]:
-        """The current credential and the older one, as far as they exist."""
+        """The current credential and the older one, if they exist."""
         return tuple(credential for credential in (self.current, self.older) if credential)

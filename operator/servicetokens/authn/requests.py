@@ -1,4 +1,4 @@
-"""The HTTP request that a proxy asks about, and the rules of a role about such requests."""
+"""The HTTP request that a proxy asks about, and the rules of a role for such requests."""
 
 import re
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ import msgspec
 # belong to hosts only, but browsers and Go send them unencoded in paths and queries, and all servers read them alike.
 _TARGET_BYTES: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~:/?[]@!$&'()*+,;=%"
 TARGET_TABLE: Final = bytes(0 if byte in _TARGET_BYTES else 0x80 for byte in range(256))
-"""For `target.translate(TARGET_TABLE).isascii()`, which is the cheapest way to ask what `is_target` answers."""
+"""For `target.translate(TARGET_TABLE).isascii()`, the fastest implementation of `is_target`."""
 
 # Paths that two servers may resolve to two different files, so that a rule cannot be about one of them:
 _AMBIGUOUS: Final = re.compile(
@@ -26,17 +26,17 @@ _AMBIGUOUS: Final = re.compile(
     re.IGNORECASE,
 )
 _ONE_SEGMENT: Final = "[^/]+"
-# A URL of this length is refused by our own server before.
+# Our own server rejects longer URLs before.
 _MAX_PATH: Final = 32768
 
 
 class HttpRequest(msgspec.Struct, frozen=True, gc=False):
-    """What the client asked the proxy for.
+    """The request that the client sent to the proxy.
 
     Attributes:
         method: as sent.
-        host: in small letters, without port; empty when the proxy does not tell.
-        path: raw, not decoded and not normalised, without the query; with a fragment, where one was sent by mistake.
+        host: in lower case, without port; empty when the proxy does not send it.
+        path: raw, not decoded and not normalised, without the query; with a fragment, if one was sent by mistake.
     """
 
     method: str
@@ -45,14 +45,14 @@ class HttpRequest(msgspec.Struct, frozen=True, gc=False):
 
 
 class HttpRule(msgspec.Struct, frozen=True, gc=False):
-    """Requests that a role allows: all of the parts that are not None must fit."""
+    """Requests that a role allows: all parts that are not None must match."""
 
     hosts: frozenset[str] | None
     methods: frozenset[str] | None
     paths: tuple[re.Pattern[str], ...] | None
 
     def allows(self, request: HttpRequest) -> bool:
-        """Say whether *request* fits; its path must not be ambiguous."""
+        """Return whether *request* matches; a request with an ambiguous path never does."""
         return (
             (self.hosts is None or request.host in self.hosts)
             and (self.methods is None or request.method in self.methods)
@@ -61,10 +61,10 @@ class HttpRule(msgspec.Struct, frozen=True, gc=False):
 
 
 def is_target(target: bytes) -> bool:
-    """Say whether *target*, a path with its query or a whole URL, has only bytes that may be sent in a request.
+    """Return whether *target*, a path with its query or a whole URL, has only bytes that may be sent in a request.
 
-    Servers do not agree where a target with others ends or which path it means: `/a#/../b` is `/a` for one and `/b` for
-    another.
+    Servers do not agree where a target with other bytes ends or which path it means: `/a#/../b` is `/a` for one and
+    `/b` for another.
     """
     return target.translate(TARGET_TABLE).isascii()
 
@@ -72,7 +72,7 @@ def is_target(target: bytes) -> bool:
 def compile_rule(
     hosts: Sequence[str] | None, methods: Sequence[str] | None, paths: Sequence[str] | None
 ) -> HttpRule:
-    """Make a rule from the lists of a ServiceRole, where None is "any"."""
+    """Return the rule for the lists of a ServiceRole, where None means "any"."""
     return HttpRule(
         hosts=None if hosts is None else frozenset(host.lower() for host in hosts),
         methods=None if methods is None else frozenset(methods),
@@ -81,14 +81,14 @@ def compile_rule(
 
 
 def is_allowed(request: HttpRequest, rules: Sequence[HttpRule]) -> bool:
-    """Say whether one of *rules* allows *request*."""
+    """Return whether one of *rules* allows *request*."""
     if len(request.path) > _MAX_PATH or _AMBIGUOUS.search(request.path):
         return False
     return any(rule.allows(request) for rule in rules)
 
 
 def _compile_path(pattern: str) -> re.Pattern[str]:
-    """Translate `*`, which is one segment, and a final `**`, which is everything below."""
+    """Translate `*`, which matches one segment, and a final `**`, which matches everything below."""
     segments = []
     for segment in pattern.split("/"):
         if segment == "**":

@@ -1,4 +1,4 @@
-"""Which roles a token has at this moment: resolved anew, so that taking one away acts at the next request."""
+"""Which roles a token has now: computed at each validation, so that removing one takes effect at the next request."""
 
 from collections.abc import Iterable, Mapping
 from typing import Final
@@ -6,16 +6,15 @@ from typing import Final
 from servicetokens.authn.records import Account, Credential, Role, TokenRecord
 from servicetokens.authn.requests import HttpRequest, is_allowed
 
-# A name that begins so means something to Kubernetes itself; a group `system:masters` from us would be an
-# administrator whom RBAC cannot stop. No DNS label contains a colon, but the index does not rely on the
-# schema.
+# Names with this prefix have a meaning in Kubernetes itself; a group `system:masters` from us would be an administrator
+# that RBAC does not restrict. No DNS label contains a colon, but the index does not rely on the schema.
 _RESERVED: Final = "system:"
 
 
 def effective_roles(
     record: TokenRecord, credential: Credential, catalogue: Mapping[str, Role]
 ) -> tuple[Role, ...]:
-    """Return the roles asked for by token and account that the catalogue grants, sorted by name."""
+    """Return the roles requested by token and account that the catalogue grants, sorted by name."""
     account = record.account
     names = set(account.roles)
     if record.terms.roles is not None:
@@ -25,17 +24,17 @@ def effective_roles(
 
 
 def asks_for_roles(record: TokenRecord) -> bool:
-    """Say whether the token was meant to have any role."""
+    """Return whether the token requests any role."""
     return bool(record.account.roles or record.terms.roles)
 
 
 def permissions_of(roles: Iterable[Role]) -> tuple[str, ...]:
-    """Return what *roles* permit together, sorted, each once."""
+    """Return what *roles* permit together, sorted, without duplicates."""
     return tuple(sorted({permission for role in roles for permission in role.permissions}))
 
 
 def allowing_roles(roles: tuple[Role, ...], request: HttpRequest | None) -> tuple[Role, ...]:
-    """Return those of *roles* that allow *request*; one with rules allows nothing that is unknown."""
+    """Return those of *roles* that allow *request*; a role with rules does not allow an unknown request."""
     return tuple(
         role
         for role in roles

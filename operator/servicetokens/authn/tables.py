@@ -1,7 +1,7 @@
-"""What a watch fills: one table per feed, each of which keeps the index right about its objects.
+"""Filled by watches: one table per feed, each of which updates the index for its objects.
 
-All three have the methods of `servicetokens.kube.watch.Sink`. A list that starts over marks what it names,
-and its end sweeps away what it did not: those were deleted while nobody watched.
+All three have the methods of `servicetokens.kube.watch.Sink`. A new list marks the objects in it; when it is complete,
+all others are removed: they were deleted while no watch was open.
 """
 
 from typing import Protocol
@@ -13,7 +13,7 @@ from servicetokens.authn.wire import AccountObject, RoleObject, TokenObject
 
 
 class Identity(Protocol):
-    """Which object it is."""
+    """The identity of an object."""
 
     @property
     def uid(self) -> str:
@@ -32,16 +32,16 @@ class Identity(Protocol):
 
 
 class Table:
-    """What the tables have in common: the name of the feed and the number of the list."""
+    """What the tables share: the name of the feed and the number of the list."""
 
     def __init__(self, index: Index, feed: str) -> None:
-        """Serve *index*, which answers nothing until this feed has told everything once."""
+        """Serve *index*, which answers nothing until this feed has delivered a complete list."""
         self._index = index
         self._feed = feed
         self._list = 0
         self._complete = False
         self.unreadable = 0
-        """How many objects were of a shape that we do not understand."""
+        """Number of objects whose shape this code does not understand."""
         index.expect(
             feed,
             missing=f"the first list of {feed} is not complete",
@@ -53,13 +53,13 @@ class Table:
         self._list += 1
 
     def confirm(self, at: float) -> None:
-        """See `Sink`. A sign of life means nothing before the first list is complete."""
+        """See `Sink`. A confirmation means nothing before the first list is complete."""
         if self._complete:
             self._index.confirm(self._feed, at)
 
 
 class TokenTable(Table):
-    """ServiceTokens by uid, which a re-created object of the same name does not share."""
+    """ServiceTokens by uid; a re-created object of the same name has another one."""
 
     def __init__(self, index: Index, feed: str) -> None:
         """See `Table`."""
@@ -90,7 +90,7 @@ class TokenTable(Table):
             self._index.on_state_change()
 
     def put_unreadable(self, identity: Identity) -> None:
-        """See `Sink`. What it said before may no longer be what it says; its credentials may live."""
+        """See `Sink`. The object may have changed in any way; its credentials stay in the index and are rejected."""
         self.unreadable += 1
         record = self._records.pop(compact_uid(identity.uid), None)
         if record is not None:
@@ -118,7 +118,7 @@ def _refusal(record: TokenRecord) -> tuple[bool, bool]:
 
 
 class AccountTable(Table):
-    """ServiceAccounts by name, which is what tokens refer to."""
+    """ServiceAccounts by name, which is what tokens reference."""
 
     def __init__(self, index: Index, feed: str) -> None:
         """See `Table`."""
@@ -171,7 +171,7 @@ class RoleTable(Table):
         self._marks: dict[str, int] = {}
 
     def put(self, item: RoleObject) -> None:
-        """See `Sink`. A role that is being deleted is gone: a finalizer of somebody else must not keep it granted."""
+        """See `Sink`. A role that is being deleted counts as deleted: a finalizer must not keep it granted."""
         if item.metadata.deletion_timestamp is not None:
             self.remove(item.metadata)
             return
@@ -185,7 +185,7 @@ class RoleTable(Table):
         self._marks[role.name] = self._list
 
     def put_unreadable(self, identity: Identity) -> None:
-        """See `Sink`. A role that we do not understand is granted to nobody."""
+        """See `Sink`. A role that this code does not understand is granted to no namespace."""
         self.unreadable += 1
         self.remove(identity)
 

@@ -1,15 +1,15 @@
 """The few fields of the three kinds that decisions need, exactly as they are on the wire.
 
-Typed decoding is five times as fast as dictionaries and checks types on the way. Unknown fields are skipped:
-a CRD that is newer than this code must not stop it. What the values mean is the business of `reading`, which makes
-the validator's shape of a token, `records`, from these and keeps none of them.
+Typed decoding is five times as fast as dictionaries and checks types on the way. Unknown fields are skipped: a CRD that
+is newer than this code must not stop it. `reading` interprets the values and converts them to the validator's
+`records`; none of these objects is kept.
 """
 
 import msgspec
 
 
 class Meta(msgspec.Struct, rename="camel", gc=False):
-    """The part of `metadata` that we use."""
+    """The part of `metadata` that is used."""
 
     uid: str
     name: str
@@ -24,14 +24,14 @@ class AccountRef(msgspec.Struct, gc=False):
 
 
 class Rotation(msgspec.Struct, gc=False):
-    """`spec.rotation` of a token: what decides how long an older credential lives on."""
+    """`spec.rotation` of a token: what decides how long an older credential stays valid."""
 
     every: str | None = None
     overlap: str | None = None
 
 
 class Import(msgspec.Struct, gc=False):
-    """`spec.import` of a token: how long an imported value may live."""
+    """`spec.import` of a token: how long an imported value stays valid."""
 
     until: str
 

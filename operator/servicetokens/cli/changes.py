@@ -1,4 +1,4 @@
-"""Changing many tokens, one after the other: what was done is said at once, what failed at the end."""
+"""Change many tokens, one after the other: successes are printed immediately, failures at the end."""
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -56,9 +56,9 @@ async def apply(
     dry_run: bool = False,
     is_done: Callable[[TokenView], bool] = lambda _: False,
 ) -> list[TokenView]:
-    """Patch each of *tokens*, say *done* of it, and return them as they are then; what *is_done* is left alone.
+    """Patch each of *tokens*, print *done* for it, and return the new objects; tokens for which *is_done* are skipped.
 
-    One refusal must not keep the others from being revoked; it is raised as a `Failure` when all were tried.
+    One rejection must not keep the others from being revoked; it is raised as a `Failure` when all were tried.
     """
     changed: list[TokenView] = []
     failures: list[str] = []
@@ -85,7 +85,7 @@ async def apply(
 
 
 async def prove(session: Session, tokens: Sequence[TokenView], does: str, seconds: float) -> None:
-    """Wait until every validator *does* what was asked for *tokens* (`rejects`, `accepts`), and say so."""
+    """Wait until every validator *does* (`rejects`, `accepts`) what was requested for *tokens*, and print that."""
     _report(session, await waiting.wait(session, tokens, waiting.enforced, seconds), does)
 
 

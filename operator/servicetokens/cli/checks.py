@@ -45,10 +45,10 @@ _RIGHTS: Final = (
 
 
 class Sight:
-    """What the checks look at. What several of them ask about is asked once; a refusal is met by each.
+    """The data of the checks. Data that several of them need are requested once; an error is reported by each.
 
     Attributes: home: the namespace of the operator; scope: that of the tokens, empty for all, and *where* in words;
-        now: the Unix second by which everything is judged.
+        now: the Unix second that all checks use.
     """
 
     def __init__(self, session: Session, home: str) -> None:
@@ -101,7 +101,7 @@ async def definitions(sight: Sight) -> Said:
 
 
 async def rights(sight: Sight) -> Said:
-    """Whoever asks may do what the plugin does."""
+    """The user has the permissions that the plugin needs."""
     missing = [
         f"you do not have permission to {verb} {resource} {sight.where} (for {use})"
         for verb, resource, group, use in _RIGHTS
@@ -145,7 +145,7 @@ async def validators(sight: Sight) -> Said:
 
 
 async def clocks(sight: Sight) -> Said:
-    """Nobody writes times that are still to come for us."""
+    """No process writes times that are in the future for us."""
     found = list(await sight.validators())
     with contextlib.suppress(NotFound):
         found.append(await sight.leases.get(sight.home, names.OPERATOR_LEASE))
@@ -219,8 +219,8 @@ async def certificate(sight: Sight) -> Said:
 def _bundle_deadline(encoded: str, leaf: x509.Certificate) -> int | None:
     """Return when the new CA in a bundle begins to sign, in Unix seconds; None if it holds one CA, or none.
 
-    A new CA is made after two thirds of the old one's life. One that was made earlier replaces one whose key was lost,
-    and signs the next certificate, after two thirds of *leaf*'s life.
+    A new CA is created after two thirds of the old lifetime. A CA that was created earlier replaces one whose key was
+    lost, and signs the next certificate, after two thirds of the lifetime of *leaf*.
     """
     try:
         found = x509.load_pem_x509_certificates(base64.b64decode(encoded))
@@ -281,7 +281,7 @@ async def tokens(sight: Sight) -> Said:
 async def orphans(sight: Sight) -> Said:
     """Every Secret of ours has its ServiceToken."""
     found = await sight.cluster.list_metadata(paths.secrets(sight.scope), f"{names.LABEL_TOKEN_SECRET}=true")
-    # Listed after the Secrets: a token that was made meanwhile must not look as if it were gone.
+    # Listed after the Secrets: a token that was created meanwhile must not look deleted.
     alive = {TokenView(one).uid for one in await sight.cluster.list_ours(names.PLURAL_TOKENS, sight.scope)}
     lost = [View(one) for one in found if not _owners(one) & alive]
     if not lost:

@@ -1,4 +1,4 @@
-"""What the plugin asks an API server, with the rights of whoever runs it."""
+"""The plugin's requests to an API server, with the permissions of its user."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -60,7 +60,7 @@ class Cluster:
         return await self.get(paths.ours(plural, namespace, name))
 
     async def create(self, plural: str, body: Mapping[str, Any], *, dry_run: bool = False) -> dict[str, Any]:
-        """Create an object of our group in the namespace that it names; a *dry_run* is judged by the server only."""
+        """Create an object of our group in the namespace that it names; with *dry_run* the server only checks it."""
         path = paths.ours(plural, body["metadata"]["namespace"])
         query = _writing(dry_run=dry_run)
         return _decode(await self.api.request("POST", path, query=query, body=msgspec.json.encode(body)))
@@ -82,7 +82,7 @@ class Cluster:
         return _decode(await self.api.request("PATCH", path, query=query, body=msgspec.json.encode(body)))
 
     async def may(self, verb: str, resource: str, namespace: str = "", group: str = names.GROUP) -> bool:
-        """Say whether whoever runs this has a right."""
+        """Return whether the user has a permission."""
         attributes = {"verb": verb, "resource": resource, "group": group, "namespace": namespace}
         answer = await self._review(_RIGHTS, {"spec": {"resourceAttributes": attributes}})
         return bool(answer["status"].get("allowed"))

@@ -1,7 +1,7 @@
-"""Shell completion: for `kubectl servicetoken` by kubectl's own way, and for `kubectl-servicetoken` by itself.
+"""Shell completion: for `kubectl servicetoken` through kubectl, and for `kubectl-servicetoken` directly.
 
-kubectl asks a program `kubectl_complete-<plugin>` on the path, with the words typed so far, and reads what its
-own completion prints: a candidate a line, then `:` and a number, of which 4 says "no file names".
+kubectl asks a program `kubectl_complete-<plugin>` on the path, with the words typed so far, and reads what its own
+completion prints: a candidate a line, then `:` and a number, of which 4 says "no file names".
 """
 
 import sys

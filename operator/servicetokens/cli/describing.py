@@ -1,4 +1,4 @@
-"""The options that describe the request for which `verify` judges a token; what no proxy could forward is refused."""
+"""The options that describe the request for which `verify` checks a token; impossible requests are rejected."""
 
 import re
 from typing import Final

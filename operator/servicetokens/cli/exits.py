@@ -11,7 +11,7 @@ from servicetokens.runtime.terminal import escape_controls
 class Exit(IntEnum):
     """What the exit code says; 0 is that everything asked for was done, or found to be in order."""
 
-    #: The API server refused, or could not be asked, or there is no such object.
+    #: The API server rejected the request, could not be reached, or the object does not exist.
     FAILED = 1
     #: The command line is wrong; click's own number.
     USAGE = 2
@@ -35,6 +35,6 @@ class Failure(click.ClickException):
 
     def show(self, file: IO[Any] | None = None) -> None:
         """See `click.ClickException`."""
-        # The API server's refusals quote what others wrote.
+        # The API server's messages quote foreign text.
         shown = escape_controls(self.format_message(), keep="\n")
         click.echo(f"error: {shown}", file=file, err=file is None)

@@ -12,10 +12,10 @@ class Level(StrEnum):
     """How good or bad it is."""
 
     OK = "ok"
-    #: It works, and may not go on working, or may surprise somebody.
+    #: It works, but may stop working, or may be unexpected.
     WARNING = "warning"
     BAD = "bad"
-    #: It could not be looked at; mostly a right is missing.
+    #: It could not be checked; usually a permission is missing.
     UNKNOWN = "unknown"
 
 

@@ -73,7 +73,7 @@ def command(
         tokens = found.get(names.PLURAL_TOKENS, [])
         tokens[:] = [one for one in tokens if is_wanted(TokenView(one))]
         is_single = sum(map(len, wanted.values())) == 1 and not session.everywhere
-        # What exists is shown, whatever else was asked for.
+        # Existing objects are shown, even if others were not found.
         if any(found.values()) or not missing:
             shown = {plural: listed for plural, listed in found.items() if listed or not missing}
             _print(session, shown, form, is_single=is_single)

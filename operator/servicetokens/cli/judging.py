@@ -94,7 +94,7 @@ class Judgement:
 
 
 class _RightValue(KeyRing):
-    """Takes every value for the one that was minted: whoever looks has no key. Never used to let anything in."""
+    """Accepts every value as the one that was minted: the user has no key. Never used to authenticate."""
 
     def verify(self, value: str, key_id: str, uid: str, serial: int, presented: str) -> bool:  # noqa: ARG002
         """Say yes, unless the verifier is one that no key fits: that of an unknown id has only zeros."""

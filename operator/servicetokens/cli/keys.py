@@ -1,4 +1,4 @@
-"""`servicetokens keys`: which keys there are, what hangs on each, and which can be taken away."""
+"""`servicetokens keys`: the keys, how many credentials depend on each, and which can be removed."""
 
 import asyncio
 import json
@@ -49,7 +49,7 @@ class KeyRow:
 
 
 def rows(ring: KeyRing, key_ids: Iterable[str]) -> Sequence[KeyRow]:
-    """Return a row for each key of *ring*, and one for all keys that credentials name and that are not there."""
+    """Return a row for each key of *ring*, and one for all keys that credentials name but that do not exist."""
     found = []
     for key, count in count_by_key(Counter(key_ids), ring.ids).items():
         if key == UNKNOWN:
@@ -138,11 +138,11 @@ async def _look(kubeconfig: str | None, namespace: str) -> Sequence[KeyRow]:
 
 
 async def look(api: Requester, namespace: str) -> Sequence[KeyRow]:
-    """Return a row for each key of the operator in *namespace*, and for credentials of keys that are gone.
+    """Return a row for each key of the operator in *namespace*, and for credentials of keys that do not exist.
 
     Raises:
-        InvalidKeyRing: the keys are not there, or cannot be used.
-        KubeError: the API server could not be asked, or refused.
+        InvalidKeyRing: the keys do not exist, or cannot be used.
+        KubeError: the API server could not be reached, or rejected the request.
     """
     try:
         secret = await SecretStore(api).get(namespace, names.KEYS_SECRET)

@@ -1,4 +1,4 @@
-"""`kubectl servicetoken leaked`: every token in a text, whose it is, and its end."""
+"""`kubectl servicetoken leaked`: every token in a text, its owner, and its revocation."""
 
 import os
 import shlex
@@ -53,14 +53,14 @@ class Leak:
 
     @property
     def is_alive(self) -> bool:
-        """Whether it is neither expired nor rotated out: restoring its ServiceToken would bring it back."""
+        """Whether it is neither expired nor rotated out: restoring its ServiceToken would make it valid again."""
         return self.token is not None and any(
             one.id == self.sighting.token.id for one in self.token.credentials
         )
 
     @property
     def owner(self) -> str:
-        """Whose it is, in words."""
+        """The owner, in words."""
         if self.token is not None:
             return f"{self.token.namespace}/{self.token.name}, account {self.token.account}"
         return "no token here" if self.everywhere else "no token that you have permission to read"
@@ -76,7 +76,7 @@ class Leak:
 
     @property
     def _is_bound(self) -> bool:
-        """Whether a validator rejects it without knowing for whom or from where."""
+        """Whether a validator rejects it without knowing the audience or the client address."""
         spec = self.token.spec if self.token is not None else {}
         return bool(spec.get("audiences") or spec.get("allowedCIDRs"))
 
@@ -148,7 +148,7 @@ def command(
         live = list({one.token.uid: one.token for one in found if one.token and one.is_accepted}.values())
         if live and (revoke or rotates):
             await _end(session, live, timeout, revoke=revoke, yes=yes)
-            # What was just done is proven; the validator that was asked has said what was true before.
+            # The revocation was just confirmed; the validator's answer is from before.
             found = [one for one in found if one.token is None]
         _conclude(session, found, len(seen))
 

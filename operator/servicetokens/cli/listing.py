@@ -46,7 +46,7 @@ def account_row(account: AccountView, now: int, *, wide: bool = False) -> Row:
 
 
 def expiry(token: TokenView, now: int) -> str:
-    """Return when a token ends, as in `in 12 days`; a token that was never minted has no end yet."""
+    """Return when a token ends, as in `in 12 days`; a token that was never minted has no expiration yet."""
     if token.end is None and not token.credentials:
         return "not minted"
     return times.relative(token.end, now)

@@ -113,7 +113,7 @@ def _given(**fields: Any) -> dict[str, Any]:
 
 
 def _checked(kind: str, namespace: str, name: str, spec: Mapping[str, Any], model: type[Model]) -> Manifest:
-    # The API server would refuse the same, with the same words; here it costs no cluster.
+    # The API server would reject the same, with the same message; this check needs no cluster.
     try:
         paths.ours(_PLURALS[kind], namespace, name)
     except paths.InvalidName:

@@ -46,7 +46,7 @@ def print_objects(objects: Sequence[Raw], form: str, *, single: bool = False) ->
 
 
 def to_yaml(body: Any) -> str:
-    """Return *body* in YAML, without a character that a terminal would act upon."""
+    """Return *body* in YAML, without any character that a terminal would interpret."""
     import yaml  # noqa: PLC0415 - most commands print no YAML, and the import takes a tenth of a second
 
     shown = yaml.safe_dump(body, sort_keys=False, allow_unicode=True)

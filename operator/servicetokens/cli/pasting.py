@@ -15,7 +15,7 @@ _SHOWN: Final = re.compile(r"(?:[a-z][a-z0-9]{1,9}_)?([0-9A-Za-z]{12})(?:_(?:…
 _QUOTES: Final = "\"'`\u201c\u201d\u2018\u2019"
 _HEADER: Final = re.compile(r"(?:(?:proxy-)?authorization\s*:\s*)?(?:bearer|basic|token)\s+", re.IGNORECASE)
 _ASSIGNMENT: Final = re.compile(r"(?:export\s+)?[-\w.]+\s*[:=]\s*")
-# Nobody wraps a token more often.
+# More line breaks in one token do not occur in practice.
 _LAYERS: Final = 5
 
 

@@ -1,4 +1,4 @@
-"""The options that say which cluster, which namespace and as whom: of each command, and before it, as with kubectl."""
+"""The options for cluster, namespace and user: for each command, and before it, as with kubectl."""
 
 from collections.abc import Callable
 from typing import Any, Final

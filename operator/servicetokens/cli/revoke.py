@@ -1,4 +1,4 @@
-"""`kubectl servicetoken revoke`: refused from now on, provably; `restore` takes it back."""
+"""`kubectl servicetoken revoke`: tokens are rejected from now on, provably; `restore` undoes it."""
 
 from collections.abc import Sequence
 from typing import get_args

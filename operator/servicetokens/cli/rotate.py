@@ -73,7 +73,7 @@ async def rotate(
 
     def request(token: TokenView) -> changes.Patch:
         if token.has_pending_rotation:
-            # The credential that was asked for is not delivered yet: another one would change nothing.
+            # The requested credential is not delivered yet: another one would change nothing.
             return {"spec": {"rotation": overlap}}
         # With the id of what is replaced, so that two requests within a second differ.
         return {
@@ -115,7 +115,7 @@ async def _restore_overlap(session: Session, tokens: Sequence[TokenView]) -> Non
 
 
 def acted_upon(token: TokenView) -> waiting.Verdict:
-    """Judge whether the operator has rotated as asked, and has delivered: by `status.rotationID` and the Secret."""
+    """Check whether the operator has rotated as requested, and has delivered: by `status.rotationID` and the Secret."""
     if not token.is_observed:
         return waiting.UNSEEN
     if token.status.get("rotationID") == token.rotation.get("id"):

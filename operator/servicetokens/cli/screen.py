@@ -53,7 +53,7 @@ Line = Cell | tuple[Cell, ...]
 
 
 class Screen:
-    """Writes lines to *stream*. *width* is in columns; None is without an end, as in a pipe."""
+    """Writes lines to *stream*. *width* is in columns; None means unlimited, as in a pipe."""
 
     def __init__(self, stream: TextIO, *, width: int | None = None, coloured: bool = False) -> None:
         self.stream = stream
@@ -159,7 +159,7 @@ class Progress:
     def show(self, done: int, what: str) -> None:
         """Say that *done* of all are done, and *what* is waited for."""
         text = f"{next(self._turns)} {done}/{self._total} {escape_controls(what)}"
-        # Longer, the line would be broken, and its beginning could not be taken back.
+        # A longer line would wrap, and its beginning could not be erased.
         self._write(text[: max(0, (self._out.width or 0) - 1)])
 
     def _write(self, text: str) -> None:

@@ -1,4 +1,4 @@
-"""The value of a token, read from its Secret: only where somebody asks for it, or to compare."""
+"""The value of a token, read from its Secret: only when the user requests it, or to compare."""
 
 import base64
 import binascii

@@ -67,7 +67,7 @@ def _choice(named: Sequence[str], account: str | None, selector: str | None, tok
         )
         raise click.UsageError(message)
     if "" in (selector, token_id):
-        # An empty selector matches everything, which nobody means who does not say so.
+        # An empty selector matches everything, which must be requested explicitly.
         message = f"{'--selector' if selector == '' else '--id'} is empty; check that the variable is set"
         raise click.UsageError(message)
     if tuple(named) == ("-",):
@@ -76,7 +76,7 @@ def _choice(named: Sequence[str], account: str | None, selector: str | None, tok
 
 
 def read_pasted() -> Token:
-    """Return the token on stdin. Raises `Failure` when it is none; its text is never shown."""
+    """Return the token on stdin. Raises `Failure` for anything else; its text is never shown."""
     text = pasted_text()
     try:
         return parse_any(text)
@@ -165,7 +165,7 @@ async def _known(session: Session, plural: str) -> list[str]:
 
 
 async def find_by_id(session: Session, token_id: str) -> TokenView:
-    """Return the token with that public id. Raises `Failure` when nobody has it, or several claim it."""
+    """Return the token with that public id. Raises `Failure` when no token has it, or several claim it."""
     everywhere, found = await list_widely(session)
     matching = [one for one in found if token_id in one.ids]
     where = "the cluster" if everywhere else f"namespace '{session.namespace}'"

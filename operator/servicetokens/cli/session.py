@@ -27,7 +27,7 @@ _NOT_INSTALLED: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Which cluster and which namespace, as whom; None is what the kubeconfig says."""
+    """Cluster, namespace and user; None is the value in the kubeconfig."""
 
     kubeconfig: str | None = None
     context: str | None = None

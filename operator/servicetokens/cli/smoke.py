@@ -1,4 +1,4 @@
-"""`servicetokens smoke-test`: a token is minted, accepted, deleted and refused, as `helm test` has it."""
+"""`servicetokens smoke-test`: a token is minted, accepted, deleted and rejected, as `helm test` runs it."""
 
 import asyncio
 import base64
@@ -22,7 +22,7 @@ from servicetokens.kube.secrets import SecretStore
 from servicetokens.runtime.clock import Clock, SystemClock
 
 _POLL: Final = 0.2
-# It is deleted long before; should the test be killed, the token ends by itself.
+# It is deleted long before; if the test is killed, the token expires.
 _LIFETIME: Final = "1h"
 _ACCEPTED: Final = "accepted"
 # RFC 6750 section 3.1: the token is valid, and not good enough for this request.
@@ -34,7 +34,7 @@ class SmokeTestFailed(Exception):
 
 
 class SmokeTest:
-    """One account and one token of the same name. *say* is told each step once it is done."""
+    """One account and one token of the same name. *say* is called with each step once it is done."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class SmokeTest:
 
         Raises:
             SmokeTestFailed: a step took too long.
-            KubeError: the API server refused one.
+            KubeError: the API server rejected a step.
         """
         # Of a test that was killed.
         await self._delete_both()

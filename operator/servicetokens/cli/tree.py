@@ -23,7 +23,7 @@ Secrets = Mapping[tuple[str, str], frozenset[str]]
 
 @dataclass(slots=True)
 class Branch:
-    """A line, and what hangs on it."""
+    """A line, and its children."""
 
     line: Line
     branches: list["Branch"] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""`kubectl servicetoken verify`: a token from stdin, every check that it passes or fails, and the verdict."""
+"""`kubectl servicetoken verify`: a token from stdin, every check that it passes or fails, and the result."""
 
 import contextlib
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
-"""Why a presented token is valid or not, check by check. The verdict is that of the validator's own code (`judging`).
+"""Why a presented token is valid or not, check by check. The validator's own code decides (`judging`).
 
-Whether the keyed hash fits is known to validators alone: nobody else has the key. Whoever may read the Secret can
-compare instead; `--ask` asks a validator.
+Whether the keyed hash matches is known to validators alone: no other process has the key. Users who may read the Secret
+can compare the value instead; `--ask` asks a validator.
 """
 
 from collections.abc import Iterator
@@ -24,24 +24,24 @@ OK, BAD, WARNING, UNKNOWN = Level.OK, Level.BAD, Level.WARNING, Level.UNKNOWN
 
 
 class Answer(Enum):
-    """What a validator that was asked has said."""
+    """The answer of a validator."""
 
     ACCEPTED = "accepted"
     REJECTED = "rejected"
     #: Valid, and this request is not allowed.
     NOT_ALLOWED = "not allowed"
-    #: Rejected, without knowing for whom or from where, which the token is bound to.
+    #: Rejected, without knowing the audience or the client address, which the token is restricted to.
     UNDESCRIBED = "undescribed"
     NONE = "none"
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """All that could be found out. *judgement* None: no ServiceToken was found that has the id.
+    """All findings. *judgement* None: no ServiceToken was found that has the id.
 
     *complete* says that it would have been found; *compared* is whether the value was that in the Secret, None when
-    that is not known. *answer* is that of a validator, which counts before
-    anything that is read here; None when none was asked.
+    that is not known. *answer* is that of a validator, which counts before anything that is read here; None when none
+    was asked.
     """
 
     judgement: Judgement | None
@@ -59,7 +59,7 @@ def miscounted(text: str) -> str:
 
 
 def of_text(text: str) -> tuple[list[Finding], Token | None]:
-    """Judge the *text* alone, and return the token, if it is one. Nothing of it is quoted but the public id."""
+    """Check the *text* alone, and return the token, if it is one. Only the public id is quoted."""
     prefix = text.partition("_")[0]
     if not PREFIX_PATTERN.fullmatch(prefix) or find_id(text, prefix) is None:
         what = what_is_around(text) or "expected <prefix>_<12 characters>_<49 characters>"

@@ -36,7 +36,7 @@ def command(place: Place, form: str, *, client: bool) -> None:
         try:
             found |= run(place, _ask)
         except Failure as error:
-            # The version of the plugin is known all the same.
+            # The version of the plugin is known nevertheless.
             failure = error
     if form == "json":
         click.echo(json.dumps(found, indent=2))

@@ -1,8 +1,8 @@
-"""What people ask of an account or a token, read out of the JSON object.
+"""The properties of an account or a token that users need, read from the JSON object.
 
-An object may be older than today's schema, or half edited: what cannot be read is absent, and no odd object
-keeps the others from being listed. Every text is read by `text` or `texts`, which escape what a terminal would act
-upon: whoever wrote an object does not write on the screen of whoever looks at it.
+An object may be older than today's schema, or half edited: what cannot be read is absent, and no odd object keeps the
+others from being listed. Every text is read by `text` or `texts`, which escape what a terminal would interpret: the
+author of an object must not control the terminal of its reader.
 
 This shape of a token shows also what no model accepts.
 """
@@ -48,7 +48,7 @@ class CredentialView:
 
     @property
     def is_imported(self) -> bool:
-        """Whether somebody else made it, and the account only accepts it for a while."""
+        """Whether the value was imported from another system, and is accepted only until the cut-over."""
         return names.is_imported_id(self.id)
 
 
@@ -191,7 +191,7 @@ class TokenView(View):
 
     @property
     def is_suspended(self) -> bool:
-        """Whether it is refused because nobody has used it for long."""
+        """Whether it is suspended for disuse."""
         return moment(self.status.get("suspensionTime")) is not None
 
     @property

@@ -1,4 +1,4 @@
-"""Waiting until what was asked for is in force, and showing that one waits."""
+"""Wait until a change takes effect, and show progress."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -10,7 +10,7 @@ from servicetokens.cli.screen import Progress
 from servicetokens.cli.session import Session
 from servicetokens.cli.views import TokenView
 
-# A revocation takes a few tenths of a second (docs/concepts/benchmarks.md): more often would be seen by nobody.
+# A revocation takes a few tenths of a second (docs/concepts/benchmarks.md): more frequent updates would not be noticed.
 _POLL: Final = 0.2
 
 Verdict = str | None
@@ -25,7 +25,7 @@ _ENDED: Final = frozenset({"Expired", "AlreadyExpired", "Revoked"})
 
 
 def delivered(token: TokenView) -> Verdict:
-    """Judge whether its Secret holds the current credential; nothing else that the operator says matters.
+    """Check whether its Secret holds the current credential; no other condition matters.
 
     A dead end is a `Failure`.
     """
@@ -48,9 +48,9 @@ def delivered(token: TokenView) -> Verdict:
 
 
 def enforced(token: TokenView) -> Verdict:
-    """Judge whether every validator answers by the present spec; where none runs, nothing is accepted anyway.
+    """Check whether every validator has applied the present spec; where none runs, nothing is accepted anyway.
 
-    A token that was never revoked has no such proof; there the operator's word has to do.
+    A token that was never revoked has no such proof; there the operator's status is sufficient.
     """
     found = token.condition("Enforced")
     if found is None and token.is_observed and not token.is_revoked and not token.is_suspended:
@@ -71,9 +71,9 @@ def unconfirmed(seconds: float, missing: str) -> str:
 async def wait(
     session: Session, tokens: Sequence[TokenView], judge: Callable[[TokenView], Verdict], seconds: float
 ) -> list[TokenView]:
-    """Look at *tokens* until *judge* has nothing to say of any, and return them as they are then.
+    """Read *tokens* until *judge* returns nothing for each, and return the latest objects.
 
-    Raises `Failure`: with `Exit.TIMED_OUT` after *seconds*, and says what is missing.
+    Raises `Failure`: with `Exit.TIMED_OUT` after *seconds*, with what is missing.
     """
     deadline = session.clock.monotonic() + seconds
     done: dict[str, TokenView] = {}

@@ -1,6 +1,6 @@
-"""The operator's keys: made once, watched, never made anew while a token depends on them.
+"""The operator's keys: created once, watched, never replaced while a token depends on them.
 
-The watch says when to look; what counts is what is read then.
+A watch event only triggers a read; what was read then counts.
 """
 
 import asyncio
@@ -23,13 +23,13 @@ from servicetokens.tokens.verifier import FIRST_KEY, KEY_BYTES, InvalidKeyRing, 
 
 _log = get_logger(__name__)
 
-# What is minted with a key that is lost is lost, too, so a loss has to be noticed within seconds, also where the Secret
-# may be read and not be watched. These are a dozen requests a minute; those for the Lease are sixty.
+# What is minted with a lost key is lost, too, so a loss has to be noticed within seconds, even without permission to
+# watch the Secret. These are a dozen requests a minute; those for the Lease are sixty.
 _PERIOD: Final = 5.0
-# Also for how long a watch that died without a sign is believed.
+# Also for how long a watch that broke silently is trusted.
 _WATCH_SECONDS: Final = 60
 _TOPIC: Final = "watch of the key Secret"
-# What is in the Secret is not of the watch's concern.
+# The watch does not need the content of the Secret.
 _ANY: Final = msgspec.json.Decoder(msgspec.Raw)
 
 
@@ -38,7 +38,7 @@ class Keyring(Protocol):
 
     @property
     def ring(self) -> KeyRing | None:
-        """The keys, or None when there are none to be used."""
+        """The keys, or None when none can be used."""
         ...
 
     @property
@@ -86,7 +86,7 @@ class KeyringKeeper:
 
     @property
     def ring(self) -> KeyRing | None:
-        """The keys, or None when there are none to be used."""
+        """The keys, or None when none can be used."""
         return self._ring
 
     @property
@@ -95,7 +95,7 @@ class KeyringKeeper:
         return self._error
 
     async def refresh(self) -> None:
-        """Read the key Secret, and create it if nothing can depend on one. Raises nothing: see `error`."""
+        """Read the key Secret, and create it if no token can depend on one. Raises nothing: see `error`."""
         self._is_read = True
         try:
             ring = await self._read_or_create()
@@ -111,7 +111,7 @@ class KeyringKeeper:
             )
 
     async def run(self) -> None:
-        """Keep refreshing, for ever: when the watch says so, and every few seconds while anything is wrong."""
+        """Refresh until cancelled: after each watch event, and every few seconds while anything is wrong."""
         while True:
             patience = None if self._is_watched and self._is_read and not self._error else _PERIOD
             with contextlib.suppress(TimeoutError):
@@ -120,7 +120,7 @@ class KeyringKeeper:
             await self.refresh()
 
     async def watch(self, api: Reader, clock: Clock) -> None:
-        """Watch the key Secret, for ever, and have `run` look at whatever happens to it."""
+        """Watch the key Secret until cancelled; every change makes `run` read it."""
         around = Surroundings(api, self, clock, self._entropy, _WATCH_SECONDS)
         selector = {"fieldSelector": f"metadata.name={names.KEYS_SECRET}"}
         try:
@@ -179,7 +179,7 @@ class KeyringKeeper:
 
 
 class _Bell:
-    """Rings for whatever a feed tells about the one object that it follows."""
+    """Signals every change of the one object that a feed watches."""
 
     def __init__(self, look: asyncio.Event) -> None:
         self._look = look
@@ -188,23 +188,23 @@ class _Bell:
         """Wait for the end of the list; see `kube.watch.Sink`."""
 
     def put(self, item: object) -> None:  # noqa: ARG002 - what is in it is read anew
-        """Ring."""
+        """Signal a change."""
         self._look.set()
 
     def put_unreadable(self, identity: Identity) -> None:  # noqa: ARG002 - as above
-        """Ring."""
+        """Signal a change."""
         self._look.set()
 
     def remove(self, identity: Identity) -> None:  # noqa: ARG002 - as above
-        """Ring."""
+        """Signal a change."""
         self._look.set()
 
     def end(self) -> None:
-        """Ring: the object may not be in the list."""
+        """Signal a change: the object may not be in the list."""
         self._look.set()
 
     def confirm(self, at: float) -> None:
-        """Do nothing: a silent watch ends, and is opened anew."""
+        """Do nothing: a silent watch ends, and is opened again."""
 
 
 def _ring_of(secret: Mapping[str, Any]) -> KeyRing:

@@ -1,19 +1,19 @@
 """One operator writes: the holder of a Lease. The others wait with warm caches.
 
     leads      ├─ renew ─┼─ renew ─┼─ no answer ········│ deadline: suspended, writes nothing
-    the Lease                      ├──────────── duration ────────────│ another one may take it
+    the Lease ├──────────── duration ────────────│ another one may take it
     standby    ·························································├─ leads
 
-Two leaders would repair what the other is in the middle of: each sees a status before its Secret and mints
-again. resourceVersions let one of them win, so that it ends well, with needless mints on the way. Whoever
-cannot renew must therefore stop before anybody else may begin: all that it is writing is cancelled at the deadline.
-When its loop hangs nothing can be cancelled: a thread looks at the clock and ends the process. Whether a Lease has
-ended is judged by our own clock since its last *change*, never by comparing the clocks of two machines.
+Two leaders would repair each other's unfinished writes: each sees a status before its Secret and mints again.
+resourceVersions let one of them win, so that the result is correct, after needless mints. A leader that cannot renew
+must therefore stop before another one may start: all its writes are cancelled at the deadline. When its loop hangs
+nothing can be cancelled: a thread checks the clock and ends the process. Whether a Lease has expired is decided by our
+own clock since its last *change*, never by comparing the clocks of two machines.
 
-A suspended leader goes on if it renews a Lease that still names it: the API server replaces an object only at the
+A suspended leader continues if it renews a Lease that still names it: the API server replaces an object only at the
 resourceVersion that was read, and any other operator that led meanwhile would have left its name there, or none. So
-nobody did, and what it knows is as true as after any other moment without an answer. If the Lease names anybody else,
-or nobody, the process ends.
+none did, and its caches are as valid as after any other moment without an answer. If the Lease names another holder, or
+none, the process exits.
 """
 
 import asyncio
@@ -37,16 +37,16 @@ EXIT_LOST: Final = 17
 """The exit code of an operator that lost its Lease, or that hung for so long that it may have."""
 
 _WATCHDOG_PERIOD: Final = 0.25
-# So often the watchdog lets the event loop be late; a second, which every Lease has to spare.
+# The interval of the watchdog; a second is its tolerance for a late event loop, which every Lease can spare.
 _LATE_LOOKS: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Seconds: how long a Lease lasts, when its holder gives up, how often it is renewed, how often a standby looks.
+    """Seconds: how long a Lease lasts, when its holder gives up, how often it is renewed, how often a standby reads it.
 
-    The defaults are client-go's, but for the last: a Lease that was given up shall be taken within a second, and a
-    look costs the API server less than a millisecond.
+    The defaults are client-go's, except the last: a released Lease must be acquired within a second, and a read costs
+    the API server less than a millisecond.
     """
 
     duration: int = 15
@@ -76,9 +76,9 @@ class LeaseStore(Protocol):
 
 
 class Leadership:
-    """Acquires, renews and gives up the operators' Lease. *end* ends the process, at once.
+    """Acquires, renews and releases the operators' Lease. *end* ends the process immediately.
 
-    *went_back* is told when the Lease is found older than it was, as after a restore of etcd.
+    *went_back* is called when the Lease is found older than before, as after a restore of etcd.
     """
 
     def __init__(
@@ -108,31 +108,31 @@ class Leadership:
         self._watchdog: threading.Thread | None = None
         self._problem = ""
         self.held = asyncio.Event()
-        """Set while the Lease is ours to write under."""
+        """Set while we hold the Lease and may write."""
         self.suspended = asyncio.Event()
-        """Set while the Lease was ours and could not be renewed in time."""
+        """Set while we held the Lease and could not renew it in time."""
 
     @property
     def problem(self) -> str:
-        """What kept the Lease from being read or written the last time; empty when nothing did."""
+        """Why the Lease could not be read or written the last time; empty when it could."""
         return self._problem
 
     @property
     def leads(self) -> bool:
-        """Whether we hold the Lease and renewed it recently enough to be alone."""
+        """Whether we hold the Lease and renewed it recently enough to be the only leader."""
         at, watchdog = self._renewed_at, self._watchdog
         is_recent = at is not None and self._clock.monotonic() - at < self._timing.deadline
         return is_recent and watchdog is not None and watchdog.is_alive()
 
     async def acquire(self) -> None:
-        """Wait until the Lease is ours, and have the watchdog look after it from then on."""
+        """Wait until we hold the Lease, which the watchdog checks from then on."""
         while True:
             if await self._tried():
                 return
             await asyncio.sleep(self._timing.retry if self._problem else self._timing.standby)
 
     async def run(self) -> None:
-        """Renew, for ever. Ends the process when the Lease is not ours any more."""
+        """Renew until cancelled. Ends the process when another holder has the Lease."""
         await until_one_ends({"renewals": self._renew(), "deadline": self._keep_deadline()})
 
     async def _renew(self) -> None:
@@ -152,14 +152,14 @@ class Leadership:
                 )
 
     def _end_if_lost(self, lease: Lease) -> None:
-        """End the process if we have led, and *lease*, which was read just now, does not name us any more."""
+        """End the process if we have led, and *lease*, which was just read, no longer names us."""
         led = self._watchdog is not None
         if led and lease.holder != self._identity and (lease.holder or self.suspended.is_set()):
             _log.error("the Lease was lost", holder=lease.holder)
             self._end(EXIT_LOST)
 
     async def release(self) -> None:
-        """Give the Lease up, so that a standby takes over at once. The caller writes nothing any more."""
+        """Release the Lease, so that a standby takes over immediately. The caller must not write any more."""
         lease, self._lease, self._renewed_at = self._lease, None, None
         self._given_up.set()
         self.held.clear()
@@ -174,13 +174,13 @@ class Leadership:
         try:
             await self._store.put(lease.released())
         except Conflict:
-            # The end may have come in the middle of a renewal, which was applied all the same.
+            # The shutdown may have come in the middle of a renewal, which was applied nevertheless.
             found = await self._store.get(self._namespace, OPERATOR_LEASE)
             if found.holder == self._identity:
                 await self._store.put(found.released())
 
     async def _tried(self) -> bool:
-        """Take or renew the Lease if it is ours to take; say whether it is ours now."""
+        """Acquire or renew the Lease if possible; return whether we hold it now."""
         try:
             taken = await self._take()
         except Conflict:
@@ -216,12 +216,12 @@ class Leadership:
         taken = lease.taken_by(self._identity, self._timing.duration, self._clock.now())
         self._lease = await self._store.put(taken)
         self._follow(self._lease)
-        # Counted from before the request: nobody knows when the server took it.
+        # Counted from before the request: the time of the write on the server is unknown.
         self._renewed_at = begun
         return True
 
     def _follow(self, lease: Lease) -> None:
-        """Notice that history went back: an object that changes every other second tells soonest."""
+        """Detect that the history went back: an object that changes every other second shows it first."""
         version = version_number(lease.resource_version)
         if version is None:
             return
@@ -249,7 +249,7 @@ class Leadership:
         if lease.holder == self._identity:
             return True
         if self.suspended.is_set():
-            # Somebody may have led since, and given it up.
+            # Another operator may have led since, and released it.
             return False
         return not lease.holder or now - self._seen_at >= lease.seconds
 

@@ -1,4 +1,4 @@
-"""What the operator measures: what there is, what happened, and whether it is this process that works.
+"""The operator's metrics: the number of objects, what happened, and whether this process is the leader.
 
 No label names an object: each has a bounded set of values, all of them ours.
 """
@@ -30,7 +30,7 @@ from servicetokens.tokens.verifier import KeyRing
 _BUCKETS: Final = (0.0005, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0, 5.0, 10.0)
 _KNOWN_TYPES: Final = frozenset(ConditionType)
 _KNOWN_REASONS: Final = frozenset(Reason)
-# What `Reconciling` can say: these series begin at zero, so that an alert sees the first token that waits.
+# The reasons of `Reconciling`: these series begin at zero, so that an alert sees the first token that waits.
 _WAITED_FOR: Final = (
     Reason.ACCOUNT_NOT_FOUND,
     Reason.DELIVERING,
@@ -58,7 +58,7 @@ class OperatorNumbers:
 
 
 class OperatorCollector(Collector):
-    """Turns what is in memory into gauges, when Prometheus asks."""
+    """Computes gauges from memory when Prometheus scrapes."""
 
     def __init__(self, numbers: Callable[[], OperatorNumbers]) -> None:
         self._numbers = numbers
@@ -109,7 +109,7 @@ def _of_tokens(caches: Caches, ring: KeyRing | None) -> Iterator[Metric]:
             keys[credential.verifier.key_id] += 1
     bounded: Tally[tuple[str, str, str]] = Tally()
     for (kind, status, reason), count in conditions.items():
-        # A status may have been written by anybody.
+        # A status may have been written by any user with permission.
         if kind in _KNOWN_TYPES:
             bounded[kind, status, reason if reason in _KNOWN_REASONS else _OTHER] += count
     states = GaugeMetricFamily(
@@ -139,7 +139,7 @@ def _of_tokens(caches: Caches, ring: KeyRing | None) -> Iterator[Metric]:
 
 
 class Happenings:
-    """What is counted when it happens."""
+    """Counters and histograms of what happens."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.reconciles: Final = Counter(
@@ -176,7 +176,7 @@ class Happenings:
         self._begin_at_zero()
 
     def _begin_at_zero(self) -> None:
-        """Show what has not happened yet: Prometheus sees no increase in a series that begins at one."""
+        """Initialize the series at zero: Prometheus sees no increase in a series that begins at one."""
         for kind in (names.KIND_TOKEN, names.KIND_ACCOUNT, names.KIND_ROLE):
             self.seconds.labels(kind)
         for cause in MintCause:

@@ -66,7 +66,7 @@ class Operator:
         happenings = Happenings(self.registry)
         api.tell(happenings.requested)
         secrets = SecretStore(api)
-        # Through these goes what a leader writes, and nobody else.
+        # The leader writes through these, and no other part does.
         fenced = api.fenced(self._leads)
         objects, tokens_secrets = ObjectStore(fenced), SecretStore(fenced)
         host = pod_name()
@@ -130,7 +130,7 @@ class Operator:
         )
         self._leadership: Leadership | None = None
         if settings.leader_election:
-            # Pods of one name exist one after another, and processes on one host may exist at once.
+            # Pods of one name exist one after another, and processes on one host may exist at the same time.
             self._leadership = Leadership(
                 LeaseStore(api),
                 settings.namespace,
@@ -182,7 +182,7 @@ class Operator:
         )
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until *stop* is set; what fails is tried again, visibly. `PartEnded`: the supervision has ended."""
+        """Work until *stop* is set; failures are retried, visibly. `PartEnded`: the supervision has ended."""
         leading = self._supervisor.start("leader election", self._lead)
         working = self._supervisor.start("workers", self._work)
         watching = self._supervisor.start("watches", partial(self._watch, stop), clears=True)
@@ -205,7 +205,7 @@ class Operator:
             await asyncio.gather(watching, return_exceptions=True)
 
     async def _lead(self) -> None:
-        """Let the workers go once all is listed and nobody else writes; a standby does all the rest, and is ready."""
+        """Start the workers once everything is listed and we lead; a standby does all the rest, and is ready."""
         await self._listed.wait()
         if self._leadership is None:
             self._leading.set()
@@ -235,7 +235,7 @@ class Operator:
         return await self._reconciler.reconcile(key)
 
     async def _watch(self, stop: asyncio.Event) -> None:
-        """Check and list everything, then watch and do what goes on beside, until something of it ends."""
+        """Check and list everything, then watch and run the other parts, until one of them ends."""
         try:
             await self._prepare()
             ended = await until_one_ends(self._everything_that_goes_on(stop))
@@ -299,9 +299,9 @@ class Operator:
         raise HistoryWentBack(HISTORY_WENT_BACK)
 
     def _forget_everything(self) -> None:
-        """Begin as after a start: watches go on from a place that is not there, and caches believe the newest."""
+        """Start over: watches would resume from a position that does not exist, and caches keep the newest version."""
         self._went_back.clear()
-        # Until all is listed nobody may conclude anything, not even that a Secret is gone.
+        # Until everything is listed nothing may be concluded, not even that a Secret was deleted.
         self._listed.clear()
         self._caches.clear()
         self._memories.clear()

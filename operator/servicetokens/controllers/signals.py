@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT ask the operator to end, whoever has handled them before."""
+"""SIGTERM and SIGINT stop the operator, replacing any earlier handler."""
 
 import asyncio
 import signal
@@ -6,7 +6,7 @@ import threading
 
 
 def end_on_signals(stop: asyncio.Event) -> None:
-    """Have both signals set *stop*. Only the main thread can handle signals; in another one nothing happens."""
+    """Let both signals set *stop*. Only the main thread can handle signals; in another one nothing happens."""
     if threading.current_thread() is not threading.main_thread():
         return
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -1,4 +1,4 @@
-"""From the models in `servicetokens.api` to `crds/*.yaml`: the schema is written once, as Python.
+"""Generate `crds/*.yaml` from the models in `servicetokens.api`: the schema is written once, in Python.
 
 `make generate` runs it; a test generates again and fails when the committed files differ.
 """

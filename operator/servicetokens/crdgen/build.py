@@ -1,4 +1,4 @@
-"""A whole CustomResourceDefinition out of a kind and its model."""
+"""Build a whole CustomResourceDefinition from a kind and its model."""
 
 import inspect
 from typing import Any
@@ -10,7 +10,7 @@ from servicetokens.crdgen.structural import Schema, in_order, structural
 
 
 def custom_resource_definition(kind: Kind) -> dict[str, Any]:
-    """Return the CRD of *kind*, its keys in the order in which they are to be read."""
+    """Return the CRD of *kind*, with its keys in reading order."""
     version: dict[str, Any] = {
         "name": names.VERSION,
         "served": True,
@@ -41,7 +41,7 @@ def _root_schema(kind: Kind) -> Schema:
     schema = structural(kind.model.model_json_schema(by_alias=True, mode="validation"))
     properties = schema["properties"]
     schema["description"] = _one_line(inspect.getdoc(kind.model))
-    # Every object has metadata; saying so would only add to the messages.
+    # Every object has metadata; requiring it would only add to the messages.
     schema["required"] = ["spec"]
     schema["properties"] = {
         # The API server has its own descriptions for these two.
@@ -59,14 +59,14 @@ def _one_line(text: str | None) -> str:
 
 
 def _metadata_schema(metadata: Schema) -> Schema:
-    """Return what a CRD may say of metadata: its name, which the API server then checks by itself."""
+    """Return what a CRD may require of metadata: the name, which the API server then checks."""
     return {"type": "object", "properties": {"name": metadata["properties"]["name"]}}
 
 
 def _status_default(model: type[Model]) -> dict[str, Any]:
     """Return the status that the API server gives to new objects.
 
-    Without one, kstatus (which Flux waits by) takes an object for current that no operator has seen.
+    Without one, kstatus (which Flux uses to wait) takes an object for current before any operator has processed it.
     """
     status: StatusModel = model.model_fields["status"].default
     return status.to_wire()

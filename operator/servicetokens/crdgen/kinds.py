@@ -1,4 +1,4 @@
-"""What a CRD says beside its schema: names, scope, printer columns, selectable fields."""
+"""The parts of a CRD other than its schema: names, scope, printer columns, selectable fields."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ from servicetokens.api.service_token import ServiceToken
 class Column:
     """One column of `kubectl get`; `wide` ones only with `-o wide`.
 
-    A `date` is printed as an age, and as `<invalid>` while it is still to come: the times of expiry and
-    rotation are strings for that reason.
+    A `date` is printed as an age, and as `<invalid>` while it is in the future, so the times of expiry and rotation are
+    strings.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One of our kinds, as the API server is told of it."""
+    """One of our kinds, as declared to the API server."""
 
     model: type[Model]
     kind: str
@@ -147,7 +147,7 @@ SERVICE_TOKEN: Final = Kind(
         Column("Ready", _condition("Ready", "status"), _READY, wide=True),
         _MESSAGE,
     ),
-    # For `kubectl get svctok --field-selector`; since Kubernetes 1.31, and dropped by an older API server.
+    # For `kubectl get svctok --field-selector`; since Kubernetes 1.31, and ignored by an older API server.
     selectable_fields=(".spec.accountRef.name", ".spec.state"),
 )
 

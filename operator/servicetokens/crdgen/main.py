@@ -38,7 +38,7 @@ def generate(directory: Path, *, check: bool) -> None:
 
 
 def _content(path: Path) -> str | None:
-    """Return what is in the file, or None when there is none that can be read."""
+    """Return the content of the file, or None when it cannot be read."""
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):

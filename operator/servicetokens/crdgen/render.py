@@ -1,4 +1,4 @@
-"""YAML that is meant to be read: block style, long texts folded, keys in the order given."""
+"""Readable YAML: block style, long texts folded, keys in the order given."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -13,14 +13,14 @@ HEADER: Final = f"""\
 # Generated from the models in operator/servicetokens/api by `{COMMAND}`
 # (python -m servicetokens.crdgen). Do not edit it: change the models and generate it again.
 """
-# Of the source code too. Beyond it a text is folded; a word longer than a line stays whole.
+# As in the source code. Longer texts are folded; a word longer than a line stays whole.
 _WIDTH: Final = 110
-# Where a text starts to be folded: what is left of a line at the depth of a field of a field.
+# Where folding starts: the rest of a line at the depth of a field of a field.
 _FOLD_FROM: Final = 80
 
 
 class _Dumper(yaml.SafeDumper):
-    """The safe dumper without anchors (the same text twice is no reference), and with long texts folded."""
+    """The safe dumper without anchors (equal texts are not references), and with long texts folded."""
 
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - the signature is PyYAML's
         """Write everything out."""
@@ -28,7 +28,7 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    # A text with quotation marks in it reads better without any around it.
+    # A text with quotation marks in it reads better without quotation marks around it.
     folded = " " in text and (len(text) >= _FOLD_FROM or "'" in text)
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=">" if folded else None)
 

@@ -1,7 +1,7 @@
-"""JSON Schema as pydantic writes it, turned into the structural schema that a CRD may have.
+"""Convert JSON Schema from pydantic into the structural schema that a CRD requires.
 
-pydantic emits `$defs` and `$ref`, `anyOf` with null for what may be absent, titles and defaults. A structural
-schema has none of them: every node is written out and typed, and an absent value is simply not there.
+pydantic emits `$defs` and `$ref`, `anyOf` with null for optional values, titles and defaults. A structural schema has
+none of them: every node is written out and typed, and an absent value is left out.
 """
 
 from collections.abc import Mapping
@@ -12,11 +12,11 @@ from servicetokens.api.rules import RULES_KEYWORD
 Schema = dict[str, Any]
 
 _REFERENCE_PREFIX: Final = "#/$defs/"
-# Titles repeat the name. A default would be written into what people apply: `-o yaml` would show what nobody
-# wrote.
+# Titles repeat the name. A default would be stored in applied objects: `-o yaml` would show fields that the user did
+# not write.
 _DROPPED: Final = frozenset({"title", "default", "$defs"})
-# What a reader wants to know first; `properties` last, since it is the longest. Keys that are not here are
-# refused, so that a keyword which the API server would ignore cannot slip in with a new version of pydantic.
+# The most important keywords first; `properties` last, since it is the longest. Unlisted keywords are rejected, so that
+# one which the API server would ignore cannot slip in with a new version of pydantic.
 _ORDER: Final = (
     "type",
     "format",
@@ -42,7 +42,7 @@ _RULE_ORDER: Final = ("rule", "message", "messageExpression", "fieldPath", "reas
 
 
 class NotStructural(ValueError):
-    """A model uses something that has no counterpart in a structural schema."""
+    """A model uses a feature that has no counterpart in a structural schema."""
 
 
 def structural(schema: Mapping[str, Any]) -> Schema:
@@ -81,10 +81,10 @@ def _rule_in_order(rule: Mapping[str, str]) -> dict[str, str]:
 
 
 def _resolved(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Schema:
-    """Replace a reference, or a choice between something and null, by what it stands for.
+    """Replace a reference, or a choice between something and null, by its target.
 
-    Keywords beside it win: they were written for this field. The description of what is referred to is the
-    docstring of a class, addressed to people who read the code.
+    Keywords next to it win: they were written for this field. The target's description is dropped: it is the docstring
+    of a class, for people who read the code.
     """
     if "$ref" in schema:
         name = schema["$ref"].removeprefix(_REFERENCE_PREFIX)

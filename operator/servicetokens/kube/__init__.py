@@ -1,1 +1,1 @@
-"""Everything that talks to the Kubernetes API server, with the HTTP client alone."""
+"""Everything that talks to the Kubernetes API server, over the HTTP client alone."""

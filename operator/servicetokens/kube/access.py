@@ -1,6 +1,6 @@
-"""How the API server is reached and who we are to it: by a kubeconfig file, or from inside a pod.
+"""How the API server is reached and which credentials we use: from a kubeconfig file, or from inside a pod.
 
-Inside a pod two small files are all there is, and they are read here; what a kubeconfig needs is imported only for one.
+A pod needs only two small files, which are read here; the code for kubeconfigs is imported only when one is used.
 """
 
 import contextlib
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from servicetokens.kube.kubeconfig import Chosen
 
 SERVICE_ACCOUNT_DIRECTORY: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-# Where people have theirs. Processes of a cluster never look there.
+# The default file of users. Processes in a cluster never read it.
 PERSONAL_KUBECONFIG: Final = Path("~/.kube/config")
 _MAX_PORT: Final = 65535
-# What is behind the colon of an authority; an IPv6 address is in brackets.
+# The port after the colon of an authority; an IPv6 address is in brackets.
 _PORT: Final = re.compile(r"^[a-z]+://(?:[^/?#@]*@)?(?:\[[^\]]*\]|[^/?#:\[\]]*):([^/?#]*)")
 _BARE_IPV6: Final = re.compile(r"^[a-z]+://(?:[^/?#@]*@)?[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*(?:[/?#]|$)")
-# The kubelet replaces the projected token at 80 % of its life; client-go reads it again once a minute too.
+# The kubelet replaces the projected token at 80 % of its lifetime; client-go, too, reads it again once a minute.
 _POD_TOKEN_AGE: Final = 60.0
 
 
@@ -44,13 +44,13 @@ class Access:
 
 
 class AccessSource(Protocol):
-    """Where an `Access` comes from, again and again."""
+    """A source of `Access`, which can be loaded repeatedly."""
 
     max_age: float | None
     """Seconds after which `load` should be called again even though nothing failed; None is never."""
 
     async def load(self) -> Access:
-        """Read everything afresh.
+        """Read everything again.
 
         Raises:
             NotConfigured: something is missing or unreadable.
@@ -69,8 +69,8 @@ def find_source(
 ) -> AccessSource:
     """Return the source to use: the file *kubeconfig*, else `$KUBECONFIG`, else the pod's own service account.
 
-    With *personal*, `~/.kube/config` comes before the pod, as with kubectl. *context* and *impersonation* are what was
-    said on the command line.
+    With *personal*, `~/.kube/config` comes before the pod, as with kubectl. *context* and *impersonation* come from the
+    command line.
 
     Raises:
         NotConfigured: none of them exists.
@@ -90,8 +90,8 @@ def find_source(
 def find_files(
     kubeconfig: str | None, environment: Mapping[str, str] = os.environ, *, personal: bool = False
 ) -> tuple[Path, ...]:
-    """Return the kubeconfig files that kubectl would merge; none where there is no kubeconfig."""
-    # A user without an entry in passwd has no home directory; this is what container runtimes set it to.
+    """Return the kubeconfig files that kubectl would merge; empty where there is no kubeconfig."""
+    # A user without an entry in passwd has no home directory; container runtimes set it to this value.
     os.environ.setdefault("HOME", "/")
     if kubeconfig:
         return (Path(kubeconfig).expanduser(),)
@@ -109,9 +109,9 @@ def find_namespace(
     environment: Mapping[str, str] = os.environ,
     service_account: Path = SERVICE_ACCOUNT_DIRECTORY,
 ) -> str | None:
-    """Return the namespace that a person works in: that of the *context* (else the current one), else the pod's.
+    """Return the namespace that a user works in: that of the *context* (else the current one), else the pod's.
 
-    None when nothing says. A file that cannot be read says nothing here; connecting with it fails with a sentence.
+    None when nothing names one. An unreadable file counts as naming none; connecting with it fails with a message.
     """
     files = find_files(kubeconfig, environment, personal=True)
     if not files:
@@ -147,7 +147,7 @@ class PodSource:
     async def load(self) -> Access:
         """See `AccessSource`.
 
-        The TLS context stays the same object while the authority is the same: open connections stay in use.
+        The TLS context stays the same object while the authority is the same: open connections are reused.
         """
         try:
             token = (self._directory / "token").read_text("ascii").strip()
@@ -209,12 +209,12 @@ class KubeconfigSource:
         authority = credentials.authority_of(chosen.cluster)
         trust = (chosen.cluster, authority, login.certificate, login.key)
         if server.scheme == "https" and trust != self._trust:
-            # The same object as long as nothing changes: open connections stay in use.
+            # The same object as long as nothing changes: open connections are reused.
             self._tls, self._trust = credentials.tls_for(chosen.cluster, authority, login), trust
         self.max_age = login.max_age
         header = login.authorization or credentials.of_address(server)
         authorization = (("Authorization", header),) if header else ()
-        # Without the password, which nobody has to see in what is said about the server.
+        # Without the password, which must not appear in messages about the server.
         return Access(server.with_user(None), self._tls, (*authorization, *impersonated), proxy)
 
 
@@ -237,7 +237,7 @@ def _pod_server(host: str, port: str) -> URL:
 
 
 def _port(text: str) -> int:
-    """Return a TCP port. Raises `ValueError` when *text* is none."""
+    """Parse a TCP port. Raises `ValueError` for an invalid one."""
     if not (text.isascii() and text.isdigit() and 1 <= int(text[:6]) <= _MAX_PORT):
         message = f"the port must be a number from 1 to {_MAX_PORT}"
         raise ValueError(message)
@@ -245,7 +245,7 @@ def _port(text: str) -> int:
 
 
 def _server(text: str) -> URL:
-    # As client-go does, an address without a scheme is one of a plain HTTP server.
+    # As in client-go, an address without a scheme is that of a plain HTTP server.
     whole = text.strip() if "://" in text else f"http://{text.strip()}"
     if _BARE_IPV6.search(whole) is not None:
         message = "the cluster's server: an IPv6 address needs brackets, as in https://[::1]:6443"
@@ -254,7 +254,7 @@ def _server(text: str) -> URL:
         try:
             _port(found[1])
         except ValueError as error:
-            # It is not quoted: there may be a password in it.
+            # It is not quoted: it may contain a password.
             message = f"the cluster's server: {error}"
             raise ValueError(message) from None
     with contextlib.suppress(ValueError):

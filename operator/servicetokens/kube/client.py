@@ -1,8 +1,8 @@
-"""One door to the API server: a request in bytes, an answer in bytes, failures as `KubeError`.
+"""The client for the API server: a request in bytes, an answer in bytes, failures as `KubeError`.
 
-It neither retries nor waits: what a failed request means is known only to the caller (the operator must look
-before it repeats a write; a watch must resume from where it was). The one exception is a 401: our credentials
-are read again and the request is sent once more, since tokens in files and from exec plugins expire.
+It neither retries nor waits: only the caller knows what a failed request means (the operator must read before it
+repeats a write; a watch must resume from its last position). The one exception is a 401: our credentials are read again
+and the request is sent once more, since tokens in files and from exec plugins expire.
 """
 
 import asyncio
@@ -24,9 +24,9 @@ from servicetokens.kube.requester import BASE_HEADERS, CONNECT_SECONDS, MAX_ERRO
 if TYPE_CHECKING:
     from servicetokens.kube.credentials import Impersonation
 
-# More than the operator's 32 workers and the watches together, so that nothing ever queues for a connection.
+# More than the operator's 32 workers and the watches together, so that no request ever queues for a connection.
 _CONNECTIONS: Final = 100
-# A line of a watch holds one object, and etcd takes none above 1.5 MiB; its JSON may be somewhat larger.
+# A line of a watch holds one object, and etcd accepts none above 1.5 MiB; its JSON may be somewhat larger.
 _MAX_LINE: Final = 16 * 1024 * 1024
 
 
@@ -66,17 +66,17 @@ class Api:
         return cls(source, await source.load())
 
     def fenced(self, may_write: Callable[[], bool]) -> Self:
-        """Return a second door to the same server, through which writes go only while *may_write* says so.
+        """Return a client for the same server that writes only while *may_write* returns true.
 
-        It is asked last of all, so that a process that was frozen in the middle of something does not go on
-        writing when it thaws. Connections are shared; the first door closes them.
+        It is called last of all, so that a process that was frozen in the middle of something does not continue to
+        write when it resumes. Connections are shared; closing the first client closes them.
         """
         second = copy.copy(self)
         second._may_write = may_write  # noqa: SLF001 - of this very class
         return second
 
     def tell(self, requested: Callable[[str, int], object]) -> None:
-        """Have *requested* told the method and the status of every request; status 0 is no answer."""
+        """Call *requested* with the method and the status of every request; status 0 is no answer."""
         self._requested = requested
 
     @property
@@ -97,7 +97,7 @@ class Api:
     async def open_session(self, *traces: aiohttp.TraceConfig) -> tuple[str, aiohttp.ClientSession]:
         """Return the server's address and an HTTP session with our credentials; the caller closes it.
 
-        For a library that does its own requests and takes over the session; it gets no limit of connections.
+        For a library that sends its own requests and takes over the session, which has no limit of connections.
         *traces* observe its requests.
         """
         access = await self._reload(self._access)
@@ -145,9 +145,9 @@ class Api:
         silence: float,
         accept: str = "application/json",
     ) -> AsyncIterator[AsyncIterator[bytes]]:
-        """Open a watch and give its lines as they arrive.
+        """Open a watch and yield its lines as they arrive.
 
-        *silence* is the number of seconds after which a server that sends nothing counts as gone. Leaving the
+        *silence* is the number of seconds after which a server that sends nothing counts as disconnected. Leaving the
         context closes the connection. The iterator ends when the server closes the watch.
 
         Raises:
@@ -229,7 +229,7 @@ class Api:
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
-        """Turn what the HTTP client raises into `ApiUnavailable`, and say whether anything had left."""
+        """Convert errors of the HTTP client into `ApiUnavailable`, and record whether anything was sent."""
         where = f"the API server {self.server}"
         try:
             yield

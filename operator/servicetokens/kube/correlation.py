@@ -1,8 +1,8 @@
-"""What becomes of an Event: a new object, one more on the count of one that is there, or nothing.
+"""What happens to an Event: a new object, an increment of an existing one, or nothing.
 
-The rules and the numbers are those of Kubernetes' own components (client-go, `tools/events` and `tools/record`):
-what repeats within six minutes is one series, and about one object no more than 25 are written at once and one
-every five minutes after that. Whatever loops must not fill etcd.
+The rules and the numbers are those of Kubernetes' own components (client-go, `tools/events` and `tools/record`): Events
+that repeat within six minutes are one series, and about one object no more than 25 are written immediately and one
+every five minutes after that. A loop must not fill etcd.
 """
 
 from collections import OrderedDict
@@ -13,7 +13,7 @@ from typing import Final, Generic, TypeVar
 SERIES_SECONDS: Final = 360
 BURST: Final = 25
 REFILL_SECONDS: Final = 300
-# client-go's, too: the objects and the series that are remembered; the one that rested longest is forgotten.
+# client-go's numbers, too: the objects and series that are remembered; the least recently used one is forgotten.
 MEMORY: Final = 4096
 
 V = TypeVar("V")
@@ -57,14 +57,14 @@ class _Bucket:
 
 
 class Correlator:
-    """Remembers what was sent of late. Times are in seconds, by any clock that goes on."""
+    """Remembers recent Events. Times are in seconds, of any monotonic clock."""
 
     def __init__(self) -> None:
         self._series: _Recent[Series] = _Recent()
         self._buckets: _Recent[_Bucket] = _Recent()
 
     def admits(self, subject: Hashable, now: float) -> bool:
-        """Say whether one more Event about *subject* may be written, and take it off its allowance."""
+        """Return whether one more Event about *subject* may be written, and count it against its limit."""
         bucket = self._buckets.get(subject) or self._buckets.put(subject, _Bucket(now))
         bucket.level = min(BURST, bucket.level + max(0.0, now - bucket.at) / REFILL_SECONDS)
         bucket.at = now
@@ -74,7 +74,7 @@ class Correlator:
         return True
 
     def repeated(self, key: Hashable, now: float) -> Series | None:
-        """Return the series that an Event like *key* belongs to, with this one counted; None: it is a new one."""
+        """Return the series that an Event like *key* belongs to, with this one counted; None for a new one."""
         series = self._series.get(key)
         if series is None or now - series.at > SERIES_SECONDS:
             return None
@@ -87,5 +87,5 @@ class Correlator:
         self._series.put(key, Series(name, now))
 
     def lost(self, key: Hashable) -> None:
-        """Forget a series whose object is not there any more."""
+        """Forget a series whose object does not exist any more."""
         self._series.drop(key)

@@ -1,12 +1,12 @@
-"""Whether the installed CRDs fit this code: an older schema would drop a restriction silently.
+"""Whether the installed CRDs match this code: an older schema would drop a restriction silently.
 
-A field such as `allowedCIDRs` that the schema does not know is pruned by the API server without a word, and
-the token would then be accepted from everywhere. So the CRDs carry the revision of their schema, and a process
-that finds an older one than its own does not work. Nor does it with a schema that lacks a field, whatever its
-revision says: the annotation survives when an older CRD is applied over a newer one.
+The API server prunes a field such as `allowedCIDRs` that the schema does not have without an error, and the token would
+then be accepted from everywhere. So the CRDs carry the revision of their schema, and a process that finds an older one
+than its own does not work. Nor does it with a schema that lacks a field, whatever its revision: the annotation survives
+when an older CRD is applied over a newer one.
 
-Without the permission to read CRDs the fields are judged by the schema that the API server publishes to everybody who
-may use it at all. Revisions are not in there.
+Without permission to read CRDs the fields are checked with the schema that the API server publishes to every
+authenticated user. It does not contain revisions.
 """
 
 import asyncio
@@ -24,12 +24,12 @@ from servicetokens.kube.schema import dropped_fields, published_definition
 from servicetokens.runtime.readiness import Readiness
 
 _REMEDY: Final = "run `servicetokens crds | kubectl apply --server-side -f -`"
-# So many are named; whoever upgrades gets them all.
+# At most this many are named; an upgrade adds all of them.
 _MOST_NAMED: Final = 3
 
-# An older CRD is applied by mistake, by a person, and rarely. Until that is noticed it drops what people write and
-# refuses what we write; three requests a minute, of 30 KB each, are a fraction of what the Leases cost. By OpenAPI it
-# is one of 200 KB, which the API server keeps ready.
+# An older CRD is applied by mistake, by a person, and rarely. Until that is noticed, the API server drops what users
+# write and rejects what we write; three requests a minute, of 30 KB each, are a fraction of what the Leases cost. With
+# OpenAPI it is one request of 200 KB, which the API server keeps ready.
 CHECK_SECONDS: Final = 60.0
 _RETRY_SECONDS: Final = 2.0
 _CHECK: Final = "crds"
@@ -40,7 +40,7 @@ _PLURALS: Final = (names.PLURAL_TOKENS, names.PLURAL_ACCOUNTS, names.PLURAL_ROLE
 
 
 class Requests(Protocol):
-    """Asks the API server."""
+    """Sends requests to the API server."""
 
     async def request(self, method: str, path: str) -> bytes:
         """See `kube.client.Api`."""
@@ -49,9 +49,9 @@ class Requests(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What is wrong with the CRDs and what to do, a sentence; empty when they fit.
+    """What is wrong with the CRDs and what to do, as a sentence; empty when they match.
 
-    *unread* says why less than the CRDs themselves was judged; empty when they were read.
+    *unread* says why less than the CRDs themselves was checked; empty when they were read.
     """
 
     trouble: str = ""
@@ -59,10 +59,10 @@ class Judgement:
 
 
 async def examine(api: Requests) -> Judgement:
-    """Judge the installed CRDs.
+    """Check the installed CRDs.
 
     Raises:
-        KubeError: the API server could not be asked.
+        KubeError: the API server could not be reached.
     """
     for plural in _PLURALS:
         try:
@@ -77,7 +77,7 @@ async def examine(api: Requests) -> Judgement:
 
 
 class SchemaCheck:
-    """Judges the CRDs again and again, and says once in *readiness* that the permission to read them is missing."""
+    """Checks the CRDs repeatedly, and reports once in *readiness* that the permission to read them is missing."""
 
     def __init__(self, api: Requests, readiness: Readiness) -> None:
         """Nothing is sent until one of the methods is called."""
@@ -94,16 +94,16 @@ class SchemaCheck:
         return found.trouble
 
     async def until_fit(self) -> None:
-        """Return once the CRDs fit; until then *readiness* says why they do not. Raises `KubeError`."""
+        """Return once the CRDs match; until then *readiness* contains the reason. Raises `KubeError`."""
         while trouble := await self.find_trouble():
             self._readiness.set(_CHECK, trouble)
             await asyncio.sleep(_RETRY_SECONDS)
         self._readiness.clear(_CHECK)
 
     async def until_unfit(self, period: float) -> None:
-        """Return when the CRDs do not fit any more, looking every *period* seconds.
+        """Return when the CRDs no longer match, checking every *period* seconds.
 
-        An API server that cannot be asked has said nothing about them.
+        An unreachable API server changes nothing.
         """
         while True:
             await asyncio.sleep(period)
@@ -115,7 +115,7 @@ class SchemaCheck:
 
 
 def judge(definition: Mapping[str, Any], plural: str) -> str | None:
-    """Return a sentence that says what is wrong with the CRD *definition* of *plural*, or None when it fits."""
+    """Return what is wrong with the CRD *definition* of *plural*, as a sentence, or None when it matches."""
     name = f"{plural}.{names.GROUP}"
     found = (definition["metadata"].get("annotations") or {}).get(names.ANNOTATION_SCHEMA_REVISION, "")
     if not found.isdecimal() or int(found) < names.SCHEMA_REVISION:
@@ -126,7 +126,7 @@ def judge(definition: Mapping[str, Any], plural: str) -> str | None:
 
 
 def judge_published(document: Mapping[str, Any], plural: str) -> str | None:
-    """Return the same by the OpenAPI *document* of our version, which does not show revisions."""
+    """Return the same for the OpenAPI *document* of our version, which does not show revisions."""
     definition = published_definition(document, plural)
     if definition is None:
         return _not_installed(plural)

@@ -1,7 +1,7 @@
-"""From what a kubeconfig's context names to what a connection needs: TLS, headers, and for how long they hold.
+"""Convert the entries of a kubeconfig's context to what a connection needs: TLS, headers, and their expiration.
 
-The order of what authenticates is client-go's: a token file, a token, a password, an auth provider, an exec plugin;
-client certificates go along with any of them.
+The order of credentials is client-go's: a token file, a token, a password, an auth provider, an exec plugin; client
+certificates are sent together with any of them.
 """
 
 import base64
@@ -26,16 +26,16 @@ Headers = tuple[tuple[str, str], ...]
 
 # client-go reads a token file again as often.
 FILE_SECONDS: Final = 60.0
-# A token that ends while a request is on its way would be refused.
+# A token that expires while a request is on its way would be rejected.
 _MARGIN: Final = 10
 _MAX_FILE: Final = 1024 * 1024
-# What may be in the name of a header (RFC 9110), but for `%`, by which the rest is escaped.
+# The characters of a header's name (RFC 9110), except `%`, by which the rest is escaped.
 _PLAIN: Final = re.compile(rb"[0-9A-Za-z!#$&'*+.^_`|~-]")
 
 
 @dataclass(frozen=True, slots=True)
 class Impersonation:
-    """Whom requests act as, instead of who sends them; empty is nobody else."""
+    """The user that requests act as, instead of their sender; empty for no impersonation."""
 
     user: str = ""
     uid: str = ""
@@ -43,7 +43,7 @@ class Impersonation:
     extra: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def over(self, entry: UserEntry) -> "Impersonation":
-        """Return the same, with what a kubeconfig's *entry* says where this says nothing, as kubectl's options do."""
+        """Return the same, with missing parts from a kubeconfig's *entry*, as kubectl's options do."""
         return Impersonation(
             self.user or entry.impersonate,
             self.uid or entry.as_uid,
@@ -52,7 +52,7 @@ class Impersonation:
         )
 
     def headers(self) -> Headers:
-        """Return the headers that say so. Raises `ValueError` when there are groups, but no user."""
+        """Return the impersonation headers. Raises `ValueError` when there are groups, but no user."""
         if not self.user:
             if self.uid or self.groups or self.extra:
                 message = "--as-group and --as-uid need --as USER"
@@ -72,7 +72,7 @@ class Impersonation:
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """How a user authenticates at this moment. *max_age* is in seconds; None is until it is refused."""
+    """How a user authenticates at this moment. *max_age* is in seconds; None means until it is rejected."""
 
     authorization: str = field(default="", repr=False)
     certificate: bytes = field(default=b"", repr=False)
@@ -81,7 +81,7 @@ class Login:
 
 
 async def log_in(user: UserEntry, cluster: ClusterEntry, now: int) -> Login:
-    """Return how *user* authenticates at *now* (Unix seconds); an exec plugin is run. Raises `ValueError`."""
+    """Return how *user* authenticates at *now* (Unix seconds); runs the exec plugin. Raises `ValueError`."""
     certificate = _material("client-certificate", user.client_certificate_data, user.client_certificate)
     key = _material("client-key", user.client_key_data, user.client_key)
     if user.token_file:
@@ -102,18 +102,18 @@ async def log_in(user: UserEntry, cluster: ClusterEntry, now: int) -> Login:
 
 
 def authority_of(cluster: ClusterEntry) -> bytes:
-    """Return the certificates that the server is verified by; empty is those of the system. Raises `ValueError`."""
+    """Return the certificates that the server is verified with; empty for those of the system. Raises `ValueError`."""
     return _material(
         "certificate-authority", cluster.certificate_authority_data, cluster.certificate_authority
     )
 
 
 def tls_for(cluster: ClusterEntry, authority: bytes, login: Login) -> ssl.SSLContext:
-    """Return what the server is verified by, and what we show to it. Raises `ValueError`."""
+    """Return the TLS settings: how the server is verified, and our client certificate. Raises `ValueError`."""
     context = _NamedContext(ssl.PROTOCOL_TLS_CLIENT)
     context.name = cluster.tls_server_name or None
     context.set_alpn_protocols(["http/1.1"])
-    # As Go does: a certificate that is trusted need not be one that signs itself.
+    # As in Go: a trusted certificate need not be self-signed.
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     if cluster.insecure_skip_tls_verify:
         context.check_hostname = False
@@ -166,7 +166,7 @@ def _show(context: ssl.SSLContext, certificate: bytes, key: bytes) -> None:
 
 @contextlib.contextmanager
 def _as_file(content: bytes) -> Iterator[str]:
-    """Give a file with *content*, which the ssl module wants: in memory on Linux, else readable for our user only."""
+    """Provide a file with *content* for the ssl module: in memory on Linux, else readable for our user only."""
     if hasattr(os, "memfd_create"):
         handle = os.memfd_create("servicetokens")
         path = f"/proc/self/fd/{handle}"
@@ -183,7 +183,7 @@ def _as_file(content: bytes) -> Iterator[str]:
 
 
 def _material(field: str, data: str, path: str) -> bytes:
-    """Return what a `…-data` field or else a file holds; data wins, as with kubectl."""
+    """Return the content of a `…-data` field or else of a file; data wins, as with kubectl."""
     if data:
         return decode_data(f"{field}-data", data)
     return _bytes(path) if path else b""
@@ -211,7 +211,7 @@ def _text(path: str) -> str:
 
 
 def of_address(server: URL) -> str:
-    """Return the header for the user in *server*, empty for none; as in Go, other credentials win over it."""
+    """Return the header for the user in *server*, empty for none; as in Go, other credentials take precedence."""
     if not server.user and not server.password:
         return ""
     return _basic(server.user or "", server.password or "")
@@ -222,7 +222,7 @@ def _basic(username: str, password: str) -> str:
 
 
 def _id_token(provider: AuthProvider, now: int) -> str:
-    """Return the token of the auth provider `oidc`, which kubectl renews in the file; we only use it while it lasts."""
+    """Return the token of the auth provider `oidc`, which kubectl renews in the file; used until it expires."""
     if provider.name != "oidc":
         message = f"auth-provider '{provider.name}' is not supported: use an exec plugin or a token"
         raise ValueError(message)

@@ -1,19 +1,19 @@
-"""What can go wrong between us and the API server, as few types as callers can act upon.
+"""Failures of requests to the API server, in as few types as callers can act on.
 
     KubeError                 the server answered with a failure, or did not answer
     ├── ApiUnavailable        no answer, a time-out, or 5xx: try again later; a write may have been applied
     ├── TooManyRequests       429: try again, not before `retry_after`
     ├── Unauthorized          401: our credentials are not accepted
-    ├── Forbidden             403: a right is missing, a quota is full, a namespace terminates (see `causes`)
+    ├── Forbidden             403: a permission is missing, a quota is full, a namespace terminates (see `causes`)
     ├── NotFound              404: no such object, or no such kind
     ├── Conflict              409: conflict: another client wrote first, or a precondition failed
     │   └── AlreadyExists     409 to a creation: the name is taken
     ├── Gone                  410: the resourceVersion or the continue token is too old: list again
-    └── Unprocessable         every other 4xx: the server will never accept this very request
+    └── Unprocessable         every other 4xx: the server will never accept this request
     NotConfigured             there is no usable kubeconfig or in-cluster configuration
 
-This module is the only translator of HTTP answers into exceptions. A message is the server's own sentence,
-cut to a bounded length. We never quote request bodies; the server may, so whoever writes a Secret calls `hide`.
+This module is the only translator of HTTP answers into exceptions. A message is the server's own sentence, cut to a
+bounded length. We never quote request bodies; the server may, so code that writes a Secret calls `hide`.
 """
 
 import re
@@ -24,7 +24,7 @@ import msgspec
 
 from servicetokens.runtime.redaction import redact
 
-# Long enough for what the server says about several wrong fields, short enough for a condition or a log line.
+# Long enough for the server's errors about several fields, short enough for a condition or a log line.
 _MAX_MESSAGE: Final = 1000
 _MAX_CAUSES: Final = 16
 
@@ -61,7 +61,7 @@ class KubeError(Exception):
         super().__init__(self.message)
 
     def hide(self, secrets: Iterable[bytes]) -> None:
-        """Take every piece of *secrets* out of the message, in whatever form the server has quoted it."""
+        """Remove every piece of *secrets* from the message, in any form in which the server has quoted it."""
         self.message = redact(self.message, secrets)
         self.args = (self.message,)
 
@@ -90,7 +90,7 @@ class ApiUnavailable(KubeError):
 
     @property
     def is_of_a_webhook(self) -> bool:
-        """Say whether an admission webhook could not be asked: that concerns the objects it is for, and no others."""
+        """Return whether an admission webhook failed: that concerns the objects it is called for, and no others."""
         return _WEBHOOK in self.message
 
 
@@ -99,24 +99,24 @@ _WEBHOOK: Final = "failed calling webhook"
 
 
 class TooManyRequests(KubeError):
-    """The server sheds load; `retry_after` says for how long."""
+    """The server limits its load; `retry_after` says how long to wait."""
 
 
 class Unauthorized(KubeError):
-    """The server does not know us, also after our credentials were read again."""
+    """The server rejects our credentials, also after they were read again."""
 
 
-# How the API server words it when an authorizer said no (`forbiddenMessage` in its responsewriters package).
+# The API server's message when no authorizer allows a request (`forbiddenMessage` in its responsewriters package).
 # Admission (a quota, a webhook, a terminating namespace) answers 403 as well, and in other words.
 _UNAUTHORIZED: Final = re.compile(r"cannot [a-z]+ (resource|path) \"")
 
 
 class Forbidden(KubeError):
-    """The server knows us and says no: a right is missing, or admission refuses this very request."""
+    """The server denies the request: a permission is missing, or admission rejects this request."""
 
     @property
     def lacks_right(self) -> bool:
-        """Say whether a right is missing; the message names it."""
+        """Return whether a permission is missing; the message names it."""
         return _UNAUTHORIZED.search(self.message) is not None
 
 
@@ -125,7 +125,7 @@ class NotFound(KubeError):
 
     @property
     def names_object(self) -> bool:
-        """Say whether it is the object that does not exist: the API server quotes its name then."""
+        """Return whether it is the object that does not exist: the API server quotes its name then."""
         return self.message.endswith('" not found')
 
 
@@ -134,15 +134,15 @@ class Conflict(KubeError):
 
 
 class AlreadyExists(Conflict):
-    """An object of that name is already there."""
+    """An object of that name exists already."""
 
 
 class HistoryWentBack(KubeError):
-    """The API server's history is shorter than what we have seen of it, as after a restore of etcd."""
+    """The API server's history is shorter than what was seen of it, as after a restore of etcd."""
 
 
 class Gone(KubeError):
-    """The place in the history from which we wanted to go on is forgotten."""
+    """The position in the history from which we wanted to continue is no longer available."""
 
 
 class Unprocessable(KubeError):
@@ -159,7 +159,7 @@ class _Details(msgspec.Struct, rename="camel", gc=False):
 
 
 class Status(msgspec.Struct, gc=False):
-    """The fields of a `v1/Status` object, which the server sends for every failure, that we look at."""
+    """The fields of a `v1/Status` object, which the server sends for every failure, that are used."""
 
     message: str = ""
     reason: str = ""
@@ -208,7 +208,7 @@ def _read(status: int, body: bytes) -> Status:
     try:
         return _decoder.decode(body)
     except msgspec.MsgspecError:
-        # A proxy in between, or a server too busy for JSON, answers in plain text.
+        # A proxy in between, or a server that is too busy for JSON, answers in plain text.
         text = " ".join(body[:_MAX_MESSAGE].decode("utf-8", "replace").split())
         return Status(message=f"the API server answered {status}: {text}" if text else "")
 

@@ -41,9 +41,9 @@ Outcome = Literal["sent", "repeated", "dropped", "failed"]
 
 
 class EventRecorder:
-    """Sends Events. One is worth a try and no more: status says the same, and stays.
+    """Sends Events, with one attempt each: status contains the same, and is kept.
 
-    *outcome* is told what became of each.
+    *outcome* is called with the result of each.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class EventRecorder:
     async def send(
         self, regarding: Regarding, kind: Literal["Normal", "Warning"], reason: str, note: str
     ) -> None:
-        """Create one Event about *regarding*, or count it on the one that says the same. Raises `KubeError`."""
+        """Create one Event about *regarding*, or increment the one with the same content. Raises `KubeError`."""
         now = self._clock.monotonic()
         if not self._correlator.admits(regarding.uid, now):
             self._outcome("dropped")

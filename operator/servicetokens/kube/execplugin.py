@@ -1,7 +1,7 @@
-"""Exec credential plugins (client.authentication.k8s.io): run as kubectl runs them; a failure sends nothing.
+"""Exec credential plugins (client.authentication.k8s.io): run as kubectl runs them; after a failure nothing is sent.
 
 The plugin is the user's own program, named in the user's own kubeconfig. On a terminal its stderr is shown as it
-comes, since a person may have to act on it; elsewhere its last words become part of our error.
+arrives, since the user may have to act on it; elsewhere its last words become part of our error.
 """
 
 import asyncio
@@ -24,9 +24,9 @@ _GROUP: Final = "client.authentication.k8s.io"
 _VERSIONS: Final = (f"{_GROUP}/v1", f"{_GROUP}/v1beta1")
 _INFO: Final = "KUBERNETES_EXEC_INFO"
 _CONFIG_EXTENSION: Final = "client.authentication.k8s.io/exec"
-# Without a terminal nobody can answer a question of the plugin; one that waits for an answer must not hang us.
+# Without a terminal a question of the plugin cannot be answered; one that waits for an answer must not hang us.
 _SECONDS: Final = 60.0
-# Once a plugin has ended, all that it printed is in the pipe: this is only for a machine that is busy.
+# Once a plugin has exited, all its output is in the pipe: this is only for a busy machine.
 _DRAIN_SECONDS: Final = 1.0
 _STDOUT: Final = 1
 _MAX_OUTPUT: Final = 1024 * 1024
@@ -35,7 +35,7 @@ _MAX_WORDS: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class ExecCredential:
-    """What a plugin answered. *expires* is a Unix second; None is unknown."""
+    """The answer of a plugin. *expires* is a Unix second; None if unknown."""
 
     token: str = field(default="", repr=False)
     certificate: bytes = field(default=b"", repr=False)
@@ -57,7 +57,7 @@ class _Answer(msgspec.Struct, rename="camel"):
 
 
 class _Process(asyncio.SubprocessProtocol):
-    """A plugin that runs: what it prints, what it says, and when it ends. *is_shown*: a person reads what it says."""
+    """A running plugin: its output, its messages, and its exit. *is_shown*: the user sees its messages."""
 
     def __init__(self, *, is_shown: bool) -> None:
         self.out = b""
@@ -82,12 +82,12 @@ class _Process(asyncio.SubprocessProtocol):
         self.has_ended.set()
 
     def connection_lost(self, _error: Exception | None) -> None:
-        """See `asyncio.SubprocessProtocol`: it has ended, and both pipes are closed."""
+        """See `asyncio.SubprocessProtocol`: it has exited, and both pipes are closed."""
         self.is_drained.set()
 
     @property
     def words(self) -> str:
-        """The last of what it said; nothing, if a person has seen it already."""
+        """The last of its messages; empty if the user has seen them already."""
         if self._is_shown:
             return ""
         said = " ".join(self._said.decode("utf-8", "replace").split())
@@ -97,7 +97,7 @@ class _Process(asyncio.SubprocessProtocol):
 async def run(entry: ExecEntry, cluster: ClusterEntry, authority: bytes = b"") -> ExecCredential:
     """Run the plugin and return its credential. Raises `ValueError` with a sentence for people.
 
-    *authority* is what the server is verified by, for plugins that want to know (`provideClusterInfo`).
+    *authority* is what the server is verified with, for plugins that request it (`provideClusterInfo`).
     """
     if entry.api_version not in _VERSIONS:
         message = f"exec: apiVersion '{entry.api_version}' is not supported, only {' and '.join(_VERSIONS)}"
@@ -134,7 +134,7 @@ async def _run(
     try:
         async with asyncio.timeout(None if interactive else _SECONDS):
             await process.has_ended.wait()
-        # What it has started in the background may keep the pipes open for ever, and has nothing to tell us.
+        # Its background processes may keep the pipes open without limit, and their output is not needed.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_DRAIN_SECONDS):
                 await process.is_drained.wait()
@@ -149,7 +149,7 @@ async def _run(
 
 
 async def _end(transport: asyncio.SubprocessTransport, process: _Process) -> None:
-    """Have nothing left of it: neither the process nor a pipe, which would be closed after the event loop."""
+    """Remove all of it: neither the process nor a pipe remains, which would be closed after the event loop."""
     if not process.has_ended.is_set():
         with contextlib.suppress(ProcessLookupError):
             transport.kill()
@@ -210,7 +210,7 @@ def _cluster_info(cluster: ClusterEntry, authority: bytes) -> Mapping[str, Any]:
 
 
 def _parsed(out: bytes) -> Any:
-    """Return what a plugin printed: JSON, or YAML, which kubectl accepts as well. Raises `ValueError`."""
+    """Parse the output of a plugin: JSON, or YAML, which kubectl accepts as well. Raises `ValueError`."""
     try:
         return msgspec.json.decode(out)
     except msgspec.MsgspecError:
@@ -224,7 +224,7 @@ def _parsed(out: bytes) -> Any:
 
 
 def _read(entry: ExecEntry, out: bytes) -> ExecCredential:
-    # What was printed is never quoted: it is a credential.
+    # The output is never quoted: it is a credential.
     who = f"the exec plugin '{entry.command}'"
     try:
         answer = msgspec.convert(without_nulls(_parsed(out[:_MAX_OUTPUT])), _Answer)

@@ -1,4 +1,4 @@
-"""Why a connection failed, in words for people: no error number alone, and no name of a Python class."""
+"""Why a connection failed, in words for people: no bare error number, and no name of a Python class."""
 
 import errno
 import os
@@ -10,7 +10,7 @@ from typing import Final
 
 from servicetokens.runtime.terminal import one_line
 
-# asyncio puts the errors of several addresses into one text, and drops their numbers.
+# asyncio joins the errors of several addresses into one text, and drops their numbers.
 _ERRNO: Final = re.compile(r"\[Errno (\d+)\]")
 UNKNOWN: Final = "the connection failed"
 
@@ -18,9 +18,9 @@ UNKNOWN: Final = "the connection failed"
 def in_words(error: BaseException, *, otherwise: str = UNKNOWN) -> str:
     """Return why a connection or a request failed, as the end of a sentence.
 
-    *otherwise* is said of an error that is none of a connection, such as one in our own code.
+    *otherwise* is returned for an error that is not one of a connection, such as one in our own code.
     """
-    # Errors of the HTTP client exist only where that was imported, and its import takes half a second.
+    # Errors of the HTTP client exist only where it was imported, and its import takes half a second.
     if "aiohttp" in sys.modules:
         from servicetokens.kube import http_failures  # noqa: PLC0415 - see above
 
@@ -37,7 +37,7 @@ def in_words(error: BaseException, *, otherwise: str = UNKNOWN) -> str:
     if isinstance(error, socket.gaierror):
         return f"the host name cannot be resolved: {error.strerror or 'no such name'}"
     if isinstance(error, UnicodeError):
-        # Of the codec for host names: a part of it is longer than 63 characters, or empty.
+        # Raised by the codec for host names: a part of the name is longer than 63 characters, or empty.
         return "the host name cannot be resolved: it is not a host name"
     if isinstance(error, TimeoutError):
         return "no answer in time"

@@ -1,4 +1,4 @@
-"""What the errors of the HTTP client stand for; apart, since what works without that must not import it."""
+"""The causes of the HTTP client's errors; a separate module, since code that works without it must not import it."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -16,7 +16,7 @@ _WORDS: Final[Mapping[type[BaseException], str]] = {
 
 
 def read(error: BaseException) -> BaseException | str | None:
-    """Return the error of the system below *error*, or words, None without any; another error as it is."""
+    """Return the operating system's error below *error*, or words, None without any; another error unchanged."""
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return error.certificate_error
     if isinstance(error, aiohttp.ClientConnectorError):

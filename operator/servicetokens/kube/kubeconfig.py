@@ -1,7 +1,7 @@
 """Kubeconfig files as kubectl reads them: several are merged, paths are relative to their file, one context is chosen.
 
-No field that says how to authenticate or what to trust is ignored: `servicetokens.kube.credentials` honours it, or
-this module refuses it by name. A field that a later kubectl may know is refused, too.
+No field about authentication or trust is ignored: `servicetokens.kube.credentials` supports it, or this module rejects
+it by name. A field that only a later kubectl knows is rejected, too.
 """
 
 import base64
@@ -16,12 +16,12 @@ import msgspec
 
 from servicetokens.kube.errors import NotConfigured
 
-# Large installations embed the certificates of hundreds of clusters; more than this is not a kubeconfig.
+# Large installations embed the certificates of hundreds of clusters; a larger file is not a kubeconfig.
 _MAX_FILE: Final = 16 * 1024 * 1024
 _MOST_NAMED: Final = 10
 
 _TIME: Final = "tag:yaml.org,2002:timestamp"
-# The sentences of msgspec, and its names of types in words.
+# The messages of msgspec, and its names of types in words.
 _UNKNOWN_FIELD: Final = re.compile("Object contains unknown field `([^`]*)`")
 _MISSING_FIELD: Final = re.compile("Object missing required field `([^`]*)`")
 _WRONG_TYPE: Final = re.compile("Expected `([^` |]*)[^`]*`, got `([^`]*)`")
@@ -39,7 +39,7 @@ T = TypeVar("T", bound=msgspec.Struct)
 
 
 class ClusterEntry(msgspec.Struct, rename="kebab", forbid_unknown_fields=True):
-    """`clusters[].cluster`. `disable-compression` needs nothing: no answer is ever asked for compressed."""
+    """`clusters[].cluster`. `disable-compression` needs no code: compressed answers are never requested."""
 
     server: str = ""
     tls_server_name: str = ""
@@ -107,7 +107,7 @@ class ContextEntry(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """What a context names, with all paths absolute."""
+    """The entries that a context names, with all paths absolute."""
 
     context: str
     namespace: str
@@ -117,14 +117,14 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True)
 class _Named:
-    """An entry of a list, and the folder of the file that it is in."""
+    """An entry of a list, and the folder of its file."""
 
     body: Mapping[str, Any]
     folder: Path
 
 
 def load(paths: Sequence[Path], context: str | None = None) -> Chosen:
-    """Return what *context* (None or empty: the current one) names in the files *paths*.
+    """Return the entries that *context* (None or empty: the current one) names in the files *paths*.
 
     The first file that has a name wins, as with kubectl; files that do not exist or are empty are skipped, and of
     several YAML documents in a file the first counts.
@@ -180,13 +180,13 @@ def _read(path: Path) -> Mapping[str, Any]:
 
 
 def read_first(content: bytes) -> Any:
-    """Return the first YAML document of *content*, as kubectl does; None when there is none.
+    """Return the first YAML document of *content*, as kubectl does; None for an empty one.
 
-    What looks like a time stays text. Raises `yaml.YAMLError`, and `ValueError` for numbers that are none.
+    Values that look like a time stay text. Raises `yaml.YAMLError`, and `ValueError` for invalid numbers.
     """
     import yaml  # noqa: PLC0415 - a pod has no kubeconfig, and the import takes time and memory
 
-    # The loader in C reads a large file many times faster; it is the same safe one.
+    # The loader in C parses a large file many times faster; it is the same safe loader.
     base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     resolvers = {
         first: [(tag, pattern) for tag, pattern in found if tag != _TIME]
@@ -200,7 +200,7 @@ def read_first(content: bytes) -> Any:
 
 
 def without_nulls(found: Any) -> Any:
-    """Return *found* without fields that are null: for Go they have not been set."""
+    """Return *found* without fields that are null: for Go they are unset."""
     if isinstance(found, dict):
         return {key: without_nulls(one) for key, one in found.items() if one is not None}
     return [without_nulls(one) for one in found] if isinstance(found, list) else found
@@ -238,7 +238,7 @@ def _choose(files: Sequence[tuple[Mapping[str, Any], Path]], name: str) -> Chose
         if user.exec is not None:
             _check_exec(user.exec, f"user '{context.user}'")
             if "/" in user.exec.command:
-                # A bare word is looked up on the path.
+                # A bare name is looked up on the path.
                 user.exec.command = _resolved(user.exec.command, user_at)
     _check(cluster, user, f"user '{context.user}'")
     return Chosen(name, context.namespace, cluster, user)
@@ -278,7 +278,7 @@ def _known(entries: Mapping[str, _Named]) -> str:
 
 
 def _convert(found: _Named, kind: type[T], what: str) -> T:
-    """Return *found* as *kind*; a field that is not understood is refused by its name, never by its value."""
+    """Return *found* as *kind*; a field that is not supported is rejected by its name, never by its value."""
     try:
         return msgspec.convert(without_nulls(found.body), kind)
     except msgspec.ValidationError as error:
@@ -290,7 +290,7 @@ def _convert(found: _Named, kind: type[T], what: str) -> T:
 
 
 def _in_words(error: str) -> str:
-    """Return what msgspec says of a field, for somebody who has never heard of it. Values are in neither."""
+    """Return msgspec's error about a field, for readers who do not know msgspec. Neither contains values."""
     what, _, place = error.partition(" - at `$")
     place = place.rstrip("`").removeprefix(".")
     inside = f"{place}." if place else ""
@@ -310,7 +310,7 @@ def _resolved(path: str, found: _Named) -> str:
 
 
 def _check_exec(entry: ExecEntry, who: str) -> None:
-    """Refuse what no program can be started with."""
+    """Reject entries with which no program can be started."""
     variables = entry.env or []
     for is_wrong, what in (
         (not entry.command, "exec.command is empty"),
@@ -330,7 +330,7 @@ def _check_exec(entry: ExecEntry, who: str) -> None:
 
 
 def _check(cluster: ClusterEntry, user: UserEntry, who: str) -> None:
-    """Refuse what kubectl refuses, in one sentence."""
+    """Reject what kubectl rejects, in one sentence."""
     certificate = user.client_certificate or user.client_certificate_data
     key = user.client_key or user.client_key_data
     for is_wrong, message in (

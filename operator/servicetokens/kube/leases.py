@@ -1,4 +1,4 @@
-"""Leases (`coordination.k8s.io/v1`): small objects whose resourceVersion makes sure that one writer wins."""
+"""Leases (`coordination.k8s.io/v1`): small objects whose resourceVersion ensures that one writer wins."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -11,15 +11,15 @@ from servicetokens.kube import paths
 from servicetokens.kube.requester import Requester
 
 _API_VERSION: Final = "coordination.k8s.io/v1"
-# A hanging API server must leave time for another try before the Lease ends.
+# An API server that hangs must leave time for another attempt before the Lease expires.
 _SECONDS_PER_REQUEST: Final = 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
-    """One Lease. *holder* is empty while nobody holds it.
+    """One Lease. *holder* is empty while it has no holder.
 
-    *renewed* and *acquired* are the holder's words for the time: compared, never computed with.
+    *renewed* and *acquired* are times as the holder wrote them: compared, never computed with.
     """
 
     namespace: str
@@ -35,12 +35,12 @@ class Lease:
 
     @classmethod
     def read(cls, body: bytes) -> Self:
-        """Read an answer of the API server; what a stranger left out counts as empty."""
+        """Parse an answer of the API server; missing fields count as empty."""
         return cls.from_raw(msgspec.json.decode(body, type=dict[str, Any]))
 
     @classmethod
     def from_raw(cls, raw: Mapping[str, Any]) -> Self:
-        """Read a decoded one."""
+        """Parse a decoded Lease."""
         meta, spec = raw["metadata"], raw.get("spec") or {}
         return cls(
             namespace=meta["namespace"],
@@ -56,7 +56,7 @@ class Lease:
         )
 
     def taken_by(self, holder: str, seconds: int, now: int) -> Self:
-        """Return this Lease as *holder* takes or renews it at *now* (Unix seconds)."""
+        """Return this Lease as acquired or renewed by *holder* at *now* (Unix seconds)."""
         moment = format_micro_time(now)
         if holder == self.holder:
             return replace(self, seconds=seconds, renewed=moment)
@@ -66,12 +66,12 @@ class Lease:
         )
 
     def released(self) -> Self:
-        """Return this Lease as its holder gives it up; one second is the shortest that the API takes."""
+        """Return this Lease as released by its holder; one second is the shortest duration that the API accepts."""
         return replace(self, holder="", seconds=1)
 
 
 class LeaseStore:
-    """Reads and writes Leases, quickly: whoever waits for an answer does not know whether he leads."""
+    """Reads and writes Leases with short time-outs: while a request waits, leadership is uncertain."""
 
     def __init__(self, api: Requester) -> None:
         self._api = api
@@ -85,7 +85,7 @@ class LeaseStore:
         """Create *lease* if it has no resourceVersion, else replace the one that was seen.
 
         Raises:
-            Conflict: somebody else was faster.
+            Conflict: another client was faster.
             KubeError: anything else.
         """
         body = msgspec.json.encode(_wire(lease))
@@ -97,7 +97,7 @@ class LeaseStore:
     async def list(self, namespace: str, selector: str) -> tuple[Lease, ...]:
         """Return all Leases whose labels match *selector*, as they are at this moment. Raises `KubeError`.
 
-        No resourceVersion is named, so the answer is no older than the question.
+        No resourceVersion is named, so the answer is no older than the request.
         """
         body = await self._api.request(
             "GET",

@@ -1,4 +1,4 @@
-"""What the queue holds: the identity of one object, never the object."""
+"""The items of the queue: the identity of one object, never the object."""
 
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ class Key(NamedTuple):
 
     @property
     def fields(self) -> dict[str, str]:
-        """Return what a line of the log has about it, as every other line has."""
+        """Return the identity as fields of a log line, under the names that every line uses."""
         return {"kind": self.kind, "namespace": self.namespace, "name": self.name}
 
     def __str__(self) -> str:

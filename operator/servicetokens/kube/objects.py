@@ -1,4 +1,4 @@
-"""Writing our three kinds: `/status`, and nothing else. Nobody here touches what people write."""
+"""Writes our three kinds: `/status` only. The spec belongs to the users."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,8 +11,8 @@ from servicetokens.kube import paths
 from servicetokens.kube.client import Api
 from servicetokens.kube.errors import Conflict, Unprocessable
 
-# A field that an older CRD does not know would be dropped with a warning, and a verifier lost that way means
-# minting for ever. Strict makes it a refusal instead.
+# An older CRD would drop a field that it does not have with a warning, and a lost verifier means minting without end.
+# With strict validation the write is rejected instead.
 _STRICT = {"fieldValidation": "Strict"}
 
 
@@ -39,7 +39,7 @@ class ObjectStore:
         """Replace the status of the object as it was at *resource_version*, and return the new object.
 
         PUT, not PATCH: it costs the API server half (1.8 against 3.2 ms of its CPU) and always carries the
-        precondition; on `/status` the uid is none (a wrong one is ignored), the resourceVersion is.
+        precondition; on `/status` the uid is not one (a wrong one is ignored), the resourceVersion is.
 
         Raises:
             Conflict: the object is at another version, or is another object of the same name.
@@ -83,7 +83,7 @@ class ObjectStore:
         except Unprocessable as error:
             if error.causes:
                 raise
-            # A test that fails is answered by 422 without a cause.
+            # A failed `test` operation is answered by 422 without a cause.
             raise Conflict(error.message, status=error.status) from error
 
 

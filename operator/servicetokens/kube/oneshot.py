@@ -1,8 +1,8 @@
-"""The API server for a command that ends soon: a request after the other, over HTTP/1.1, by asyncio alone.
+"""The API server for a short command: one request after the other, over HTTP/1.1, with asyncio alone.
 
-`servicetokens.kube.client.Api` does the same and more, for processes that stay. The import of its HTTP library takes
-longer than everything else that `kubectl servicetoken get` does; here nothing is imported that Python and the validator
-do not have anyway. Where a proxy is on the way, `connect` returns an `Api`, which knows proxies.
+`servicetokens.kube.client.Api` does the same and more, for long-running processes. The import of its HTTP library takes
+longer than everything else that `kubectl servicetoken get` does; this module imports only what Python and the validator
+need anyway. For a connection through a proxy, `connect` returns an `Api`, which supports proxies.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from servicetokens.kube.client import Api
     from servicetokens.kube.credentials import Impersonation
 
-# RFC 8305 section 8 recommends as much before the next address of a host is tried beside the first.
+# RFC 8305 section 8 recommends this delay before the next address of a host is tried in parallel.
 _NEXT_ADDRESS_SECONDS: Final = 0.25
 _CHUNK: Final = 65536
 _NOT_HTTP: Final = "the answer is not HTTP"
@@ -38,7 +38,7 @@ async def connect(
     *,
     impersonation: "Impersonation | None" = None,
 ) -> "OneShot | Api":
-    """Read the credentials of a person (see `servicetokens.kube.access.find_source`); nothing is sent yet.
+    """Read the credentials of a user (see `servicetokens.kube.access.find_source`); nothing is sent yet.
 
     Raises:
         NotConfigured: there is no usable configuration.
@@ -48,7 +48,7 @@ async def connect(
 
 
 def door(source: AccessSource, access: Access) -> "OneShot | Api":
-    """Return what asks the API server of *access*, directly or through its proxy."""
+    """Return a client for the API server of *access*, direct or through its proxy."""
     if access.proxy is not None:
         from servicetokens.kube.client import Api  # noqa: PLC0415 - see the module's docstring
 
@@ -57,7 +57,7 @@ def door(source: AccessSource, access: Access) -> "OneShot | Api":
 
 
 class OneShot:
-    """One API server, asked by one task at a time. See `Api`, whose `request` and failures these are."""
+    """A client for one API server, for use by one task. See `Api`, whose `request` and errors it has."""
 
     def __init__(self, source: AccessSource, access: Access) -> None:
         self._source = source
@@ -69,7 +69,7 @@ class OneShot:
 
     async def __aexit__(self, *_error: object) -> None:
         self.close()
-        # The transport ends in the next turn of the loop, which may be the last.
+        # The transport closes in the next iteration of the loop, which may be the last.
         await asyncio.sleep(0)
 
     def close(self) -> None:
@@ -148,8 +148,8 @@ class OneShot:
     async def _exchange(self, message: bytes, url: "URL", *, repeatable: bool) -> "_Answer":
         """Send *message* and read the answer.
 
-        An idle connection may have been closed by the server meanwhile, so only what may be sent twice is sent over
-        one, and then once more over a new one.
+        The server may have closed an idle connection, so only requests that may be sent twice are sent over one, and
+        then once more over a new one.
         """
         idle, self._idle = self._idle, None
         if idle is not None and repeatable:
@@ -187,7 +187,7 @@ class OneShot:
                     host,
                     url.port,
                     ssl=self._access.tls if is_tls else None,
-                    # A dot at the end is none of the name in the certificate.
+                    # A dot at the end is not part of the name in the certificate.
                     server_hostname=host.rstrip(".") if is_tls else None,
                     happy_eyeballs_delay=_NEXT_ADDRESS_SECONDS,
                 )
@@ -200,7 +200,7 @@ class OneShot:
 
 
 class _Answer:
-    """What the parser finds; its methods are called by that."""
+    """The result of the parser, which calls these methods by name."""
 
     def __init__(self) -> None:
         self.headers: dict[str, str] = {}
@@ -217,7 +217,7 @@ class _Answer:
         return int(self._parser.get_status_code())
 
     def feed(self, data: bytes) -> None:
-        """Take what was received; empty is the end of the connection. Raises `EOFError` if that comes too early."""
+        """Process received bytes; empty means the end of the connection. Raises `EOFError` if that comes too early."""
         if data:
             self._parser.feed_data(data)
             return
@@ -255,7 +255,7 @@ def _encoded(method: str, url: "URL", headers: tuple[tuple[str, str], ...], body
         *([f"Content-Length: {len(body)}"] if body is not None else []),
     ]
     if any(character in line for line in lines for character in "\r\n\0"):
-        # Of a token that was pasted with a line break in it: nothing of it is quoted.
+        # For a token that was pasted with a line break in it: nothing of it is quoted.
         message = "a credential for the API server has a line break in it"
         raise NotConfigured(message)
     return "\r\n".join([*lines, "", ""]).encode() + (body or b"")

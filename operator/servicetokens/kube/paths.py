@@ -1,4 +1,4 @@
-"""Where objects live in the API. Names are checked before they become part of a path, whoever they come from."""
+"""Paths of objects in the API. Every name is checked before it becomes part of a path."""
 
 import re
 from typing import Final
@@ -9,7 +9,7 @@ from servicetokens.api import names
 _NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _MAX_NAME: Final = 253
 
-#: What the API server publishes of our version, as OpenAPI v3.
+#: The API server's OpenAPI v3 document of our version.
 PUBLISHED_SCHEMA: Final = f"/openapi/v3/apis/{names.GROUP}/{names.VERSION}"
 
 

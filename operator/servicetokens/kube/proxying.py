@@ -1,8 +1,8 @@
 """Which proxy a connection to the API server goes through: `proxy-url`, else the environment, as kubectl decides.
 
-`HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` (also in small letters) mean what they mean to Go's `net/http`: addresses of
-this machine are never proxied, `NO_PROXY` holds host names with all names below them, addresses and networks, each
-with or without a port, or `*`.
+`HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` (also in lower case) mean what they mean to Go's `net/http`: addresses of
+this machine are never proxied, `NO_PROXY` holds host names with all names below them, addresses and networks, each with
+or without a port, or `*`.
 """
 
 import ipaddress
@@ -18,7 +18,7 @@ _SOCKS: Final = ("socks5", "socks5h")
 def find_proxy(server: URL, proxy_url: str, environment: Mapping[str, str]) -> URL | None:
     """Return the proxy for *server*, or None for a direct connection.
 
-    *proxy_url* is that of the kubeconfig, empty for none; it wins over *environment*.
+    *proxy_url* is that of the kubeconfig, empty for none; it takes precedence over *environment*.
 
     Raises:
         ValueError: the proxy is not one that we can use; its user and password are not quoted.
@@ -89,7 +89,7 @@ def _fits(
         return listed == address
     if address is not None:
         return False
-    # `example.com` fits itself and all names below it, `.example.com` and `*.example.com` only those.
+    # `example.com` matches itself and all names below it, `.example.com` and `*.example.com` only those.
     if name.startswith("*."):
         name = name[1:]
     return host.endswith(name) if name.startswith(".") else host == name or host.endswith(f".{name}")

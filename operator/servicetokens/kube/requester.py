@@ -1,4 +1,4 @@
-"""What every door to the API server has in common: one request in bytes, one answer in bytes."""
+"""What all clients of the API server share: one request in bytes, one answer in bytes."""
 
 from collections.abc import Mapping
 from typing import Final, Protocol
@@ -6,18 +6,18 @@ from typing import Final, Protocol
 from servicetokens import __version__
 
 CONNECT_SECONDS: Final = 5.0
-# What the server says about a failure; its `Status` objects are far smaller.
+# For the server's description of a failure; its `Status` objects are far smaller.
 MAX_ERROR_BODY: Final = 65536
 BASE_HEADERS: Final[Mapping[str, str]] = {
     "User-Agent": f"servicetokens/{__version__}",
-    # On a cluster's network compressing costs the API server and us more than the bytes that it saves.
+    # On a cluster's network compression costs the API server and us more than the saved bytes.
     "Accept-Encoding": "identity",
 }
 _CONTENT_TYPES: Final = {"PATCH": "application/merge-patch+json"}
 
 
 class Requester(Protocol):
-    """An API server that can be asked: `servicetokens.kube.client.Api`, or the one of the plugin."""
+    """A client of an API server: `servicetokens.kube.client.Api`, or that of the plugin."""
 
     @property
     def server(self) -> str:

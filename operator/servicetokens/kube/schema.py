@@ -1,8 +1,8 @@
-"""Which fields of our kinds an installed CRD would drop: the API server prunes what its schema does not know.
+"""Which fields of our kinds an installed CRD would drop: the API server prunes fields that its schema does not have.
 
-The models say which fields there are. A CRD that was applied from an older release, or edited, may carry any
-annotation; what it keeps is said by its schema alone. The API server publishes the same schema as OpenAPI, for those
-who may not read CRDs.
+The models define the fields. A CRD that was applied from an older release, or edited, may carry any annotation; only
+its schema says which fields it keeps. The API server publishes the same schema as OpenAPI, for users without permission
+to read CRDs.
 """
 
 from collections.abc import Iterator, Mapping
@@ -16,7 +16,7 @@ from servicetokens.api.service_role import ServiceRole
 from servicetokens.api.service_token import ServiceToken
 
 Fields = Mapping[str, "Fields"]
-"""The fields of an object by their names on the wire, each with those inside it."""
+"""The fields of an object by their names in the API, each with those inside it."""
 
 _MODELS: Final[Mapping[str, type[Model]]] = {
     names.PLURAL_TOKENS: ServiceToken,
@@ -33,10 +33,10 @@ _KEEPS_ALL: Final = "x-kubernetes-preserve-unknown-fields"
 
 
 def dropped_fields(definition: Mapping[str, Any], plural: str) -> Iterator[str]:
-    """Give the paths of the fields that the CRD *definition* of *plural* drops, as in `spec.allowedCIDRs`.
+    """Yield the paths of the fields that the CRD *definition* of *plural* drops, as in `spec.allowedCIDRs`.
 
-    A CRD that does not serve our version drops all of it, and one without the subresource drops `status`: there
-    anybody who may write the spec could write it.
+    A CRD that does not serve our version drops all of it, and one without the subresource drops `status`: with such a
+    CRD, users who may write the spec could write status as well.
     """
     version = next(
         (
@@ -56,9 +56,9 @@ def dropped_fields(definition: Mapping[str, Any], plural: str) -> Iterator[str]:
 
 
 def published_definition(document: Mapping[str, Any], plural: str) -> Mapping[str, Any] | None:
-    """Return what the OpenAPI v3 *document* of our version says of *plural*, in the form of a CRD without metadata.
+    """Return the part of the OpenAPI v3 *document* about *plural*, in the form of a CRD without metadata.
 
-    None: it says nothing, as while the CRD is not installed, or does not serve our version.
+    None if there is none, as while the CRD is not installed, or does not serve our version.
     """
     wanted = {"group": names.GROUP, "version": names.VERSION, "kind": _KINDS[plural]}
     schemas = _map(_map(document.get("components")).get("schemas")).values()
@@ -100,7 +100,7 @@ def _missing(schema: Mapping[str, Any], fields: Fields, path: str) -> Iterator[s
 
 
 def _model_in(annotation: Any) -> type[Model] | None:
-    """Return the model that *annotation* is about, also in a list or beside None; None for a plain value."""
+    """Return the model that *annotation* is about, also in a list or optional; None for a plain value."""
     if isinstance(annotation, type) and issubclass(annotation, Model):
         return annotation
     return next((found for part in get_args(annotation) if (found := _model_in(part)) is not None), None)

@@ -1,6 +1,6 @@
-"""Secrets: the only objects of other people's kinds that we write. Every write but a creation has a precondition.
+"""Secrets: the only objects of foreign kinds that we write. Every write except a creation has a precondition.
 
-A failure never quotes what was to be written, though an admission policy or webhook may have done so.
+A failure never quotes the values to be written, although an admission policy or webhook may have done so.
 """
 
 import base64
@@ -34,9 +34,9 @@ class SecretStore:
         hidden: Sequence[bytes] | None = None,
         dry_run: bool = False,
     ) -> dict[str, Any]:
-        """Create *secret* and return it as stored; with *dry_run* only ask whether that would be accepted.
+        """Create *secret* and return it as stored; with *dry_run* only check whether that would be accepted.
 
-        *hidden* is what no failure may quote; by default every value in it.
+        *hidden* are values that no failure may quote; by default every value in it.
 
         Raises:
             AlreadyExists: the name is taken.
@@ -58,8 +58,8 @@ class SecretStore:
     ) -> dict[str, Any]:
         """Merge *patch* into the Secret as it was at *resource_version*, and return the new one.
 
-        A merge leaves alone what other people put there, and asks for nothing but the keys that are ours.
-        *hidden* is what no failure may quote; by default every value in it.
+        A merge changes only our own keys, and does not touch those of other writers. *hidden* are values that no
+        failure may quote; by default every value in it.
 
         Raises:
             Conflict: the Secret is at another version.
@@ -71,7 +71,7 @@ class SecretStore:
             return _decode(await self._api.request("PATCH", paths.secrets(namespace, name), body=body))
 
     async def delete(self, namespace: str, name: str, *, uid: str, resource_version: str) -> None:
-        """Delete the very Secret that was seen.
+        """Delete the Secret exactly as it was seen.
 
         Raises:
             Conflict: it is another one, or at another version.

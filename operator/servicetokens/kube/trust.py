@@ -1,17 +1,17 @@
-"""Certificates that a server is verified by, from a file as people have it."""
+"""The certificates that a server is verified with, from a PEM file."""
 
 import re
 import ssl
 from typing import Final
 
-# What is around the blocks is for people: names of authorities, comments in any encoding, a byte order mark.
+# Text around the blocks is for people: names of authorities, comments in any encoding, a byte order mark.
 _BLOCK: Final = re.compile(rb"-----BEGIN CERTIFICATE-----[\x00-\x7f]*?-----END CERTIFICATE-----")
 
 
 def trust(context: ssl.SSLContext, bundle: bytes) -> int:
     """Let *context* trust the certificates in *bundle* (PEM), and return how many could be read.
 
-    As in Go, blocks that are not a certificate are skipped; 0 is a bundle that holds none.
+    As in Go, blocks that are not a certificate are skipped; 0 means that the bundle holds none.
     """
     count = 0
     for block in _BLOCK.findall(bundle):

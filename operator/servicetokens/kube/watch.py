@@ -1,13 +1,13 @@
-"""List and watch: what one process knows of the objects of one kind, kept right for as long as it runs.
+"""List and watch: keeps a copy of the objects of one kind current for as long as the process runs.
 
     list (pages) ──▶ watch ──▶ watch ──▶ ...      resumed from the last resourceVersion whenever it ends
          ▲             │
          └── the place in the history is lost (410), or the history itself went back
 
-The objects themselves are kept by the `Sink`, which is told about every change, also about deletions that
-happened while nobody watched: a list begins with `begin`, names all that lives, and ends with `end` (mark and
-sweep). One object that cannot be decoded is reported by its identity and harms no other. A feed never ends by
-itself: every failure is told to the observer, then waited out.
+The `Sink` keeps the objects and receives every change, also deletions that happened while no watch was open: a list
+begins with `begin`, names all objects that exist, and ends with `end` (mark and sweep). One object that cannot be
+decoded is reported by its identity and affects no other. A feed never ends on its own: every failure is reported to the
+observer, and retried.
 """
 
 import asyncio
@@ -25,16 +25,16 @@ from servicetokens.runtime.entropy import Entropy
 
 # client-go's page size too: a page takes about 2 ms to decode here, and little memory in the API server.
 PAGE_SIZE: Final = 500
-# So many objects are handled before other tasks get their turn: about a quarter of a millisecond.
+# After this many objects other tasks get their turn: about a quarter of a millisecond.
 _STEP: Final = 50
 _LIST_SECONDS: Final = 30.0
 _FIRST_DELAY: Final = 0.25
 _LONGEST_DELAY: Final = 8.0
-# How many refusals by a living server, one after the other, until we doubt our place in the history.
+# After this many consecutive rejections by a responsive server, we list again.
 _DOUBT_AFTER: Final = 4
-# The server ends a watch after what was asked, give or take; then it is not silent, but closed.
+# The server ends a watch after the requested time, give or take; then it is not silent, but closed.
 _SILENCE_MARGIN: Final = 5.0
-# The cause that the API server names when our resourceVersion is ahead of its own: etcd was restored.
+# The cause that the API server reports when our resourceVersion is ahead of its own: etcd was restored.
 _AHEAD: Final = "ResourceVersionTooLarge"
 
 NO_SELECTOR: Final[Mapping[str, str]] = {}
@@ -44,7 +44,7 @@ T_contra = TypeVar("T_contra", contravariant=True)
 
 
 class Identity(msgspec.Struct, frozen=True, gc=False):
-    """Which object it is: all that is needed to forget one."""
+    """The identity of an object: all that is needed to remove it."""
 
     uid: str
     name: str
@@ -55,7 +55,7 @@ class Sink(Protocol[T_contra]):
     """Keeps the objects of a feed. All calls come from the event loop and must not block."""
 
     def begin(self) -> None:
-        """A list starts; what it does not name before `end` is gone."""
+        """A list starts; objects that it does not name before `end` were deleted."""
         ...
 
     def put(self, item: T_contra) -> None:
@@ -63,7 +63,7 @@ class Sink(Protocol[T_contra]):
         ...
 
     def put_unreadable(self, identity: Identity) -> None:
-        """An object is there, but not in a shape that we understand."""
+        """An object exists, but not in a shape that we understand."""
         ...
 
     def remove(self, identity: Identity) -> None:
@@ -75,15 +75,15 @@ class Sink(Protocol[T_contra]):
         ...
 
     def confirm(self, at: float) -> None:
-        """At the monotonic time *at* the API server showed that it tells us about changes."""
+        """At the monotonic time *at* the API server showed that the watch is current."""
         ...
 
 
 class Observer(Protocol):
-    """Learns how a feed fares, for logs and readiness."""
+    """Is informed about the state of a feed, for logs and readiness."""
 
     def failed(self, path: str, error: Exception) -> None:
-        """A list or a watch failed; it retrying."""
+        """A list or a watch failed; it is retried."""
         ...
 
     def works(self, path: str) -> None:
@@ -117,7 +117,7 @@ class Reader(Lister, Protocol):
 
 
 class Page(msgspec.Struct, gc=False):
-    """A part of a list, with the items still encoded; they live as long as the page."""
+    """A part of a list, with the items still encoded; they are valid as long as the page."""
 
     metadata: "_ListMeta"
     items: list[msgspec.Raw] | None = None
@@ -153,10 +153,10 @@ _statuses: Final = msgspec.json.Decoder(Status)
 
 
 async def list_pages(api: Lister, path: str, query: Mapping[str, str] | None = None) -> AsyncIterator[Page]:
-    """Give all objects under *path*, page by page, as of one moment.
+    """Yield all objects under *path*, page by page, as of one moment.
 
     Raises:
-        KubeError: `Gone` when it took so long that the moment is forgotten: start again.
+        KubeError: `Gone` when it took so long that the moment is no longer available: start again.
     """
     following = ""
     while True:
@@ -174,11 +174,10 @@ async def list_pages(api: Lister, path: str, query: Mapping[str, str] | None = N
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What the feeds of one process have in common.
+    """What the feeds of one process share.
 
-    Attributes: watch_seconds: how long one watch lasts. It also bounds for how long a watch that has died
-        without a sign
-            is believed: a living one brings a bookmark, or an event, before it is opened anew.
+    Attributes: watch_seconds: how long one watch lasts. It also limits for how long a watch that broke silently is
+    trusted: a working one delivers a bookmark, or an event, before it is opened again.
     """
 
     api: Reader
@@ -189,7 +188,7 @@ class Surroundings:
 
 
 class Feed(Generic[T]):
-    """Keeps one `Sink` right about one path of the API server."""
+    """Keeps one `Sink` current for one path of the API server."""
 
     def __init__(
         self,
@@ -200,7 +199,7 @@ class Feed(Generic[T]):
         sink: Sink[T],
         selector: Mapping[str, str] = NO_SELECTOR,
     ) -> None:
-        """*selector* is the part of the query that says which of the objects under *path*: a `fieldSelector`."""
+        """*selector* is the part of the query that selects objects under *path*: a `fieldSelector`."""
         self._selector = selector
         self._api = around.api
         self._observer = around.observer
@@ -216,15 +215,15 @@ class Feed(Generic[T]):
 
     @property
     def position(self) -> str:
-        """The resourceVersion up to which the sink knows everything; empty until a list is complete."""
+        """The resourceVersion up to which the sink is complete; empty until a list is complete."""
         return self._resource_version
 
     def start_over(self) -> None:
-        """Lose the place in the history: the next `run` lists. Only while it does not run."""
+        """Discard the position in the history: the next `run` lists. Only while it does not run."""
         self._resource_version = ""
 
     async def run(self) -> None:
-        """List, then watch, for ever. Cancel the task to end it."""
+        """List, then watch, until cancelled."""
         while True:
             try:
                 if not self._resource_version:
@@ -250,7 +249,7 @@ class Feed(Generic[T]):
         self._succeeded()
 
     async def _watch(self) -> None:
-        """Follow one watch to its end, which the server sets. Raises what goes wrong on the way."""
+        """Follow one watch to its end, which the server sets. Raises any failure on the way."""
         opened_at = self._clock.monotonic()
         heard = False
         query = {
@@ -295,10 +294,10 @@ class Feed(Generic[T]):
             self._sink.put(item)
 
     async def _check_history(self, *, lasted: float) -> None:
-        """Find out why a whole watch brought not even a bookmark.
+        """Find out why a whole watch delivered not even a bookmark.
 
-        It may have been too short for one. But a server whose etcd was restored from a snapshot keeps silent
-        until its history reaches our place again, and would hide every change from us until then.
+        It may have been too short for one. But a server whose etcd was restored from a snapshot stays silent until its
+        history reaches our position again, and would hide every change from us until then.
         """
         if lasted < min(1, self._watch_seconds):
             message = f"the API server ended the watch of {self._path} immediately"
@@ -327,7 +326,7 @@ class Feed(Generic[T]):
             self._doubts = 0
 
     def _delay(self, error: Exception) -> float:
-        """Return the seconds to wait: doubling, and spread so that replicas do not knock together."""
+        """Return the seconds to wait: doubling, and with jitter so that replicas do not retry together."""
         longest = min(_LONGEST_DELAY, _FIRST_DELAY * 2.0 ** min(self._failures - 1, 10))
         spread = longest * (0.5 + self._entropy(1)[0] / 512)
         asked = error.retry_after if isinstance(error, KubeError) else None
@@ -339,6 +338,6 @@ def _decoded(decoder: msgspec.json.Decoder[T], data: bytes | msgspec.Raw) -> T:
 
 
 def _is_before(one: str, other: str) -> bool:
-    """Compare two resourceVersions; what is no number says nothing."""
+    """Compare two resourceVersions; False for one that is not a number."""
     first, second = version_number(one), version_number(other)
     return first is not None and second is not None and first < second

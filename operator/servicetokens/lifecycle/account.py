@@ -1,4 +1,4 @@
-"""What a ServiceAccount's status says. Nothing is minted for an account: its tokens look at it themselves."""
+"""The status of a ServiceAccount. Nothing is minted for an account: its tokens read it themselves."""
 
 from collections.abc import Mapping
 
@@ -10,7 +10,7 @@ from servicetokens.lifecycle.conditions import Verdict
 from servicetokens.lifecycle.enforced import enforced
 from servicetokens.lifecycle.snapshot import AccountFacts, Enforcement, RoleFacts, find_role
 
-# A token asks for all roles of its account unless it has a list of its own.
+# A token requests all roles of its account unless it has a list of its own.
 _WAITS = "Until then, new tokens that request it are not minted; existing tokens stay valid without it."
 
 
@@ -21,7 +21,7 @@ def account_status(
     enforcement: Enforcement,
     now: int,
 ) -> ServiceAccountStatus | None:
-    """Return the status to write for *account*, or None when it is right as it is.
+    """Return the status to write for *account*, or None when it is current.
 
     *roles* has an entry for every role of its spec, *token_count* is the number of ServiceTokens naming it.
     """
@@ -43,7 +43,7 @@ def account_status(
 
 
 def _judged(account: AccountFacts, roles: Verdict) -> list[Verdict]:
-    """Return all verdicts about an account whose spec holds; *roles* is the one about its roles, and decides Ready."""
+    """Return all conditions of an account whose spec holds; *roles* is the one about its roles, and decides Ready."""
     if roles.status == "True":
         ready = [
             Verdict(
@@ -51,7 +51,7 @@ def _judged(account: AccountFacts, roles: Verdict) -> list[Verdict]:
             )
         ]
     else:
-        # As for a token: what does not exist may still come, and who refuses has to be asked.
+        # As for a token: a missing role may still be created, and a rejected one needs an administrator.
         kind = ConditionType.STALLED if roles.reason is Reason.ROLE_NOT_GRANTED else ConditionType.RECONCILING
         ready = [
             Verdict(ConditionType.READY, "False", roles.reason, roles.message),

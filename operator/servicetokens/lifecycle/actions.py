@@ -1,4 +1,4 @@
-"""What a plan asks for. Imperative and complete: whoever executes it decides nothing about tokens."""
+"""The actions of a plan. Imperative and complete: their execution makes no decisions about tokens."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,23 +13,23 @@ class MintCause(StrEnum):
 
     #: There has been none yet.
     FIRST = "First"
-    #: `rotation.every` has gone by since the last mint.
+    #: `rotation.every` has passed since the last mint.
     ROTATION_DUE = "RotationDue"
-    #: `rotation.id` has another value than the one acted upon.
+    #: `rotation.id` has a value that has not been processed.
     ROTATION_REQUESTED = "RotationRequested"
-    #: The Secret is gone, or its value is not the one that was minted.
+    #: The Secret was deleted, or its value is not the minted one.
     SECRET_LOST = "SecretLost"
-    #: The account's `tokensNotBeforeTime` has come.
+    #: The account's `tokensNotBeforeTime` has passed.
     NOT_BEFORE = "NotBefore"
-    #: The account is another object than the one that the last credential belonged to.
+    #: The account is another object than the one of the last credential.
     ACCOUNT_REPLACED = "AccountReplaced"
-    #: It had expired, and was given a later end.
+    #: It had expired, and its expiration was moved to the future.
     RENEWED = "Renewed"
 
 
 @dataclass(frozen=True, slots=True)
 class Mint:
-    """Mint a credential with *serial* under the key *key_id*; on the plan's status it is still a blank."""
+    """Mint a credential with *serial* under the key *key_id*; the plan's status has a placeholder for it."""
 
     serial: int
     key_id: str
@@ -39,11 +39,11 @@ class Mint:
 class SecretWrite(StrEnum):
     """How the Secret is to be written."""
 
-    #: There is none: POST.
+    #: It does not exist: POST.
     CREATE = "Create"
-    #: It is ours, or may be reclaimed: overwrite what we own, with its resourceVersion as a precondition.
+    #: It is ours, or may be adopted: overwrite what we own, with its resourceVersion as a precondition.
     REPLACE = "Replace"
-    #: It is immutable: delete that very object, then POST.
+    #: It is immutable: delete exactly that object, then POST.
     RECREATE = "Recreate"
 
 
@@ -51,10 +51,10 @@ class SecretWrite(StrEnum):
 class Deliver:
     """Write *subject* to the Secret, with the content that `content.desired_content` gives for it.
 
-    *resource_version* and *uid* are those of the Secret that was seen, empty for CREATE. With *keeps_value*
-    the token in it stays and only what surrounds it is put right; it is read for that, and verified once more
-    against *holds* (None: it has expired, there is nothing to verify against and nothing to lose). Beside a
-    `Mint` the subject's token id is still a blank.
+    *resource_version* and *uid* are those of the Secret that was seen, empty for CREATE. With *keeps_value* the token
+    in it stays and only what surrounds it is repaired; it is read for that, and verified once more against *holds*
+    (None: it has expired, there is nothing to verify against and nothing to lose). With a `Mint` the subject's token id
+    is still a placeholder.
     """
 
     subject: Subject
@@ -78,13 +78,13 @@ class Event:
 class Plan:
     """What has to be done for one token, in this order: *ahead*, Secret, *status*, Events.
 
-    *ahead* is a status that has to be written before the Secret: it lists the next credential of a rotation as
-    pending, so that validators know the new value before anybody can read it, or takes back what is not true any more
-    of a token that is replaced. *status* is true once the Secret is written, and None when it is right as it is.
-    *arrives* says why the credential that *status* adds as delivered was minted, in this pass or in an earlier one.
-    *owes* says that a Secret has to be written, now or later: without it a write that failed is not wanted any more.
-    *requeue_at* is the Unix second at which time alone will change the
-    answer, always later than the `now` that the plan was made for; None is never.
+    *ahead* is a status that has to be written before the Secret: it lists the next credential of a rotation as pending,
+    so that validators know the new value before any client can read it, or corrects what is no longer true of a token
+    that is replaced. *status* is true once the Secret is written, and None when it is right as it is. *arrives* says
+    why the credential that *status* adds as delivered was minted, in this pass or in an earlier one. *owes* says that a
+    Secret has to be written, now or later: without it a write that failed is not wanted any more. *requeue_at* is the
+    Unix second at which time alone will change the answer, always later than the `now` that the plan was made for; None
+    is never.
     """
 
     ahead: ServiceTokenStatus | None = None

@@ -4,7 +4,7 @@
     lost, cut, renewed, replaced      status (not ready)  →  Secret  →  status
     rotation, import                  status (pending)    →  Secret  →  status
 
-Where the Secret holds nothing that is accepted, nobody waits for the new value, and no credential is on status before
+Where the Secret holds nothing that is accepted, no client uses the new value yet, and no credential is on status before
 it was delivered. In a rotation the Secret holds an accepted value until the next one is written, so that one must be
 known to validators before: it is pending on status, and the value before it keeps its own end until the delivery.
 """
@@ -115,7 +115,7 @@ def _was_delivered(it: Situation, candidate: Credential) -> bool:
 
 
 def _was_minted_for_this(it: Situation, candidate: Credential) -> bool:
-    """Say whether *candidate*, of which status knows nothing, answers what is asked for now."""
+    """Return whether *candidate*, which status does not list, is what is requested now."""
     snapshot, account = it.snapshot, it.snapshot.account
     return (
         it.cause is not None
@@ -133,7 +133,7 @@ def _at(it: Situation, credential: Credential, moment: int) -> Credential:
 
 
 def answered(snapshot: Snapshot) -> dict[str, object]:
-    """Return what an arrival records: whom it was minted for, and which `rotation.id` it answers."""
+    """Return what an arrival records: the account it was minted for, and the `rotation.id` that it answers."""
     account, spec = snapshot.account, snapshot.token.spec
     recorded: dict[str, object] = {} if account is None else {"account_uid": account.uid}
     if spec is not None and spec.rotation is not None and spec.rotation.id is not None:

@@ -1,4 +1,4 @@
-"""Setting conditions by the rules of the Kubernetes API conventions."""
+"""Update conditions by the rules of the Kubernetes API conventions."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ Answer = Literal["True", "False", "Unknown"]
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a condition should say; who said it when is added by `merge`."""
+    """What a condition should be; `merge` adds the times."""
 
     type: ConditionType
     status: Answer
@@ -31,12 +31,12 @@ class Verdict:
 def merge(
     before: Iterable[Condition], verdicts: Iterable[Verdict], *, generation: int, now: int
 ) -> tuple[Condition, ...]:
-    """Return the conditions after *verdicts*, sorted by type so that equal answers are equal statuses.
+    """Return the updated conditions, sorted by type so that equal results are equal statuses.
 
-    - `lastTransitionTime` moves only when the status flips, or is still to come: then somebody has written it;
+    - `lastTransitionTime` moves only when the status flips, or is in the future: then it was forged;
     - `observedGeneration` is always the present one, or `kubectl wait` hangs;
-    - `Reconciling`, `Stalled` (kstatus), `Unused` and `ImportEndingSoon` go when no verdict speaks of them: they are
-      present only while true;
+    - `Reconciling`, `Stalled` (kstatus), `Unused` and `ImportEndingSoon` are removed when they are not in the update:
+      they are present only while true;
     - conditions of other writers stay as they are.
     """
     known = {condition.type: condition for condition in before}
@@ -59,7 +59,7 @@ def merge(
 
 
 def deleting(rejected: str, *types: ConditionType) -> list[Verdict]:
-    """Return what *types* say while an object is being deleted, also behind a finalizer: *rejected* are rejected."""
+    """Return the *types* for an object that is being deleted, also behind a finalizer: *rejected* are rejected."""
     message = f"This object is being deleted, and validators reject {rejected}."
     return [Verdict(one, "False", Reason.DELETING, message) for one in types]
 

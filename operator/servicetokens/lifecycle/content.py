@@ -1,7 +1,7 @@
-"""What the operator writes into a Secret besides the token, and how it recognises its own writing later.
+"""What the operator writes into a Secret in addition to the token, and how it recognises its own content later.
 
-The token's value is never kept, so a mark stands for it everywhere here: the desired content has the mark still in
-it, and a Secret that was read has the value replaced by it before it is compared.
+The token's value is never kept, so a placeholder replaces it everywhere here: the desired content contains the
+placeholder, and in a Secret that was read the value is replaced by it before the comparison.
 """
 
 import base64
@@ -16,7 +16,7 @@ from servicetokens.api import names, texts, times
 from servicetokens.api.service_token import SecretTemplate
 from servicetokens.lifecycle.snapshot import TokenFacts
 
-# No text that people write: `\\{token}` in a template is the word itself.
+# Not a text that users write: `\\{token}` in a template is the literal text.
 TOKEN_MARK: Final = "\0token\0"
 BASIC_MARK: Final = "\0basic\0"
 _FILLED: Final = re.compile(
@@ -32,7 +32,7 @@ _OURS: Final = (
     names.ANNOTATION_TEMPLATE,
     *names.ARGO_ANNOTATIONS,
 )
-# 128 bits: two contents that differ are told apart, and 50,000 of them stay small.
+# 128 bits: different contents have different digests, and 50,000 of them stay small.
 _FINGERPRINT_BYTES: Final = 16
 
 
@@ -40,7 +40,7 @@ _FINGERPRINT_BYTES: Final = 16
 class Content:
     """Labels, annotations and data of a Secret as the operator wants them.
 
-    Data are in plain text, with marks for the token, and for base64 of *user* and token (HTTP Basic, RFC 7617).
+    Data are in plain text, with placeholders for the token, and for base64 of *user* and token (HTTP Basic, RFC 7617).
     """
 
     labels: Mapping[str, str]
@@ -63,7 +63,7 @@ class Content:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """The credential that a Secret is for; *end* None is never."""
+    """The credential that a Secret is for; *end* None means that it never expires."""
 
     token_id: str
     serial: int
@@ -73,7 +73,7 @@ class Subject:
 
 
 def desired_content(token: TokenFacts, subject: Subject) -> Content:
-    """Return what the Secret of *token* has to carry for *subject*."""
+    """Return the content of *token*'s Secret for *subject*."""
     template = _template_of(token)
     labels, annotations, data = template.labels or {}, template.annotations or {}, template.data or {}
     facts = {
@@ -102,8 +102,7 @@ def desired_content(token: TokenFacts, subject: Subject) -> Content:
         own[names.ANNOTATION_TEMPLATE] = owned
     return Content(
         labels={**labels, names.LABEL_TOKEN_SECRET: "true"},
-        # The template comes last where Argo CD's marks are concerned: they are a default that people may
-        # change.
+        # The template comes after Argo CD's annotations: they are a default that users may change.
         annotations={**names.ARGO_ANNOTATIONS, **annotations, **own},
         data={names.SECRET_KEY: TOKEN_MARK, **filled},
         user=token.account_name,
@@ -113,9 +112,9 @@ def desired_content(token: TokenFacts, subject: Subject) -> Content:
 def found_fingerprint(
     labels: Mapping[str, str], annotations: Mapping[str, str], data: Mapping[str, str]
 ) -> str:
-    """Return the digest of what the operator owns in a Secret that was read; *data* is decoded, the token in it.
+    """Return the digest of what the operator owns in a Secret that was read; *data* is decoded, without the token.
 
-    What others put there is not looked at, except where it stands in the place of something owned.
+    Content of other writers is ignored, except where it replaces something owned.
     """
     owned = read_owned(annotations)
     token = data.get(names.SECRET_KEY, "")
@@ -131,7 +130,7 @@ def found_fingerprint(
 
 
 def read_owned(annotations: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
-    """Return which keys the template put into a Secret; nothing where the note about it is missing or garbled."""
+    """Return the keys that the template added to a Secret; empty where the note about them is missing or invalid."""
     note = _note(annotations)
     return {part: _strings(note.get(part)) for part in ("labels", "annotations", "data")}
 
@@ -156,7 +155,7 @@ def _template_of(token: TokenFacts) -> SecretTemplate:
 def _owned(
     labels: Mapping[str, str], annotations: Mapping[str, str], data: Mapping[str, str], user: str
 ) -> str:
-    """Return the note about what the template put there; *user* is that of `{basic}`, empty where nothing has it."""
+    """Return the note about what the template added; *user* is that of `{basic}`, empty if unused."""
     owned: dict[str, Any] = {
         "labels": sorted(labels),
         "annotations": sorted(annotations),

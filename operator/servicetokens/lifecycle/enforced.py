@@ -1,4 +1,4 @@
-"""The condition `Enforced`: no validator accepts any more what was taken back, and all accept what was given back."""
+"""The condition `Enforced`: no validator accepts revoked tokens any more, and all accept restored ones."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -9,22 +9,22 @@ from servicetokens.lifecycle import conditions
 from servicetokens.lifecycle.conditions import Verdict
 from servicetokens.lifecycle.snapshot import AccountFacts, Enforcement, TokenFacts
 
-# A message that names them all would be read by nobody.
+# A longer list of names would not be read.
 _MOST_NAMED: Final = 3
 _REASONS: Final = frozenset({Reason.ALL_VALIDATORS, Reason.WAITING, Reason.NO_VALIDATORS})
 
 
 def shows_enforcement(of: TokenFacts | AccountFacts) -> bool:
-    """Say whether the object has the condition: once it was revoked or suspended, and from then on."""
+    """Return whether the object has the condition: from its first revocation or suspension on."""
     taken_back = of.spec is not None and of.spec.state in {"Revoked", "Suspended"}
     return taken_back or conditions.find(of.status.conditions, ConditionType.ENFORCED) is not None
 
 
 def enforced(of: TokenFacts | AccountFacts, enforcement: Enforcement) -> Iterable[Verdict]:
-    """Give what the condition says, for an object that has it.
+    """Yield the condition, for an object that has it.
 
-    As long as nothing is decided it says what it said of this generation: after a restart, what was true of a
-    generation is true of it, until it is found otherwise.
+    Until the result is known it keeps the result for this generation: what was true of a generation before a restart is
+    true after it, until found otherwise.
     """
     if not shows_enforcement(of):
         return

@@ -1,10 +1,10 @@
-"""The import of a value that somebody else made: when it is looked for, what stands in its way, what it becomes.
+"""The import of a value from another system: when it is read, what prevents it, and the resulting credential.
 
     serial 1 ├──── imported ────┤ until
     serial 2 ├──────────────── expiresAfter ────────────────┤
              import and mint, one write
 
-It happens at the first mint or never. From then on the value is the older credential of two (see `credentials`).
+It happens at the first mint or never. From then on the value is the older of two credentials (see `credentials`).
 """
 
 from typing import Final
@@ -19,19 +19,18 @@ from servicetokens.lifecycle.snapshot import Importable, NotImportable, SecretFa
 from servicetokens.tokens import imported, lifetime
 
 SERIAL: Final = 1
-"""Of an imported value, since nothing has been minted before it."""
+"""The serial of an imported value, since nothing has been minted before it."""
 
 # A Secret that is applied together with the token may come a moment later.
 _RECHECK_MISSING: Final = 10
-# What is wrong with a value is corrected by a person.
+# A person has to correct an invalid value.
 _RECHECK_REFUSED: Final = 60
 
 
 def wanted_import(token: TokenFacts, secret: SecretFacts | None, now: int) -> ImportSpec | None:
     """Return what is to be imported at *now*, or None.
 
-    Never again once anything was minted. *secret*, the one that the token is delivered in, is a witness of that where
-    status was lost.
+    Never again once anything was minted. *secret*, in which the token is delivered, proves that where status was lost.
     """
     asked, status = token.spec.import_ if token.spec else None, token.status
     if asked is None or status.serial is not None or status.credentials:
@@ -41,7 +40,7 @@ def wanted_import(token: TokenFacts, secret: SecretFacts | None, now: int) -> Im
 
 
 def is_waiting(snapshot: Snapshot, now: int) -> bool:
-    """Say whether an import is wanted and has not been carried out."""
+    """Return whether an import is requested and has not been carried out."""
     return wanted_import(snapshot.token, snapshot.secret, now) is not None
 
 
@@ -51,7 +50,7 @@ def key_of(asked: ImportSpec) -> str:
 
 
 def find_obstacle(snapshot: Snapshot, now: int) -> tuple[Reason, str] | None:
-    """Return why the import that is waiting cannot be carried out at *now*, or None."""
+    """Return what prevents the pending import at *now*, or None."""
     asked, found = wanted_import(snapshot.token, snapshot.secret, now), snapshot.imported
     if asked is None:
         return None
@@ -78,7 +77,7 @@ def imported_credential(snapshot: Snapshot, facts: Importable, now: int) -> Cred
 
 
 def imported_now(snapshot: Snapshot, now: int, mint_time: int) -> Credential | None:
-    """Return the credential that the value becomes in this very pass, as minted at *mint_time*, or None."""
+    """Return the credential that the value becomes in this pass, as minted at *mint_time*, or None."""
     found = snapshot.imported
     if not isinstance(found, Importable) or not is_waiting(snapshot, now):
         return None
@@ -86,9 +85,9 @@ def imported_now(snapshot: Snapshot, now: int, mint_time: int) -> Credential | N
 
 
 def end_of(older: Credential, spec: ServiceTokenSpec | None, now: int) -> int:
-    """Return the end of an imported credential by the spec as it is now.
+    """Return the expiration of an imported credential by the present spec.
 
-    An end that has passed is final. While the spec cannot be read, what was true before stays.
+    A past expiration is final. While the spec cannot be read, the previous one stays.
     """
     stored = older.expiration_time
     if spec is None or (stored is not None and stored <= now):
@@ -97,12 +96,12 @@ def end_of(older: Credential, spec: ServiceTokenSpec | None, now: int) -> int:
 
 
 def until_of(spec: ServiceTokenSpec | None) -> int | None:
-    """Return the cut-over, if an import is asked for."""
+    """Return the cut-over, if an import is requested."""
     return spec.import_.until if spec is not None and spec.import_ is not None else None
 
 
 def recheck_at(snapshot: Snapshot, now: int) -> int | None:
-    """Return when to look again for what is to be imported: nobody watches the Secret it is in."""
+    """Return when to read the value again: its Secret is not watched."""
     if not is_waiting(snapshot, now):
         return None
     again = now + (_RECHECK_MISSING if snapshot.imported is None else _RECHECK_REFUSED)
@@ -110,7 +109,7 @@ def recheck_at(snapshot: Snapshot, now: int) -> int | None:
 
 
 def warns_at(taken: Credential | None) -> int | None:
-    """Return from when on the end of the imported value *taken* is announced: a week before, or a tenth of its life."""
+    """Return when the cut-over of the imported value *taken* is announced: a week or a tenth of its lifetime before."""
     if taken is None or taken.expiration_time is None:
         return None
     _, late, *_ = schedule.expiry_warnings(taken.mint_time, taken.expiration_time)
@@ -123,7 +122,7 @@ def find_imported(credentials: tuple[Credential, ...]) -> Credential | None:
 
 
 def _fault_of_time(until: int, spec: ServiceTokenSpec | None, now: int) -> str | None:
-    """Return why `until` would not be kept, and what to do."""
+    """Return why `until` could not be kept, and what to do."""
     every = spec.rotation.every if spec and spec.rotation else None
     if until > now + imported.MAX_SECONDS:
         limit = times.duration(imported.MAX_SECONDS)

@@ -1,4 +1,4 @@
-"""What a ServiceRole's status says: whether its definition can be read. Its effect is decided at validation."""
+"""The status of a ServiceRole: whether its definition can be read. Its effect is decided at validation."""
 
 from servicetokens.api.conditions import ConditionType
 from servicetokens.api.reasons import Reason
@@ -9,7 +9,7 @@ from servicetokens.lifecycle.snapshot import RoleFacts
 
 
 def role_status(role: RoleFacts, now: int) -> ServiceRoleStatus | None:
-    """Return the status to write for *role*, or None when it is right as it is."""
+    """Return the status to write for *role*, or None when it is current."""
     if role.deleting:
         message = "This object is being deleted, and the role grants nothing any longer."
         found = [Verdict(ConditionType.READY, "False", Reason.DELETING, message)]

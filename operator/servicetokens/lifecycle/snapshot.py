@@ -1,6 +1,6 @@
 """The facts that a decision is made from. `None` means "does not exist", never "could not be read".
 
-The operator's shape of a token is its model, and what a model lacks: metadata, and why a spec cannot be read.
+The operator's representation of a token is its model, with metadata, and the error if the spec cannot be read.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from servicetokens.api.service_token import Credential, ServiceTokenSpec, Servic
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectFacts:
-    """What the three kinds share. A spec that breaks today's rules is None, and `spec_error` says why."""
+    """What the three kinds share. A spec that violates today's rules is None, and `spec_error` has the reason."""
 
     name: str
     namespace: str = ""
@@ -39,14 +39,14 @@ class TokenFacts(ObjectFacts):
 
     @property
     def secret_name(self) -> str:
-        """The Secret that it is delivered in; the name can never change (the CRD sees to it)."""
+        """The Secret that it is delivered in; the name can never change (the CRD enforces it)."""
         if self.spec and self.spec.secret and self.spec.secret.name:
             return self.spec.secret.name
         return self.name
 
     @property
     def current(self) -> Credential | None:
-        """The credential delivered last, if it has not been forgotten."""
+        """The credential delivered last, if it is still known."""
         delivered = (one for one in self.status.credentials if not one.is_pending)
         return max(delivered, key=lambda credential: credential.serial, default=None)
 
@@ -67,7 +67,7 @@ class RoleFacts(ObjectFacts):
     status: ServiceRoleStatus
 
     def grants(self, namespace: str) -> bool:
-        """Say whether accounts of *namespace* may have this role. A role that cannot be read grants nothing."""
+        """Return whether accounts of *namespace* may have this role. A role that cannot be read grants nothing."""
         return self.spec is not None and (
             namespace in self.spec.allowed_namespaces or EVERY_NAMESPACE in self.spec.allowed_namespaces
         )
@@ -75,7 +75,7 @@ class RoleFacts(ObjectFacts):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Controller:
-    """An owner reference of a Secret; mostly the one that is its controller."""
+    """An owner reference of a Secret; usually its controller."""
 
     api_version: str
     kind: str
@@ -85,16 +85,16 @@ class Controller:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretFacts:
-    """One Secret, squeezed at once: its values are gone, what decisions need of them stays.
+    """One Secret, without its values: only what decisions need of them is kept.
 
-    `verifiers` holds, per key of ours, the verifier of the value found, computed for the controller's uid
-    and the serial that the Secret claims; `mint_time` is what it claims, too. `fingerprint` digests what
-    the operator wrote besides (see `content`), and `template` is its own note of which keys a template put
-    there. `changed_by` is the field manager that wrote last, for messages.
+    `verifiers` holds, per key of ours, the verifier of the value found, computed for the controller's uid and the
+    serial that the Secret claims; `mint_time` is what it claims, too. `fingerprint` digests what else the operator
+    wrote (see `content`), and `template` is its own note of which keys a template put there. `changed_by` is the field
+    manager that wrote last, for messages.
 
-    `other_owners` are those besides the controller. Only of a Secret without owners is known: in `marked_for` the name
-    of the ServiceToken that it says it is of, in `token_id` the public id that it claims, and in `copied_from` another
-    ServiceToken that has this id.
+    `other_owners` are those other than the controller. Only of a Secret without owners is known: in `marked_for` the
+    name of the ServiceToken that it says it is of, in `token_id` the public id that it claims, and in `copied_from`
+    another ServiceToken that has this id.
     """
 
     uid: str
@@ -114,12 +114,12 @@ class SecretFacts:
     copied_from: str = ""
 
     def holds(self, credential: Credential) -> bool:
-        """Say whether the value found is that of *credential*. The verifier is public: no constant time needed."""
+        """Return whether the value found is that of *credential*. The verifier is public: no constant time needed."""
         found = self.verifiers.get(credential.verifier.key_id)
         return self.serial == credential.serial and found == credential.verifier.value
 
     def belongs_to(self, token: TokenFacts) -> bool:
-        """Say whether *token* is its controller."""
+        """Return whether *token* is its controller."""
         return (
             self.type == names.SECRET_TYPE
             and self.controller is not None
@@ -127,12 +127,12 @@ class SecretFacts:
         )
 
     def is_foreign_to(self, token: TokenFacts) -> bool:
-        """Say whether it must not be touched for *token*.
+        """Return whether it must not be changed for *token*.
 
-        What a backup tool restores may be reclaimed, i.e. overwritten unread: a Secret of our own type all of whose
-        owners are ServiceTokens of this very name (with a dead uid), or one without owners that is marked for this
-        name and is no copy of another token's Secret. Whoever may write ServiceTokens and no Secrets must not get hold
-        of another Secret through us.
+        A Secret that a backup tool restored may be adopted, i.e. overwritten unread: a Secret of our own type all of
+        whose owners are ServiceTokens of exactly this name (with another uid), or one without owners that is marked for
+        this name and is not a copy of another token's Secret. A user who may write ServiceTokens but no Secrets must
+        not gain access to another Secret through us.
         """
         if self.type != names.SECRET_TYPE:
             return True
@@ -149,7 +149,7 @@ class SecretFacts:
         return (*((self.controller,) if self.controller else ()), *self.other_owners)
 
     def describe_holder(self, token: TokenFacts) -> str:
-        """Return whose it is when it is foreign to *token*, as a relative clause; empty if nobody knows."""
+        """Return its owner when it is foreign to *token*, as a relative clause; empty if unknown."""
         mine = (names.KIND_TOKEN, token.name)
         owner = next((owner for owner in self.owners if (owner.kind, owner.name) != mine), None)
         if owner is not None:
@@ -165,7 +165,7 @@ class SecretFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keys:
-    """Which keys there are. `newest` is None when there is none, and `error` says what to do about it."""
+    """The available keys. `newest` is None when there is none, and `error` says what to do about it."""
 
     newest: str | None
     ids: frozenset[str] = frozenset()
@@ -174,12 +174,12 @@ class Keys:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
-    """What only this process knows about one token; losing it costs a fresh mint, never safety.
+    """State of one token that only this process has; losing it costs a new mint, never safety.
 
-    `minted` is a credential that status does not list as delivered yet, while its plaintext is still here;
-    `minted_for` is the uid of its account. `delivery_error` says why the last attempt to write the Secret failed,
-    `not_before` when the next re-mint or attempt is due (Unix seconds). `namespace_ends` says that the API server
-    has refused a creation because the namespace is being deleted.
+    `minted` is a credential that status does not list as delivered yet, while its plaintext is still here; `minted_for`
+    is the uid of its account. `delivery_error` says why the last attempt to write the Secret failed, `not_before` when
+    the next re-mint or attempt is due (Unix seconds). `namespace_ends` means that the API server has rejected a
+    creation because the namespace is being deleted.
     """
 
     minted: Credential | None = None
@@ -191,10 +191,10 @@ class Memory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Enforcement:
-    """Whether every live validator answers by the present generation of one object.
+    """Whether every live validator has applied the present generation of one object.
 
-    `validators` is how many there are; None while nobody has asked yet. `awaited` names those that have not got there
-    after a while; at first it is empty, since naming everybody for a moment would be a write more.
+    `validators` is how many there are; None while they have not been listed yet. `awaited` names those that have not
+    applied it after a while; at first it is empty, since naming all for a moment would be one more write.
     """
 
     passed: bool = False
@@ -204,7 +204,7 @@ class Enforcement:
 
 @dataclass(frozen=True, slots=True)
 class Importable:
-    """The value that is to be imported, hashed at once."""
+    """The value that is to be imported, hashed immediately."""
 
     handle: str
     verifier: Verifier
@@ -212,7 +212,7 @@ class Importable:
 
 @dataclass(frozen=True, slots=True)
 class NotImportable:
-    """A value that must not be imported. *fault* says why, as the end of a sentence that begins with "it"."""
+    """A value that must not be imported. *fault* is the reason, as the end of a sentence that begins with "it"."""
 
     fault: str
 
@@ -243,7 +243,7 @@ def find_role(roles: Mapping[str, RoleFacts | None], name: str) -> RoleFacts | N
 
 
 def roles_asked_for(token: TokenFacts, account: AccountFacts | None) -> tuple[str, ...]:
-    """Return the roles that *token* wants: its own list, or all of its account's."""
+    """Return the roles that *token* requests: its own list, or all of its account's."""
     if token.spec is not None and token.spec.roles is not None:
         return token.spec.roles
     return account.spec.roles if account and account.spec else ()

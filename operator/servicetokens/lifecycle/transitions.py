@@ -1,6 +1,6 @@
-"""k8s Events: what is said once, when something changes, to those who read `kubectl describe`.
+"""k8s Events: sent once, when something changes, for readers of `kubectl describe`.
 
-The first mint says nothing: it would be a third write for every new token, and the condition says it already.
+The first mint sends none: it would be a third write for every new token, and the condition has the same content.
 """
 
 from collections.abc import Iterator
@@ -42,7 +42,7 @@ _MINTED: Final = {
         "The expired token was given a later expiration: a new one was minted.",
     ),
 }
-# Reasons of Ready=False that a person should hear about when they begin.
+# Reasons of Ready=False for which a person should be notified.
 _FINDINGS: Final = frozenset(
     {
         Reason.INVALID_SPEC,
@@ -64,7 +64,7 @@ _FINDINGS: Final = frozenset(
 def events_of(
     snapshot: Snapshot, after: ServiceTokenStatus, arrives: MintCause | None, finding: Finding | None
 ) -> tuple[Event, ...]:
-    """Return the Events for the step from the status of *snapshot* to *after*, with a credential that *arrives*."""
+    """Return the Events for the change from the status of *snapshot* to *after*, with a credential that *arrives*."""
     token = snapshot.token
     before = token.status
     events = []
@@ -111,7 +111,7 @@ def events_of(
 
 
 def _what_was_lost(snapshot: Snapshot) -> str:
-    """Return why a token could not stay: its Secret is gone, or holds what status does not list."""
+    """Return why a token could not stay: its Secret was deleted, or holds a value that status does not list."""
     name, secret = snapshot.token.secret_name, snapshot.secret
     if secret is None:
         return f"The Secret '{name}' was deleted."
@@ -131,7 +131,7 @@ def _of_being_unused(before: ServiceTokenStatus, after: ServiceTokenStatus) -> I
 
 
 def _import_events(token: TokenFacts, after: ServiceTokenStatus, arrives: MintCause | None) -> list[Event]:
-    """Return what is told of an import: that it happened, that it could not any more, that it is over."""
+    """Return the Events of an import: that it happened, that it is no longer possible, that it is over."""
     before = importing.find_imported(token.status.credentials)
     found = importing.find_imported(after.credentials)
     if before is not None and found is None:

@@ -1,9 +1,9 @@
-"""Tokens that nobody uses: flagged first, suspended later, and both taken back by a use or by somebody's word.
+"""Tokens that are not used: flagged first, suspended later; both end with a use, or when a user resumes the token.
 
-    last sign of life ├──── unusedFor ────┤ flag ├── suspendUnusedAfter ──┤ suspension
+last sign of life ├──── unusedFor ────┤ flag ├── suspendUnusedAfter ──┤ suspension
 
-Nothing is concluded from silence alone: time counts only up to the last use of any token that was reported, or
-validators that are gone, or may not write, would make all tokens look unused.
+Missing reports alone prove nothing: time counts only up to the last reported use of any token. Otherwise validators
+that have exited, or lack permission to write, would make all tokens look unused.
 """
 
 from dataclasses import dataclass
@@ -18,13 +18,13 @@ from servicetokens.lifecycle.conditions import Verdict
 from servicetokens.lifecycle.snapshot import Snapshot
 from servicetokens.tokens.lifetime import MAX_CLOCK_SKEW
 
-# As coarse as `lastUsedTime`: more often there is no news. It costs a look at what is in memory.
+# As coarse as `lastUsedTime`: more often there is nothing new. It costs only reads in memory.
 _LOOK_AGAIN: Final = 3600
 
 
 @dataclass(frozen=True, slots=True)
 class Idleness:
-    """What follows from a token's being unused: two times for its status, a condition, and when to look again."""
+    """What follows from disuse of a token: two times for its status, a condition, and when to check again."""
 
     since: int | None = None
     suspended_at: int | None = None
@@ -45,16 +45,16 @@ class _Case:
 
     @property
     def flag_at(self) -> int:
-        """From when on it counts as unused."""
+        """The time from which it counts as unused."""
         return self.since + self.unused_for
 
     @property
     def known_until(self) -> int:
-        """Up to when it is known which tokens were used."""
+        """The time up to which uses are known."""
         return min(self.now, self.snapshot.latest_use or 0)
 
     def look_at(self, due: int) -> int:
-        """When to look again for what is due then, or waits for a use to be reported that is later than it."""
+        """When to check again for what is due then, or waits for a later report of a use."""
         return due if due > self.now else self.now + _LOOK_AGAIN
 
 
@@ -66,10 +66,10 @@ def judge(snapshot: Snapshot, now: int, current: Credential | None, *, usable: b
     """
     token, account = snapshot.token, snapshot.account
     if current is None or (token.spec is not None and token.spec.state == "Revoked"):
-        # There is nothing to be used; what comes after it begins anew.
+        # There is nothing to be used; a later credential starts over.
         return Idleness()
     if token.spec is None or account is None or account.deleting or account.spec is None:
-        # What the policy is, or was meant to be, is not known. Nobody is let in, and nothing is decided.
+        # The policy is unknown. No token is accepted, and nothing is decided.
         return Idleness(token.status.unused_since_time, token.status.suspension_time)
     policy, since = account.spec.token_policy, _last_sign_of_life(snapshot, now, usable=usable)
     if policy is None or policy.unused_for is None or since is None:
@@ -88,7 +88,7 @@ def judge(snapshot: Snapshot, now: int, current: Credential | None, *, usable: b
     if token.status.suspension_time is not None:
         return _suspended_before(it, token.status.suspension_time)
     if flagged_since not in {None, since}:
-        # It was used while no operator was there, and then unused for long again: another flag, with all its time.
+        # It was used while no operator was running, and then unused for long again: a new flag, with its full time.
         return Idleness(look_at=now + 1)
     return _flagged(it)
 
@@ -96,7 +96,7 @@ def judge(snapshot: Snapshot, now: int, current: Credential | None, *, usable: b
 def _suspended_before(it: _Case, at: int) -> Idleness:
     if it.suspend_after is not None and it.since < at and it.flag_at + it.suspend_after <= it.now:
         return _suspended(it, at)
-    # Another policy, or a word that validators have heard already. It has as much time as any other from now on.
+    # Another policy, or a resumption that validators have applied already. The full time counts from now.
     return Idleness(look_at=it.now + it.unused_for)
 
 
@@ -106,8 +106,8 @@ def _flagged(it: _Case) -> Idleness:
             it.since, verdict=_verdict(it, "It stays valid: the account has no `suspendUnusedAfter`.")
         )
     said = conditions.find(it.snapshot.token.status.conditions, ConditionType.UNUSED)
-    # Whatever else has happened: not before people could see it for the whole time.
-    # A time that is still to come was written by somebody, and would put it off.
+    # In any case not before users could see the flag for the whole time. A time in the future was forged, and would
+    # delay it.
     shown_at = (
         min(said.last_transition_time, it.now) if said is not None and said.status == "True" else it.now
     )
@@ -149,12 +149,12 @@ def _last_sign_of_life(snapshot: Snapshot, now: int, *, usable: bool) -> int | N
 
 
 def _plausible(used: int | None, now: int) -> int | None:
-    """Return the time of a use, unless it is still to come: then somebody planted it."""
+    """Return the time of a use, unless it is in the future: then it was forged."""
     return used if used is not None and used <= now + MAX_CLOCK_SKEW else None
 
 
 def _usable_since(snapshot: Snapshot, now: int) -> int | None:
-    """Return since when the token has been accepted; None when a suspension of ours is what is in the way."""
+    """Return since when the token has been accepted; None when only our own suspension prevents that."""
     status = snapshot.token.status
     active = conditions.find(status.conditions, ConditionType.ACTIVE)
     if active is not None and active.status == "True":

@@ -7,7 +7,7 @@ def account_is_going(name: str) -> str:
 
 
 def role_is_absent(name: str) -> str:
-    """Return that there is no role *name*, and what to do: half a sentence."""
+    """Return that the role *name* does not exist, and what to do: half a sentence."""
     return f"the ServiceRole '{name}' does not exist (create it, or correct the name)"
 
 
@@ -27,14 +27,14 @@ def role_is_elsewhere(name: str, namespace: str) -> str:
 
 
 def sentence_case(text: str) -> str:
-    """Return *text* with its first letter as a capital."""
+    """Return *text* with its first letter in upper case."""
     return f"{text[0].upper()}{text[1:]}"
 
 
 def without_roles(made_with: str, them: str, *, none_asked: bool) -> str:
     """Return what happens to tokens without roles: to what is *made with* them, and to *them*.
 
-    Validators that run with that flag let pass what asks for no role, and not what is granted none.
+    Validators with that flag accept tokens that request no role, but not tokens whose roles are not granted.
     """
     unless = ", unless validators run with --allow-without-roles" if none_asked else ""
     return (

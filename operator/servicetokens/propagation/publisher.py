@@ -1,12 +1,12 @@
-"""The validator's Lease: "I am here, and this is what I have applied". See `record`.
+"""The validator's Lease: it exists, and this is what it has applied. See `record`.
 
     announce ──▶ lists ──▶ answers ◀──┐
        ▲                      │       │ renewed in time
        │                      ▼       │
-       └── list again ◀── overdue ────┘   refuses meanwhile, by the index's own clock
+       └── list again ◀── overdue ────┘ unavailable meanwhile, by the index's own clock
 
-No answer is given on the strength of a Lease that could have ended. A process that was frozen, or cut off,
-cannot trust a watch that goes on: what is read from it may have been sent long ago. So it lists again first.
+No answer is based on a Lease that could have expired. A process that was frozen or disconnected cannot trust a watch
+that continues: its data may have been sent long ago. So it lists again first.
 """
 
 import asyncio
@@ -26,13 +26,13 @@ _log = get_logger(__name__)
 
 _SOURCE: Final = "presence"
 _HOLD: Final = "presence"
-# Several tries before the Lease ends; and never more often than people look at it.
+# Several attempts before the Lease expires; and never more often than users look at it.
 _RENEWALS_PER_LEASE: Final = 12
 _LONGEST_PERIOD: Final = 5.0
 _RETRY: Final = 1.0
-# After a change of state the next renewal is due at once; a storm of them costs four writes a second.
+# After a change of state the next renewal is due immediately; a storm of changes costs four writes a second.
 _LEAST_GAP: Final = 0.25
-# What changes together is told together: a watch delivers it within milliseconds.
+# Changes that belong together are published together: a watch delivers them within milliseconds.
 _GATHERING: Final = 0.01
 
 
@@ -40,7 +40,7 @@ class LeaseStore(Protocol):
     """Writes and reads Leases."""
 
     async def get(self, namespace: str, name: str) -> Lease:
-        """See `kube.leases.LeaseStore`; so are the others."""
+        """See `kube.leases.LeaseStore`; so do the other methods."""
         ...
 
     async def put(self, lease: Lease) -> Lease:
@@ -53,7 +53,7 @@ class LeaseStore(Protocol):
 
 
 class Presence:
-    """Keeps the Lease, and keeps the index from answering while it does not hold."""
+    """Keeps the Lease, and stops the index from answering while the Lease does not hold."""
 
     def __init__(
         self,
@@ -69,12 +69,12 @@ class Presence:
 
         Args:
             store: writes it.
-            index: answers only while the Lease holds.
-            clock: its monotonic time decides when the Lease could have ended.
+            index: answers only while the Lease is valid.
+            clock: its monotonic time decides when the Lease could have expired.
             lease: as `record.first_lease` makes it, under a name that no other process uses. It lasts for as
                 long as answers are given after the last renewal began.
-            positions: returns what has been applied by now.
-            list_again: returns when everything was listed anew.
+            positions: returns what has been applied so far.
+            list_again: returns when everything was listed again.
         """
         self._store = store
         self._index = index
@@ -98,15 +98,15 @@ class Presence:
 
     @property
     def problem(self) -> str:
-        """What kept the Lease from being written the last time; empty when nothing did."""
+        """Why the last write of the Lease failed; empty when it succeeded."""
         return self._problem
 
     def changed(self) -> None:
-        """Tell the operator soon: something was revoked, restored, suspended or resumed."""
+        """Publish soon: a token or account was revoked, restored, suspended or resumed."""
         self._wanted.set()
 
     async def announce(self) -> None:
-        """Write the Lease; try until that works."""
+        """Write the Lease; retry until that succeeds."""
         while not self.announced.is_set():
             if await self._renew():
                 self.announced.set()
@@ -114,7 +114,7 @@ class Presence:
             await asyncio.sleep(_RETRY)
 
     async def run(self) -> None:
-        """Write the Lease and renew it, for ever; have everything listed again after it was too late once."""
+        """Write the Lease and renew it until cancelled; list everything again after a renewal was late."""
         await self.announce()
         while True:
             await self._pause()
@@ -128,7 +128,7 @@ class Presence:
             await asyncio.sleep(_LEAST_GAP)
 
     def _take_in(self, listing: asyncio.Task[None]) -> None:
-        """Answer again if *listing* was completed; else the next renewal has everything listed once more."""
+        """Answer again if *listing* was completed; else the next renewal lists everything once more."""
         self._listing = None
         if listing.cancelled():
             _log.warning("listing everything again", reason="the wait for the lists was cancelled")
@@ -140,7 +140,7 @@ class Presence:
         _log.info("everything was listed again")
 
     async def leave(self) -> None:
-        """Take the Lease away: nothing is answered any more."""
+        """Delete the Lease: nothing is answered any more."""
         self._index.hold(_HOLD, "ending")
         if not self._lease.resource_version:
             return
@@ -150,7 +150,7 @@ class Presence:
             _log.info("the Lease was not released and has to expire", reason=str(error))
 
     async def _pause(self) -> None:
-        """Wait until the next renewal is due, or wanted."""
+        """Wait until the next renewal is due, or requested."""
         period = min(_LONGEST_PERIOD, self._seconds / _RENEWALS_PER_LEASE)
         if self._problem or self._renewed_at is None:
             period = min(_RETRY, period)
@@ -160,7 +160,7 @@ class Presence:
         self._wanted.clear()
 
     def _is_overdue(self) -> bool:
-        """Say whether the Lease could have ended in the operator's eyes."""
+        """Return whether the operator could consider the Lease expired."""
         at = self._renewed_at
         return at is None or self._clock.monotonic() >= at + self._seconds
 
@@ -176,7 +176,7 @@ class Presence:
         self._index.hold(_HOLD, f"{why}; listing everything again")
 
     async def _renew(self) -> bool:
-        """Write the Lease once; say whether that worked, and in time."""
+        """Write the Lease once; return whether that succeeded in time."""
         began = self._clock.monotonic()
         try:
             self._lease = await self._store.put(renewed(self._lease, self._positions(), self._clock.now()))
@@ -201,7 +201,7 @@ class Presence:
         return True
 
     async def _look(self) -> None:
-        """Read the Lease after a conflict: the answer to a write of ours was lost, or somebody has edited it."""
+        """Read the Lease after a conflict: the answer to our own write was lost, or the Lease was edited."""
         try:
             found = await self._store.get(self._lease.namespace, self._lease.name)
         except NotFound:
@@ -213,7 +213,7 @@ class Presence:
             self._wanted.set()
 
     def _is_gone(self) -> None:
-        """Whoever has deleted the Lease takes us for dead, and has stopped waiting for us."""
+        """The Lease was deleted, so the operator considers this validator stopped, and no longer waits for it."""
         self._lease = dataclasses.replace(self._lease, resource_version="")
         self._lapse("the validator's Lease was deleted")
 

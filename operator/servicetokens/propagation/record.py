@@ -1,20 +1,20 @@
-"""What a validator says of itself in a Lease, and what may be concluded from it.
+"""What a validator publishes in its Lease, and what follows from it.
 
                     LIST ≥ Lease          applied              renewed
     validator   ──── Lease ─── lists ─── watch: R ──────── Lease: applied ≥ R ────
     API server  ───────────────────────── R: revoked ─────────────────────────────
     operator    ────────────────────────────── sees R ──── lists Leases: all ≥ R ──── Enforced=True
 
-It is a proof, and these are its steps:
+The proof has these steps:
 
-1. A validator writes its Lease before it lists, so whoever does not find its Lease need not wait for it: its
+1. A validator writes its Lease before it lists, so an operator that does not find its Lease need not wait for it: its
    lists will be newer than anything that was seen before.
-2. It answers only as long as its Lease, as it was last renewed, is good; afterwards it has to list again.
-3. A position says that everything up to that resourceVersion has been applied. resourceVersions of one
+2. It answers only until its Lease expires, counted from the last renewal; afterwards it has to list again.
+3. A position means that everything up to that resourceVersion has been applied. resourceVersions of one
    cluster can be compared as numbers (KEP-5504), and one that is ahead of the Lease's own is from a history
    that a restored etcd has forgotten: it proves nothing.
-4. The operator asks after it has seen the change, and takes a Lease for ended only when it has itself seen it
-   unchanged for its whole duration. By then the validator refuses by itself (2).
+4. The operator lists Leases after it has seen the change, and considers a Lease expired only when it has itself seen it
+   unchanged for its whole duration. By then the validator has stopped answering (2).
 """
 
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ SELECTOR: Final = f"{LABEL}={VALIDATOR}"
 ANNOTATION: Final = f"{GROUP}/applied"
 """JSON: the resourceVersion that was applied last, for each feed; empty while it is being listed."""
 
-# A validator of a few hundred namespaces; whatever is longer was not written by us.
+# A validator of a few hundred namespaces; anything longer was not written by a validator.
 _MAX_ANNOTATION: Final = 128 * 1024
 
 Positions = Mapping[str, str]
@@ -47,7 +47,7 @@ def feed_name(plural: str, namespace: str = "") -> str:
 
 
 def first_lease(namespace: str, name: str, holder: str, seconds: int) -> Lease:
-    """Return the Lease of a validator that is about to begin."""
+    """Return the Lease of a validator that is starting."""
     return Lease(
         namespace=namespace,
         name=name,
@@ -61,7 +61,7 @@ def first_lease(namespace: str, name: str, holder: str, seconds: int) -> Lease:
 
 
 def renewed(lease: Lease, positions: Positions, now: int) -> Lease:
-    """Return *lease* as its holder renews it at *now* (Unix seconds), having applied *positions*."""
+    """Return *lease* renewed by its holder at *now* (Unix seconds), having applied *positions*."""
     applied = msgspec.json.encode(dict(positions)).decode()
     taken = lease.taken_by(lease.holder, lease.seconds, now)
     return replace(
@@ -72,30 +72,30 @@ def renewed(lease: Lease, positions: Positions, now: int) -> Lease:
 
 
 async def count_validators(leases: LeaseStore, namespace: str) -> int:
-    """Return how many validators have a Lease in *namespace*; some of them may be dead. Raises `KubeError`."""
+    """Return how many validators have a Lease in *namespace*; some of them may have exited. Raises `KubeError`."""
     return len(await leases.list(namespace, SELECTOR))
 
 
 @dataclass(frozen=True, slots=True)
 class Presence:
-    """A validator as its Lease shows it. `positions` is None when they cannot be believed."""
+    """A validator, according to its Lease. `positions` is None when they cannot be trusted."""
 
     lease: Lease
     positions: Mapping[str, int] | None
 
     @classmethod
     def read(cls, lease: Lease) -> Self:
-        """Read a Lease. What cannot be read, or cannot be true, is taken for nothing applied."""
+        """Parse a Lease. Unreadable or impossible content counts as nothing applied."""
         return cls(lease, _read_positions(lease))
 
     def has_applied(self, plural: str, namespace: str, target: int) -> bool:
-        """Say whether it answers by *target*, a resourceVersion of an object of that kind, or never asks about it."""
+        """Return whether it has applied *target*, a resourceVersion of an object of that kind, or never will."""
         if not self.positions:
             return False
         for feed in (feed_name(plural, namespace), plural):
             if feed in self.positions:
                 return self.positions[feed] >= target
-        # It follows other namespaces only, so it refuses every token of this one.
+        # It watches other namespaces only, so it rejects every token of this one.
         return True
 
 

@@ -1,9 +1,9 @@
-"""The operator's side: finds out when every validator acknowledges a revocation or its undoing. See `record`.
+"""The operator's side: detects when every validator acknowledges a revocation or restoration. See `record`.
 
-    reconcile ──▶ about(key): waits for R ──▶ list Leases, again and again ──▶ all live ones ≥ R ──▶ queue.add(key)
+reconcile ──▶ about(key): waits for R ──▶ list Leases, again and again ──▶ all live ones ≥ R ──▶ queue.add(key)
 
-Leases are listed only while something waits, one list for everything that waits by then: an idle operator asks
-for nothing. Whoever waits longer than a few seconds learns for whom.
+Leases are listed only while an object waits, one list for all that wait: an idle operator sends no requests. After a
+few seconds the condition names the validators that are awaited.
 """
 
 import asyncio
@@ -25,41 +25,41 @@ from servicetokens.runtime.settings import MOST_STALENESS
 
 _log = get_logger(__name__)
 
-# A validator tells within 10 ms of a revocation; a list of Leases costs the API server about a millisecond.
+# A validator publishes a revocation within 10 ms; a list of Leases costs the API server about a millisecond.
 _SHORTEST: Final = 0.1
 _LONGEST: Final = 1.0
-# Nobody is there: somebody has to start one first.
+# No validator runs: an administrator has to start one first.
 _LONGEST_WITHOUT: Final = 15.0
 _GROWTH: Final = 1.3
-# From when on the condition names those who are awaited: each change of names is a write.
+# From when on the condition names the awaited validators: each change of names is a write.
 _PATIENCE: Final = 5.0
 
 _PLURALS: Final = {names.KIND_TOKEN: names.PLURAL_TOKENS, names.KIND_ACCOUNT: names.PLURAL_ACCOUNTS}
 
 
 class Queue(Protocol):
-    """Has objects reconciled."""
+    """Accepts objects for reconciliation."""
 
     def add(self, key: Key) -> None:
-        """Have *key* reconciled soon."""
+        """Reconcile *key* soon."""
         ...
 
 
 class LeaseReader(Protocol):
-    """Lists Leases, and deletes those of the dead."""
+    """Lists Leases, and deletes those of validators that have exited."""
 
     async def list(self, namespace: str, selector: str) -> tuple[Lease, ...]:
         """See `kube.leases.LeaseStore`."""
         ...
 
     async def delete(self, lease: Lease) -> None:
-        """See there."""
+        """See `kube.leases.LeaseStore`."""
         ...
 
 
 @dataclass(slots=True)
 class _Entry:
-    """What is known of one object: since when, and up to where, validators must have got."""
+    """The state of one object: since when it waits, and which revision validators must have applied."""
 
     uid: str
     generation: int
@@ -69,10 +69,10 @@ class _Entry:
 
 
 class Enforcements:
-    """Answers `about` for the gatherer, and keeps asking for those that wait."""
+    """Answers `about` for the gatherer, and polls for objects that wait."""
 
     def __init__(self, leases: LeaseReader, namespace: str, queue: Queue, clock: Clock) -> None:
-        """Look for Leases in *namespace*, and put what has changed on *queue*."""
+        """List Leases in *namespace*, and add changed objects to *queue*."""
         self._leases = leases
         self._namespace = namespace
         self._queue = queue
@@ -84,13 +84,13 @@ class Enforcements:
         self._problem = ""
 
     def about(self, key: Key, of: TokenFacts | AccountFacts) -> Enforcement:
-        """Return what is known of the present generation of *of*; have it found out if nothing is."""
+        """Return the state of the present generation of *of*; start to track it if it is unknown."""
         if of.deleting or not shows_enforcement(of):
             self.forget(key)
             return Enforcement()
         entry = self._entries.get(key)
         if entry is None or (entry.uid, entry.generation) != (of.uid, of.generation):
-            # Seen at this version, so whoever has applied it has applied the change, too.
+            # Seen at this version, so a validator that has applied it has applied the change, too.
             entry = _Entry(
                 of.uid, of.generation, version_number(of.resource_version) or 0, self._clock.monotonic()
             )
@@ -100,18 +100,18 @@ class Enforcements:
         return entry.found
 
     def forget(self, key: Key) -> None:
-        """Forget an object that is gone, or was never taken back."""
+        """Forget an object that was deleted, or was never revoked."""
         self._entries.pop(key, None)
         self._waiting.discard(key)
 
     def clear(self) -> None:
-        """Forget everything: generations and versions that were proven may come again with another meaning."""
+        """Forget everything: generations and versions may return with another meaning after a restore of etcd."""
         self._entries.clear()
         self._waiting.clear()
         self._seen.clear()
 
     async def run(self) -> None:
-        """Ask as long as anything waits, for ever."""
+        """Poll while anything waits, until cancelled."""
         if self._waiting:
             self._wanted.set()
         while True:
@@ -126,7 +126,7 @@ class Enforcements:
                 self._wanted.clear()
 
     async def _pause(self, delay: float) -> None:
-        """Wait, but not long once something new waits."""
+        """Wait, but only shortly once a new object waits."""
         await asyncio.sleep(min(delay, _SHORTEST))
         if delay > _SHORTEST and not self._wanted.is_set():
             try:
@@ -135,7 +135,7 @@ class Enforcements:
                 return
 
     async def _ask(self) -> int:
-        """List the Leases once, and judge all that waited before that; return how many validators live."""
+        """List the Leases once, and evaluate all objects that waited before; return how many validators are live."""
         waiting = tuple(self._waiting)
         asked_at = self._clock.monotonic()
         try:
@@ -153,10 +153,10 @@ class Enforcements:
         return len(live)
 
     def _sort(self, leases: Iterable[Lease], asked_at: float) -> tuple[list[Presence], list[Lease]]:
-        """Tell the living from those whose Lease we have seen unchanged for as long as it lasts.
+        """Separate live validators from those whose Lease was unchanged for its whole duration.
 
-        No validator may be told to answer for longer without a renewal than `MOST_STALENESS`, so a Lease that claims
-        more was not written by one, and must not keep anybody waiting for longer.
+        No validator can be configured to answer for longer without a renewal than `MOST_STALENESS`, so a Lease that
+        claims more was not written by a validator, and must not delay anything for longer.
         """
         now = self._clock.monotonic()
         seen: dict[str, tuple[str, float]] = {}
@@ -189,7 +189,7 @@ class Enforcements:
         elif self._clock.monotonic() - entry.since >= _PATIENCE or entry.found.validators == 0:
             self._conclude(key, entry, Enforcement(validators=len(validators), awaited=tuple(awaited)))
         elif entry.found.validators is None:
-            # Not worth a write of its own: the status says so already.
+            # Not worth another write: the status contains it already.
             entry.found = Enforcement(validators=len(validators))
 
     def _conclude(self, key: Key, entry: _Entry, found: Enforcement) -> None:
@@ -198,7 +198,7 @@ class Enforcements:
             self._queue.add(key)
 
     async def _bury(self, dead: Iterable[Lease]) -> None:
-        """Delete the Leases of validators that have ended without doing so; one that returns makes a new one."""
+        """Delete the Leases of validators that exited without doing so; one that returns creates a new one."""
         for lease in dead:
             try:
                 await self._leases.delete(lease)

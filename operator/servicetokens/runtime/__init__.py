@@ -1,1 +1,1 @@
-"""Ambient things, injected everywhere: clock, entropy, logs, metrics, settings, health. Imports nothing of ours."""
+"""Ambient dependencies, injected everywhere: clock, entropy, logs, metrics, settings, health. A leaf package."""

@@ -1,4 +1,4 @@
-"""The only place that reads a clock. Everything else is given a `Clock`, so that tests decide what time it is."""
+"""The only place that reads a clock. Everything else gets a `Clock`, so that tests control the time."""
 
 import time
 from typing import Protocol
@@ -17,11 +17,11 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's clock, which never runs backwards here, nor stands still.
+    """The machine's clock, except that it never goes back and never stands still.
 
-    An NTP step or a restored virtual machine may set the wall clock back; a credential that has expired must
-    stay expired, so the greatest time seen is remembered for the life of the process. From there on it goes half as
-    fast as time passes, until the wall clock has caught up: whatever waits for a moment does not wait for that.
+    An NTP step or a restored virtual machine may set the wall clock back; a credential that has expired must stay
+    expired, so the latest time seen is remembered until the process exits. From there the clock runs at half speed
+    until the wall clock has caught up, so that waiting for a moment still ends.
     """
 
     __slots__ = ("_greatest", "_seen_at")
@@ -31,7 +31,7 @@ class SystemClock:
         self._seen_at = time.monotonic()
 
     def now(self) -> int:
-        """Return the wall time in Unix seconds, or a later one, if the wall clock was set back."""
+        """Return the wall time in Unix seconds, or a later time after the wall clock was set back."""
         seen_at = time.monotonic()
         self._greatest = max(time.time(), self._greatest + (seen_at - self._seen_at) / 2)
         self._seen_at = seen_at

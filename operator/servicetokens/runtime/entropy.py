@@ -1,4 +1,4 @@
-"""The one door for randomness: tokens and keys take an `Entropy`, and tests pass a counter for stable golden values."""
+"""The only source of randomness: tokens and keys take an `Entropy`, and tests pass a counter for stable values."""
 
 import os
 from collections.abc import Callable

@@ -17,10 +17,10 @@ _DURATION = "DURATION"
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """What the command line says of a field, as metadata of its type.
+    """The command-line form of a field, as metadata of its type.
 
     Attributes:
-        metavar: stands for the value in `--help`; a field of that name holds seconds if it is `DURATION`. Empty for
+        metavar: placeholder of the value in `--help`; a field of that name holds seconds if it is `DURATION`. Empty for
             a switch.
         help: a sentence.
         none: what a user writes for None; None if they have to leave the flag out.
@@ -32,7 +32,7 @@ class Flag:
 
 
 def flags_of(model: type[BaseModel]) -> Callable[[F], F]:
-    """Return a decorator that gives a command an option for each field of *model*, in the order of the fields."""
+    """Return a decorator that adds an option to a command for each field of *model*, in the order of the fields."""
 
     def decorate(command: F) -> F:
         # The last decorator is the first option.

@@ -1,4 +1,4 @@
-"""The health address of both processes: `/livez`, `/readyz` and `/metrics`, never on a port that serves verdicts."""
+"""The health address of both processes: `/livez`, `/readyz` and `/metrics`, never on a port that validates tokens."""
 
 import asyncio
 import ipaddress
@@ -16,12 +16,12 @@ from servicetokens.runtime.settings import Address
 from servicetokens.runtime.sockets import open_sockets
 
 Missing = Callable[[], Sequence[str]]
-"""Says what is missing until the process is ready, a sentence each; empty means ready."""
+"""Returns what is missing until the process is ready, a sentence each; empty means ready."""
 
 _LOGGER: Final = "servicetokens.runtime.health.http"
-# Kubelet, a few Prometheus, people. Each connection is a file, of which everything else needs some, too.
+# Kubelet, a few Prometheus servers, people. Each connection is a file, of which everything else needs some, too.
 _MOST_CONNECTIONS: Final = 64
-# So that one address leaves room for others. Kubelet opens one for each probe.
+# So that one address leaves room for others. Kubelet opens a connection for each probe.
 _MOST_OF_PEER: Final = 16
 # For the first request to arrive; after one, for the next.
 _SILENT_SECONDS: Final = 5.0
@@ -34,9 +34,9 @@ class AddressInUse(OSError):
 
 
 class HealthServer:
-    """Serves the three pages. Liveness means that the event loop turns, readiness what *missing* says.
+    """Serves the three pages. Liveness means that the event loop is responsive; readiness comes from *missing*.
 
-    What *degraded* says is shown by `/readyz`, too, and fails nothing.
+    `/readyz` also shows *degraded*, which does not make it fail.
     """
 
     def __init__(
@@ -56,7 +56,8 @@ class HealthServer:
         self._registry = registry
         self._silent_seconds = silent_seconds
         self._pages = {"/livez": self._livez, "/readyz": self._readyz, "/metrics": self._metrics}
-        # It would write a traceback for each request that is not HTTP, and anybody who reaches the port can send those.
+        # It would log a traceback for each request that is not HTTP, and any client that reaches the port can send
+        # those.
         self._logger = logging.getLogger(_LOGGER)
         self._logger.addFilter(_is_no_fault_of_clients)
         self._runner: web.ServerRunner | None = None
@@ -65,7 +66,7 @@ class HealthServer:
         """Listen.
 
         Raises:
-            AddressInUse: the port is taken or the address is not of this machine.
+            AddressInUse: the port is in use or the address is not one of this machine.
         """
         server = _BoundedServer(self._answer, self._logger, self._silent_seconds)
         self._runner = web.ServerRunner(server)
@@ -111,10 +112,10 @@ class HealthServer:
 
 
 class _BoundedServer(web.Server):
-    """Closes what is beyond a bound, and connections on which no request arrives.
+    """Closes connections beyond a limit, and those on which no request arrives.
 
-    Without that, whoever reaches the port could take all files that the process may open, until it can neither accept a
-    connection elsewhere nor open one to the API server.
+    Without that, a client that reaches the port could use up the open files of the process, until it can neither accept
+    a connection elsewhere nor open one to the API server.
     """
 
     def __init__(
@@ -132,18 +133,18 @@ class _BoundedServer(web.Server):
         self._heard: set[web.RequestHandler] = set()
 
     def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
-        """Take the connection in, unless there is no room."""
+        """Accept the connection, unless the limit is reached."""
         super().connection_made(handler, transport)
         peer = _network_of(transport.get_extra_info("peername"))
         if self._places.take(peer):
-            # Not at once: aiohttp has a task to start first, which would miss its server.
+            # Not immediately: aiohttp has to start a task first, which would miss its server.
             asyncio.get_running_loop().call_soon(transport.abort)
             return
         self._peers[handler] = peer
         asyncio.get_running_loop().call_later(self._silent_seconds, self._end_if_silent, handler, transport)
 
     def connection_lost(self, handler: web.RequestHandler, exc: BaseException | None = None) -> None:
-        """Forget it."""
+        """Stop counting it."""
         super().connection_lost(handler, exc)
         self._heard.discard(handler)
         peer = self._peers.pop(handler, None)
@@ -165,7 +166,7 @@ class _BoundedServer(web.Server):
 
 
 def _network_of(peer: Sequence[Any] | None) -> str:
-    """Return whom a peer is counted with: its address, or its /64, of which an owner of IPv6 has every address."""
+    """Return the network that a peer is counted under: its address, or its /64, all of which one owner has."""
     if not peer:
         return ""
     address = ipaddress.ip_address(str(peer[0]).partition("%")[0])
@@ -175,6 +176,6 @@ def _network_of(peer: Sequence[Any] | None) -> str:
 
 
 def _is_no_fault_of_clients(record: logging.LogRecord) -> bool:
-    """Let no log line pass that is about a request that cannot be parsed: the client is told, by 400."""
+    """Suppress log lines about requests that cannot be parsed: the client receives 400."""
     error = record.exc_info[1] if record.exc_info else None
     return not isinstance(error, HttpProcessingError)

@@ -1,7 +1,7 @@
 """Logs: one line per fact, key-values, JSON for machines or text for people, to standard error.
 
-Every line, also of libraries, passes `_redact`: whatever looks like a token is cut down to its public id.
-That is a second net; the first is that a `Token` does not print itself.
+Every line, also of libraries, passes `_redact`: anything that looks like a token is cut down to its public id. That is
+a second safeguard; the first is that a `Token` does not print itself.
 """
 
 import logging
@@ -15,11 +15,11 @@ import structlog
 
 from servicetokens.runtime.terminal import escape_controls
 
-# The shape of tokens/format.py for every legal prefix; stated here again since runtime imports nothing of
-# ours. Whatever stands before it: in a URL that is `%20`.
+# The shape of tokens/format.py for every legal prefix; stated here again since runtime imports nothing of ours. Any
+# text may precede it: in a URL that is `%20`.
 _TOKEN: Final = re.compile(r"([a-z][a-z0-9]{1,9}_[0-9A-Za-z]{12}_)[0-9A-Za-z]{49}")
 
-# Fields are flat, or lists; more than this is somebody's whole object.
+# Fields are flat, or lists; anything deeper is a whole object.
 _MOST_NESTED: Final = 4
 
 LogFormat = Literal["json", "text"]
@@ -69,9 +69,9 @@ def configure(level: LogLevel, log_format: LogFormat) -> None:
 
 
 def _tell_in_one_line(record: logging.LogRecord) -> bool:
-    """Cut the tracebacks of kopf's failures: they are the API server's answers, and nobody's defect.
+    """Drop the tracebacks of kopf's failures: they are answers of the API server, not bugs.
 
-    What asyncio has to say about kopf's tasks and generators when they are ended says nothing at all.
+    Messages of asyncio about kopf's cancelled tasks and generators are dropped completely.
     """
     if record.name.startswith("kopf"):
         record.exc_info = record.exc_text = None
@@ -102,7 +102,7 @@ def _redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Muta
 
 
 def _plain(value: Any, levels: int) -> Any:
-    """Return what JSON has for *value*, with every token in it redacted: a list stays a list, and no Python text."""
+    """Return the JSON form of *value* with every token redacted: lists stay lists, without Python syntax."""
     if isinstance(value, (bool, int, float, type(None))):
         return value
     if isinstance(value, str):
@@ -117,7 +117,7 @@ def _plain(value: Any, levels: int) -> Any:
 
 
 def _escape(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Escape what a terminal would act upon: messages of the API server quote foreign text. JSON escapes it anyway."""
+    """Escape what a terminal would interpret, since the API server quotes foreign text. JSON escapes it already."""
     for key, value in event.items():
         if isinstance(value, str):
             event[key] = escape_controls(value, keep="\n" if key == "exception" else "")

@@ -1,4 +1,4 @@
-"""What both processes show to Prometheus in the same way."""
+"""Metrics that both processes export in the same way."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -11,7 +11,7 @@ _OF_THE_PROCESS: Final = (GCCollector, PlatformCollector, ProcessCollector)
 
 
 def make_registry(collector: Collector) -> CollectorRegistry:
-    """Return a registry with *collector* and with what Prometheus' client tells of any process."""
+    """Return a registry with *collector* and with the process metrics of the Prometheus client."""
     registry = CollectorRegistry()
     registry.register(collector)
     for one in _OF_THE_PROCESS:
@@ -20,7 +20,7 @@ def make_registry(collector: Collector) -> CollectorRegistry:
 
 
 def gauge_by(label: str, name: str, documentation: str, values: Mapping[str, float]) -> GaugeMetricFamily:
-    """Return a gauge that has a value for each value of its one *label*."""
+    """Return a gauge with one sample for each value of its only *label*."""
     gauge = GaugeMetricFamily(name, documentation, labels=(label,))
     for of, value in values.items():
         gauge.add_metric((of,), value)

@@ -1,4 +1,4 @@
-"""How many connections, or calls, are open, and how many each peer holds: a bound for all, and one for each."""
+"""Counts open connections, or calls, with one limit for all and one for each peer."""
 
 from collections import Counter
 from collections.abc import Hashable
@@ -15,7 +15,7 @@ class Places(Generic[P]):
     """
 
     def __init__(self, most: int, most_of_peer: int, what: str = "connections") -> None:
-        """Allow *most* connections, and *most_of_peer* of them for one peer; *what* they are called."""
+        """Allow *most* connections, and *most_of_peer* of them for one peer; *what* names them in messages."""
         self._what = what
         self.total = 0
         self._most = most
@@ -23,7 +23,7 @@ class Places(Generic[P]):
         self._by_peer: Counter[P] = Counter()
 
     def take(self, peer: P) -> str:
-        """Count one more connection of *peer*; if there is no room for it, return why, and count nothing."""
+        """Count one more connection of *peer*; at a limit, return which one, and count nothing."""
         if self.total >= self._most:
             return f"too many {self._what}"
         if self._by_peer[peer] >= self._most_of_peer:
@@ -37,5 +37,5 @@ class Places(Generic[P]):
         self.total -= 1
         self._by_peer[peer] -= 1
         if not self._by_peer[peer]:
-            # Otherwise it would grow with every address that ever came.
+            # Otherwise the table would grow with every address that ever connected.
             del self._by_peer[peer]

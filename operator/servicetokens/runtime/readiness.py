@@ -6,15 +6,15 @@ from servicetokens.runtime.logs import get_logger
 
 _log = get_logger(__name__)
 
-# While one check fails, so many different sentences about it are logged. They may name an object each.
+# While one check fails, at most this many different sentences about it are logged. Each may name an object.
 _MAX_LOGGED: Final = 10
 
 
 class Readiness:
     """The checks that fail at present, with one sentence each, the last one.
 
-    A check that is not essential is shown by `/readyz` and does not make the process unready: others can take over
-    nothing that it lacks.
+    A check that is not essential is shown by `/readyz` and does not make the process unready: another replica would not
+    do better.
     """
 
     def __init__(self) -> None:
@@ -23,7 +23,7 @@ class Readiness:
         self._logged: dict[str, set[str]] = {}
 
     def expect(self, check: str, sentence: str) -> None:
-        """Let *check* fail until it is cleared, without a log line: it is what a start has to wait for."""
+        """Let *check* fail until it is cleared, without a log line: a start has to wait for it."""
         self._essential[check] = sentence
 
     def set(self, check: str, sentence: str, *, essential: bool = True) -> None:

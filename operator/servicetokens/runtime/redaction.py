@@ -1,4 +1,4 @@
-"""Removing a known secret from foreign text, whatever form the text has it in.
+"""Remove a known secret from foreign text, in any form in which the text has it.
 
 An admission policy or webhook may quote the object that it rejects, so the API server's answer to a write of a Secret
 can hold the value that was to be written: plain, in base64 (of the value alone, or of a text around it), escaped for a
@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 REDACTED: Final = "[redacted]"
-# Eight characters of a random token are 47 bits, of its base64 48: no word of a message is equal to them by chance, and
-# what is left of a value in shorter pieces is worth nothing.
+# Eight characters of a random token are 47 bits, of its base64 48: no word of a message equals them by chance, and
+# shorter remaining pieces of a value are useless.
 _PIECE: Final = 8
 # Base64 encodes three bytes at a time, so the same bytes look different at each offset.
 _ALIGNMENTS: Final = 3
@@ -38,10 +38,10 @@ def redact(text: str, secrets: Iterable[bytes]) -> str:
 
 
 def _forms(secret: bytes) -> Iterator[str]:
-    """Yield every form of *secret* that is looked for."""
+    """Yield every form of *secret* to search for."""
     for plain in (secret.decode("utf-8", "replace"), secret.hex(), secret.hex().upper()):
         yield from _escaped(plain)
-    # A list of bytes, as programs print what they take for data: Go's `%v`, and what looks like source text.
+    # A list of bytes, as programs print data: Go's `%v`, and what looks like source text.
     for separator in (" ", ", ", ","):
         yield separator.join(map(str, secret))
         yield separator.join(f"{byte:02x}" for byte in secret)
@@ -53,17 +53,17 @@ def _forms(secret: bytes) -> Iterator[str]:
 
 
 def _in_base64(secret: bytes) -> Iterator[str]:
-    """Yield the part of the base64 of a longer text that *secret* alone decides, for each offset in that text."""
+    """Yield the part of the base64 of a longer text that depends on *secret* alone, for each offset in that text."""
     for offset in range(_ALIGNMENTS):
         encoded = base64.b64encode(b"\0" * offset + secret).decode().rstrip("=")
-        # The first characters hold bits of what is before it, the last one of what comes after it.
+        # The first characters hold bits of the text before it, the last one bits of the text after it.
         start = (offset * 8 + 5) // 6
         end = (offset + len(secret)) * 8 // 6
         yield encoded[start:end]
 
 
 def _escaped(text: str) -> Iterator[str]:
-    """Yield *text* as it is, and as URLs and JSON have it."""
+    """Yield *text* as it is, and escaped for URLs and JSON."""
     yield text
     yield text.replace("+", "-").replace("/", "_")
     quoted = urllib.parse.quote(text, safe="")

@@ -15,17 +15,18 @@ from pydantic import (
 
 from servicetokens.runtime.flags import Flag
 
-# The same text as tokens/format.py, which runtime must not import: `svt`, and what may stand in its place.
+# The same text as in tokens/format.py, which runtime must not import: `svt`, and its alternatives.
 _PREFIX: Final = re.compile(r"[a-z][a-z0-9]{1,9}")
 _NAMESPACE: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-# A DNS name of at most 253 characters, perhaps with a first label that stands for any.
+# A DNS name of at most 253 characters, optionally with a wildcard as its first label.
 _HOST_NAME: Final = re.compile(
     r"(?=.{1,253}$)(\*\.)?[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*"
 )
 _MAX_PORT: Final = 65535
 _SHORT_DURATION: Final = re.compile(r"([1-9][0-9]{0,4})([smh])")
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600}
-# Below, a busy API server would look dead; above, a revoked token would be accepted for too long without it.
+# With less, a busy API server would look disconnected; with more, a revoked token would be accepted for too long
+# without it.
 _LEAST_STALENESS: Final = 5
 MOST_STALENESS: Final = 3600
 
@@ -33,11 +34,11 @@ M = TypeVar("M", bound=BaseModel)
 
 
 class InvalidSettings(ValueError):
-    """A setting is wrong. The message names the flag and says what it has to be."""
+    """A setting is wrong. The message names the flag and the allowed values."""
 
 
 class Address(NamedTuple):
-    """Where to listen."""
+    """The address to listen on."""
 
     host: str
     port: int
@@ -47,7 +48,7 @@ class Address(NamedTuple):
 
 
 def parse_address(text: str) -> Address:
-    """Read `host:port`; the host is an IP address (IPv6 in brackets), `localhost`, or nothing for all addresses.
+    """Parse `host:port`; the host is an IP address (IPv6 in brackets), `localhost`, or nothing for all addresses.
 
     Raises:
         ValueError: it is something else. The message is a sentence for people.
@@ -101,7 +102,7 @@ def _network(text: str) -> str:
 
 
 def _staleness(value: object) -> object:
-    """Read a duration such as `60s`; numbers are the seconds themselves."""
+    """Parse a duration such as `60s`; numbers are seconds."""
     if not isinstance(value, str):
         return value
     match = _SHORT_DURATION.fullmatch(value)
@@ -113,7 +114,7 @@ def _staleness(value: object) -> object:
 
 
 def _host_name(text: str) -> str:
-    # A name whose last label is a number is an address, or none of either.
+    # A name whose last label is a number is an IP address, or invalid.
     if not _HOST_NAME.fullmatch(text) or text.rpartition(".")[2].isdigit():
         try:
             ip_address(text)
@@ -124,7 +125,7 @@ def _host_name(text: str) -> str:
 
 
 def _age(value: object) -> object:
-    """Read a duration such as `60s`, or `0s` for none; numbers are the seconds themselves."""
+    """Parse a duration such as `60s`, or `0s` for none; numbers are seconds."""
     if not isinstance(value, str):
         return value
     match = _SHORT_DURATION.fullmatch(value)
@@ -135,7 +136,7 @@ def _age(value: object) -> object:
 
 
 def _percent(value: object) -> object:
-    """Read a whole percentage without its sign."""
+    """Parse a whole percentage without its sign."""
     if not isinstance(value, str):
         return value
     if not (value.isascii() and value.isdigit() and len(value) <= len("100") and 1 <= int(value) <= 100):  # noqa: PLR2004 - percent
@@ -152,7 +153,7 @@ Percent = Annotated[int, BeforeValidator(_percent)]
 
 
 class CommonSettings(BaseModel):
-    """What operator and validator have in common. Every field is the flag of that name; see `runtime.flags`."""
+    """Settings of both operator and validator. Every field is the flag of that name; see `runtime.flags`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -181,13 +182,13 @@ def build(model: Callable[..., M], flags: Mapping[str, Any]) -> M:
     """Return the settings given by *flags*.
 
     Raises:
-        InvalidSettings: the first flag that is wrong, as people write it.
+        InvalidSettings: the first flag that is wrong, as users write it.
     """
     try:
         return model(**flags)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        # What concerns several flags names them itself.
+        # Errors about several flags name them in their message.
         name = f"--{first['loc'][0]}: ".replace("_", "-") if first["loc"] else ""
         message = name + first["msg"].removeprefix("Value error, ")
         raise InvalidSettings(message) from None

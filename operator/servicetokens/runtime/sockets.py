@@ -1,4 +1,4 @@
-"""Sockets to listen on: one for every address of the machine, IPv4 and IPv6 alike, where the kernel allows it."""
+"""Listening sockets: one for every address of the machine, IPv4 and IPv6 alike, where the kernel allows it."""
 
 import errno
 import socket
@@ -17,7 +17,7 @@ def open_sockets(host: str, port: int, *, family: int = socket.AF_INET6) -> list
     it means `0.0.0.0`.
 
     Raises:
-        OSError: the port is taken, or the address is not one of this machine.
+        OSError: the port is in use, or the address is not one of this machine.
     """
     if host == _ANY:
         return [_open_any(port, family)]
@@ -26,12 +26,12 @@ def open_sockets(host: str, port: int, *, family: int = socket.AF_INET6) -> list
     try:
         for kind, _, _, _, address in found:
             if opened and not port:
-                # A port of the kernel's choice is one port.
+                # A port that the kernel chooses is a single port.
                 break
             try:
                 opened.append(_open(kind, address))
             except OSError as error:
-                # `localhost` is in /etc/hosts for IPv6 also where no interface has that address.
+                # `localhost` is in /etc/hosts for IPv6 even where no interface has that address.
                 if error.errno not in _NOT_HERE or kind is not socket.AF_INET6 or len(found) == 1:
                     raise
     except OSError:
@@ -54,7 +54,7 @@ def _open_any(port: int, family: int) -> socket.socket:
 def _open(family: int, address: tuple[object, ...], *, only_ipv6: bool = True) -> socket.socket:
     opened = socket.socket(family, socket.SOCK_STREAM)
     try:
-        # A port whose last connections have not timed out yet is free; one that is listened on is not.
+        # Reuse a port whose last connections have not timed out yet, but not one that is listened on.
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(only_ipv6))

@@ -1,9 +1,9 @@
-"""Supervised parts of a process: each has a name, runs until the process ends, and is started again when it ends.
+"""Supervised parts of a process: each has a name, runs until the process exits, and is restarted when it ends.
 
-    keep("deadlines") ──▶ task ──ends──▶ /readyz names the part, the log says why ──wait──▶ task again ──▶ cleared
+keep("deadlines") ──▶ task ──ends──▶ /readyz names the part, the log says why ──wait──▶ task again ──▶ cleared
 
-A part may return, raise, or be cancelled by whoever: that makes no difference. Whoever ends the supervision of a part
-ends the process (`until_one_ends` of what is supervised), so that no part is missing without a sign.
+A part may return, raise, or be cancelled: it makes no difference. When the supervision of a part itself ends, the
+process exits (`until_one_ends`), so that no part is missing unnoticed.
 """
 
 import asyncio
@@ -16,22 +16,22 @@ from servicetokens.runtime.readiness import Readiness
 _log = get_logger(__name__)
 
 _FIRST_DELAY: Final = 1.0
-# A part that ends at once whenever it is started, by a defect, must not keep the API server or a core busy.
+# A part that a bug ends immediately after each start must not keep the API server or a core busy.
 _LONGEST_DELAY: Final = 30.0
-# What passes by itself, such as an API server that cannot be reached, is not waited for any longer than this.
+# The longest delay for causes that pass, such as an unreachable API server.
 _LONGEST_EXPECTED: Final = 2.0
-# A part that has run for so long counts as working again; most failures show themselves in the first request.
+# A part that has run for this long counts as working again; most failures occur in the first request.
 _PROVEN: Final = 2.0
-# And after so long its delays begin anew.
+# After this long, its delays start over.
 _FORGIVEN: Final = 60.0
 
 
 class PartEnded(Exception):
-    """A part of the process ended that should not. The message is a sentence that names it."""
+    """A part of the process ended unexpectedly. The message is a sentence that names it."""
 
 
 class Supervisor:
-    """Keeps parts running. Exceptions of the kinds *expected* are told without a traceback."""
+    """Keeps parts running. Exceptions of the types *expected* are logged without a traceback."""
 
     def __init__(self, readiness: Readiness, *, expected: tuple[type[Exception], ...] = ()) -> None:
         self._readiness = readiness
@@ -39,13 +39,13 @@ class Supervisor:
         self._stopping = False
 
     def stop(self) -> None:
-        """Start nothing again from now on: the process is ending in order."""
+        """Do not restart anything from now on: the process is shutting down."""
         self._stopping = True
 
     def start(
         self, name: str, work: Callable[[], Awaitable[Any]], *, essential: bool = True, clears: bool = False
     ) -> asyncio.Task[None]:
-        """Return a task that does `keep`; it never ends but by a defect, or after `stop`."""
+        """Return a task that runs `keep`; it ends only through a bug, or after `stop`."""
         kept = self.keep(name, work, essential=essential, clears=clears)
         return asyncio.create_task(kept, name=f"supervision of {name}")
 
@@ -58,13 +58,13 @@ class Supervisor:
         clears: bool = False,
         passes: tuple[type[Exception], ...] = (),
     ) -> None:
-        """Run *work* for ever, as the part *name*. Returns only after `stop`.
+        """Run *work* as the part *name*, and restart it whenever it ends. Returns only after `stop`.
 
         Args:
             name: of the check that fails while the part does not run, and of the task.
-            work: makes the coroutine, each time.
+            work: creates the coroutine, each time.
             essential: whether the process is unready meanwhile.
-            clears: whether *work* clears the check by itself, once it works; else it counts as working after a while.
+            clears: whether *work* clears the check itself, once it works; else it counts as working after a while.
             passes: exceptions that are raised here instead.
         """
         loop = asyncio.get_running_loop()
@@ -96,7 +96,7 @@ class Supervisor:
         *,
         essential: bool,
     ) -> float:
-        """Say that a part ended, and why; return the seconds until it is started again."""
+        """Log that a part ended, and why; return the seconds until its restart."""
         is_expected = isinstance(error, self._expected)
         longest = _LONGEST_EXPECTED if is_expected else _LONGEST_DELAY
         delay = min(longest, _FIRST_DELAY * 2.0 ** min(failures - 1, 10))
@@ -109,7 +109,7 @@ class Supervisor:
 
 
 async def until_one_ends(parts: Mapping[str, Coroutine[Any, Any, Any]]) -> str:
-    """Run all *parts* until the first one returns; end the others, and return the name of the first.
+    """Run all *parts* until the first one returns; cancel the others, and return the name of the first.
 
     Raises:
         PartEnded: one was cancelled.
@@ -136,7 +136,7 @@ async def end(*tasks: asyncio.Task[Any]) -> None:
 
 
 def describe_end(task: asyncio.Task[Any]) -> str:
-    """Say in a few words how *task* ended."""
+    """Describe in a few words how *task* ended."""
     if task.cancelled():
         return "it was cancelled"
     error = task.exception()
@@ -146,7 +146,7 @@ def describe_end(task: asyncio.Task[Any]) -> str:
 
 
 def _is_sentence(error: BaseException) -> bool:
-    """Say whether the message of *error* is meant for people: those of our own exceptions are."""
+    """Return whether the message of *error* is meant for people: those of our own exceptions are."""
     return type(error).__module__.startswith("servicetokens.") and bool(str(error))
 
 
@@ -155,7 +155,7 @@ async def _run(work: Callable[[], Awaitable[Any]]) -> None:
 
 
 async def _settled(task: asyncio.Task[Any]) -> None:
-    """Wait until *task* has ended, however; end it when this is cancelled."""
+    """Wait until *task* has ended in any way; cancel it when this is cancelled."""
     try:
         await asyncio.wait({task})
     except asyncio.CancelledError:

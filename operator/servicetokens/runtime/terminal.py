@@ -1,8 +1,7 @@
-"""Foreign text made safe to show: the one place that escapes what a terminal, a log or a page would act upon.
+"""Escape foreign text for display: the only place that escapes what a terminal, a log or a page would interpret.
 
-Objects are written by people who may not be trusted by the person who reads about them. A control character in a
-description could set the title of a terminal, fill its clipboard, hide what follows, or begin a line that looks like
-one of ours.
+Authors of objects may be untrusted by the person who reads about them. A control character in a description could set
+the title of a terminal, fill its clipboard, hide what follows, or begin a line that looks like one of ours.
 """
 
 import unicodedata
@@ -10,7 +9,7 @@ from typing import Final
 
 # Spaces other than the ASCII one (as in "10 000"): not printable for Python, and harmless.
 _SPACES: Final = "Zs"
-# Of a detail that a server or a library gives, in characters: two lines of a terminal.
+# For a detail from a server or a library, in characters: two lines of a terminal.
 _MAX_DETAIL: Final = 200
 
 
@@ -32,5 +31,5 @@ def escape_controls(text: str, keep: str = "") -> str:
 
 
 def one_line(text: str) -> str:
-    """Return the beginning of foreign text, as much of it as a message has room for, on one line."""
+    """Return the beginning of foreign text, as much of it as fits into a message, on one line."""
     return "".join(one if one.isprintable() else " " for one in text[:_MAX_DETAIL])

@@ -1,1 +1,1 @@
-"""The credential itself, as pure bytes and strings: its text form, its keyed hash, its end."""
+"""The credential itself, as bytes and strings: its text form, its keyed hash, its expiration."""

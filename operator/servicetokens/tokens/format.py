@@ -6,9 +6,9 @@
     │   └ public handle: the look-up key, and the only name of a token in logs, events and audit
     └ per installation
 
-Underscores, because a double click then selects the whole token; base62, because it is legal after `Bearer `
-(b64token, RFC 6750 section 2.1). The format is a contract with secret scanners: a change of it gets another
-prefix length, never a second meaning for the same text.
+Underscores, because a double click selects the whole token; base62, because it is legal after `Bearer ` (b64token, RFC
+6750 section 2.1). The format is a contract with secret scanners: a change needs another prefix length, so that no text
+ever has two meanings.
 """
 
 import hmac
@@ -33,14 +33,14 @@ PREFIX_PATTERN: Final = re.compile(r"[a-z][a-z0-9]{1,9}")
 
 
 class MalformedToken(ValueError):
-    """The text is not a token of ours. The message says what is wrong and never quotes the text."""
+    """The text is not a service token. The message says what is wrong and never quotes the text."""
 
 
 class Token:
-    """A token in plaintext, which does not print itself: only `reveal()` gives the text away.
+    """A token in plaintext, which does not print itself: only `reveal()` returns the text.
 
-    Equality is constant-time; pickling and copying to a `dict` are refused, so that a debugger, a logger or a
-    cache cannot spread the secret by accident.
+    Equality is constant-time; pickling and copying to a `dict` raise, so that a debugger, a logger or a cache cannot
+    spread the secret by accident.
     """
 
     __slots__ = ("_text", "id", "prefix")
@@ -82,13 +82,13 @@ def mint(prefix: str, entropy: Entropy) -> Token:
 
 
 def assemble(prefix: str, token_id: str, secret: bytes) -> Token:
-    """Put a token together from its parts; *secret* is 32 bytes, read as one big-endian number."""
+    """Assemble a token from its parts; *secret* is 32 bytes, read as one big-endian number."""
     body = f"{prefix}_{token_id}_{_base62(int.from_bytes(secret, 'big'), _SECRET_LENGTH)}"
     return Token(body + checksum(body), prefix=prefix, token_id=token_id)
 
 
 def parse(text: str, prefix: str) -> Token:
-    """Read a token that somebody typed or pasted.
+    """Parse a token that was typed or pasted.
 
     Raises:
         MalformedToken: another prefix, a wrong shape, or a checksum that does not fit (a typo).
@@ -105,10 +105,10 @@ def parse(text: str, prefix: str) -> Token:
 
 
 def parse_any(text: str) -> Token:
-    """Read a token with whatever prefix it has, for people who look after more than one installation.
+    """Parse a token with any prefix, for administrators of more than one installation.
 
     Raises:
-        MalformedToken: as `parse`. Of a text that is no token, nothing is quoted: it may be a password.
+        MalformedToken: as `parse`. A text that is not a token is never quoted: it may be a password.
     """
     prefix = text.partition("_")[0]
     if not PREFIX_PATTERN.fullmatch(prefix):

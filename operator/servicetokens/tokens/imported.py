@@ -1,10 +1,10 @@
-"""Values that somebody else made, accepted for a while beside a token of ours: what they may be, and their handle.
+"""Values from other systems, accepted for a while alongside a minted token: which are allowed, and their handle.
 
-    handle = "imp-" + the first 112 bits of HMAC-SHA256(key[keyID], "svt-import-v1" 0x00 value), in hexadecimal
+handle = "imp-" + the first 112 bits of HMAC-SHA256(key[keyID], "svt-import-v1" 0x00 value), in hexadecimal
 
-A foreign value has no public id in it, so the handle stands for one: what it is looked up by, and its only name in
-logs, Events and audit. It has a context of its own, so that it says nothing of the verifier, and needs the key, so that
-nobody can try values against it. No token of ours has a `-` in its id, so neither is ever taken for the other.
+A foreign value contains no public id, so the handle replaces it: the look-up key, and the only name of the value in
+logs, Events and audit. It has its own context, so that it reveals nothing about the verifier, and it needs the key, so
+that values cannot be guessed against it. No minted token has a `-` in its id, so the two are never confused.
 """
 
 import re
@@ -13,18 +13,18 @@ from typing import Final
 from servicetokens.api.names import IMPORTED_ID_PREFIX
 from servicetokens.tokens.verifier import KeyRing
 
-# With the prefix as much as an id may have in status.
+# With the prefix, as long as an id in status may be.
 _HANDLE_DIGITS: Final = 28
 _CONTEXT: Final = "svt-import-v1"
 
 # Random tokens of other systems have as many or more; 20 characters of base62 are 119 bits, about the 128 that
 # RFC 6819 (section 5.1.4.2.2) asks for.
 MIN_LENGTH: Final = 20
-# What fits into the 512 bytes of an `Authorization` header that the validator looks at, behind `Bearer `.
+# What fits into the 512 bytes of an `Authorization` header that the validator reads, after `Bearer `.
 MAX_LENGTH: Final = 505
 # Fewer than one in a thousand of random values with 20 hexadecimal digits has fewer different ones.
 _MIN_DIFFERENT: Final = 8
-# What may stand behind `Bearer ` (RFC 6750 section 2.1).
+# What may follow `Bearer ` (RFC 6750 section 2.1).
 _B64TOKEN: Final = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
 
 # For how long a foreign value may be accepted: PCI DSS 4.0 (8.3.9) has passwords changed within as many days.
@@ -37,9 +37,9 @@ def handle_of(value: str, keys: KeyRing, key_id: str) -> str:
 
 
 def import_end(mint_time: int, until: int | None, *ends: int | None) -> int:
-    """Return when a value that was imported at *mint_time* ends, at the latest at the least of *ends*.
+    """Return when a value that was imported at *mint_time* expires, at the latest at the least of *ends*.
 
-    *until* is what the spec says; None when it does not ask for the import any more: then it is dead from the
+    *until* comes from the spec; None when the spec no longer requests the import: then the value is expired from the
     beginning, whatever status says.
     """
     last = mint_time if until is None else min(until, mint_time + MAX_SECONDS)
@@ -49,7 +49,7 @@ def import_end(mint_time: int, until: int | None, *ends: int | None) -> int:
 def find_fault(value: str, prefix: str) -> str | None:
     """Return why *value* must not be imported, as the end of a sentence that begins with "it", or None.
 
-    The sentence says nothing of the value but what is wrong. *prefix* is that of our own tokens.
+    The sentence reveals nothing about the value except its fault. *prefix* is that of minted tokens.
     """
     if len(value) < MIN_LENGTH:
         return f"is shorter than {MIN_LENGTH} characters, so it could be guessed"

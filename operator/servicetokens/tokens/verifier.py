@@ -1,9 +1,9 @@
-"""What is kept of a token: a keyed hash, worthless without the operator's key, bound to one object and one mint.
+"""What is stored of a token: a keyed hash, useless without the operator's key, bound to one object and one mint.
 
-    HMAC-SHA256(key[keyID], "svt-hmac-v1" 0x00 uid(ServiceToken) 0x00 serial 0x00 token)
+HMAC-SHA256(key[keyID], "svt-hmac-v1" 0x00 uid(ServiceToken) 0x00 serial 0x00 token)
 
-The uid makes a verifier that was copied from another object, or planted by hand, useless. A slow password
-hash would buy nothing: the input has 256 random bits (RFC 6819 section 5.1.4.2.2 asks for 128).
+The uid makes a verifier useless that was copied from another object, or forged by hand. A slow password hash would add
+nothing: the input has 256 random bits (RFC 6819 section 5.1.4.2.2 asks for 128).
 """
 
 import base64
@@ -21,14 +21,14 @@ FIRST_KEY: Final = "k1"
 _CONTEXT: Final = "svt-hmac-v1"
 _DIGEST: Final = "sha256"
 _VALUE_LENGTH: Final = hashlib.sha256().digest_size * 2
-# Numbered, so that "the newest" needs no date beside the key.
+# Numbered, so that the newest key is known without a date next to it.
 _KEY_ID: Final = re.compile(r"k[1-9][0-9]{0,8}")
-# A presented id that nobody knows still costs one HMAC, so that its answer takes as long as a known one's.
+# An unknown id still costs one HMAC, so that its answer takes as long as that for a known one.
 _DUMMY_KEY: Final = bytes(KEY_BYTES)
 
 
 class InvalidKeyRing(ValueError):
-    """The keys cannot be used. The message says which key and why, never its bytes."""
+    """The keys cannot be used. The message names the key and the reason, never its bytes."""
 
 
 class KeyRing:
@@ -81,7 +81,7 @@ class KeyRing:
         return hmac.digest(self._keys[key_id], _message(uid, serial, presented), _DIGEST).hex()
 
     def verify(self, value: str, key_id: str, uid: str, serial: int, presented: str) -> bool:
-        """Say whether *value* is the verifier of *presented*, in constant time; an unknown key is a plain no."""
+        """Return whether *value* is the verifier of *presented*, in constant time; False for an unknown key."""
         key = self._keys.get(key_id)
         if key is None:
             self.burn(presented)
@@ -90,7 +90,7 @@ class KeyRing:
         return len(value) == _VALUE_LENGTH and value.isascii() and hmac.compare_digest(expected, value)
 
     def digest(self, key_id: str, text: str) -> bytes:
-        """Return the keyed digest of *text*, which has a context of its own. Raises KeyError for an unknown key."""
+        """Return the keyed digest of *text*, with its own context. Raises KeyError for an unknown key."""
         return hmac.digest(self._keys[key_id], text.encode("utf-8", "surrogatepass"), _DIGEST)
 
     def burn(self, presented: str) -> None:

@@ -1,1 +1,1 @@
-"""The process that answers whether a presented token is good: its own watches, its own small HTTP server."""
+"""The process that answers whether a presented token is valid: its own watches, its own small HTTP server."""

@@ -1,9 +1,9 @@
-"""The audit trail: who was let in, and who was refused and why. To the stranger nobody says why.
+"""The audit trail: which tokens were accepted, and which were rejected and why. Clients never learn the reason.
 
-One line for every refusal of a token that exists, whatever else its client has failed at; anybody can cause the
-others, so of these there are only so many a second. What was left out is counted, and told within a second or two. Of
-acceptances a sample: about one line a minute for each token in use. Lines name public ids, never a token. The metrics
-count everything.
+One line for every rejection of a token that exists, whatever else its client has failed at; any client can cause the
+other rejections, so only a limited number of them per second is logged. Lines that were left out are counted, and the
+count is logged within a second or two. Acceptances are sampled: about one line a minute for each token in use. Lines
+name public ids, never a token. The metrics count everything.
 """
 
 import logging
@@ -18,19 +18,19 @@ from servicetokens.validator.metrics import Tally
 
 _log = get_logger(__name__)
 
-# What a person can still follow; an attack must not fill a disk.
+# A rate that a person can still follow; an attack must not fill a disk.
 _STRANGERS_PER_SECOND: Final = 10
 _ACCEPTED_PER_SECOND: Final = 10
-# A token that exists can be presented as often as its holder likes, too: this is for a client in a loop.
+# The holder of a valid token can present it at any rate, too: this is for a client in a loop.
 _KNOWN_PER_SECOND: Final = 100
 _EXPLAINED_PER_SECOND: Final = 10
-# A path that is longer is not read by people.
+# Longer paths are unreadable in a log.
 _LONGEST_SHOWN: Final = 200
 _TOO_MANY: Final = "TooManyFailures"
 
 
 class Lines:
-    """Room for so many lines in each second; *about* says of what, in the count of those that were left out."""
+    """A limit of log lines per second; *about* names them in the count of those that were left out."""
 
     def __init__(self, clock: Clock, per_second: int, about: str) -> None:
         self._clock = clock
@@ -41,7 +41,7 @@ class Lines:
         self._left_out = 0
 
     def has_room(self) -> bool:
-        """Take the room for one line; False when there is none left."""
+        """Use up one line; False when the limit is reached."""
         second = self._clock.now()
         if second != self._second:
             self.report_left_out()
@@ -53,14 +53,14 @@ class Lines:
         return True
 
     def report_left_out(self) -> None:
-        """Log how many lines were left out since the last time, if there were any."""
+        """Log how many lines were left out since the last call, if any."""
         if self._left_out:
             _log.info("lines left out", count=self._left_out, about=self._about)
             self._left_out = 0
 
 
 class Acceptances:
-    """Tells the log of acceptances, for all listeners."""
+    """Logs acceptances, for all listeners."""
 
     def __init__(self, clock: Clock, trusted: tuple[Network, ...]) -> None:
         self._trusted = trusted
@@ -71,7 +71,7 @@ class Acceptances:
         self._lines.report_left_out()
 
     def note(self, accepted: Accepted, presented: Presented) -> None:
-        """Log that a token let somebody in."""
+        """Log that a token was accepted."""
         if not self._lines.has_room():
             return
         record = accepted.record
@@ -89,7 +89,7 @@ class Acceptances:
 
 
 class Refusals:
-    """Counts and logs what one listener refuses, and says when somebody fails too often."""
+    """Counts and logs the rejections of one listener, and reports clients that fail too often."""
 
     def __init__(
         self, tally: Tally, clock: Clock, failures: FailureLimit, trusted: tuple[Network, ...]
@@ -108,16 +108,16 @@ class Refusals:
         self._explained.report_left_out()
 
     def note(self, rejected: Rejected, origin: Origin | None = None, *, is_failure: bool = True) -> bool:
-        """Count a refused token, and log its name if it is known: then it was the right secret.
+        """Count a rejected token, and log its name if it is known: then the secret was right.
 
-        Returns False when the client at *origin* has failed too often lately: it is to be told so (429), and nothing
-        else. Without *is_failure* the token was good, only not for this, which has no such limit; nor has a caller
-        that asks for others, who has no origin.
+        Returns False when the client at *origin* has failed too often recently: the answer must be 429. Without
+        *is_failure* the token was valid, but not for this request, which has no such limit; nor has a caller that
+        introspects other tokens, which has no origin.
         """
         is_limited = is_failure and origin is not None and not self.has_room(origin)
         if not is_limited:
             self._tally.reject(rejected.reason)
-        # Whoever fails too often may not keep a token that exists out of the log by that.
+        # Failing often must not keep the rejection of an existing token out of the log.
         lines = self._known if rejected.record is not None else None if is_limited else self._strangers
         if lines is not None and lines.has_room():
             client = self._client(origin) if origin is not None else None
@@ -131,13 +131,13 @@ class Refusals:
         return not is_limited
 
     def note_request(self, reason: str) -> None:
-        """Count a request that presented nothing that could be judged. Not logged: it names nobody."""
+        """Count a request without a credential that could be checked. Not logged: it names no token."""
         self._tally.reject(reason)
 
     def explain(self, event: str, **facts: str) -> None:
-        """Log at debug level why a request was refused, for people who configure a proxy.
+        """Log at debug level why a request was rejected, for people who configure a proxy.
 
-        *facts* may be a client's words, and are shortened.
+        *facts* may be text from a client, and are shortened.
         """
         if self.explains and self._explained.has_room():
             shown = {name: value[:_LONGEST_SHOWN] for name, value in facts.items()}
@@ -149,7 +149,7 @@ class Refusals:
         return logging.getLogger(__name__).isEnabledFor(logging.DEBUG)
 
     def has_room(self, origin: Origin) -> bool:
-        """Take note that a client failed to authenticate; False when it has done so too often lately."""
+        """Count a failed authentication of a client; False when it has failed too often recently."""
         if self._failures.take(self._client(origin)):
             return True
         self._tally.reject(_TOO_MANY)
@@ -160,7 +160,7 @@ class Refusals:
 
 
 def _names_of(rejected: Rejected) -> dict[str, str]:
-    """Return whose token it is, as far as that is known. Of a credential that has ended the secret was not checked."""
+    """Return the names of the token's object, if known. For an ended credential the secret was not checked."""
     record, ended = rejected.record, rejected.ended
     if record is not None:
         namespace, name, account = record.account.namespace, record.name, record.account.name

@@ -1,6 +1,6 @@
-"""The token in an `Authorization` header (RFC 6750 section 2.1), and the challenges for those who have none.
+"""The token in an `Authorization` header (RFC 6750 section 2.1), and the challenges for requests without one.
 
-Knows nothing of tokens but that one is a word; what it is worth is the authenticator's business.
+Only syntax: the authenticator decides whether the token is valid.
 """
 
 import re
@@ -10,8 +10,8 @@ from typing import Final
 
 from servicetokens.validator.responses import Header
 
-# Longer than any token of ours by far, and shorter than the signed tokens of others: no work for those. It bounds what
-# may be imported, too (`tokens.imported.MAX_LENGTH`).
+# Much longer than a minted token, and shorter than signed tokens of other systems, which cost no work. It also limits
+# what may be imported (`tokens.imported.MAX_LENGTH`).
 _MAX_HEADER: Final = 512
 # One space and a b64token; the scheme in any case, as proxies pass it on (IGNORECASE takes twice the time).
 _BEARER: Final = re.compile(rb"[Bb][Ee][Aa][Rr][Ee][Rr] ([A-Za-z0-9\-._~+/]+=*)[ \t]*")
@@ -21,7 +21,7 @@ _REALM: Final = 'Bearer realm="servicetokens"'
 _CHALLENGE: Final = "WWW-Authenticate"
 
 NO_CREDENTIALS: Final[Header] = (_CHALLENGE, _REALM)
-"""Says how to log in, and nothing of an error, since nothing was presented."""
+"""The challenge without an error, since no token was presented."""
 INVALID_REQUEST: Final[Header] = (
     _CHALLENGE,
     f'{_REALM}, error="invalid_request", error_description="The request is malformed"',
@@ -30,7 +30,7 @@ INVALID_TOKEN: Final[Header] = (
     _CHALLENGE,
     f'{_REALM}, error="invalid_token", error_description="The access token is invalid"',
 )
-"""The same for every reason: a stranger must not learn what is known about a token."""
+"""The same for every reason: a client must not learn what is known about a token."""
 
 
 class Missing(Enum):
@@ -39,7 +39,7 @@ class Missing(Enum):
     NO_CREDENTIALS = "NoCredentials"
     """No header, or one for another scheme."""
     MALFORMED = "Malformed"
-    """It is for our scheme, and not one word."""
+    """It is for our scheme, and not a single word."""
 
 
 def find_token(header: bytes | None) -> str | Missing:

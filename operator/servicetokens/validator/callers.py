@@ -1,8 +1,8 @@
-"""Who asks for an introspection (RFC 7662 section 2.1): a service with a token of its own and the permission to ask.
+"""The callers of introspection (RFC 7662 section 2.1): services with a token of their own and the permission.
 
-By HTTP Basic, `client_id` and `client_secret` in the form (RFC 6749 section 2.3.1), or Bearer. The secret is the
-token; the id is its public id, or `<namespace>/<account>`, which stays when the token rotates. A client may repeat in
-the form what its header says, as some do, and nothing else.
+They use HTTP Basic, `client_id` and `client_secret` in the form (RFC 6749 section 2.3.1), or Bearer. The secret is the
+token; the id is its public id, or `<namespace>/<account>`, which does not change when the token rotates. A client may
+repeat in the form what its header contains, as some do, but nothing different.
 """
 
 import base64
@@ -22,12 +22,12 @@ from servicetokens.validator.bearer import INVALID_TOKEN, Missing, find_token, i
 from servicetokens.validator.responses import RETRY_SOON, Answer, Header, render_json
 
 PERMISSION: Final = "servicetokens:introspect"
-"""What the caller's account must be permitted, by one of its roles."""
+"""The permission that the caller's account must have through one of its roles."""
 
 CLIENT_ID: Final = "client_id"
 CLIENT_SECRET: Final = "client_secret"
 
-# An id and a token, percent-encoded at worst, in base64.
+# An id and a token, in the worst case percent-encoded, in base64.
 _MAX_HEADER: Final = 2048
 _BASIC: Final = re.compile(rb"[Bb][Aa][Ss][Ii][Cc] +([A-Za-z0-9+/]+={0,2}) *")
 _CHALLENGE: Final[Header] = ("WWW-Authenticate", 'Basic realm="servicetokens", charset="UTF-8"')
@@ -45,7 +45,7 @@ _FORBIDDEN: Final = render_json(
 
 
 def problem(status: HTTPStatus, sentence: str, headers: Iterable[Header] = ()) -> Answer:
-    """Return an error as RFC 6749 section 5.2 writes it, for clients that read JSON only."""
+    """Return an error in the form of RFC 6749 section 5.2, for clients that read only JSON."""
     is_mine = status < HTTPStatus.TOO_MANY_REQUESTS
     error = "invalid_request" if is_mine else "temporarily_unavailable"
     return render_json(status, {"error": error, "error_description": sentence}, headers)
@@ -61,26 +61,26 @@ _TOO_MANY: Final = problem(
 UNAVAILABLE: Final = problem(
     HTTPStatus.SERVICE_UNAVAILABLE, "the validator is not ready; see /readyz", (RETRY_SOON,)
 )
-# In the log, a caller's token is told from those that it asks about.
+# In the log, a caller's token is distinguished from those that it introspects.
 _PROTOCOL: Final = "introspection-caller"
 
 
 class Callers:
-    """Authenticates callers, before anything that they ask is looked at."""
+    """Authenticates callers, before anything else of their request is read."""
 
     def __init__(self, authenticator: TokenAuthenticator, refusals: Refusals) -> None:
         self._authenticate = authenticator.authenticate
         self._refusals = refusals
 
     def refuse(self, authorization: bytes | None, form: Mapping[str, str], origin: Origin) -> Answer | None:
-        """Return the answer for a caller who may not ask, or None for one who may.
+        """Return the error for a caller without permission, or None for one that has it.
 
         Args:
             authorization: the value of the only `Authorization` header, or None.
             form: the fields of the request, each once.
-            origin: the caller's own address, to which its token may be bound.
+            origin: the caller's own address, to which its token may be restricted.
         """
-        # An empty field is one that the client did not fill in.
+        # An empty field is one that the client left out.
         id_in_form, secret_in_form = form.get(CLIENT_ID, ""), form.get(CLIENT_SECRET, "")
         if authorization is None:
             if not id_in_form and not secret_in_form:
@@ -98,7 +98,7 @@ class Callers:
         return _SEVERAL_CALLERS
 
     def _judge(self, name: str | None, secret: str, origin: Origin, also: str = "") -> Answer | None:
-        """Judge the caller with this *secret*, who must go by *name*, and by the name *also* unless it is empty."""
+        """Check the caller with this *secret*, whose name must be *name*, and also *also* unless that is empty."""
         decision = self._authenticate(Presented(secret, (), origin, protocol=_PROTOCOL))
         if isinstance(decision, Unavailable):
             return UNAVAILABLE
@@ -118,7 +118,7 @@ class Callers:
 
 
 def _is_called(accepted: Accepted, name: str | None) -> bool:
-    """Say whether the caller may go by that name; a bearer token needs none."""
+    """Return whether the caller may use that name; a bearer token needs none."""
     if name is None or name == accepted.token_id:
         return True
     account = accepted.record.account

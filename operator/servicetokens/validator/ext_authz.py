@@ -1,9 +1,8 @@
-"""ext_authz by HTTP: Envoy sends the client's own request, less its body, and lets it pass after exactly 200.
+"""ext_authz over HTTP: Envoy sends the client's own request without its body, and forwards it after exactly 200.
 
-Every path is a check: Envoy appends the client's path to a prefix, or sends it as it is, so whoever answered
-`/healthz` here would let everybody in who asks for that. What a path can do is to require more: behind a
-prefix of ours the rest is somebody's path, but nobody can tell for certain that the prefix was not written by the
-client. See docs/decisions/0017.
+Every path is a check: Envoy appends the client's path to a prefix, or sends it as it is, so answering `/healthz` here
+with 200 would let every request for that path pass. A path can only require more: after a prefix of ours the rest is
+the client's path, but it is never certain that the client did not write the prefix. See docs/decisions/0017.
 """
 
 import re
@@ -36,14 +35,14 @@ class ExtAuthz:
     reads_body = False
 
     def __init__(self, gate: Gate, *, behind_proxies: bool) -> None:
-        """Answer by *gate*. *behind_proxies* says whether any `X-Forwarded-For` may be believed."""
+        """Answer by *gate*. *behind_proxies* says whether any `X-Forwarded-For` may be trusted."""
         self._gate = gate
         self._behind_proxies = behind_proxies
 
     def answer(self, request: Request) -> Answer:
         """See `Handler`."""
         values = request.values
-        # What `is_target` says, without the call.
+        # The same as `is_target`, without the call.
         if not request.target.translate(TARGET_TABLE).isascii():
             return self._gate.refuse_request(ODD_TARGET).answer
         prefix = _PREFIX.match(request.target)
@@ -66,7 +65,7 @@ class ExtAuthz:
 def _find_roles(header: bytes | None, prefix: re.Match[bytes] | None) -> tuple[str, ...] | None:
     """Return all roles that are required by the header and by the path; None when that cannot be read.
 
-    Both can only add: a client that writes either of them itself makes it harder for itself alone.
+    Both can only add requirements: a client that writes one itself only restricts itself.
     """
     if header is None and prefix is None:
         return ()
@@ -77,7 +76,7 @@ def _find_roles(header: bytes | None, prefix: re.Match[bytes] | None) -> tuple[s
 
 
 def _unknown() -> HttpRequest | None:
-    """Nobody knows what the client asked for."""
+    """The client's request is unknown."""
     return None
 
 

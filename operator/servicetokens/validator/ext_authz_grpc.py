@@ -1,7 +1,7 @@
-"""ext_authz by gRPC: `envoy.service.auth.v3.Authorization/Check`, and `grpc.health.v1` beside it.
+"""ext_authz over gRPC: `envoy.service.auth.v3.Authorization/Check`, and `grpc.health.v1`.
 
-Here the client's request is data, and what a route requires comes in its context extensions, which no client
-can write. This module and the one of its calls import grpc, which is an extra; no other does.
+Here the client's request is data, and the requirements of a route come in its context extensions, which no client can
+write. This module and the one of its calls import grpc, which is an extra; no other does.
 """
 
 import asyncio
@@ -43,7 +43,7 @@ _log = logs.get_logger(__name__)
 
 SERVICE: Final = DESCRIPTOR.services_by_name["Authorization"].full_name
 REQUIRED_ROLES: Final = "required_roles"
-"""The context extension that names the roles of which every one is required, separated by commas."""
+"""The context extension with the names of required roles, separated by commas."""
 
 _AUTHORIZATION: Final = "authorization"
 _FORWARDED_FOR: Final = "x-forwarded-for"
@@ -51,14 +51,14 @@ _OPTIONS: Final = (
     # As for HTTP: Envoy sends the head of a request, which it limits to 60 KiB itself.
     ("grpc.max_receive_message_length", 64 * 1024),
     ("grpc.max_metadata_size", 32 * 1024),
-    # What Envoy opens on one connection; more is somebody else (the limit that Go's servers recommend).
+    # What Envoy opens on one connection; a client with more is not Envoy (the limit that Go's servers recommend).
     ("grpc.max_concurrent_streams", 100),
     # From the first byte to HTTP/2 settings; two minutes otherwise.
     ("grpc.server_handshake_timeout_ms", round(HANDSHAKE_SECONDS * 1000)),
     # A port in use must be an error, not shared.
     ("grpc.so_reuseport", 0),
 )
-# grpc takes in some thousand connections meanwhile, which is less than the limit of all together.
+# grpc accepts some thousand connections meanwhile, which is less than the total limit.
 _SWEEP_SECONDS: Final = 0.5
 _CODES: Final[Mapping[HTTPStatus, int]] = {
     HTTPStatus.BAD_REQUEST: INVALID_ARGUMENT,
@@ -79,7 +79,7 @@ class Checks:
         self._gate = gate
 
     def answer(self, message: bytes) -> bytes:
-        """Say whether Envoy may let the client's request pass."""
+        """Return whether Envoy may forward the client's request."""
         try:
             attributes = CheckRequest.FromString(message).attributes
         except DecodeError:
@@ -87,7 +87,7 @@ class Checks:
         http = attributes.request.http
         roles = self._find_roles(attributes.context_extensions.get(REQUIRED_ROLES, ""))
         authorizations = _values(http, _AUTHORIZATION)
-        # What follows a `#` Envoy shows in a field of its own, if it lets it through at all.
+        # Envoy passes the part after a `#` in a field of its own, if it accepts it at all.
         if http.fragment or not is_target(http.path.encode()):
             return _deny(self._gate.refuse_request(ODD_TARGET))
         if roles is None:
@@ -136,9 +136,9 @@ class GrpcService:
     ) -> None:
         """Not listening yet.
 
-        Connections beyond *max_connections* are closed by grpc, and those of one client address beyond *peer_share*
-        percent of that many by us, up to half a second later. The same share is that of one address in the calls that
-        may be under way.
+        Connections beyond *max_connections* are closed in grpc, and those of one client address beyond *peer_share*
+        percent of that many by us, up to half a second later. The same share applies to one address among the calls in
+        progress.
         """
         self._address = address
         self._checks = Checks(gate)
@@ -157,13 +157,13 @@ class GrpcService:
 
     @property
     def calls(self) -> int:
-        """How many calls are under way."""
+        """Number of calls in progress."""
         return self._calls.total
 
     async def start(self) -> None:
         """Listen. Raises `AddressInUse`."""
         self._server = grpc.aio.server(options=self._options)
-        # Messages stay bytes here: grpc would log a traceback for each that cannot be read.
+        # Messages stay bytes here: grpc would log a traceback for each that cannot be parsed.
         methods = {"Check": self._calls.unary(self._check)}
         self._server.add_generic_rpc_handlers(
             (grpc.method_handlers_generic_handler(SERVICE, methods), self._health.handler(self._calls))
@@ -177,7 +177,7 @@ class GrpcService:
         _log.info("listening", address=str(self._address), tls=False)
 
     async def drain(self, *, seconds: float) -> None:
-        """End every call within *seconds*, and take no new ones."""
+        """End every call within *seconds*, and accept no new ones."""
         if self._server is not None:
             self._health.end()
             await self._server.stop(seconds)
@@ -186,9 +186,9 @@ class GrpcService:
         return self._checks.answer(message)
 
     async def run(self) -> None:
-        """Sweep the connections, and tell those who watch our health.
+        """Sweep the connections, and inform clients that watch our health.
 
-        Envoy takes an endpoint out whose health is not `SERVING`.
+        Envoy removes an endpoint whose health is not `SERVING`.
         """
         loop = asyncio.get_running_loop()
         while True:
@@ -228,7 +228,7 @@ def _deny(refusal: Refusal) -> bytes:
 
 
 def _overwrite(headers: Iterable[Header]) -> list[HeaderValueOption]:
-    """Replace whatever the client sent under these names; also by an empty value, which Envoy would leave out."""
+    """Overwrite everything that the client sent under these names; also with an empty value, which Envoy would omit."""
     return [
         HeaderValueOption(
             header=HeaderValue(key=name.lower(), value=value),

@@ -1,8 +1,8 @@
-"""Forward-auth: a proxy asks whether it may let a client's request pass, and gets a status and a few headers.
+"""Forward-auth: a proxy asks whether it may forward a client's request, and gets a status and a few headers.
 
-Paths are compared raw. Nothing is taken from a query string (Caddy passes the client's on), and nothing from
-headers but the token, the original request and the client's address. A yes is exactly 200, since Envoy takes
-204 for a no.
+Paths are compared raw. Nothing is taken from a query string (Caddy passes the client's on), and nothing from headers
+but the token, the original request and the client's address. An acceptance is exactly 200, since Envoy treats 204 as a
+rejection.
 """
 
 import re
@@ -22,16 +22,16 @@ from servicetokens.validator.token_review import USERNAME_PREFIX
 _AUTHORIZATION, _FORWARDED_FOR, _ACCEPT, _FIRST_ORIGINAL = range(FIRST_HEADER, FIRST_HEADER + 4)
 _WANTED: Final = (b"authorization", b"x-forwarded-for", b"accept", *original.HEADERS)
 _NAMES: Final = ("Authorization", "X-Forwarded-For", "Accept", *original.NAMES)
-# X-Forwarded-For and Accept may come in several lines; all that says who and what may not.
+# X-Forwarded-For and Accept may come in several lines; headers with identity or the request may not.
 _SINGLE: Final = frozenset(range(FIRST_HEADER, FIRST_HEADER + len(_WANTED))) - {_FORWARDED_FOR, _ACCEPT}
 
 _PATH: Final = b"/validate"
 _ROLES_PATH: Final = re.compile(rb"/validate/role/(" + ROLES + rb")")
-# Paths are written into the configuration of proxies, so there are few; strangers may invent more.
+# Paths come from the configuration of proxies, so there are few; other clients may invent more.
 _MOST_PATHS: Final = 256
 
 _JSON: Final = b"application/json"
-# Under which the two forms of a yes are kept, one at a time.
+# The two forms of an acceptance are kept under these keys, one at a time.
 _PLAIN_FORM: Final = object()
 _JSON_FORM: Final = object()
 
@@ -79,7 +79,7 @@ class ForwardAuth:
         return found.answer if found.answer_key is form else _keep(found, form)
 
     def _find_roles(self, target: bytes) -> tuple[str, ...] | None:
-        """Return the roles that the path requires, or None when it is no path of ours."""
+        """Return the roles that the path requires, or None for an unknown path."""
         path = target.partition(b"?")[0]
         roles = self._roles_by_path.get(path)
         if roles is None:
@@ -93,7 +93,7 @@ class ForwardAuth:
 
 
 def _find_repeated(request: Request) -> Fault | None:
-    """Return the first header that must not be repeated and is."""
+    """Return the first header that must not be repeated but is."""
     for number in sorted(request.repeated):
         if number in _SINGLE:
             return Fault((_NAMES[number - FIRST_HEADER],), "repeated")
@@ -111,7 +111,7 @@ def _keep(accepted: Accepted, form: object) -> Answer:
 
 
 def _describe(accepted: Accepted) -> dict[str, object]:
-    """The same as the headers, for askers that read a body: Ory Oathkeeper's `bearer_token` takes these two fields."""
+    """Return the headers' content for proxies that read a body: Ory Oathkeeper's `bearer_token` uses these fields."""
     account = accepted.record.account
     return {
         "sub": f"{USERNAME_PREFIX}{account.namespace}:{account.name}",

@@ -1,7 +1,7 @@
-"""May a client's request pass? What forward-auth and ext_authz have in common, whatever the proxy speaks.
+"""The check of a client's request: what forward-auth and ext_authz share, independent of the proxy's protocol.
 
-The outcome is the decision itself, or a `Refusal` with the challenge of RFC 6750 that belongs to it. Every
-identity header is in every yes, empty when there is no value: a proxy may pass on a client's own where ours is
+The outcome is the decision itself, or a `Refusal` with the challenge of RFC 6750 that belongs to it. Every acceptance
+contains every identity header, empty when there is no value: a proxy may forward a client's own header where ours is
 missing.
 """
 
@@ -33,37 +33,37 @@ from servicetokens.validator.responses import NO_STORE, RETRY_SOON, Answer, Head
 # Role names are DNS labels; at most as many as an account can have.
 _LABEL: Final = rb"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
 ROLES: Final = _LABEL + rb"(?:," + _LABEL + rb"){0,15}"
-"""Regular expression: names of roles that are all required, as proxies are told to write them."""
+"""Regular expression: names of roles that are all required, in the form that proxies send."""
 _ROLES: Final = re.compile(ROLES)
 _LONGEST_ROLES: Final = 16 * 64
-# As nearly everybody writes it. Whatever follows has to be the very token that was judged before, byte by byte.
+# The usual form. What follows must be a token that was accepted before, byte by byte.
 _USUAL_SCHEME: Final = b"Bearer "
-# The token is good, only not for this: whoever holds one has not failed to authenticate.
+# The token is valid, but not for this request: this is not a failed authentication.
 _GOOD_TOKEN: Final = frozenset({Reason.ROLE_MISSING, Reason.REQUEST_NOT_ALLOWED})
 
-# What the client asked for decides about these.
+# Reasons that depend on the client's request.
 _BY_REQUEST: Final = frozenset({Reason.REQUEST_NOT_ALLOWED, Reason.AUDIENCE})
 
 _IDENTITY: Final = ("Account", "Namespace", "Roles", "Permissions", "Id", "Expires")
 
 
 def _aliases() -> Iterator[str]:
-    """Give the other names under which CGI and WSGI show one of our headers to a backend: `-` and `_` are one there."""
+    """Yield the other names that CGI and WSGI give one of our headers in a backend: `-` and `_` are the same there."""
     for name in _IDENTITY:
         for first, second in ("_-", "-_", "__"):
             yield f"x{first}servicetoken{second}{name.lower()}"
 
 
 REMOVED: Final = ("authorization", *_aliases())
-"""What Envoy is told to take out of the client's request before it passes.
+"""The headers that Envoy removes from the client's request before it forwards it.
 
-A backend that is told who is calling has no use for the token; and a client could write an alias itself, which
-Envoy would not overwrite.
+A backend that receives the identity has no use for the token; and a client could write an alias itself, which Envoy
+would not overwrite.
 """
 
 
 class Refusal(msgspec.Struct, frozen=True, gc=False):
-    """A no, or "cannot tell": the status, the headers that say why, and the same as finished bytes."""
+    """A rejection, or "unavailable": the status, the headers with the reason, and the same as finished bytes."""
 
     status: HTTPStatus
     headers: tuple[Header, ...]
@@ -71,7 +71,7 @@ class Refusal(msgspec.Struct, frozen=True, gc=False):
 
 
 def refusal(status: HTTPStatus, *headers: Header) -> Refusal:
-    """Make one; it is not to be stored by anybody on the way."""
+    """Return one; caches on the way must not store it."""
     complete = (*headers, NO_STORE)
     return Refusal(status, complete, render(status, complete))
 
@@ -85,7 +85,7 @@ _UNAVAILABLE: Final = refusal(HTTPStatus.SERVICE_UNAVAILABLE, RETRY_SOON)
 
 
 class Gate:
-    """Judges for one listener, counts, and tells the log."""
+    """Checks requests for one listener, counts and logs them."""
 
     def __init__(self, authenticator: TokenAuthenticator, tally: Tally, refusals: Refusals) -> None:
         self._authenticate = authenticator.authenticate
@@ -94,9 +94,9 @@ class Gate:
         self._refusals = refusals
 
     def recognise(self, authorization: bytes | None, roles: tuple[str, ...]) -> Accepted | None:
-        """Let a request pass whose token was let in a moment ago; None says nothing, and `judge` has to be asked.
+        """Accept a request whose token was accepted a moment ago; on None, `judge` has to be called.
 
-        What it saves is most of the time that a request takes: everything that only some tokens depend on.
+        It saves most of the time that a request takes: everything that only some tokens depend on.
         """
         if roles or authorization is None or not authorization.startswith(_USUAL_SCHEME):
             return None
@@ -113,13 +113,13 @@ class Gate:
         roles: tuple[str, ...],
         missing: Callable[[], Sequence[str]] = tuple,
     ) -> Accepted | Refusal:
-        """Say whether the request may pass.
+        """Return whether the request may pass.
 
         Args:
             authorization: the value of the client's only such header, or None.
             origin: where the client is.
-            original: gives the client's request, or None where nobody knows it; called only if it matters.
-            roles: of which every one is required.
+            original: gives the client's request, or None where it is unknown; called only if needed.
+            roles: all of which are required.
             missing: names the headers that would say more about the client's request; called only for the debug log.
         """
         token = find_token(authorization)
@@ -150,7 +150,7 @@ class Gate:
         return BAD_REQUEST
 
     def _explain(self, rejected: Rejected, request: HttpRequest | None, missing: Sequence[str]) -> None:
-        """Log what the rules or the audiences of the token were compared with, and what the proxy did not say."""
+        """Log the rules or audiences that the request was compared with, and headers that the proxy did not send."""
         record = rejected.record
         self._refusals.explain(
             "request compared",
@@ -179,7 +179,7 @@ class Gate:
 
 
 def read_roles(text: bytes) -> tuple[str, ...] | None:
-    """Read the names of required roles, separated by commas; None when it is something else."""
+    """Parse the names of required roles, separated by commas; None for anything else."""
     compact = text[: _LONGEST_ROLES + 1].replace(b" ", b"")
     if len(compact) > _LONGEST_ROLES or not _ROLES.fullmatch(compact):
         return None
@@ -187,14 +187,14 @@ def read_roles(text: bytes) -> tuple[str, ...] | None:
 
 
 def origin_of(peer: Origin, forwarded_for: bytes | None, *, behind_proxies: bool) -> Origin:
-    """Return where the client is: *peer*, and what it forwards if that may be believed at all."""
+    """Return where the client is: *peer*, and its `X-Forwarded-For` if that may be trusted at all."""
     if forwarded_for is None or not behind_proxies:
         return peer
     return Origin(peer.peer, forwarded_for.decode("latin-1"))
 
 
 def identity(accepted: Accepted) -> tuple[Header, ...]:
-    """Return the headers that tell a backend who is calling, all of them, empty where there is nothing to tell."""
+    """Return the headers that identify the client to a backend, all of them, empty where there is no value."""
     values = (
         accepted.record.account.name,
         accepted.record.account.namespace,

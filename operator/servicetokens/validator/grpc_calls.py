@@ -1,8 +1,8 @@
-"""Calls of the gRPC listener: how many a peer may have under way, how long their messages may take, and health.
+"""Calls of the gRPC listener: the limit of open calls per peer, the deadline of their messages, and health.
 
-For grpc, a call with one message is under way from its header on, also if the message never comes; it has no deadline,
-takes about 22 KB, and our code would be asked once the message is complete. So methods are registered here as if
-messages were streamed, which is the same on the wire, and the one that counts is read under our own deadline.
+For grpc, a call with one message is open from its header on, even if the message never arrives; it has no deadline,
+takes about 22 KB, and our code would be called only once the message is complete. So methods are registered as if
+messages were streamed, which is the same protocol, and the message is read under our own deadline.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from servicetokens.authn.addresses import Address, parse_address
 from servicetokens.validator.shares import HANDSHAKE_SECONDS, PEER_SHARE, Shares
 
 MAX_CALLS: Final = 4_000
-"""90 MB, if all are held open. Envoys have a few under way each, since an answer takes less than a millisecond."""
+"""90 MB, if all are held open. Each Envoy has a few open, since an answer takes less than a millisecond."""
 
 _HEALTH: Final = DESCRIPTOR.services_by_name["Health"].full_name
 _SERVING: Final = HealthCheckResponse.SERVING
@@ -28,7 +28,7 @@ _UNKNOWN: Final = HealthCheckResponse.SERVICE_UNKNOWN
 
 
 class Calls:
-    """Counts the calls that are under way, and reads their messages."""
+    """Counts the open calls, and reads their messages."""
 
     def __init__(self, peer_share: int = PEER_SHARE) -> None:
         """Allow `MAX_CALLS`, and *peer_share* percent of them for one client address (of IPv6, one /64)."""
@@ -36,7 +36,7 @@ class Calls:
 
     @property
     def total(self) -> int:
-        """How many are under way."""
+        """Number of open calls."""
         return self._shares.total
 
     async def receive(self, context: Any) -> bytes:
@@ -79,9 +79,9 @@ class Calls:
 
 
 class Health:
-    """The service `grpc.health.v1.Health`, which says of all services the same.
+    """The service `grpc.health.v1.Health`, with the same status for all services.
 
-    That of the library waits for each of those who watch, also for one that does not read.
+    The library's implementation waits for every watcher, even for one that does not read.
     """
 
     def __init__(self, *services: str) -> None:
@@ -97,13 +97,13 @@ class Health:
         return grpc.method_handlers_generic_handler(_HEALTH, methods)
 
     def set(self, *, is_serving: bool) -> None:
-        """Tell those who watch."""
+        """Publish the status to all watchers."""
         if is_serving != self._is_serving and not self._is_ending:
             self._is_serving = is_serving
             self._tell()
 
     def end(self) -> None:
-        """Say from now on that nothing is served."""
+        """Report from now on that nothing is served."""
         self._is_ending, self._is_serving = True, False
         self._tell()
 

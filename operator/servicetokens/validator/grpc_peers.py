@@ -1,9 +1,9 @@
-"""Who is connected to the gRPC listener, and what is beyond a peer's share.
+"""The connections to the gRPC listener, and those beyond a peer's share.
 
-grpc accepts connections itself, keeps them to itself, and limits their total only. They are files of this process,
+grpc accepts connections itself, does not expose them, and limits only their total. They are files of this process,
 though: Linux lists those, and a copy of a socket can be asked who its peer is, and be shut down, which grpc notices as
-if the peer had closed it. To relay every byte instead, through a socket that we accept on, would cost a third of what
-a call takes.
+if the peer had closed it. To relay every byte instead, through a socket that we accept on, would cost a third of what a
+call takes.
 """
 
 import contextlib
@@ -50,9 +50,9 @@ class GrpcPeers:
         self._others &= found
 
     def _meet(self, number: int, inode: int, tick: int) -> None:
-        """Look at the socket *inode*, which was the open file *number* a moment ago."""
+        """Examine the socket *inode*, which was the open file *number* a moment ago."""
         try:
-            # Whatever becomes of the number, the copy stays the file that it was.
+            # Even if the number is reused, the copy stays the same file.
             copy = socket.socket(fileno=os.dup(number))
         except OSError:
             return
@@ -69,11 +69,11 @@ class GrpcPeers:
                     copy.shutdown(socket.SHUT_RDWR)
 
     def _ask(self, copy: socket.socket) -> tuple[bool, Address | None]:
-        """Return whether it is a connection to our port, and from whom."""
+        """Return whether it is a connection to our port, and its peer."""
         try:
             if copy.family not in _INTERNET or copy.getsockname()[1] != self._port:
                 return False, None
             return True, parse_address(copy.getpeername()[0])
         except OSError:
-            # It listens, or its peer is gone.
+            # It is a listening socket, or its peer has disconnected.
             return False, None

@@ -1,14 +1,14 @@
 """One HTTP/1.1 connection: llhttp parses, a plain function turns the request into finished bytes.
 
-    idle ──▶ head ──┬──▶ answer at once       forward-auth: a body would be the client's, and need not come
-      ▲             │       └──▶ close        ... so if one is announced, nobody knows where the next request begins
+    idle ──▶ head ──┬──▶ answer early     forward-auth: a body would be the client's, and need not come
+      ▲             │       └──▶ close        ... so if one is announced, the start of the next request is unknown
       │             └──▶ body ──▶ answer      TokenReview: the body is the question
       └──────────────────────────────┘
 
-Written because no ready-made server has all the limits that a public authentication endpoint needs, and all
-of them cost more than twice the CPU. Everything that a stranger can make large, slow or ambiguous is bounded:
-head, body, the time for each, the time between requests, output that is not read. Requests that arrive
-together are answered in one write. After an error nothing more is parsed: what follows could mean anything.
+Written because no ready-made server has all the limits that a public authentication endpoint needs, and all of them
+cost more than twice the CPU. Everything that a client can make large, slow or ambiguous is bounded: head, body, the
+time for each, the time between requests, output that is not read. Requests that arrive together are answered in one
+write. After an error nothing more is parsed: the rest is ambiguous.
 """
 
 import asyncio
@@ -35,12 +35,12 @@ from servicetokens.validator.responses import render_problem, without_body
 MAX_HEAD: Final = 32 * 1024
 # A TokenReview with a token and a few audiences has 300 bytes.
 MAX_BODY: Final = 64 * 1024
-# Chunks of one byte take six; more than that is decoration, or a trailer without end.
+# Chunks of one byte take six; more than that is padding, or an endless trailer.
 _MAX_CODED_BODY: Final = 8 * MAX_BODY
 REQUEST_SECONDS: Final = 5
-# Longer than the 90 s of Go's clients: it is never us who close a connection that they are about to use.
+# Longer than the 90 s of Go's clients: we never close a connection that they are about to use.
 IDLE_SECONDS: Final = 120
-# For how long, and how much of, a refused request is thrown away, so that no reset overtakes the refusal.
+# For how long, and how much of, a rejected request is discarded, so that no reset overtakes the answer.
 _LINGER_SECONDS: Final = 2
 _MAX_LINGER: Final = 1024 * 1024
 # What is parsed before sizes are looked at again. Nearly every request is smaller and parsed in one go.
@@ -66,11 +66,11 @@ _BODY: Final = 2
 _ANSWERED: Final = 3
 """The answer is given, and no body was announced; the parser has yet to say that the request is complete."""
 _OVER: Final = 4
-"""Nothing more is parsed; closing, or throwing away what still comes."""
+"""Nothing more is parsed; closing, or discarding what still arrives."""
 
 
 class Connection(asyncio.Protocol):
-    """See the module. `deadline` is the tick of the server at which it is ended."""
+    """See the module. `deadline` is the tick of the server at which the connection is closed."""
 
     __slots__ = (
         "_blank",
@@ -120,7 +120,7 @@ class Connection(asyncio.Protocol):
     # Called by the event loop.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take the connection in."""
+        """Accept the connection."""
         self._transport = cast("asyncio.Transport", transport)
         peer = self._transport.get_extra_info("peername")
         if peer:
@@ -132,7 +132,7 @@ class Connection(asyncio.Protocol):
             self._flush()
 
     def connection_lost(self, _error: Exception | None) -> None:
-        """Forget everything."""
+        """Release everything."""
         self._state = _OVER
         self._server.dismiss(self)
 
@@ -150,13 +150,13 @@ class Connection(asyncio.Protocol):
         self._transport.pause_reading()
 
     def resume_writing(self) -> None:
-        """Go on."""
+        """Resume reading."""
         self._transport.resume_reading()
 
     # Called by the listener.
 
     def expire(self) -> None:
-        """End what took too long."""
+        """Close a connection whose deadline has passed."""
         if self._state in (_HEAD, _BODY):
             self._refuse(HTTPStatus.REQUEST_TIMEOUT, "the request did not arrive in time")
             self._flush()
@@ -166,13 +166,13 @@ class Connection(asyncio.Protocol):
             self._transport.close()
 
     def close_if_idle(self) -> None:
-        """End it unless a request is under way, which then is the last one."""
+        """Close it unless a request is in progress, which then is the last one."""
         if self._state == _IDLE:
             self._end(lingers=False)
             self._flush()
 
     def abort(self) -> None:
-        """End it now."""
+        """Close it immediately."""
         self._transport.abort()
 
     # Called by the parser.
@@ -194,7 +194,7 @@ class Connection(asyncio.Protocol):
         self._request.target += part
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """One header, also as a trailer after a chunked body, where it means nothing to us."""
+        """Process one header; those in a trailer after a chunked body are ignored."""
         number = self._find(name)
         if number is None:
             number = self._server.slots.learn(name)
@@ -209,7 +209,7 @@ class Connection(asyncio.Protocol):
             values[number] = before + b"," + value
 
     def on_headers_complete(self) -> None:
-        """The head is there: check it, and answer if the body does not matter."""
+        """The head is complete: check it, and answer if the body does not matter."""
         if self._state != _HEAD:
             return
         request = self._request
@@ -285,7 +285,7 @@ class Connection(asyncio.Protocol):
             self._count_unfinished(len(data))
 
     def _count_unfinished(self, size: int) -> None:
-        """Count what the parser keeps to itself until it is complete: a header, a trailer, a chunk's size."""
+        """Count what the parser holds until it is complete: a header, a trailer, a chunk's size."""
         self._fed += size
         if self._state == _HEAD and self._fed > MAX_HEAD:
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "the header is too large")
@@ -293,7 +293,7 @@ class Connection(asyncio.Protocol):
             self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "the body is too large")
 
     def _go_on_after_upgrade(self, rest: bytes) -> None:
-        """Ignore an `Upgrade`: after it the parser wants no more, so that another one has to go on."""
+        """Ignore an `Upgrade`: the parser stops after it, so another parser continues."""
         if self._state == _OVER:
             return
         self._parser = httptools.HttpRequestParser(self)
@@ -301,10 +301,10 @@ class Connection(asyncio.Protocol):
             self._feed(rest)
 
     def _retry_foreign_method(self, data: bytes) -> bool:
-        """Take a method that llhttp has never heard of, where the method of the request does not matter.
+        """Accept a method that llhttp does not know, where the method of the request does not matter.
 
-        Only at the beginning of *data*: the parser does not say where it stopped, and what it has answered already must
-        not be fed to it again.
+        Only at the beginning of *data*: the parser does not say where it stopped, and parts that were answered already
+        must not be parsed again.
         """
         method, _, rest = data.partition(b" ")
         if (
@@ -322,11 +322,11 @@ class Connection(asyncio.Protocol):
         return True
 
     def _check_head(self) -> bool:
-        """Refuse what is ambiguous or impossible; return whether the request may go on."""
+        """Reject what is ambiguous or impossible; return whether the request may continue."""
         values = self._request.values
         self._old = False
         if values[HOST] is None or values[CONNECTION] is not None:
-            # Asked only if it can matter: the parser makes a text of the version each time.
+            # Checked only if it can matter: the parser creates a string for the version each time.
             self._old = self._parser.get_http_version() == "1.0"
             if values[HOST] is None and not self._old:
                 return self._refuse(HTTPStatus.BAD_REQUEST, "the Host header is missing")
@@ -338,7 +338,7 @@ class Connection(asyncio.Protocol):
         return not self._server.handler.reads_body or self._check_body()
 
     def _check_body(self) -> bool:
-        """Refuse a body that cannot be the question."""
+        """Reject a body that cannot be a valid question."""
         values = self._request.values
         if self._parser.should_upgrade():
             return self._refuse(HTTPStatus.BAD_REQUEST, "no other protocol is supported")
@@ -364,7 +364,7 @@ class Connection(asyncio.Protocol):
             self._out += (status, self._server.date, _KEEP if self._keep else _CLOSE, rest)
 
     def _refuse(self, status: HTTPStatus, sentence: str) -> bool:
-        """Answer, unless it has been done, and parse nothing more; False for callers that return it."""
+        """Answer, unless that was done, and parse nothing more; returns False for the convenience of callers."""
         if self._state != _OVER:
             if self._state != _ANSWERED:
                 line, rest = render_problem(status, sentence)

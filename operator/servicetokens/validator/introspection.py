@@ -1,7 +1,7 @@
-"""RFC 7662: a service asks what a token is worth that somebody has presented to it.
+"""RFC 7662: a service asks whether a token that was presented to it is valid.
 
-A no is the same bytes for every reason, also when the token is another installation's: who may ask must not
-learn from us what a token is that was found on the street. The caller is judged first (`callers`).
+A rejection has the same bytes for every reason, also for a token of another installation: a caller must not learn
+anything about a token that it found. The caller is authenticated first (`callers`).
 """
 
 import re
@@ -34,12 +34,12 @@ PATH: Final = b"/introspect"
 METADATA_PATHS: Final = frozenset(
     {b"/.well-known/oauth-authorization-server", b"/.well-known/openid-configuration"}
 )
-"""RFC 8414, and where clients look that know OpenID Connect only; both answer alike."""
+"""RFC 8414, and the path that OpenID Connect clients use; both give the same answer."""
 
 _AUTHORIZATION, _TYPE, _ENCODING = range(FIRST_HEADER, FIRST_HEADER + 3)
 _TOKEN: Final = "token"
 _FORM_TYPE: Final = b"application/x-www-form-urlencoded"
-# token, token_type_hint, client_id, client_secret, and what a client adds of its own.
+# token, token_type_hint, client_id, client_secret, and fields that clients add.
 _MAX_FIELDS: Final = 16
 _UNIQUE: Final = frozenset({_TOKEN, CLIENT_ID, CLIENT_SECRET})
 _PLAIN_BODY: Final = re.compile(rb"token=([A-Za-z0-9_.~-]*)")
@@ -82,13 +82,13 @@ class Introspection:
         """Answer by *authenticator*.
 
         Args:
-            authenticator: decides about callers and about the tokens that they ask for.
+            authenticator: decides about callers and the tokens that they introspect.
             clock: for `exp`.
             tally: counts the answers about tokens.
-            refusals: counts and logs what is refused.
-            max_age: seconds for which a client may rely on an answer: `exp` is never later than that. Many
-                clients keep what they were told until `exp`, so it bounds how long they accept a revoked token.
-                None gives the token's own end.
+            refusals: `audit.Refusals`, counts and logs rejections.
+            max_age: seconds for which a client may rely on an answer: `exp` is never later than that. Many clients
+                cache an answer until `exp`, so it limits how long they accept a revoked token. None gives the token's
+                own expiration.
         """
         self._authenticate = authenticator.authenticate
         self._callers = Callers(authenticator, refusals)
@@ -126,8 +126,8 @@ class Introspection:
         token = form.get(_TOKEN)
         if token is None:
             return _NO_TOKEN
-        # No client's address is known here, so a token that is bound to networks is refused; for whom it is, the
-        # asker reads in `aud`.
+        # The client's address is unknown here, so a token that is restricted to networks is rejected; the audience is
+        # for the caller to check, in `aud`.
         decision = self._authenticate(
             Presented(token, asker_checks_audience=True, protocol=self._tally.protocol)
         )
@@ -141,7 +141,7 @@ class Introspection:
         return _INACTIVE
 
     def _accept(self, accepted: Accepted) -> Answer:
-        """Put `exp` into the answer that is kept with the decision."""
+        """Insert `exp` into the answer that is kept with the decision."""
         if accepted.answer_key is not self:
             _keep(accepted, self, has_end=self._max_age is not None or accepted.end is not None)
         before, after = accepted.answer
@@ -186,7 +186,7 @@ def _describe(accepted: Accepted) -> dict[str, object]:
 
 
 def _read_form(body: bytes) -> dict[str, str] | None:
-    """Return the fields, decoded once; None when there are too many, or one of ours twice.
+    """Return the fields, decoded once; None when there are too many, or a known one is repeated.
 
     Bytes that are not UTF-8 become surrogates, which no token and no name has: such a token is unknown, not an error.
     """
@@ -211,7 +211,7 @@ def _has_repeated(names: Iterable[str]) -> bool:
 
 
 def _describe_server(host: bytes | None) -> Answer:
-    """Return the metadata (RFC 8414) under the name by which we were asked, which is what the client compares."""
+    """Return the metadata (RFC 8414) under the host name of the request, which is what the client compares."""
     if host is None or not _HOST.fullmatch(host):
         return _INVALID_HOST
     issuer = f"https://{host.decode('ascii')}"
@@ -221,7 +221,7 @@ def _describe_server(host: bytes | None) -> Answer:
             "issuer": issuer,
             "introspection_endpoint": issuer + PATH.decode(),
             "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
-            # Required by RFC 8414, and empty: tokens are declared in Kubernetes, not handed out here.
+            # Required by RFC 8414, and empty: tokens are declared in Kubernetes, not issued here.
             "response_types_supported": [],
         },
     )

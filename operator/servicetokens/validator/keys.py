@@ -1,8 +1,8 @@
-"""The operator's HMAC keys, read from their Secret: at start, now and then, and when a new one is in use.
+"""The operator's HMAC keys, read from their Secret: at start, periodically, and when an unknown key is in use.
 
 The only Secret that the validator reads. A key ring that was read stays in use, also while the Secret is missing or
-damaged: tokens that are in use must not be refused because of a mistake that a backup mends. Before one was read
-nothing can be verified, and the index answers nothing.
+damaged: tokens that are in use must not be rejected because of a mistake that a backup repairs. Before the first one
+was read nothing can be verified, and the index answers nothing.
 """
 
 import asyncio
@@ -19,9 +19,9 @@ _log = get_logger(__name__)
 
 _TOPIC: Final = "key Secret"
 _PERIOD: Final = 60.0
-# The operator makes the first key within seconds of its start.
+# The operator creates the first key within seconds of its start.
 _RETRY: Final = 2.0
-# A planted key id must not make us ask the API server for every request.
+# A forged key id must not make us send requests to the API server for every validation.
 _LEAST_GAP: Final = 2.0
 
 
@@ -34,10 +34,10 @@ class Secrets(Protocol):
 
 
 class KeyReader:
-    """Keeps the key ring of an index right."""
+    """Keeps the key ring of an index current."""
 
     def __init__(self, secrets: Secrets, namespace: str, index: Index, readiness: Readiness) -> None:
-        """Nothing is read until `run`. *readiness* learns when the keys in use are not those of the Secret."""
+        """Nothing is read until `run`. *readiness* reports when the keys in use are not those of the Secret."""
         self._secrets = secrets
         self._namespace = namespace
         self._index = index
@@ -49,11 +49,11 @@ class KeyReader:
         index.hold(_TOPIC, self._sentence("has not been read yet"))
 
     def want(self) -> None:
-        """Read again soon, since a key is in use that we do not know."""
+        """Read again soon, since an object uses a key that is unknown."""
         self._wanted.set()
 
     async def run(self) -> None:
-        """Keep reading, for ever."""
+        """Keep reading until cancelled."""
         while True:
             self._wanted.clear()
             good = await self.read()
@@ -64,7 +64,7 @@ class KeyReader:
                 continue
 
     async def read(self) -> bool:
-        """Read the Secret once and say whether that gave a key ring."""
+        """Read the Secret once and return whether it held a valid key ring."""
         try:
             secret = await self._secrets.get(self._namespace, KEYS_SECRET)
             keys = KeyRing.from_secret_data(_data_of(secret))
@@ -82,7 +82,7 @@ class KeyReader:
         return True
 
     def _lose(self, what: str, before: str) -> None:
-        """Go on with the keys in memory if there are any; *before* is said where there never were."""
+        """Continue with the keys in memory if there are any; *before* is the message if there never were."""
         self.usable = False
         remedy = 'restore it from a backup (runbook "The keys")'
         if self._index.keys is None:

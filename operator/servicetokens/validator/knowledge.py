@@ -1,7 +1,7 @@
-"""Where the index gets its knowledge: the watches of the three kinds, and the check of their schemas.
+"""What fills the index: the watches of the three kinds, and the check of their schemas.
 
-Nothing here ever gives up. What is wrong is said once in the log when it begins and when it ends, and in
-`/readyz` for as long as it lasts.
+Nothing here ever gives up. A problem is logged once when it begins and when it ends, and shown in `/readyz` as long as
+it lasts.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ _log = get_logger(__name__)
 
 AnyFeed = Feed[wire.TokenObject] | Feed[wire.AccountObject] | Feed[wire.RoleObject]
 
-# While everything is listed again nothing is answered, so nobody is kept waiting by this.
+# While everything is listed again nothing is answered, so this delays no request.
 _LOOK_PERIOD: Final = 0.02
 
 _SCHEMA: Final = "schema"
@@ -32,14 +32,14 @@ _SCHEMA_RETRY: Final = 5.0
 
 
 class Troubles:
-    """What is wrong with the API server at the moment, a sentence for each path. A feed's `Observer`."""
+    """Current problems with the API server, one sentence for each path. A feed's `Observer`."""
 
     def __init__(self) -> None:
         self._by_path: dict[str, str] = {}
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """All of them, each once."""
+        """All of them, without duplicates."""
         return tuple(dict.fromkeys(self._by_path.values()))
 
     def failed(self, path: str, error: Exception) -> None:
@@ -57,7 +57,7 @@ class Troubles:
 
 
 class SchemaGuard:
-    """Keeps the index from answering while the CRDs are missing, or older than this code."""
+    """Stops the index from answering while the CRDs are missing, or older than this code."""
 
     def __init__(self, check: crds.SchemaCheck, index: Index) -> None:
         """Nothing is checked until `run`."""
@@ -70,7 +70,7 @@ class SchemaGuard:
         index.hold(_SCHEMA, "the CRDs have not been checked yet")
 
     async def run(self) -> None:
-        """Keep checking, for ever: an older CRD may be applied by mistake at any time."""
+        """Keep checking until cancelled: an older CRD may be applied by mistake at any time."""
         while True:
             is_good = await self._check()
             if is_good:
@@ -104,7 +104,7 @@ class SchemaGuard:
 
 
 class Followers:
-    """All feeds together: followed for ever, and all listed anew when what they know cannot be trusted."""
+    """All feeds together: watched until cancelled, and all listed again when their state cannot be trusted."""
 
     def __init__(self, feeds: Mapping[str, AnyFeed]) -> None:
         """*feeds* by their names (`propagation.record.feed_name`)."""
@@ -113,15 +113,15 @@ class Followers:
         self._rounds = 0
 
     def positions(self) -> dict[str, str]:
-        """Return up to which resourceVersion each feed was applied; empty while it is being listed."""
+        """Return the resourceVersion that each feed has applied; empty while it is being listed."""
         return {name: feed.position for name, feed in self._feeds.items()}
 
     def start_over(self) -> None:
-        """Have everything listed again, soon."""
+        """List everything again, soon."""
         self._again.set()
 
     async def list_again(self) -> None:
-        """Have everything listed again, and return when that is complete."""
+        """List everything again, and return when that is complete."""
         before = self._rounds
         self._again.set()
         while True:
@@ -130,11 +130,11 @@ class Followers:
                 return
 
     async def run(self) -> None:
-        """Follow all feeds, for ever.
+        """Run all feeds until cancelled.
 
         Raises:
-            PartEnded: one has ended, by a defect or because it was cancelled. All are listed again when this is called
-                again: nobody knows what it has missed.
+            PartEnded: one has ended, through a bug or because it was cancelled. All are listed again when this is
+                called again, since changes may have been missed.
         """
         while True:
             again = asyncio.create_task(self._again.wait(), name="list again")

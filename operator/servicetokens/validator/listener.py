@@ -1,4 +1,4 @@
-"""One listening address: takes connections in, sweeps the slow ones away every second, drains at the end."""
+"""One listening address: accepts connections, closes slow ones every second, drains at shutdown."""
 
 import asyncio
 import socket
@@ -20,11 +20,11 @@ from servicetokens.validator.responses import date_line
 from servicetokens.validator.shares import HANDSHAKE_SECONDS, Shares
 from servicetokens.validator.tls import ClientNames
 
-# What the kernel queues during a burst, or while a page of objects is decoded.
+# For connections that the kernel queues during a burst, or while a page of objects is decoded.
 _BACKLOG: Final = 1024
-# For how long a client that was said goodbye to by TLS may take to answer.
+# How long a client may take to answer the end of TLS.
 _GOODBYE_SECONDS: Final = 2.0
-# When no more files can be opened: until then others have been closed, perhaps.
+# When no more files can be opened: others may have been closed by then.
 _PAUSE_SECONDS: Final = 1.0
 _SWEEP_SECONDS: Final = 1.0
 
@@ -49,10 +49,10 @@ class Listener:
         Args:
             handler: answers.
             clock: for the `Date` of answers.
-            report: is told about defects of the handler.
-            shares: how many connections there may be. Further ones are answered by 503 and closed; by TLS they are
-                closed before the handshake, which costs more than everything else.
-            clients: whose certificates are served; all, if left out.
+            report: called with errors of the handler.
+            shares: how many connections there may be. Further ones are answered by 503 and closed; on TLS they are
+                closed before the handshake, which is the most expensive part.
+            clients: whose certificates are accepted; all by default.
             handshake_seconds: for how long a TLS handshake may take.
         """
         self.handler = handler
@@ -67,15 +67,15 @@ class Listener:
         self._handshake_seconds = handshake_seconds
         self._connections: set[Connection] = set()
         self._port = 0
-        # Those that accept by TLS; those of the servers are theirs.
+        # Tasks that accept TLS connections; those of the servers are not here.
         self._sockets: list[socket.socket] = []
         self._servers: list[asyncio.Server] = []
-        # Connections whose handshake is under way, which are counted already.
+        # Connections with a handshake in progress, which are counted already.
         self._arriving: set[Connection] = set()
         self._handshakes: set[asyncio.Task[None]] = set()
 
     def __len__(self) -> int:
-        """Return how many connections are open, with those whose TLS handshake is under way."""
+        """Return how many connections are open, including those with a TLS handshake in progress."""
         return self._shares.total
 
     @property
@@ -106,7 +106,7 @@ class Listener:
             raise AddressInUse(message) from error
 
     async def drain(self, *, seconds: float) -> None:
-        """Take no more connections, answer what is under way, and close everything within *seconds*."""
+        """Accept no more connections, answer requests in progress, and close everything within *seconds*."""
         self.draining = True
         self._stop_listening()
         deadline = asyncio.get_running_loop().time() + seconds
@@ -137,7 +137,7 @@ class Listener:
             self._shares.give_back(connection.origin.peer)
 
     async def run(self) -> None:
-        """Count the seconds and end what is overdue, for ever. One task for all, instead of a timer for each."""
+        """Count seconds and close overdue connections, until cancelled: one task instead of a timer for each."""
         while True:
             await asyncio.sleep(_SWEEP_SECONDS)
             self.tick += 1
@@ -146,7 +146,7 @@ class Listener:
                 connection.expire()
 
     def _accept(self, opened: socket.socket, tls: ssl.SSLContext) -> None:
-        """Take in what has arrived at *opened*, and close at once what is beyond a share."""
+        """Accept a connection at *opened*, and close it immediately if it is beyond a share."""
         loop = asyncio.get_running_loop()
         for _ in range(_BACKLOG):
             try:
@@ -154,7 +154,7 @@ class Listener:
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError as error:
-                # Too many open files. What waits would be told of again immediately, and for ever.
+                # Too many open files. The event loop would report the waiting connections immediately, again and again.
                 _log.error("no connections are accepted for a second", reason=error.strerror or str(error))
                 loop.remove_reader(opened)
                 loop.call_later(_PAUSE_SECONDS, self._accept_again, opened, tls)
@@ -175,7 +175,7 @@ class Listener:
     async def _shake_hands(
         self, accepted: socket.socket, peer: PeerAddress | None, tls: ssl.SSLContext
     ) -> None:
-        """Let a connection begin after its handshake; one that fails, or takes too long, is closed."""
+        """Start a connection after its handshake; close it if the handshake fails or takes too long."""
         connection = Connection(self)
         self._arriving.add(connection)
         try:
@@ -187,7 +187,7 @@ class Listener:
                 ssl_shutdown_timeout=_GOODBYE_SECONDS,
             )
         except OSError:
-            # The client has gone, speaks no TLS, or has no certificate that is wanted: its own business.
+            # The client has disconnected, does not use TLS, or has no accepted certificate: not our error.
             return
         finally:
             if connection in self._arriving:

@@ -1,7 +1,7 @@
-"""Which listeners there are, out of the settings: a table of who answers where.
+"""The listeners, according to the settings: which protocol is served where.
 
-tokenreview (TLS)       kube-apiserver        forwardauth          nginx, Traefik, Caddy, HAProxy
-introspection (TLS)     any service           extauthz-http, -grpc Envoy, Istio
+tokenreview (TLS) kube-apiserver forwardauth nginx, Traefik, Caddy, HAProxy introspection (TLS) any service
+extauthz-http, -grpc Envoy, Istio
 """
 
 import resource
@@ -32,16 +32,16 @@ _log = logs.get_logger(__name__)
 
 # Files and sockets that are no connections of a listener.
 _OTHER_FILES: Final = 256
-# tokenreview, introspection, forwardauth, extauthz-http, extauthz-grpc: none takes files that another one may need.
+# tokenreview, introspection, forwardauth, extauthz-http, extauthz-grpc: none uses files that another one may need.
 _LISTENERS: Final = 5
 
 
 class MissingExtra(RuntimeError):
-    """A listener is asked for whose libraries are not installed. The message is a sentence for people."""
+    """The libraries of a requested listener are not installed. The message is a sentence for people."""
 
 
 class Service(Protocol):
-    """Something that listens until it is drained."""
+    """A listening service, until it is drained."""
 
     protocol: str
     """What it is called in metrics."""
@@ -56,11 +56,11 @@ class Service(Protocol):
         ...
 
     async def run(self) -> None:
-        """Do what goes on beside the requests, for ever."""
+        """Run the background work, until cancelled."""
         ...
 
     async def drain(self, *, seconds: float) -> None:
-        """Take no more connections, answer what is under way, and close everything within *seconds*."""
+        """Accept no more connections, answer requests in progress, and close everything within *seconds*."""
         ...
 
 
@@ -69,12 +69,12 @@ class Answering:
     """What the handlers of all listeners share.
 
     Attributes:
-        trusted: the proxies whose `X-Forwarded-For` is believed.
-        tally: makes the counters of one listener, by its name.
+        trusted: the proxies whose `X-Forwarded-For` is trusted.
+        tally: creates the counters of one listener, by its name.
         tls: None when there is no certificate.
         peer_share: percent of a listener's connections that one client address may hold.
         ready: whether answers can be given at the moment.
-        trails: takes note of what logs refusals, which is asked for what was left out now and then.
+        trails: registers what logs rejections, so that omitted lines can be reported.
     """
 
     authenticator: TokenAuthenticator
@@ -89,16 +89,16 @@ class Answering:
 
     @property
     def behind_proxies(self) -> bool:
-        """Whether any `X-Forwarded-For` may be believed."""
+        """Whether any `X-Forwarded-For` may be trusted."""
         return bool(self.trusted)
 
     def gate(self, protocol: str) -> Gate:
-        """Return what judges the requests of clients for one listener."""
+        """Return the check of clients' requests for one listener."""
         tally = self.tally(protocol)
         return Gate(self.authenticator, tally, self.refusals(tally))
 
     def refusals(self, tally: Tally) -> Refusals:
-        """Return what counts and logs the refusals of one listener."""
+        """Return what counts and logs the rejections of one listener."""
         refusals = Refusals(tally, self.clock, self.failures, self.trusted)
         self.trails(refusals)
         return refusals
@@ -147,7 +147,7 @@ class HttpService:
 
 
 def make_listeners(settings: ValidatorSettings, answering: Answering) -> Iterator[Service]:
-    """Give all that *settings* ask for; none listens yet."""
+    """Yield all listeners of *settings*; none listens yet."""
     authenticator, clock = answering.authenticator, answering.clock
     if settings.token_review_address:
         tally = answering.tally("tokenreview")

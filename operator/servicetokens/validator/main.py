@@ -28,7 +28,7 @@ async def run(settings: ValidatorSettings, tls: ListenerTls | None) -> None:
     """Run the validator until SIGTERM or SIGINT; a second signal, or SIGINT itself, cuts the draining short.
 
     Raises:
-        NotConfigured: there is no way to reach an API server.
+        NotConfigured: no API server is configured.
         AddressInUse: an address cannot be listened on.
         PartEnded: see `Validator.run`.
     """

@@ -1,7 +1,7 @@
-"""What is counted: answers by listener, result and reason; how much is known, and how old that knowledge is.
+"""Counters of answers by listener, result and reason; the size of the index, and its age.
 
-A counter of the client library takes a lock and a microsecond; these are plain numbers, read when Prometheus
-asks. No label names a token, an account or a namespace.
+A counter of the client library takes a lock and a microsecond; these are plain numbers, read when Prometheus scrapes.
+No label names a token, an account or a namespace.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -23,7 +23,7 @@ UNAVAILABLE: Final = "unavailable"
 
 
 class Tally:
-    """The answers of one listener. `accepted` is counted by itself, since it is the hot path."""
+    """The answers of one listener. `accepted` is separate, since it is the hot path."""
 
     __slots__ = ("accepted", "protocol", "rejected", "unavailable")
 
@@ -34,13 +34,13 @@ class Tally:
         self.rejected: dict[str, int] = {reason.value: 0 for reason in REFUSALS}
 
     def reject(self, reason: str) -> None:
-        """Count one refusal."""
+        """Count one rejection."""
         self.rejected[reason] = self.rejected.get(reason, 0) + 1
 
 
 @dataclass(frozen=True)
 class UsageNumbers:
-    """How the writing of `lastUsedTime` goes."""
+    """Statistics of writes of `lastUsedTime`."""
 
     writes: int
     failures: int
@@ -48,7 +48,7 @@ class UsageNumbers:
 
 
 class ValidatorCollector(Collector):
-    """Turns the plain numbers into metrics."""
+    """Converts the plain numbers to metrics."""
 
     def __init__(
         self,

@@ -4,8 +4,8 @@
     X-Original-URI, -Method            nginx: a path with its query
     X-Original-URL, -Method            nginx, ingress-nginx: a whole URL
 
-The proxy must overwrite its own. A client that knows the validator can still add those of another proxy, which are
-passed on. So where the headers of several proxies are there they must agree, and only what all of them say is believed.
+A proxy must overwrite its own headers. A client that knows the validator can still add those of another proxy, which
+are forwarded. So when headers of several proxies exist they must agree, and only what all of them contain is trusted.
 `X-Original-URI` and `X-Original-URL` come from one proxy: if they agree, the host of the URL counts.
 """
 
@@ -46,8 +46,8 @@ class Fault(msgspec.Struct, frozen=True):
 
     Attributes:
         headers: the header, or the two headers, that are wrong.
-        compared: what is wrong with it, or what differs between the two.
-        values: what was found, without queries.
+        compared: what is wrong with it, or the difference between the two.
+        values: the values found, without queries.
     """
 
     headers: tuple[str, ...]
@@ -56,7 +56,7 @@ class Fault(msgspec.Struct, frozen=True):
 
 
 class Contradiction(ValueError):
-    """Two headers say different things; `fault` tells which."""
+    """Two headers contradict each other; `fault` has the details."""
 
     def __init__(self, fault: Fault) -> None:
         super().__init__(fault.compared)
@@ -64,7 +64,7 @@ class Contradiction(ValueError):
 
 
 class _Said(msgspec.Struct, frozen=True, gc=False):
-    """What the headers of one kind of proxy say, and in which headers."""
+    """The content of one kind of proxy's headers, and their names."""
 
     request: HttpRequest
     path: str
@@ -73,12 +73,12 @@ class _Said(msgspec.Struct, frozen=True, gc=False):
 
 
 def find_fault(values: Sequence[bytes | None]) -> Fault | None:
-    """Return what is malformed or contradictory; cheap, since the answer is nearly always None.
+    """Return what is malformed or contradictory; fast, since the result is nearly always None.
 
     *values* are those of `HEADERS`, in that order.
     """
     forwarded, plain, url, forwarded_method, method, _ = values
-    # Each in a line of its own: a loop would take three times as long, and this is asked at every request.
+    # One line each: a loop would take three times as long, and this runs for every request.
     if forwarded is not None and not forwarded.translate(TARGET_TABLE).isascii():
         return _malformed(_FORWARDED_URI, forwarded)
     if plain is not None and not plain.translate(TARGET_TABLE).isascii():
@@ -97,7 +97,7 @@ def find_fault(values: Sequence[bytes | None]) -> Fault | None:
 
 
 def find_original(values: Sequence[bytes | None]) -> HttpRequest | None:
-    """Return what the client asked the proxy for, or None when no proxy says so.
+    """Return the client's request to the proxy, or None when no proxy sent it.
 
     *values* are those of `HEADERS`, in that order.
 
@@ -118,7 +118,7 @@ def find_original(values: Sequence[bytes | None]) -> HttpRequest | None:
 
 
 def find_missing(values: Sequence[bytes | None]) -> tuple[str, ...]:
-    """Return the headers without which a rule about hosts, methods or paths can fit nothing. For the log."""
+    """Return the headers without which a rule about hosts, methods or paths cannot match. For the log."""
     forwarded, plain, url, forwarded_method, method, host = values
     if forwarded is None and plain is None and url is None:
         return (f"{NAMES[_FORWARDED_URI]}, {NAMES[_ORIGINAL_URI]} or {NAMES[_ORIGINAL_URL]}",)
@@ -155,7 +155,7 @@ def _read_original(values: Sequence[bytes | None], method: str) -> _Said | None:
     host = ""
     if url is not None:
         match = _URL.fullmatch(_text(url))
-        # Something else than a URL has no path, which agrees with nothing and fits no rule.
+        # Anything but a URL has no path, which agrees with nothing and matches no rule.
         host, path_of_url = (_host(match[1]), _path(match[2]) or "/") if match else ("", "")
         if plain is not None and path != path_of_url:
             raise Contradiction(_differ(_ORIGINAL_URI, _ORIGINAL_URL, "path", path, path_of_url))
@@ -165,7 +165,7 @@ def _read_original(values: Sequence[bytes | None], method: str) -> _Said | None:
 
 
 def _agreement(forwarded: _Said, original: _Said) -> HttpRequest:
-    """Return what both proxies say: of the host nothing, unless both name it."""
+    """Return what both proxies agree on: the host only if both name it."""
     one, other = forwarded.request, original.request
     for compared, differ in (
         ("path", one.path != other.path),
@@ -191,7 +191,7 @@ def _text(value: bytes | None) -> str:
 
 
 def _path(target: str) -> str:
-    """Cut the query off. What follows a `#` is not cut off: it makes the path fit nothing."""
+    """Remove the query. A `#` and the rest are kept: they make the path match nothing."""
     return target.partition("?")[0]
 
 

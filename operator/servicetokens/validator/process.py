@@ -1,7 +1,7 @@
-"""The validator's parts, wired; they are started in order, and ended in order.
+"""The validator's parts, wired; they are started and stopped in order.
 
-health page up  →  listening (503)  →  CRDs fit  →  lists complete, keys read: ready  →  ...
-... SIGTERM  →  not ready  →  serving on while proxies notice  →  `Connection: close`  →  the end
+health page up → listening (503) → CRDs fit → lists complete, keys read: ready → ... ... SIGTERM → not ready → serving
+on while proxies notice → `Connection: close` → the end
 """
 
 import asyncio
@@ -46,14 +46,14 @@ from servicetokens.validator.usage import Usage
 
 _log = logs.get_logger(__name__)
 
-# How long proxies and kube-proxy may take to notice that we are not ready any more.
+# How long proxies and kube-proxy may take to notice that we are no longer ready.
 _NOTICE_SECONDS: Final = 5.0
 _DRAIN_SECONDS: Final = 10.0
 _CERTIFICATE_PERIOD: Final = 2.0
 _TIDY_PERIOD: Final = 0.2
 # Lines are counted by the second.
 _TRAIL_PERIOD: Final = 1.0
-# A bookmark comes two seconds before the end of a watch, and the API server sends none more often than so.
+# A bookmark comes two seconds before the end of a watch, and the API server sends none more often.
 _LONGEST_WATCH: Final = 30
 
 
@@ -76,7 +76,7 @@ class Validator:
             observer=self._troubles,
             clock=self._clock,
             entropy=os_entropy,
-            # Half, so that a living watch shows itself in time.
+            # Half of it, so that a working watch delivers something in time.
             watch_seconds=min(_LONGEST_WATCH, settings.max_staleness // 2),
         )
         self._followers = Followers(make_feeds(self._index, around, settings.watch_namespace))
@@ -109,7 +109,7 @@ class Validator:
         self._listeners = tuple(make_listeners(settings, self._answering(settings)))
 
     def registry(self) -> CollectorRegistry:
-        """Return what `/metrics` shows."""
+        """Return the registry of `/metrics`."""
         return make_registry(
             ValidatorCollector(
                 self._tallies,
@@ -123,7 +123,7 @@ class Validator:
         )
 
     def missing(self) -> Sequence[str]:
-        """Say what is missing until the validator is ready, a sentence each."""
+        """Return what is missing until the validator is ready, a sentence each."""
         if self._draining:
             return ("ending",)
         ended = self._readiness.missing
@@ -134,11 +134,11 @@ class Validator:
         return (*ended, *problems, *lease, *self._troubles.sentences)
 
     def degraded(self) -> Sequence[str]:
-        """Say what does not work although answers are given."""
+        """Return what does not work although answers are given."""
         return self._readiness.degraded
 
     def list_again(self) -> None:
-        """List everything again, while answers go on from what is known."""
+        """List everything again, while answers continue from the present index."""
         self._followers.start_over()
 
     async def run(self, stop: asyncio.Event, hurry: asyncio.Event) -> None:
@@ -166,10 +166,10 @@ class Validator:
             await self._presence.leave()
 
     def _start_parts(self) -> Iterator[asyncio.Task[None]]:
-        """Start what goes on until the end.
+        """Start the parts that run until the end.
 
-        Without those that are not essential, answers are as right as ever: taking the validator away would harm more
-        than it helps, and every other one would have the same defect.
+        Answers stay correct without those that are not essential: stopping the validator would harm more than it helps,
+        and every other replica would have the same fault.
         """
         start = self._supervisor.start
         yield start("schema", self._schemas.run)
@@ -184,7 +184,7 @@ class Validator:
             yield start(f"listener {one.protocol}", one.run, essential=False)
 
     async def _drain(self, hurry: asyncio.Event) -> None:
-        """Tell everybody that we are leaving, serve on until they have noticed, and end."""
+        """Become unready, continue to serve until proxies have noticed, and stop."""
         self._draining = True
         _log.info("ending")
         with contextlib.suppress(TimeoutError):
@@ -221,17 +221,17 @@ class Validator:
         self._usage.note(accepted)
 
     async def _keep_lease(self) -> None:
-        """Say that we are here, once the schemas are known to fit, and keep saying so."""
+        """Write the Lease once the schemas are known to match, and keep renewing it."""
         await self._schemas.fits.wait()
         await self._presence.run()
 
     async def _follow(self) -> None:
-        """Follow the three kinds, from lists that began after the Lease was written."""
+        """Watch the three kinds, with lists that begin after the Lease was written."""
         await self._presence.announced.wait()
         await self._followers.run()
 
     async def _tidy_memory(self) -> None:
-        """Once everything is known, spare the garbage collector looking through it again and again."""
+        """Once everything is listed, exclude it from garbage collection."""
         while True:
             await asyncio.sleep(_TIDY_PERIOD)
             if not self._index.problems(self._clock.monotonic()):
@@ -243,7 +243,7 @@ class Validator:
         await asyncio.Event().wait()
 
     async def _report_left_out(self) -> None:
-        """Say how many lines were left out of the log, also when no other line follows."""
+        """Log how many lines were left out of the log, even when no other line follows."""
         try:
             while True:
                 await asyncio.sleep(_TRAIL_PERIOD)
@@ -264,6 +264,6 @@ class Validator:
 
 
 def _return_memory() -> None:
-    """Give back what decoding the lists took; glibc keeps it otherwise, some megabytes with many tokens."""
+    """Return the memory for decoding the lists to the system; glibc keeps it otherwise, megabytes with many tokens."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)

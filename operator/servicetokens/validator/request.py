@@ -1,4 +1,4 @@
-"""What a connection gives to a handler, what the handler gives back, and what connections share."""
+"""The interface between connections and handlers, and what connections share."""
 
 import asyncio
 from http import HTTPStatus
@@ -8,25 +8,25 @@ from servicetokens.authn.addresses import Origin
 from servicetokens.validator.responses import Answer
 
 C_contra = TypeVar("C_contra", contravariant=True)
-"""What a server takes in: a connection, of which nothing is known here."""
+"""The connection, as servers see it: any object."""
 
-# Spellings of header names that are remembered: proxies use few, strangers may invent many.
+# Spellings of header names that are remembered: proxies use few, other clients may invent many.
 _MAX_SPELLINGS: Final = 512
 _MAX_SPELLING: Final = 64
 
 HOST, LENGTH, ENCODING, EXPECT, CONNECTION = range(5)
-"""The numbers of the headers that the connection itself looks at, in `Request.values`."""
+"""The numbers of the headers that the connection itself reads, in `Request.values`."""
 _OWN_HEADERS: Final = (b"host", b"content-length", b"transfer-encoding", b"expect", b"connection")
 FIRST_HEADER: Final = len(_OWN_HEADERS)
-"""The number of the first header that a handler asked for."""
+"""The number of the first header that a handler requested."""
 _NOT_WANTED: Final = -1
 
 
 class Request:
-    """What a handler sees; valid only during the call, since the connection uses it again.
+    """The request as a handler sees it; valid only during the call, since the connection reuses it.
 
     Attributes:
-        method: in capitals, as sent.
+        method: in upper case, as sent.
         target: raw, with its query.
         values: the values of headers, joined by commas where one came more than once; the handler's own begin
             at `FIRST_HEADER`.
@@ -47,12 +47,12 @@ class Request:
 
 
 class Handler(Protocol):
-    """Answers requests, at once and without waiting for anything."""
+    """Answers requests, synchronously and without blocking."""
 
     headers: tuple[bytes, ...]
-    """The names of the headers that it wants to see, in small letters."""
+    """The names of the headers that the handler needs, in lower case."""
     reads_body: bool
-    """Whether the body is the question. If not, it is ignored, and so are `Upgrade` and `Expect`."""
+    """Whether the body is needed. If not, it is ignored, and so are `Upgrade` and `Expect`."""
 
     def answer(self, request: Request) -> Answer:
         """Return a finished answer, as `servicetokens.validator.responses` makes them."""
@@ -60,9 +60,9 @@ class Handler(Protocol):
 
 
 class HeaderSlots:
-    """Where the value of a header goes, by its name as spelled in the request.
+    """The slot of a header's value, by its name as spelled in the request.
 
-    `spellings` holds what was met before; what is not in it has to be learnt.
+    `spellings` holds known spellings; others are added by `learn`.
     """
 
     __slots__ = ("_numbers", "blank", "spellings")
@@ -75,7 +75,7 @@ class HeaderSlots:
         self.spellings: dict[bytes, int] = {}
 
     def learn(self, name: bytes) -> int:
-        """Return the number of the header *name*, or -1 when nobody wants it, and remember the spelling."""
+        """Return the number of the header *name*, or -1 when no handler needs it, and remember the spelling."""
         number = self._numbers.get(name.lower(), _NOT_WANTED)
         if len(self.spellings) < _MAX_SPELLINGS and len(name) <= _MAX_SPELLING:
             self.spellings[name] = number
@@ -94,13 +94,13 @@ class Server(Protocol[C_contra]):
     draining: bool
 
     def admit(self, connection: C_contra, transport: asyncio.Transport) -> tuple[HTTPStatus, str] | None:
-        """Take a new connection in; or return how to refuse it, in a status and a sentence."""
+        """Accept a new connection; or return the rejection, as a status and a sentence."""
         ...
 
     def dismiss(self, connection: C_contra) -> None:
-        """Forget a closed one."""
+        """Remove a closed one."""
         ...
 
     def report(self, error: Exception) -> None:
-        """Log a defect of a handler."""
+        """Log an error of a handler."""
         ...

@@ -1,7 +1,7 @@
-"""HTTP answers as finished bytes: rendered once, kept, and sent as they are.
+"""HTTP answers as finished bytes: rendered once, kept, and sent unchanged.
 
-An answer is in two pieces, since `Date` and `Connection`, which depend on the moment and the connection, are
-put between them when it is sent.
+An answer has two pieces, since `Date` and `Connection`, which depend on the moment and the connection, are inserted
+between them when it is sent.
 """
 
 import json

@@ -9,11 +9,11 @@ from servicetokens.validator.failures import bucket_of
 
 # 2.5 KB each: the idle connections of a thousand proxies, in 25 MB.
 MAX_CONNECTIONS: Final = 10_000
-# Percent of them for one client address: proxies hold hundreds, and it takes four peers to leave no room for others.
+# Percent of them for one client address: proxies hold hundreds, and only four peers together can use up the limit.
 PEER_SHARE: Final = 25
 HANDSHAKE_SECONDS: Final = 5.0
-"""For how long a connection may be open before it speaks the protocol of its listener, TLS or HTTP/2."""
-# One line tells who it is; the next ones would only tell how often.
+"""How long a connection may be open before it starts the protocol of its listener, TLS or HTTP/2."""
+# One line names the client; more would only count.
 _SECONDS_BETWEEN_LINES: Final = 60
 
 _log = logs.get_logger(__name__)
@@ -38,9 +38,9 @@ class Shares:
         return self._places.total
 
     def take(self, peer: Address | None, tick: int) -> str:
-        """Count one more connection of *peer*; if there is no room for it, return why, and count nothing.
+        """Count one more connection of *peer*; at a limit, return which one, and count nothing.
 
-        *tick* counts seconds; not every refusal is logged.
+        *tick* counts seconds; not every rejection is logged.
         """
         objection = self._places.take(bucket_of(peer))
         if objection:

@@ -8,16 +8,16 @@ from typing import Any, Final
 
 Fingerprint = tuple[tuple[int, int, int], ...]
 _ALPN: Final = ["http/1.1"]
-"""Not h2: kube-apiserver would put all its questions on one connection, that is on one replica."""
+"""Not h2: kube-apiserver would send all its requests over one connection, that is to one replica."""
 
 
 class UnusableCertificate(ValueError):
-    """Certificate, key or CA cannot be used. The message names the file and says why."""
+    """Certificate, key or CA cannot be used. The message names the file and the reason."""
 
 
 @dataclass(frozen=True)
 class CertificateFiles:
-    """Where they are; `client_ca` asks clients for a certificate that it has signed."""
+    """The files; with `client_ca`, clients must present a certificate that it has signed."""
 
     certificate: Path
     key: Path
@@ -27,7 +27,7 @@ class CertificateFiles:
         """Return what changes whenever a file does; a mounted Secret is replaced as a whole, by a link.
 
         Raises:
-            OSError: one is not there.
+            OSError: one does not exist.
         """
         found = [path.stat() for path in (self.certificate, self.key, self.client_ca) if path]
         return tuple((stat.st_ino, stat.st_mtime_ns, stat.st_size) for stat in found)
@@ -36,7 +36,7 @@ class CertificateFiles:
 class ServerTls:
     """A context for a listener whose certificate can be replaced while it is in use.
 
-    Each handshake is handed over to the newest context. Open connections keep what they began with.
+    Each handshake uses the newest context. Open connections keep theirs.
     """
 
     def __init__(self, files: CertificateFiles) -> None:
@@ -54,11 +54,11 @@ class ServerTls:
         self.context.sni_callback = self._hand_over
 
     def refresh(self) -> bool:
-        """Read the files again if one has changed, and say whether that was so.
+        """Read the files again if one has changed, and return whether one had.
 
         Raises:
-            UnusableCertificate: they cannot be used together, perhaps since one of two is written and the other is
-                not yet. What was read before stays in use.
+            UnusableCertificate: they cannot be used together, perhaps since only one of the two is written yet. The
+                previous ones stay in use.
         """
         seen = self._look()
         if seen == self._seen:
@@ -81,9 +81,9 @@ class ServerTls:
 
 
 class ListenerTls:
-    """What the TLS listeners serve with: the same certificate; only kube-apiserver's callers show one of their own.
+    """The TLS settings of the listeners: the same certificate; only kube-apiserver's callers present one of their own.
 
-    Services that introspect authenticate by a token.
+    Services that introspect authenticate with a token.
     """
 
     def __init__(self, certificate: Path, key: Path, client_ca: Path | None = None) -> None:
@@ -102,16 +102,16 @@ class ListenerTls:
 
 
 class ClientNames:
-    """Whom to serve among those with a certificate of the right CA: all, or those with one of these names."""
+    """Which certificates of the right CA are accepted: all, or those with one of these names."""
 
     def __init__(self, names: tuple[str, ...]) -> None:
         self._names = frozenset(names)
 
     def admit(self, certificate: Mapping[str, Any] | None) -> bool:
-        """Say whether its holder is served; *certificate* is as `ssl.SSLSocket.getpeercert` gives it.
+        """Return whether its holder is accepted; *certificate* is as `ssl.SSLSocket.getpeercert` gives it.
 
-        The names are those of the subjectAltName (DNS and URI); the common name counts only where there is none, as
-        for servers (RFC 9110 section 4.3.4). Compared as written.
+        The names are those of the subjectAltName (DNS and URI); the common name counts only where there is none, as for
+        servers (RFC 9110 section 4.3.4). Compared as written.
         """
         if not self._names:
             return True
@@ -150,7 +150,7 @@ def _make_context(files: CertificateFiles) -> ssl.SSLContext:
 def _read_end(context: ssl.SSLContext, certificate: Path) -> float:
     """Return when the certificate that *context* shows expires, in Unix seconds; 0 if it has, or is not valid yet.
 
-    The ssl module decodes only the certificate of a peer, so we are our own peer for a moment, in memory; a library
+    The ssl module decodes only the certificate of a peer, so we connect to ourselves for a moment, in memory; a library
     that reads the file would cost every validator 10 MB.
     """
     client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -180,13 +180,13 @@ def _demand_client_certificates(context: ssl.SSLContext, client_ca: Path) -> Non
     except OSError as error:
         raise _unreadable(error) from error
     context.verify_mode = ssl.CERT_REQUIRED
-    # A resumed session is not verified again, and would outlive a CA that was taken away.
+    # A resumed session is not verified again, and would outlive a removed CA.
     context.num_tickets = 0
     context.options |= ssl.OP_NO_TICKET
 
 
 def _no_password() -> str:
-    # Without this, OpenSSL would ask the terminal.
+    # Without this, OpenSSL would prompt on the terminal.
     raise ValueError
 
 

@@ -1,8 +1,8 @@
-"""TokenReview: kube-apiserver, and servers that delegate to it, ask whose token it is.
+"""TokenReview: kube-apiserver, and servers that delegate to it, ask which user a token belongs to.
 
-The answer has the version of the question (kube-apiserver asks in v1beta1 unless told otherwise). A no is
-kept by the API server for minutes, with one exception: not when `status.error` is set. So that is set where
-the truth may change within a second, for a token that we may not have heard of yet.
+The answer has the version of the request (kube-apiserver uses v1beta1 by default). The API server caches a rejection
+for minutes, except when `status.error` is set. So it is set where the answer may change within a second, for a token
+that may not have reached us yet.
 """
 
 from http import HTTPStatus
@@ -29,7 +29,7 @@ _Version = Literal["authentication.k8s.io/v1", "authentication.k8s.io/v1beta1"]
 _Audience = Annotated[str, msgspec.Meta(max_length=1024)]
 _Audiences = Annotated[tuple[_Audience, ...], msgspec.Meta(max_length=64)]
 
-# What may be true a second from now, by a watch event or a new key.
+# Reasons that a watch event or a new key may remove within a second.
 _NOT_YET: Final = frozenset({Reason.UNKNOWN, Reason.UNKNOWN_KEY})
 
 
@@ -95,7 +95,7 @@ class TokenReviewWebhook:
         try:
             review = _decoder.decode(request.body)
         except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-            # The error would quote what was sent.
+            # The error would quote the request.
             self._refusals.note_request("InvalidRequest")
             return _NO_REVIEW
         return self._review(review)
@@ -127,7 +127,7 @@ def _accept(version: _Version, accepted: Accepted, audiences: tuple[str, ...]) -
         "authenticated": True,
         "user": {
             "username": f"{USERNAME_PREFIX}{account.namespace}:{account.name}",
-            # Of the account's object: one that is created again under the same name is somebody else.
+            # The uid of the account's object: one that is created again under the same name is another user.
             "uid": account.uid,
             "groups": [
                 GROUP_OF_ALL,
@@ -139,7 +139,7 @@ def _accept(version: _Version, accepted: Accepted, audiences: tuple[str, ...]) -
                 f"{GROUP}/token-name": [accepted.record.name],
             },
         },
-        # Left out, the API server would take its own for granted; so it is, when nobody asked.
+        # If it is left out, the API server assumes its own; it is left out when none was requested.
         **({"audiences": audiences} if audiences else {}),
     }
     return _render(version, status)

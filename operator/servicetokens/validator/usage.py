@@ -1,10 +1,10 @@
-"""`status.lastUsedTime`: written now and then, in the order of use, never while anybody waits for an answer.
+"""`status.lastUsedTime`: written occasionally, in the order of use, never while a request waits for its answer.
 
     accepted ──▶ note ──▶ pending, due in some seconds ──▶ still an hour old? ──▶ PATCH
                                                        └── another validator was faster ──▶ nothing
 
-An hour is the grain, so a token costs one write an hour however many validators see it; and all validators
-together write no more than so many a second, which share it evenly.
+The resolution is an hour, so a token costs one write an hour however many validators see it; and all validators
+together have a limit of writes per second, which they share evenly.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ GRAIN_SECONDS: Final = 3600
 WRITES_PER_SECOND: Final = 20
 """Of all validators together. A write costs the API server about 3 ms of CPU."""
 
-# Validators that see the same token wait differently long, and who is late sees that it was done.
+# Validators that see the same token wait for different times, and the later one sees that it was done.
 _SPREAD_SECONDS: Final = 10.0
 _BACK_OFF_SECONDS: Final = 30.0
 # How many validators share the rate changes rarely.
@@ -57,7 +57,7 @@ class UsageStore(Protocol):
 
 
 class Usage:
-    """What was used, until it is written."""
+    """Uses that are not written yet."""
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ class Usage:
         *,
         count_validators: Callable[[], Awaitable[int]],
     ) -> None:
-        """Nothing is written until `run`. *count_validators* says among how many the rate is shared."""
+        """Nothing is written until `run`. *count_validators* returns how many share the rate."""
         self._store = store
         self._index = index
         self._clock = clock
@@ -82,7 +82,7 @@ class Usage:
         self.writes = 0
         """How many times were written since the start."""
         self.failures = 0
-        """How many could not be."""
+        """How many writes failed."""
 
     @property
     def pending(self) -> int:
@@ -90,16 +90,16 @@ class Usage:
         return len(self._pending)
 
     def note(self, accepted: Accepted) -> None:
-        """Take note that a token was used just now."""
+        """Record that a token was used just now."""
         now = self._clock.now()
-        # A time that is still to come was planted, and would hide every use until then.
+        # A time in the future was forged, and would hide every use until then.
         if abs(now - accepted.record.last_used) >= GRAIN_SECONDS and accepted.token_id not in self._pending:
             due = self._clock.monotonic() + _SPREAD_SECONDS * self._entropy(1)[0] / 256
             self._pending[accepted.token_id] = (due, now)
             self._wanted.set()
 
     async def run(self) -> None:
-        """Write what is due, for ever."""
+        """Write what is due, until cancelled."""
         while True:
             await self._wanted.wait()
             self._wanted.clear()
@@ -113,7 +113,7 @@ class Usage:
             await asyncio.sleep(delay)
 
     async def step(self) -> float | None:
-        """Write at most one time; return for how many seconds to wait before the next step, None when all is done."""
+        """Write at most one time; return the seconds to wait before the next step, None when nothing is left."""
         if not self._pending:
             return None
         token_id, (due, at) = next(iter(self._pending.items()))
@@ -122,7 +122,7 @@ class Usage:
             return early
         record = self._index.by_id.get(token_id)
         if record is None or abs(at - record.last_used) < GRAIN_SECONDS:
-            # It is gone, or another validator was faster.
+            # It was deleted, or another validator was faster.
             del self._pending[token_id]
             return 0
         if not await self._write(record, at):
@@ -131,7 +131,7 @@ class Usage:
         return await self._current_share() / WRITES_PER_SECOND
 
     async def _write(self, record: TokenRecord, at: int) -> bool:
-        """Write one time; False when it has to be tried again later."""
+        """Write one time; False when it has to be retried later."""
         place = record.account.namespace, record.name, record.uid
         try:
             await self._store.set_last_used(*place, before=record.last_used, at=at)
@@ -142,7 +142,7 @@ class Usage:
             self._say(str(error))
             return False
         except KubeError as error:
-            # This object refuses it; the others need not wait for that.
+            # This object rejects it; the others need not wait for that.
             self.failures += 1
             self._say(str(error))
             return True

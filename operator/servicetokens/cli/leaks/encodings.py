@@ -61,8 +61,8 @@ def of_run(run: Run) -> Iterator[Decoded]:
 def base64_decoded(run: Run) -> Iterator[Decoded]:
     """Yield what *run* may mean in base64, either alphabet, at each of the four alignments.
 
-    Where a run begins says nothing of where base64 begins: `path/to/dG9r…`. At a wrong alignment nothing sensible
-    comes out, so only text, archives and what is known to be unreadable are yielded.
+    The start of a run need not be the start of base64: `path/to/dG9r…`. At a wrong alignment nothing sensible comes
+    out, so only text, archives and what is known to be unreadable are yielded.
     """
     origin = run.origin
     for match in _BASE64.finditer(run.joined):

@@ -115,7 +115,7 @@ class _Search:
         self._unread: dict[str, None] = {}
         self._media: set[int] = set()
         # Different decodings lead to the same data: text on one line and on several. Without a token in it, one look is
-        # enough. What is remembered is the hash, which Python draws anew for each process, the layers left, and what
+        # enough. What is remembered is the hash, which differs between processes of Python, the layers left, and what
         # could not be read.
         self._fruitless: dict[tuple[int, int], tuple[int, dict[str, None]]] = {}
         # The same digits can be read as octal and as decimal numbers, or with an offset taken for one of them: then the
@@ -277,7 +277,7 @@ def _named(document: _Document, kind: str) -> str:
 
 
 def _places_in(data: bytes, file: str = "") -> Callable[[int], Place]:
-    """Return what tells the line of a position in *data*. Lines are counted when the first is asked for."""
+    """Return what tells the line of a position in *data*. Lines are counted at the first call."""
     breaks: list[int] | None = None
 
     def place(position: int) -> Place:

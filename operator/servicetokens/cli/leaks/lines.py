@@ -22,7 +22,7 @@ from servicetokens.cli.leaks.text import DENSE, SHORTEST, Run
 _NARROWEST: Final = 22
 # More words than this are before nothing that matters.
 _MOST_WORDS: Final = 32
-# So many lines are joined at once. The last ones before are repeated: a token in base64 has at most five such lines.
+# So many lines are joined together. The last ones before are repeated: a token in base64 has at most five such lines.
 _MOST_LINES: Final = 5000
 _REPEATED: Final = 8
 # So many columns are joined over all lines; the others where they have long words.
@@ -33,7 +33,7 @@ _CLASSES: Final = bytes(
     ord("\n" if byte == ord("\n") else "d" if _IS_DENSE.match(bytes([byte])) else " ") for byte in range(256)
 )
 _WORD: Final = re.compile(rb"d+")
-# What `text.runs` takes for a line break by itself.
+# What `text.runs` alone takes for a line break.
 _PLAIN_MARGIN: Final = b" \t>|"
 # What a diff or a comment puts directly before the text.
 _MARKS: Final = b"+-#;%&~"
@@ -50,7 +50,7 @@ class _Line:
     word: int
 
 
-# The end of a token whose beginning is in the line before, and the beginning of one that ends in the next line.
+# The last part of a token whose beginning is in the line before, and the beginning of one that ends in the next line.
 _TAIL: Final = re.compile(rb"_[0-9A-Za-z]{49}(?![0-9A-Za-z])")
 _BEFORE_TAIL: Final = re.compile(rb"(?:[0-9A-Za-z]{0,10}_)?[0-9A-Za-z]{0,12}$")
 _HEAD: Final = re.compile(rb"_[0-9A-Za-z]{12}_([0-9A-Za-z]{0,48})(?![0-9A-Za-z])")

@@ -158,7 +158,7 @@ def _decompressor(kind: str) -> _Decompressor:
 
 
 class _Zlib:
-    """zlib's decompressor gives back the input that it did not take yet; the others keep it."""
+    """zlib's decompressor returns the input that it did not process yet; the others keep it."""
 
     def __init__(self, wbits: int) -> None:
         self._zlib = zlib.decompressobj(wbits)

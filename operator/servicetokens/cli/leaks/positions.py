@@ -34,7 +34,7 @@ def replaced(pattern: re.Pattern[bytes], value: Value, data: bytes) -> bytes:
 
 
 class Edits:
-    """Where a position in `replaced(pattern, value, data)` comes from. Worked out when it is asked for first."""
+    """Where a position in `replaced(pattern, value, data)` comes from. Computed at the first use."""
 
     def __init__(self, pattern: re.Pattern[bytes], value: Value, data: bytes) -> None:
         self._pattern, self._value, self._data = pattern, value, data

@@ -69,7 +69,7 @@ def _compiled(*kinds: tuple[str, bytes]) -> Sequence[tuple[str, re.Pattern[bytes
 _START: Final = _compiled(*_KINDS, *_MEDIA)
 _START_OF_FILE: Final = _compiled(*_KINDS, *_MEDIA, *_KINDS_OF_FILES, *_MEDIA_FILES)
 _MEDIA_KINDS: Final = frozenset(kind for kind, _ in (*_MEDIA, *_MEDIA_FILES))
-# The same inside other data: a sign that is not there by chance, and what must follow, so that a text about such data
+# The same inside other data: a sign that does not occur by chance, and what must follow, so that a text about such data
 # is no such data.
 _BODY: Final = rb"[0-9A-Za-z+/]{40}"
 _INSIDE: Final[tuple[tuple[str, bytes, re.Pattern[bytes]], ...]] = tuple(
@@ -117,7 +117,7 @@ LEAST: Final = 512
 """Below this many bytes, keys, signatures and certificates look like random bytes as well."""
 
 LEAST_ALONE: Final = 64
-"""The same for data that was given as a whole: somebody asks about it."""
+"""The same for data that was given as a whole, which the user has asked about."""
 
 _LEAST_BASE64: Final = 4096
 # Of 64 signs of base64, two are no letters or digits. Lists of random names have none of these.

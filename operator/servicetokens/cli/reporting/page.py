@@ -14,7 +14,7 @@ from servicetokens.cli.reporting.inventory import Account, Inventory, Token, unu
 from servicetokens.cli.reporting.markup import Child, document, element
 
 DAY: Final = UNIT_SECONDS["d"]
-# Whoever has more than this to look after wants a query, not a longer page.
+# With more objects than this, a query is more useful than a longer page.
 LISTED: Final = 200
 _MONTHS: Final = 12
 _NOTHING: Final = "\N{EN DASH}"
@@ -32,7 +32,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class _List:
-    """One list of tokens that somebody should look at; *column* says what is special about each."""
+    """One list of tokens that need attention; *column* contains what is special about each."""
 
     anchor: str
     title: str
@@ -187,7 +187,7 @@ def _timeline(tokens: Sequence[Token], now: int) -> Iterable[Element]:
 
 
 def _bar(month: str, ends: int, rotates: int, most: int) -> Element:
-    """A row; the picture says what the numbers beside it say, so that it need not be read out."""
+    """A row; the picture repeats the numbers next to it, so that it need not be read out."""
 
     def part(count: int, before: int, kind: str) -> Element:
         left, width = (f"{100 * value / max(most, 1):.1f}%" for value in (before, count))
@@ -278,7 +278,7 @@ def _row(token: Token, now: int) -> Sequence[Child]:
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[Child]]) -> Element:
-    """A table that a phone shows as cards; the roles keep it a table for whoever has it read out."""
+    """A table that a phone shows as cards; the roles keep it a table for screen readers."""
     head = element(
         "tr", *(element("th", name, scope="col", role="columnheader") for name in columns), role="row"
     )

@@ -111,12 +111,12 @@ class Caches:
         self._by_account: defaultdict[Place, set[str]] = defaultdict(set)
         self._by_secret: defaultdict[Place, set[str]] = defaultdict(set)
         self._by_handle: defaultdict[str, set[Place]] = defaultdict(set)
-        # Ids are random, so the same one twice was planted, and the one seen last is as good as any.
+        # Ids are random, so the same one twice was forged, and either may be kept.
         self._by_id: dict[str, Place] = {}
 
     @property
     def latest_use(self) -> int | None:
-        """The latest use of any token, also of one that is gone: up to then it is known which were used."""
+        """The latest use of any token, also of a deleted one: up to then uses are known."""
         return self._latest_use
 
     def put_token(self, facts: TokenFacts) -> TokenFacts | None:
@@ -159,7 +159,7 @@ class Caches:
         return [(place[0], name) for name in self._by_account.get(place, ())]
 
     def tokens_of_secret(self, place: Place) -> list[Place]:
-        """Return the tokens that want the Secret at *place*; more than one only if somebody made a mistake."""
+        """Return the tokens that want the Secret at *place*; more than one only by mistake."""
         return [(place[0], name) for name in self._by_secret.get(place, ())]
 
     def accounts_with_role(self, role: str) -> list[Place]:

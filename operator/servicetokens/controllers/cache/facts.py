@@ -1,7 +1,7 @@
-"""From JSON objects to facts: an event is squeezed here at once, and the object itself is not kept.
+"""Convert JSON objects to facts: immediately, without keeping the object itself.
 
-Nothing here raises on an odd object. What cannot be read becomes a fact that says so, and `lifecycle` decides
-what that means for this one object.
+Nothing here raises on an odd object. What cannot be read becomes a fact that says so, and `lifecycle` decides what that
+means for this one object.
 """
 
 import base64
@@ -174,7 +174,7 @@ def _proven(
 
 
 def _last_writer(meta: Raw) -> str:
-    """Return the field manager that wrote last besides ourselves; nothing when there is none."""
+    """Return the field manager that wrote last, other than ourselves; empty when there is none."""
     entries = meta.get("managedFields")
     writers = [_mapping(entry) for entry in entries] if isinstance(entries, list) else []
     others = [entry for entry in writers if entry.get("manager") != names.FIELD_MANAGER]

@@ -1,4 +1,4 @@
-"""Making and reading the certificates of the validator: ECDSA P-256, one CA above one leaf."""
+"""Create and read the certificates of the validator: ECDSA P-256, one CA above one leaf."""
 
 import datetime as dt
 import ipaddress
@@ -13,20 +13,20 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 _ORGANIZATION: Final = "servicetokens.dev"
-# Clients whose clock is somewhat late take a new certificate, too.
+# So that clients whose clock is slightly late accept a new certificate, too.
 _BACKDATED: Final = dt.timedelta(hours=1)
 _DAY: Final = 86400
-# What is longer was not written by us: a chain of two certificates has 1.5 kB.
+# Anything longer was not written by us: a chain of two certificates has 1.5 kB.
 _MAX_PEM: Final = 64 * 1024
 
 
 class UnreadableCertificate(ValueError):
-    """What is stored cannot be used. The message says why, and quotes nothing."""
+    """A stored certificate or key cannot be used. The message has the reason, and quotes nothing."""
 
 
 @dataclass(frozen=True)
 class Issued:
-    """A certificate and its key, as they are stored. Times are Unix seconds; `begins` is when it was made."""
+    """A certificate and its key, as they are stored. Times are Unix seconds; `begins` is when it was issued."""
 
     certificate: bytes
     key: bytes = field(repr=False)
@@ -39,7 +39,7 @@ class Issued:
         """Read a pair in PEM.
 
         Raises:
-            UnreadableCertificate: one of the two is no such thing, or they do not belong together.
+            UnreadableCertificate: one of the two is invalid, or they do not belong together.
         """
         if len(certificate) > _MAX_PEM or len(key) > _MAX_PEM:
             message = "it is too large"
@@ -57,7 +57,7 @@ class Issued:
 
     @classmethod
     def read_certificate(cls, certificate: bytes) -> Self:
-        """Read one whose key nobody has: it signs nothing any more. Raises `UnreadableCertificate`."""
+        """Read a certificate without a key: it signs nothing any more. Raises `UnreadableCertificate`."""
         if len(certificate) > _MAX_PEM:
             message = "it is too large"
             raise UnreadableCertificate(message)
@@ -80,11 +80,11 @@ class Issued:
         )
 
     def has_begun(self, now: int) -> bool:
-        """Say whether clients whose clock shows *now* (Unix seconds) take it; they do from somewhat before `begins`."""
+        """Return whether clients accept it at *now* (Unix seconds); they do from slightly before `begins`."""
         return self.begins - int(_BACKDATED.total_seconds()) <= now
 
     def is_signed_by(self, authority: "Issued") -> bool:
-        """Say whether *authority* has issued it."""
+        """Return whether *authority* has issued it."""
         mine = x509.load_pem_x509_certificate(self.certificate)
         try:
             mine.verify_directly_issued_by(x509.load_pem_x509_certificate(authority.certificate))
@@ -94,9 +94,9 @@ class Issued:
 
 
 def new_authority(now: int, days: int) -> Issued:
-    """Make a CA that lives for *days* from *now* (Unix seconds)."""
+    """Create a CA that is valid for *days* from *now* (Unix seconds)."""
     key = ec.generate_private_key(ec.SECP256R1())
-    # The moment is part of the name, so that chains are never built by a CA of the same name and another key.
+    # The time is part of the name, so that no chain is ever built with a CA of the same name and another key.
     moment = dt.datetime.fromtimestamp(now, dt.UTC).strftime("%Y-%m-%d %H:%M:%S")
     name = _name(f"servicetokens validator CA {moment}")
     builder = (
@@ -108,7 +108,7 @@ def new_authority(now: int, days: int) -> Issued:
 
 
 def new_leaf(authority: Issued, names: Sequence[str], now: int, days: int) -> Issued:
-    """Make the validator's certificate for *names*, DNS names and IP addresses; it ends no later than its CA."""
+    """Create the validator's certificate for *names*, DNS names and IP addresses; it expires no later than its CA."""
     key = ec.generate_private_key(ec.SECP256R1())
     parent = x509.load_pem_x509_certificate(authority.certificate)
     signer = _private_key(authority.key)
@@ -129,7 +129,7 @@ def new_leaf(authority: Issued, names: Sequence[str], now: int, days: int) -> Is
 
 
 def split_pem(bundle: bytes) -> list[bytes]:
-    """Return the certificates or keys of a bundle, each by itself."""
+    """Return the certificates or keys of a bundle, one by one."""
     end = b"-----END "
     parts, rest = [], bundle[:_MAX_PEM]
     while end in rest:
@@ -140,7 +140,7 @@ def split_pem(bundle: bytes) -> list[bytes]:
 
 
 def _private_key(pem: bytes) -> ec.EllipticCurvePrivateKey:
-    """Read a key of the kind that we make. Raises ValueError and TypeError."""
+    """Read a key of the type that we create. Raises ValueError and TypeError."""
     key = serialization.load_pem_private_key(pem, None)
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         message = "it is another kind of key"

@@ -1,18 +1,18 @@
-"""The validator's TLS certificate, and the CA above it, made and renewed by the operator.
+"""The validator's TLS certificate, and the CA above it, created and renewed by the operator.
 
     CA 1  ├────────────────────── signs ──────────────────────┤·· until its end ··│
     CA 2                     ├──────── in the bundle ─────────┼──────── signs ────────────┤···
                              made at 2/3                      sixty days before the end of CA 1: the deadline
 
-A client that keeps a copy of the bundle `ca.crt` has from the making of CA 2 until the deadline to renew it: half a
-year, in which an Event, a metric and `kubectl servicetoken doctor` name the deadline. A new CA is in the bundle for a
-leaf's life at least before it signs, and an old one stays until its end.
+A client that keeps a copy of the bundle `ca.crt` has from the creation of CA 2 until the deadline to renew it: half a
+year, in which an Event, a metric and `kubectl servicetoken doctor` name the deadline. A new CA is in the bundle for at
+least a leaf's lifetime before it signs, and an old one stays until it expires.
 
-If the Secret with the CAs is lost, the leaf that is there serves on until it is time for the next one, and its CA stays
-in the bundle until then: clients have days to learn the new CA, and not none.
+If the Secret with the CAs is lost, the present leaf is used until it is time for the next one, and its CA stays in the
+bundle until then, so that clients have days to learn the new CA.
 
-What was made while the clock ran ahead is refused by clients until its time has come: another CA and another leaf are
-made at once, and that CA stays in the bundle.
+Clients reject certificates that were issued while the clock was ahead until their time: another CA and another leaf are
+created immediately, and the early CA stays in the bundle.
 
 The keys of the CAs are in a Secret of their own, so that a validator, which mounts the other one, holds none.
 """
@@ -43,12 +43,12 @@ LABEL: Final = f"{GROUP}/component"
 _COMPONENT: Final = "tls"
 SERVICE: Final = "servicetokens-validator"
 
-# A month, as cert-manager's webhook has a week: validators read it again by themselves, so nobody is in a hurry.
+# A month; cert-manager's webhook uses a week. Validators read it again automatically, so there is no hurry.
 LEAF_DAYS: Final = 30
-# Whoever has put the CA into a kubeconfig of a control plane does so by hand, once a year.
+# Administrators copy the CA into the kubeconfig of a control plane by hand, once a year.
 AUTHORITY_DAYS: Final = 730
 _DAY: Final = 86400
-# Somebody may delete a Secret, or ask for other names.
+# A Secret may be deleted, or other names may be configured.
 _PERIOD: Final = 300.0
 _RETRY: Final = 10.0
 
@@ -74,24 +74,24 @@ class SecretStore(Protocol):
 
 
 def living(authorities: Iterable[Issued], now: int) -> tuple[Issued, ...]:
-    """Return the CAs that have not ended at *now* (Unix seconds), the oldest first."""
+    """Return the CAs that have not expired at *now* (Unix seconds), the oldest first."""
     return tuple(sorted((one for one in authorities if one.ends > now), key=lambda one: one.begins))
 
 
 def begun(authorities: Iterable[Issued], now: int) -> tuple[Issued, ...]:
-    """Return the CAs that clients accept at *now* (Unix seconds); a clock that ran ahead made the others."""
+    """Return the CAs that clients accept at *now* (Unix seconds); the others were created while the clock was ahead."""
     return tuple(one for one in authorities if one.has_begun(now))
 
 
 def needs_authority(usable: Sequence[Issued], now: int) -> bool:
-    """Say whether it is time for another CA, beside those that clients accept."""
+    """Return whether it is time for another CA, in addition to those that clients accept."""
     return not usable or now >= _two_thirds(usable[-1])
 
 
 def signer_of(usable: Sequence[Issued], now: int) -> Issued:
     """Return the CA that signs: the oldest one, as long as it may; then the newest that was published for long enough.
 
-    A CA that nobody had the time to learn signs only when there is no other.
+    A CA that clients had no time to learn signs only when there is no other.
     """
     if now < signs_until(usable[0]):
         return usable[0]
@@ -100,7 +100,7 @@ def signer_of(usable: Sequence[Issued], now: int) -> Issued:
 
 
 def signs_until(authority: Issued) -> int:
-    """Return when another CA signs instead of *authority*, in Unix seconds."""
+    """Return when another CA replaces *authority* as the signer, in Unix seconds."""
     return authority.ends - BUNDLE_RESERVE_DAYS * _DAY
 
 
@@ -113,9 +113,10 @@ def bundle_deadline(alive: Sequence[Issued], now: int) -> int | None:
 
 
 def lost_signer(leaf: Issued, bundle: bytes, signer: Issued, now: int) -> Issued | None:
-    """Return the CA in *bundle* that signed *leaf* and whose key is lost; None if there is none, or no need for it.
+    """Return the CA in *bundle* that signed *leaf* and whose key is lost; None if there is none, or it is not needed.
 
-    There is none once *signer*, which signs instead, was published for a leaf's life; nor when the leaf is younger.
+    It is not needed once *signer*, which replaces it, was published for a leaf's lifetime; nor when the leaf is
+    younger.
     """
     if signer.begins + LEAF_DAYS * _DAY <= now or signer.begins < leaf.begins or leaf.is_signed_by(signer):
         return None
@@ -130,7 +131,7 @@ def lost_signer(leaf: Issued, bundle: bytes, signer: Issued, now: int) -> Issued
 
 
 def fits(leaf: Issued, signer: Issued, names: Sequence[str], now: int) -> bool:
-    """Say whether *leaf* may stay."""
+    """Return whether *leaf* may be kept."""
     in_time = leaf.has_begun(now) and now < _two_thirds(leaf)
     return in_time and set(leaf.names) == set(names) and leaf.is_signed_by(signer)
 
@@ -140,7 +141,7 @@ def _two_thirds(issued: Issued) -> int:
 
 
 class Issuer:
-    """Keeps the two Secrets right."""
+    """Keeps the two Secrets current."""
 
     def __init__(
         self,
@@ -152,9 +153,9 @@ class Issuer:
         leads: Callable[[], bool],
         announce: Announce,
     ) -> None:
-        """Write to *namespace* while *leads* says so. *names* are those that clients may use besides the Service's.
+        """Write to *namespace* while *leads* is true. *names* are names for clients in addition to the Service's.
 
-        *announce* sends an Event about the Secret with the certificate, which it is given as it is stored.
+        *announce* sends an Event about the stored Secret with the certificate.
         """
         self._secrets = secrets
         self._namespace = namespace
@@ -167,7 +168,7 @@ class Issuer:
         self.end: int | None = None
         """When the certificate that was issued last expires, in Unix seconds; None before it is known."""
         self.bundle_deadline: int | None = None
-        """See the function of that name."""
+        """See the function `bundle_deadline`."""
 
     @property
     def problem(self) -> str:
@@ -175,13 +176,13 @@ class Issuer:
         return self._problem
 
     async def run(self) -> None:
-        """Keep looking, for ever."""
+        """Refresh until cancelled."""
         while True:
             good = not self._leads() or await self.refresh()
             await asyncio.sleep(_PERIOD if good and self._leads() else _RETRY)
 
     async def refresh(self) -> bool:
-        """Look once, write what is needed, and say whether all is well."""
+        """Check once, write what is needed, and return whether everything is in order."""
         try:
             await self._refresh()
         except (Conflict, AlreadyExists):
@@ -200,7 +201,7 @@ class Issuer:
         alive = living(_authorities_of(stored), now)
         if needs_authority(begun(alive, now), now):
             alive = living((*alive, new_authority(now, AUTHORITY_DAYS)), now)
-            # First of all: a leaf whose CA is lost would have to be made again.
+            # Before everything else: a leaf whose CA is lost would have to be issued again.
             await self._write(AUTHORITY_SECRET, "Opaque", stored, _authority_data(alive))
             _log.info("created a CA for the validators", authorities=len(alive))
         signer = signer_of(begun(alive, now), now)
@@ -223,7 +224,7 @@ class Issuer:
             await self._tell_deadline(served, now)
 
     async def _tell_deadline(self, secret: Mapping[str, Any], now: int) -> None:
-        """Say once a day by when clients must have renewed their copies: an Event is kept for an hour only."""
+        """Send once a day an Event with the deadline for clients' copies: Events are kept for an hour only."""
         told, deadline = self._announced_at, self.bundle_deadline
         if deadline is None or (told is not None and now - told < _DAY):
             return
@@ -268,7 +269,7 @@ class Issuer:
 
 
 async def announce_deadline(events: EventRecorder, secret: Mapping[str, Any], note: str) -> None:
-    """Send *note* as an Event about *secret*; one that cannot be sent is worth a log line."""
+    """Send *note* as an Event about *secret*; a failure is only logged."""
     meta = secret["metadata"]
     regarding = Regarding(
         kind="Secret",
@@ -300,7 +301,7 @@ def _authority_data(authorities: Sequence[Issued]) -> dict[str, bytes]:
 
 
 def _authorities_of(secret: Mapping[str, Any] | None) -> list[Issued]:
-    """Return the CAs that are stored. Raises `UnreadableCertificate`: nobody guesses what a broken one was."""
+    """Return the stored CAs. Raises `UnreadableCertificate`: a broken one is never guessed."""
     if secret is None:
         return []
     certificates, keys = split_pem(_data(secret, "ca.crt")), split_pem(_data(secret, "ca.key"))
@@ -318,7 +319,7 @@ def _authorities_of(secret: Mapping[str, Any] | None) -> list[Issued]:
 
 
 def _leaf_of(secret: Mapping[str, Any] | None) -> Issued | None:
-    """Return the certificate that is served; None when there is none that can be used: then another one is made."""
+    """Return the present certificate; None when it cannot be used: then another one is issued."""
     if secret is None:
         return None
     try:

@@ -11,7 +11,7 @@ from typing import Final, Protocol
 from servicetokens.kube.object_key import Key
 from servicetokens.runtime.clock import Clock
 
-# How often the heap is looked at. Deadlines are whole seconds, and the validator enforces them by itself.
+# How often the heap is checked. Deadlines are whole seconds, and the validator enforces them on its own.
 _TICK: Final = 0.2
 # Replaced deadlines stay in the heap until they come up, which may be in years: it is rebuilt when they are
 # more than the valid ones and these.
@@ -19,7 +19,7 @@ _SLACK: Final = 64
 
 
 class Adder(Protocol):
-    """Takes the keys that are due."""
+    """Accepts the keys that are due."""
 
     def add(self, key: Key) -> None:
         """See `WorkQueue.add`."""
@@ -39,7 +39,7 @@ class Deadlines:
         return len(self._due)
 
     def set(self, key: Key, at: int | None) -> None:
-        """Wake *key* at *at* (Unix seconds), and at no other time; None is never."""
+        """Wake *key* at *at* (Unix seconds), and at no other time; None means never."""
         if at is None:
             self._due.pop(key, None)
         elif self._due.get(key) != at:
@@ -50,7 +50,7 @@ class Deadlines:
                 heapq.heapify(self._heap)
 
     def wake_due(self) -> None:
-        """Add every key whose deadline has come to the queue. Replaced deadlines are thrown away on the way."""
+        """Add every key whose deadline has passed to the queue. Replaced deadlines are discarded on the way."""
         now = self._clock.now()
         while self._heap and self._heap[0][0] <= now:
             at, key = heapq.heappop(self._heap)
@@ -59,7 +59,7 @@ class Deadlines:
                 self._queue.add(key)
 
     async def run(self) -> None:
-        """Keep waking what is due, for ever."""
+        """Wake what is due, until cancelled."""
         while True:
             self.wake_due()
             await asyncio.sleep(_TICK)

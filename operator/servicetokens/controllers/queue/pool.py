@@ -1,4 +1,4 @@
-"""The workers: they take keys off the queue, and turn whatever goes wrong into a later try."""
+"""The workers: they take keys from the queue, and convert failures to retries."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -21,11 +21,11 @@ from servicetokens.runtime.supervision import PartEnded, Supervisor, end
 
 _log = get_logger(__name__)
 
-# So many requests may be in flight: enough to keep an API server busy, few enough for its fairness queues.
+# This many requests may be in flight: enough to keep an API server busy, few enough for its fairness queues.
 WORKERS: Final = 32
-# A worker is in the middle of two writes for milliseconds; this is for an API server that hangs.
+# A worker is between two writes for milliseconds; this is for an API server that hangs.
 _DRAIN_SECONDS: Final = 5.0
-# A permission is given by a person, and no token waits for this one.
+# A person has to grant a permission, and no token waits for this one.
 _ROLE_SECONDS: Final = 300.0
 _RIGHTS: Final = "rights"
 _ROLES: Final = "status of roles"
@@ -45,7 +45,7 @@ class WorkerPool:
         self._supervisor = supervisor
         self._keepers: list[asyncio.Task[None]] = []
         self._idle: set[asyncio.Task[None]] = set()
-        # Others may succeed meanwhile: a right is not missing for everything.
+        # Other keys may succeed meanwhile: a permission is not missing for everything.
         self._refused: set[Key] = set()
         self._draining = False
 
@@ -62,9 +62,9 @@ class WorkerPool:
             raise PartEnded(message)
 
     async def drain(self) -> None:
-        """Let every worker finish what it is at, take nothing new, and return within seconds.
+        """Let every worker finish its key, start nothing new, and return within seconds.
 
-        The supervisor has been told to stop.
+        The supervisor has been stopped before.
         """
         self._draining = True
         for task in self._idle:
@@ -84,7 +84,7 @@ class WorkerPool:
             try:
                 await self._handle(key)
             except BaseException:
-                # A worker that is ended in the middle must give its key back, or nobody would ever get it again.
+                # A worker that is cancelled in between must return its key, or no other worker would ever get it again.
                 self._queue.failed(key)
                 raise
 
@@ -112,7 +112,7 @@ class WorkerPool:
                 self._queue.add(key)
 
     def _report(self, key: Key, error: KubeError, delay: float) -> None:
-        """Make a failure visible: what concerns every object in `/readyz`, what concerns this one in the log."""
+        """Report a failure: in `/readyz` if it concerns every object, in the log if it concerns this one."""
         if isinstance(error, Conflict):
             _log.debug("conflict: another client wrote first", **key.fields)
         elif isinstance(error, Unauthorized):
@@ -134,5 +134,5 @@ class WorkerPool:
 
 
 def _may_do_without(key: Key, error: KubeError) -> bool:
-    """Say whether what *error* refuses is needed by nobody but people: the status of a role decides nothing."""
+    """Return whether the denied write only informs people: the status of a role decides nothing."""
     return key.kind == KIND_ROLE and isinstance(error, Forbidden) and error.lacks_right

@@ -1,7 +1,7 @@
 """The work queue, with the semantics of controller-runtime's: every object at most once, one worker per object.
 
-kopf never calls a handler again after an exception, so nothing of ours happens in a handler: it adds a key
-here, and here is the one place where failures become retries.
+kopf never calls a handler again after an exception, so a handler only adds a key here, and this is the only place where
+failures become retries.
 """
 
 import asyncio
@@ -9,8 +9,8 @@ from typing import Final
 
 from servicetokens.kube.object_key import Key
 
-# client-go's ItemExponentialFailureRateLimiter starts at 5 ms and ends at 1000 s. A token that waits for more
-# than five minutes after its cause is gone looks broken to whoever fixed it.
+# client-go's ItemExponentialFailureRateLimiter starts at 5 ms and ends at 1000 s. A token that waits for more than five
+# minutes after its cause was removed looks broken.
 _FIRST_DELAY: Final = 0.01
 _LONGEST_DELAY: Final = 300.0
 
@@ -28,7 +28,7 @@ class WorkQueue:
         return len(self._dirty)
 
     def add(self, key: Key) -> None:
-        """Ask for *key* to be reconciled, soon and once, however often it is asked."""
+        """Request that *key* is reconciled, soon and once, however often it is added."""
         if key in self._dirty:
             return
         self._dirty.add(key)
@@ -48,9 +48,9 @@ class WorkQueue:
         self._release(key)
 
     def failed(self, key: Key, retry_after: float | None = None) -> float:
-        """Report a failure, and return the seconds after which *key* comes again.
+        """Report a failure, and return the seconds after which *key* is retried.
 
-        *retry_after* is what the API server asked for, if it did; the longer of both counts.
+        *retry_after* comes from the API server, if it sent one; the longer of both counts.
         """
         failures = self._failures[key] = self._failures.get(key, 0) + 1
         # The exponent is bounded before the power is computed.

@@ -1,1 +1,1 @@
-"""Reconciling one object: gather facts, let `lifecycle` plan, execute the plan. Knows no source of events."""
+"""Reconcile one object: gather facts, let `lifecycle` plan, execute the plan. Independent of event sources."""

@@ -1,13 +1,13 @@
-"""Carrying out a plan, in the one order that is true at every instant and survives a crash at every await.
+"""Execute a plan, in the only order that is correct at every instant and survives a crash at every await.
 
-    status ahead (the next verifier, pending, or what is not true any more)  →  Secret  →  status  →  k8s Events
+status ahead (the next verifier, pending, or what is no longer true) → Secret → status → k8s Events
 
 `Plan` says which of them there are. Status says `Ready` after the Secret was written, never before. If this process
-dies on the way, the next pass finds a Secret that status does not list, or a pending credential that is in no Secret:
+exits on the way, the next pass finds a Secret that status does not list, or a pending credential that is in no Secret:
 in the Secret it has arrived and status follows, unless status never listed it; otherwise another one is minted.
 
-A write that was answered by a time-out may have been applied. It is never repeated blindly: the object is put
-in doubt, and the next pass reads it before it decides.
+A write that was answered by a time-out may have been applied. It is never repeated blindly: the cached object is marked
+as doubtful, and the next pass reads it before it decides.
 """
 
 import dataclasses
@@ -53,7 +53,7 @@ from servicetokens.tokens.verifier import KeyRing
 
 _log = get_logger(__name__)
 
-# The API server's cause when the namespace is being deleted: final, and no error.
+# The API server's cause when the namespace is being deleted: final, and not an error.
 TERMINATING: Final = "NamespaceTerminating"
 # The API server's sentence about a webhook whose `sideEffects` are not `None`.
 _NO_REHEARSAL: Final = "does not support dry run"
@@ -61,14 +61,14 @@ _NO_REHEARSAL: Final = "does not support dry run"
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Minting:
-    """Where new tokens come from, and who is told that one was stored, and why."""
+    """The source of new tokens, and what is called when one was stored, with its cause."""
 
     make: Callable[[], Token]
     made: Callable[[MintCause], object] = lambda _: None
 
 
 class Executor:
-    """Carries out plans for tokens. It decides nothing about them."""
+    """Executes plans for tokens. It makes no decisions about them."""
 
     def __init__(
         self,
@@ -92,10 +92,10 @@ class Executor:
         self._clock = clock
 
     async def execute(self, key: Key, snapshot: Snapshot, plan: Plan) -> bool:
-        """Do what *plan* asks for; say whether the object has to be looked at again at once.
+        """Execute *plan*; return whether the object has to be reconciled again immediately.
 
         Raises:
-            KubeError: something failed that a later try may get right.
+            KubeError: something failed that a retry may solve.
         """
         token = snapshot.token
         filled = self._mint(key, snapshot, plan) if plan.mint is not None else plan
@@ -146,7 +146,8 @@ class Executor:
                 status=status.to_wire(),
             )
         except (Conflict, ApiUnavailable, NotFound):
-            # NotFound, too: an API server that is starting, or whose CRD comes back, says so of what is there.
+            # NotFound, too: an API server that is starting, or whose CRD is being restored, answers so for existing
+            # objects.
             self._caches.tokens.doubt(place)
             raise
         written = facts.token_facts(raw)
@@ -175,7 +176,7 @@ class Executor:
             )
 
     async def _deliver(self, key: Key, token: TokenFacts, seen: SecretFacts | None, plan: Plan) -> bool:
-        """Write the Secret, and say whether that was done. A refusal is remembered, and the next pass tells of it."""
+        """Write the Secret, and return whether that was done. The next pass reports a rejection."""
         deliver = plan.deliver
         if deliver is None:
             return True
@@ -190,11 +191,11 @@ class Executor:
             raw = await self._write_secret(token, seen, deliver, content, value)
         except KubeError as error:
             if TERMINATING in error.causes:
-                # Nothing is left to be written to: the namespace is going, and the token with it.
+                # Nothing can be written any more: the namespace is being deleted, and the token with it.
                 self._memories.namespace_ends(key, token.uid, now)
                 return False
             if not isinstance(error, Forbidden | Unprocessable | TooManyRequests):
-                # It may have been applied all the same.
+                # It may have been applied nevertheless.
                 self._caches.secrets.doubt(place)
             if not _is_refusal(error):
                 raise
@@ -216,7 +217,7 @@ class Executor:
         return True
 
     def _refused(self, key: Key, token: TokenFacts, error: KubeError, attempt: Attempt) -> None:
-        """Remember why the API server does not write the Secret, and log it when it begins or changes."""
+        """Remember why the API server rejects the Secret, and log it when it begins or changes."""
         lacks_right = isinstance(error, Forbidden) and error.lacks_right
         is_news = self._memories.failed(
             key, error.message, attempt, lacks_right=lacks_right, retry_after=error.retry_after
@@ -238,7 +239,7 @@ class Executor:
             KubeError: it cannot be read.
         """
         if not deliver.keeps_value:
-            # From memory: nothing else knows it.
+            # From memory: no other place has it.
             minted = self._memories.plaintext(key, deliver.subject.serial)
             if minted is None:
                 message = "the token to deliver does not exist any longer"
@@ -258,37 +259,37 @@ class Executor:
     ) -> Raw:
         place = (token.namespace, token.secret_name)
         body = secret_body(token, content, value)
-        # The template's other texts are no secrets, and messages are to stay readable.
+        # The template's other texts are not secret, and messages must stay readable.
         hidden = (value.encode(),)
         if deliver.write is SecretWrite.CREATE or seen is None:
             return await self._secrets.create(token.namespace, named(body, token.secret_name), hidden=hidden)
         if deliver.write is SecretWrite.REPLACE:
             patch = {"metadata": body["metadata"], "data": body["data"]}
             if seen.belongs_to(token):
-                # A merge replaces the whole list, and somebody may have added himself to it.
+                # A merge replaces the whole list, and another owner may have been added to it.
                 del patch["metadata"]["ownerReferences"]
             remove_what_left(patch, content, seen)
             return await self._secrets.patch(*place, deliver.resource_version, patch, hidden=hidden)
-        # What others put there moves along.
+        # Content of other writers is copied as well.
         fresh = named(on_top_of(await self._secrets.get(*place), body), token.secret_name)
         await self._rehearse(token.namespace, fresh, hidden)
         await self._secrets.delete(*place, uid=deliver.uid, resource_version=deliver.resource_version)
         return await self._secrets.create(token.namespace, fresh, hidden=hidden)
 
     async def _rehearse(self, namespace: str, secret: Mapping[str, Any], hidden: Sequence[bytes]) -> None:
-        """Ask whether *secret* may take the place of the one of its name, before that one is deleted for it.
+        """Check with a dry run whether *secret* can be created, before the existing one of its name is deleted.
 
-        Quotas, policies and webhooks answer before the API server finds that the name is taken.
+        Quotas, policies and webhooks answer before the API server finds that the name is in use.
 
         Raises:
-            KubeError: it is refused, or nobody can tell.
+            KubeError: it is rejected, or the result is unknown.
         """
         try:
             await self._secrets.create(namespace, secret, hidden=hidden, dry_run=True)
         except AlreadyExists:
             return
         except Unprocessable as error:
-            # A webhook with side effects refuses every rehearsal, and says so.
+            # A webhook with side effects rejects every dry run, with this message.
             if _NO_REHEARSAL not in error.message:
                 raise
 
@@ -319,18 +320,17 @@ class Executor:
     def _ring(self) -> KeyRing:
         ring = self._keys.ring
         if ring is None:
-            # Between the plan and now the keys were lost. The queue comes back, and the plan will say
-            # KeyMissing.
+            # The keys were lost after the plan was made. The key is retried, and the next plan reports KeyMissing.
             message = f"the keys are missing: {self._keys.error}"
             raise ApiUnavailable(message, may_have_been_applied=False)
         return ring
 
 
 def _is_refusal(error: KubeError) -> bool:
-    """Say whether the failure is about this Secret: a refusal, or no answer although the API server took the request.
+    """Return whether the failure is about this Secret: a rejection, or no answer to a request that was received.
 
-    A webhook that hangs looks like that. A connection that fails says nothing about this Secret. Neither does a
-    conflict, which is looked up.
+    A webhook that hangs looks like that. A connection that fails is not about this Secret. Neither does a conflict,
+    which is looked up.
     """
     if isinstance(error, ApiUnavailable):
         return error.status > 0 or error.timed_out
@@ -338,7 +338,7 @@ def _is_refusal(error: KubeError) -> bool:
 
 
 def _is_awaited(snapshot: Snapshot, plan: Plan) -> bool:
-    """Say whether the plaintext that memory has is still to be delivered, or status to say that it was."""
+    """Return whether the plaintext in memory is still to be delivered, or to be listed on status as delivered."""
     minted = snapshot.memory.minted
     kept = plan.status if plan.status is not None else snapshot.token.status
     return minted is not None and any(one.serial == minted.serial for one in kept.credentials)

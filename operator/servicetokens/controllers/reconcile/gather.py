@@ -1,4 +1,4 @@
-"""Collecting the facts for one decision. Only what is in doubt, or not watched, is read from the API."""
+"""Gather the facts for one decision. Only objects that are doubtful, or not watched, are read from the API."""
 
 import dataclasses
 from typing import Protocol
@@ -49,10 +49,10 @@ class SecretReader(Protocol):
 
 
 class EnforcementSource(Protocol):
-    """Knows how far validators have got."""
+    """Returns how far validators have applied changes."""
 
     def about(self, key: Key, of: TokenFacts | AccountFacts) -> Enforcement:
-        """See `propagation.tracker.Enforcements`; so is the other."""
+        """See `propagation.tracker.Enforcements`; so does the other method."""
         ...
 
     def forget(self, key: Key) -> None:
@@ -61,7 +61,7 @@ class EnforcementSource(Protocol):
 
 
 class Gatherer:
-    """Makes snapshots. With *watches_secrets* the cache of Secrets is complete, otherwise they are read by name."""
+    """Creates snapshots. With *watches_secrets* the cache of Secrets is complete, otherwise they are read by name."""
 
     def __init__(
         self,
@@ -85,10 +85,10 @@ class Gatherer:
         self._watches_secrets = watches_secrets
 
     async def token(self, key: Key, now: int) -> Snapshot | None:
-        """Return everything about one ServiceToken, or None when it is gone.
+        """Return everything about one ServiceToken, or None when it was deleted.
 
         Raises:
-            KubeError: something cannot be read, or reading and watching disagree: try again.
+            KubeError: something cannot be read, or reads and watches disagree: retry.
         """
         token, memory, secret = await self._token_and_secret(key, now)
         if token is None:
@@ -113,11 +113,11 @@ class Gatherer:
         )
 
     def enforcement(self, key: Key, account: AccountFacts) -> Enforcement:
-        """Return whether every validator knows what the account's spec says."""
+        """Return whether every validator has applied the account's spec."""
         return self._enforcements.about(key, account)
 
     def account(self, key: Key) -> tuple[AccountFacts, dict[str, RoleFacts | None], int] | None:
-        """Return a ServiceAccount, its roles, and how many tokens name it; None when it is gone."""
+        """Return a ServiceAccount, its roles, and how many tokens name it; None when it was deleted."""
         place = (key.namespace, key.name)
         account = self._caches.accounts.get(place)
         if account is None:
@@ -127,7 +127,7 @@ class Gatherer:
         return account, self._roles(asked), len(self._caches.tokens_of_account(place))
 
     def role(self, key: Key) -> RoleFacts | None:
-        """Return a ServiceRole, or None when it is gone."""
+        """Return a ServiceRole, or None when it was deleted."""
         return self._caches.roles.get(("", key.name))
 
     def _roles(self, asked: tuple[str, ...]) -> dict[str, RoleFacts | None]:
@@ -148,7 +148,7 @@ class Gatherer:
         return roles
 
     async def _look_up(self, plural: str, namespace: str, name: str) -> Raw | None:
-        """Ask for what no watch has told of yet. The cache is left to the watch, which wakes whoever waits."""
+        """Read an object that no watch has delivered yet. Only the watch updates the cache and wakes dependents."""
         try:
             return await self._objects.get(plural, namespace, name)
         except NotFound:
@@ -157,15 +157,15 @@ class Gatherer:
     async def _token_and_secret(
         self, key: Key, now: int
     ) -> tuple[TokenFacts | None, Memory, SecretFacts | None]:
-        """Return the token, what was tried for it, and its Secret, none of them older than the others say.
+        """Return the token, earlier attempts for it, and its Secret, none older than the others imply.
 
-        The watches of tokens and Secrets run side by side, and one of them may be seconds behind. What another operator
-        did just before it handed over is therefore seen in any order.
+        The watches of tokens and Secrets are independent, and one of them may be seconds behind. The last writes of a
+        previous leader may therefore arrive in any order.
         """
         token, memory, secret = await self._look_at(key, now)
         if token is None or not _is_ahead(secret, token, memory):
             return token, memory, secret
-        # Either status is older than the Secret, or whoever wrote the Secret ended before it wrote status.
+        # Either status is older than the Secret, or the operator that wrote the Secret exited before it wrote status.
         self._caches.tokens.doubt((key.namespace, key.name))
         return await self._look_at(key, now)
 
@@ -192,7 +192,7 @@ class Gatherer:
             raw = await self._objects.get(names.PLURAL_TOKENS, *place)
         except NotFound:
             if self._caches.tokens.get(place) is not None:
-                # An API server that is starting says so of what is there. A deletion is told of by the watch or a list.
+                # An API server that is starting answers so for existing objects. The watch or a list reports deletions.
                 message = f"ServiceToken {'/'.join(place)} was not found, but the watch has not reported its deletion"
                 raise Conflict(message) from None
             self._caches.tokens.settle(place)
@@ -225,16 +225,16 @@ class Gatherer:
         return self._with_source(token, found)
 
     def _with_source(self, token: TokenFacts, secret: SecretFacts | None) -> SecretFacts | None:
-        """Say of a Secret without owners, which may be a copy, of which other token it is one."""
+        """Add to a Secret without owners, which may be a copy, the other token that it is a copy of."""
         if secret is None or secret.owners or not secret.token_id:
             return secret
         other = self._caches.other_token_with_id(secret.token_id, (token.namespace, token.name))
         return secret if other is None else dataclasses.replace(secret, copied_from="/".join(other))
 
     def _must_be_proven(self, token: TokenFacts, memory: Memory, known: SecretFacts | None) -> bool:
-        """Say whether the marks around the value are not those of any credential of ours.
+        """Return whether the annotations do not match any credential of the token.
 
-        The value decides, not the marks. It is not kept, so it is read once more and compared.
+        The value decides, not the annotations. It is not kept, so it is read once more and compared.
         """
         expected = _expected(token, memory)
         if known is None or known.is_foreign_to(token) or not expected or self._keys.ring is None:
@@ -244,9 +244,9 @@ class Gatherer:
         return not known.belongs_to(token) or known.serial not in {one.serial for one in expected}
 
     def _is_behind(self, known: SecretFacts | None, token: TokenFacts, memory: Memory) -> bool:
-        """Say whether status lists a credential as written that is not in *known*.
+        """Return whether status lists a credential as written that is not in *known*.
 
-        Only the API server can tell whether the Secret was lost, or whether its watch is behind that of the tokens.
+        Only a read shows whether the Secret was lost, or its watch is behind that of the tokens.
         """
         waiting = memory.minted.id if memory.minted is not None else None
         written = (one for one in token.status.credentials if one.id != waiting)
@@ -256,10 +256,10 @@ class Gatherer:
         return known is None or not known.holds(newest)
 
     def _must_be_read(self, token: TokenFacts, place: Place) -> bool:
-        """Say whether the cache cannot answer for the Secret at *place*.
+        """Return whether the cache cannot answer for the Secret at *place*.
 
-        The watch shows Secrets with our label only, so a foreign one, once met, is looked up again. A token
-        that never had a credential has no Secret as a rule: the creation itself finds out otherwise.
+        The watch delivers Secrets with our label only, so a foreign one, once seen, is read again. A token that never
+        had a credential usually has no Secret: otherwise its creation fails.
         """
         if self._caches.secrets.is_doubted(place) or _may_import(token):
             return True
@@ -276,7 +276,7 @@ def _expected(token: TokenFacts, memory: Memory) -> tuple[Credential, ...]:
 
 
 def _is_ahead(secret: SecretFacts | None, token: TokenFacts, memory: Memory) -> bool:
-    """Say whether the token's own *secret* holds a later credential than status lists, and not one of this process."""
+    """Return whether the token's *secret* holds a later credential than status, and not one of this process."""
     if secret is None or not secret.belongs_to(token):
         return False
     if memory.minted is not None and secret.holds(memory.minted):
@@ -286,14 +286,14 @@ def _is_ahead(secret: SecretFacts | None, token: TokenFacts, memory: Memory) -> 
 
 
 def _may_import(token: TokenFacts) -> bool:
-    """Say whether its Secret, a witness of what was minted, decides about an import; also one without our label."""
+    """Return whether its Secret, which proves earlier mints, decides about an import; also one without our label."""
     return token.spec is not None and token.spec.import_ is not None and token.status.serial is None
 
 
 def _is_new(token: TokenFacts) -> bool:
-    """Say whether this spec has no answer yet.
+    """Return whether this spec has no result yet.
 
-    It is often applied together with its account and role, and the watches tell of them in any order: what
-    seems to be missing is looked up before the answer is that it is.
+    It is often applied together with its account and role, and the watches deliver them in any order: an object that
+    seems to be missing is read before it is reported as missing.
     """
     return token.spec is not None and token.status.observed_generation != token.generation

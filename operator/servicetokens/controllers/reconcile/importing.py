@@ -1,4 +1,4 @@
-"""Reading a value that is to be imported: once, by name, and hashed at once. The value itself is not kept."""
+"""Read a value that is to be imported: once, by name, and hashed immediately. The value itself is not kept."""
 
 import base64
 import binascii
@@ -24,7 +24,7 @@ class SecretReader(Protocol):
 
 
 class Importer:
-    """Looks for values to be imported. *prefix* is that of our own tokens."""
+    """Reads values to be imported. *prefix* is that of minted tokens."""
 
     def __init__(self, secrets: SecretReader, caches: Caches, *, prefix: str) -> None:
         self._secrets = secrets
@@ -34,7 +34,7 @@ class Importer:
     async def look(
         self, token: TokenFacts, delivered: SecretFacts | None, ring: KeyRing | None, now: int
     ) -> Importable | NotImportable | None:
-        """Return what is to be imported for *token*; None when there is nothing, or its Secret is not there.
+        """Return what is to be imported for *token*; None when there is nothing, or its Secret does not exist.
 
         *delivered* is the Secret that the token is delivered in. Raises `KubeError`.
         """

@@ -1,6 +1,6 @@
-"""What one token's last attempts have left behind in this process: plaintext still to be delivered, and patience.
+"""What this process remembers of a token's last attempts: plaintext still to be delivered, and delays.
 
-Losing it (a crash) costs a fresh mint, never safety: a pending credential whose plaintext is gone is replaced by the
+Losing it (a crash) costs a fresh mint, never safety: a pending credential whose plaintext is lost is replaced by the
 next pass.
 """
 
@@ -14,12 +14,12 @@ from servicetokens.lifecycle import schedule
 from servicetokens.lifecycle.snapshot import Memory, TokenFacts
 from servicetokens.tokens.format import Token
 
-# Twice the longest delay: whoever keeps undoing the Secret has stopped.
+# Twice the longest delay: the other writer has stopped changing the Secret.
 _FORGIVEN_AFTER: Final = 600
-# How long nothing is created in a namespace after the API server has said that it is being deleted. Its tokens go
-# within that time as a rule.
+# How long nothing is created in a namespace after the API server has answered that it is being deleted. Its tokens are
+# usually deleted within that time.
 _NAMESPACE_ENDS: Final = 20
-# A server that asks for more is asked again all the same: 10 s are promised after its trouble is over.
+# A server that requests a longer delay is retried nevertheless: 10 s are promised after its problem is solved.
 _LONGEST_RETRY_AFTER: Final = 8
 
 
@@ -61,7 +61,7 @@ class Memories:
         return len(self._entries)
 
     def hold(self, key: Key, credential: Credential, token: Token, account_uid: str | None) -> None:
-        """Keep the plaintext of *credential* until status lists it as delivered; *account_uid* is whom it is for."""
+        """Keep the plaintext of *credential*, for account *account_uid*, until status lists it as delivered."""
         entry = self._entry(key)
         entry.credential, entry.token, entry.account_uid = credential, token, account_uid
 
@@ -77,7 +77,7 @@ class Memories:
             entry.token = entry.credential = None
 
     def forget(self, key: Key) -> None:
-        """Forget everything about a token that is gone."""
+        """Forget everything about a deleted token."""
         self._entries.pop(key, None)
         self._failing.discard(key)
 
@@ -115,7 +115,7 @@ class Memories:
             minted=entry.credential,
             minted_for=entry.account_uid,
             delivery_error=entry.error,
-            # However late the next pass is: a failure is told before the next attempt.
+            # However late the next pass is: a failure is reported before the next attempt.
             not_before=max(entry.not_before, now + 1) if entry.is_untold else entry.not_before,
             namespace_ends=ends or entry.ending_uid == facts.uid,
         )
@@ -166,7 +166,7 @@ class Memories:
             entry.is_untold = False
 
     def has_failed(self, key: Key) -> bool:
-        """Say whether the last attempt to write the Secret was refused."""
+        """Return whether the last attempt to write the Secret was rejected."""
         entry = self._entries.get(key)
         return entry is not None and bool(entry.error)
 
@@ -175,7 +175,7 @@ class Memories:
         self._count(self._entry(key), now)
 
     def refreshed(self, key: Key, fingerprint: str, now: int) -> None:
-        """Note that content was put right. Having to write the very same again means that somebody undoes it."""
+        """Note that content was repaired. If the same is written again, another writer undoes it."""
         entry = self._entry(key)
         if entry.fingerprint == fingerprint:
             self._count(entry, now)
@@ -191,9 +191,9 @@ class Memories:
         lacks_right: bool = False,
         retry_after: float | None = None,
     ) -> bool:
-        """Note that the API server refuses the Secret, and why; say whether that is news.
+        """Note that the API server rejects the Secret, and why; return whether that is new.
 
-        *lacks_right*: whoever installed us has to act. *retry_after* is what the API server asked for, in seconds.
+        *lacks_right*: an administrator has to act. *retry_after* comes from the API server, in seconds.
         """
         entry = self._entry(key)
         is_news = entry.error != message
@@ -211,7 +211,7 @@ class Memories:
         return is_news
 
     def find_missing_right(self) -> str | None:
-        """Return what the API server said when it refused a Secret because a right is missing, or None."""
+        """Return the API server's message when it rejected a Secret because a permission is missing, or None."""
         return next((entry.error for entry in self._entries.values() if entry.lacks_right), None)
 
     def _entry(self, key: Key) -> _Entry:

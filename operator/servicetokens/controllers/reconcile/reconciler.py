@@ -1,4 +1,4 @@
-"""`reconcile(key)`: gather → plan → execute, for one object. Called by nobody but the worker pool."""
+"""`reconcile(key)`: gather → plan → execute, for one object. Called only by the worker pool."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ from servicetokens.runtime.clock import Clock
 
 
 class Reconciler:
-    """Brings one object to what its spec asks for. Running it twice is free; it looks at no event."""
+    """Brings one object to the state in its spec. Running it twice is harmless; it does not depend on events."""
 
     def __init__(
         self,
@@ -39,7 +39,7 @@ class Reconciler:
         self._clock = clock
 
     async def reconcile(self, key: Key) -> bool:
-        """Reconcile the object *key*; say whether it has to be looked at again at once. Raises `KubeError`."""
+        """Reconcile the object *key*; return whether it has to be reconciled again immediately. Raises `KubeError`."""
         if key.kind == names.KIND_TOKEN:
             return await self._token(key)
         if key.kind == names.KIND_ACCOUNT:
@@ -82,7 +82,7 @@ class Reconciler:
     async def _put(
         self, plural: str, kind: str, of: ObjectFacts, status: StatusModel
     ) -> dict[str, Any] | None:
-        """Write a status that nothing else depends on. The event about whatever came in between wakes us again."""
+        """Write a status that nothing else depends on. After a conflict, the watch event wakes the object again."""
         try:
             raw = await self._statuses.put_status(
                 plural,

@@ -1,4 +1,4 @@
-"""What the operator sends as a Secret: its body, and what of the one that was there stays."""
+"""The Secret that the operator sends: its body, and what is kept of the existing one."""
 
 import base64
 from typing import Any
@@ -15,7 +15,7 @@ def named(body: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def on_top_of(raw: Raw, body: dict[str, Any]) -> dict[str, Any]:
-    """Return *body* with the labels, annotations and data of *raw* that it does not speak of."""
+    """Return *body* with the labels, annotations and data of *raw* that it does not set."""
     meta = raw.get("metadata") or {}
     metadata = {
         **body["metadata"],
@@ -38,8 +38,8 @@ def secret_body(token: TokenFacts, content: Content, value: str) -> dict[str, An
                     "name": token.name,
                     "uid": token.uid,
                     "controller": True,
-                    # `true` needs a right on finalizers under OwnerReferencesPermissionEnforcement
-                    # (OpenShift), and nothing has to wait for the Secret.
+                    # `true` needs a permission on finalizers under OwnerReferencesPermissionEnforcement (OpenShift),
+                    # and nothing has to wait for the Secret.
                     "blockOwnerDeletion": False,
                 }
             ],
@@ -52,7 +52,7 @@ def secret_body(token: TokenFacts, content: Content, value: str) -> dict[str, An
 
 
 def remove_what_left(patch: dict[str, Any], content: Content, seen: SecretFacts) -> None:
-    """Add to a merge patch the removal of what the template once put there, and does not any more."""
+    """Add to a merge patch the removal of keys that the template once added, but does not contain any more."""
     owned = read_owned({names.ANNOTATION_TEMPLATE: seen.template} if seen.template else {})
     notes = (names.ANNOTATION_EXPIRED, names.ANNOTATION_TEMPLATE)
     metadata = patch["metadata"]

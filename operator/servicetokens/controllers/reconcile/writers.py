@@ -1,4 +1,4 @@
-"""What carrying out a plan writes through: the stores of `kube`, as far as they are needed here."""
+"""The writers that the execution of a plan needs: parts of the stores of `kube`."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol
@@ -28,7 +28,7 @@ class SecretWriter(Protocol):
     """Writes Secrets."""
 
     async def get(self, namespace: str, name: str) -> Raw:
-        """See `kube.secrets.SecretStore`; so are the others."""
+        """See `kube.secrets.SecretStore`; so do the other methods."""
         ...
 
     async def create(

@@ -1,8 +1,8 @@
-"""Listing everything ourselves: before the workers start, and now and then as a net under the watches.
+"""Lists of our own: before the workers start, and periodically as a safeguard for the watches.
 
-kopf does not say when its first list is complete, and whenever its watch begins, at start or after it broke,
-it never mentions what was deleted just before. A list of our own does both; the one that follows each
-beginning closes the gap between our list and kopf's.
+kopf does not say when its first list is complete, and whenever its watch begins, at start or after it broke, it never
+mentions what was deleted just before. A list of our own does both; the one that follows each beginning closes the gap
+between our list and kopf's.
 """
 
 import asyncio
@@ -29,10 +29,10 @@ _log = get_logger(__name__)
 _PERIOD: Final = 600.0
 # After a watch has begun: long enough for the others that begin with it, so that one list serves them all.
 _SETTLE: Final = 2.0
-# Watches that begin again and again would put it off for ever.
+# Watches that begin again and again would delay it without limit.
 _MOST_SETTLES: Final = 60
 _RETRY: Final = 10.0
-# Nobody waits for this look; one request per token and hour is little even for 100,000 of them.
+# No user waits for this; one request per token and hour is little even for 100,000 of them.
 VISIT_SECONDS: Final = 3600.0
 HISTORY_WENT_BACK: Final = (
     "the API server went back in time, as after a restore of etcd; everything is being listed again"
@@ -97,10 +97,10 @@ class Resync:
             )
 
     async def run(self) -> None:
-        """Keep listing, for ever: soon after it was asked for, else at moments that replicas do not share.
+        """List until cancelled: soon after a request, else at times that differ between replicas.
 
         Raises:
-            HistoryWentBack: nothing in the caches, and no watch, can be believed any more.
+            HistoryWentBack: nothing in the caches, and no watch, can be trusted any more.
         """
         while True:
             with contextlib.suppress(TimeoutError):
@@ -126,9 +126,9 @@ class Resync:
                 return
 
     async def visit(self, period: float = VISIT_SECONDS) -> None:
-        """Wake each token once in *period* seconds, for ever, one after another, so that it looks at its Secret.
+        """Wake each token once in *period* seconds, one after another, until cancelled, so that its Secret is read.
 
-        For an operator that does not watch Secrets, and would otherwise miss that one is gone or was edited.
+        For an operator that does not watch Secrets, and would otherwise miss that one was deleted or edited.
         """
         while True:
             places = list(self._caches.tokens)
@@ -159,7 +159,7 @@ class Resync:
             async for page in list_pages(self._api, path, query):
                 version = version_number(page.metadata.resource_version)
                 if version is not None and version < seen:
-                    # A list is never older than what was seen before it was asked for.
+                    # A list is never older than what was seen before it was requested.
                     raise HistoryWentBack(HISTORY_WENT_BACK)
                 for item in page.items or ():
                     raw = _objects.decode(item)

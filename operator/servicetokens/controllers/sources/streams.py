@@ -1,7 +1,7 @@
-"""Whether kopf's watches work, as seen from outside: kopf retries for ever, and tells nobody but the log.
+"""Whether kopf's watches work, as seen from outside: kopf retries without limit, and only logs it.
 
 Two signs: the answer to each request for a watch, by aiohttp's tracing, and the tasks that kopf keeps for each watch,
-by their names. A watch that was opened and falls silent is closed by kopf after 70 seconds, and opened anew.
+by their names. A watch that was opened and falls silent is closed by kopf after 70 seconds, and opened again.
 """
 
 import asyncio
@@ -72,10 +72,10 @@ class Streams:
 
 
 async def until_one_is_missing() -> None:
-    """Return never; raise when a task of kopf's has ended without kopf's noticing.
+    """Never return; raise when a task of kopf's has ended unnoticed by kopf.
 
     A watcher that is cancelled is not started again by kopf, and one whose scheduler is cancelled queues events that
-    nobody takes.
+    are never processed.
 
     Raises:
         PartEnded: it names the task.
@@ -87,7 +87,7 @@ async def until_one_is_missing() -> None:
         present = set(_lasting(asyncio.all_tasks()))
         known |= present
         if present:
-            # Made together with the others, so if it is not there it has ended before the first look.
+            # Created together with the others, so if it does not exist it has ended before the first check.
             known.add(_RETRIEVER)
         absent = {name: absent.get(name, 0) + 1 for name in known - present}
         # A scheduler ends with its watcher, in order: then both of its tasks are missing.

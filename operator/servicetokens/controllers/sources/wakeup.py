@@ -12,13 +12,12 @@ from servicetokens.controllers.queue.work_queue import WorkQueue
 from servicetokens.kube.object_key import Key
 from servicetokens.lifecycle.snapshot import ObjectFacts
 
-# An account counts its tokens on its status. A thousand new tokens shall cost a few writes there, not a
-# thousand.
+# An account counts its tokens on its status. A thousand new tokens must cost a few writes there, not a thousand.
 _COUNT_DELAY: Final = 1.0
 
 
 class Wakeup:
-    """Keeps the caches and tells the queue. One method per kind for what is there, one for what is gone."""
+    """Updates the caches and the queue. One method per kind for existing objects, one for deleted ones."""
 
     def __init__(self, caches: Caches, queue: WorkQueue, keys: Keyring) -> None:
         self._caches = caches
@@ -39,9 +38,9 @@ class Wakeup:
             self._count(new.namespace, new.account_name)
 
     def token_gone(self, raw: Raw) -> None:
-        """Take in the deletion of a ServiceToken, and wake whoever cares: itself, its account, a rival for its Secret.
+        """Process the deletion of a ServiceToken, and wake dependents: itself, its account, a rival for its Secret.
 
-        A resync knows no more of it than its name, and a write may have found out before the event came.
+        A resync has only its name, and a write may have detected it before the event came.
         """
         gone = facts.token_facts(raw)
         place = (gone.namespace, gone.name)
@@ -53,7 +52,7 @@ class Wakeup:
         secret = (gone.namespace, known.secret_name)
         rivals = self._caches.tokens_of_secret(secret)
         if not rivals:
-            # Nobody will ever read it to find out.
+            # No later read would detect it.
             self._caches.secrets.settle(secret)
         self._wake_tokens(rivals)
 

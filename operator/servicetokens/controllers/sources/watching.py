@@ -38,9 +38,9 @@ Take = Callable[[Mapping[str, Any]], None]
 
 
 class _Forever:
-    """Delays between kopf's tries, in seconds, without an end: its default gives up after a minute.
+    """Delays between kopf's retries, in seconds, without a limit: its default gives up after a minute.
 
-    After an outage everything waits for the last one of these; a try costs a connection that is refused.
+    After an outage everything waits for the last one of these; a retry costs one failed connection.
     """
 
     def __iter__(self) -> Iterator[float]:
@@ -73,11 +73,11 @@ async def watch(
 ) -> None:
     """Watch until *stop* is set (then return), or until kopf gives up (then raise what it raised).
 
-    *begun* is called for every object that kopf shows because a watch of its has begun, or begun anew; *streams*,
-    which expects them already, learns whether the watches are open.
+    *begun* is called for every object that kopf shows because a watch has begun, or begun again; *streams*, which
+    expects them already, learns whether the watches are open.
 
-    kopf is started by its parts: its own ending waits for tasks of its that never end once one of them has
-    failed, as after a CRD was deleted.
+    kopf is started by its parts: its own ending waits for tasks of its that never end once one of them has failed, as
+    after a CRD was deleted.
     """
     # A watcher of kopf's that is ended while it hands a new object to its scheduler drops the coroutine.
     warnings.filterwarnings("ignore", "coroutine 'worker' was never awaited", RuntimeWarning)
@@ -139,7 +139,7 @@ def _settings(*, watches_secrets: bool) -> kopf.OperatorSettings:
     settings.persistence.diffbase_storage = _NoDiffBase()
     settings.posting.enabled = False
     settings.scanning.disabled = True
-    # Ten minutes after its tasks were ended kopf would kill the process; here they are ended to be started anew.
+    # Ten minutes after its tasks were ended kopf would kill the process; here they are ended to be started again.
     settings.process.ultimate_exiting_timeout = None
     if watches_secrets:
         settings.watching.label_selectors["v1", "secrets"] = SELECTOR
