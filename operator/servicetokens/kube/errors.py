@@ -4,7 +4,8 @@
     ├── ApiUnavailable        no answer, a time-out, or 5xx: try again later; a write may have been applied
     ├── TooManyRequests       429: try again, not before `retry_after`
     ├── Unauthorized          401: our credentials are not accepted
-    ├── Forbidden             403: a permission is missing, a quota is full, a namespace terminates (see `causes`)
+    ├── Forbidden             403: a permission is missing, a quota is full, a namespace terminates (see `causes`); or
+    │                         a webhook or policy denied the request, with any code
     ├── NotFound              404: no such object, or no such kind
     ├── Conflict              409: conflict: another client wrote first, or a precondition failed
     │   └── AlreadyExists     409 to a creation: the name is taken
@@ -106,9 +107,18 @@ class Unauthorized(KubeError):
     """The server rejects our credentials, also after they were read again."""
 
 
-# The API server's message when no authorizer allows a request (`forbiddenMessage` in its responsewriters package).
-# Admission (a quota, a webhook, a terminating namespace) answers 403 as well, and in other words.
-_UNAUTHORIZED: Final = re.compile(r"cannot [a-z]+ (resource|path) \"")
+# The API server's message when no authorizer allows a request (`forbiddenMessage` in its responsewriters package), after
+# the name of the object. Admission (a quota, a webhook, a terminating namespace) answers 403 as well, and its message
+# begins with other words; the rest of it may quote anything.
+_UNAUTHORIZED: Final = re.compile(
+    r"(?:[^:]* is forbidden: |forbidden: )?User \"[^\n]*\" cannot [a-z]+ (?:resource|path) \""
+)
+# How a message begins when admission denies a request. A webhook may deny with any code from 400 on, and a policy with
+# the code of its `reason`, so the code does not mean what it means elsewhere.
+_DENIED: Final = re.compile(
+    r"admission webhook \"[^\"]*\" denied the request"
+    r"|[^:]* is forbidden: ValidatingAdmissionPolicy '[^']*' with binding '[^']*' denied request"
+)
 
 
 class Forbidden(KubeError):
@@ -117,7 +127,7 @@ class Forbidden(KubeError):
     @property
     def lacks_right(self) -> bool:
         """Return whether a permission is missing; the message names it."""
-        return _UNAUTHORIZED.search(self.message) is not None
+        return _UNAUTHORIZED.match(self.message) is not None
 
 
 class NotFound(KubeError):
@@ -195,6 +205,8 @@ def from_status(answer: Status, status: int, retry_after: float | None = None) -
     kind = ApiUnavailable if status >= _FIRST_SERVER_ERROR else _BY_STATUS.get(status, Unprocessable)
     if kind is Conflict and answer.reason == AlreadyExists.__name__:
         kind = AlreadyExists
+    if kind is not TooManyRequests and _DENIED.match(answer.message):
+        kind = Forbidden
     return kind(
         answer.message or f"the API server answered {status}",
         status=status,

@@ -42,6 +42,40 @@ def test_each_status_is_the_exception_that_callers_act_upon(
     assert (error.status, error.reason, str(error)) == (code, reason, "a sentence")
 
 
+DENIALS = (
+    'admission webhook "secrets.example.com" denied the request: User "x" cannot create resource "secrets"',
+    (
+        "secrets \"a\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: "
+        'User "x" cannot create resource "secrets" in API group ""'
+    ),
+)
+
+
+@pytest.mark.parametrize("code", [400, 401, 403, 404, 409, 410, 413, 422, 500, 503])
+@pytest.mark.parametrize("message", DENIALS, ids=["webhook", "policy"])
+def test_what_admission_denies_is_forbidden_with_whatever_code(code: int, message: str) -> None:
+    """It is about this request: no credentials expired, nothing is absent or in conflict, and no right is missing."""
+    error = from_answer(code, status(message=message, reason="Unauthorized", code=code))
+    assert type(error) is errors.Forbidden
+    assert not error.lacks_right
+    assert error.message == message
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        'secrets is forbidden: User "x" cannot create resource "secrets" in API group "" in the namespace "a"',
+        'servicetokens.servicetokens.dev "a" is forbidden: User "x" cannot update resource "servicetokens/status"',
+        'forbidden: User "x" cannot get path "/openapi/v3"',
+    ],
+)
+def test_a_right_that_is_missing_is_told_from_other_refusals(message: str) -> None:
+    """By how the sentence begins, not by what somebody has put into it."""
+    assert errors.Forbidden(message).lacks_right
+    quoted = errors.Forbidden(f'secrets "a" is forbidden: exceeded quota: {message}')
+    assert not quoted.lacks_right
+
+
 def test_a_taken_name_is_a_conflict_too() -> None:
     """Whoever handles conflicts handles this one."""
     assert isinstance(from_answer(409, status(reason="AlreadyExists")), errors.Conflict)
