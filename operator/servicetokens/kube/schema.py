@@ -1,13 +1,14 @@
-"""Which fields of our kinds an installed CRD would drop: the API server prunes fields that its schema does not have.
+"""What of our kinds an installed CRD does not store: fields that its schema prunes, and status values that it rejects.
 
 The models define the fields. A CRD that was applied from an older release, or edited, may carry any annotation; only
-its schema says which fields it keeps. The API server publishes the same schema as OpenAPI, for users without permission
+its schema says what it stores. The API server publishes the same schema as OpenAPI, for users without permission
 to read CRDs.
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache
-from typing import Any, Final, get_args
+from typing import Any, Final, Literal, get_args, get_origin
 
 from servicetokens.api import names
 from servicetokens.api.meta import Model
@@ -15,8 +16,17 @@ from servicetokens.api.service_account import ServiceAccount
 from servicetokens.api.service_role import ServiceRole
 from servicetokens.api.service_token import ServiceToken
 
-Fields = Mapping[str, "Fields"]
-"""The fields of an object by their names in the API, each with those inside it."""
+Fields = Mapping[str, "Field"]
+"""The fields of an object by their names in the API."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A field of an object: the fields *inside* it, and the *words* of its enumeration if it has one."""
+
+    inside: Fields
+    words: frozenset[str] = frozenset()
+
 
 _MODELS: Final[Mapping[str, type[Model]]] = {
     names.PLURAL_TOKENS: ServiceToken,
@@ -28,7 +38,8 @@ _KINDS: Final[Mapping[str, str]] = {
     names.PLURAL_ACCOUNTS: names.KIND_ACCOUNT,
     names.PLURAL_ROLES: names.KIND_ROLE,
 }
-_OURS: Final = ("spec", "status")
+_STATUS: Final = "status"
+_OURS: Final = ("spec", _STATUS)
 _KEEPS_ALL: Final = "x-kubernetes-preserve-unknown-fields"
 
 
@@ -36,7 +47,9 @@ def dropped_fields(definition: Mapping[str, Any], plural: str) -> Iterator[str]:
     """Yield the paths of the fields that the CRD *definition* of *plural* drops, as in `spec.allowedCIDRs`.
 
     A CRD that does not serve our version drops all of it, and one without the subresource drops `status`: with such a
-    CRD, users who may write the spec could write status as well.
+    CRD, users who may write the spec could write status as well. A status field whose enumeration lacks a word is
+    given with that word, because the API server rejects what we write. For a spec it rejects what users write, and
+    tells them.
     """
     version = next(
         (
@@ -49,8 +62,8 @@ def dropped_fields(definition: Mapping[str, Any], plural: str) -> Iterator[str]:
     if not version.get("served"):
         yield from _OURS
         return
-    if "status" not in _map(version.get("subresources")):
-        yield "status"
+    if _STATUS not in _map(version.get("subresources")):
+        yield _STATUS
     schema = _map(_map(version.get("schema")).get("openAPIV3Schema"))
     yield from _missing(schema, {part: fields_of(_MODELS[plural])[part] for part in _OURS}, "")
 
@@ -80,10 +93,11 @@ def published_definition(document: Mapping[str, Any], plural: str) -> Mapping[st
 @cache
 def fields_of(model: type[Model]) -> Fields:
     """Return the fields of *model*."""
-    found: dict[str, Fields] = {}
+    found: dict[str, Field] = {}
     for name, field in model.model_fields.items():
         inner = _model_in(field.annotation)
-        found[field.alias or name] = fields_of(inner) if inner is not None else {}
+        inside = fields_of(inner) if inner is not None else {}
+        found[field.alias or name] = Field(inside, frozenset(_words_in(field.annotation)))
     return found
 
 
@@ -91,12 +105,25 @@ def _missing(schema: Mapping[str, Any], fields: Fields, path: str) -> Iterator[s
     if schema.get(_KEEPS_ALL) is True:
         return
     known = _map(_map(schema.get("items")).get("properties") or schema.get("properties"))
-    for name, inner in fields.items():
+    for name, field in fields.items():
         place = f"{path}.{name}".lstrip(".")
-        if name in known:
-            yield from _missing(_map(known[name]), inner, place)
-        else:
+        if name not in known:
             yield place
+            continue
+        inner = _map(known[name])
+        yield from _missing(inner, field.inside, place)
+        allowed = inner.get("enum")
+        if place.startswith(f"{_STATUS}.") and isinstance(allowed, list):
+            yield from (f"{place} '{word}'" for word in sorted(field.words) if word not in allowed)
+
+
+def _words_in(annotation: Any) -> Iterator[str]:
+    """Give the strings that *annotation* lists, also beside None."""
+    if get_origin(annotation) is Literal:
+        yield from (word for word in get_args(annotation) if isinstance(word, str))
+    else:
+        for part in get_args(annotation):
+            yield from _words_in(part)
 
 
 def _model_in(annotation: Any) -> type[Model] | None:

@@ -109,6 +109,24 @@ def test_a_schema_that_keeps_everything_drops_nothing(plural: str) -> None:
     assert judge(crd, plural) is None
 
 
+@pytest.mark.parametrize("plural", CURRENT)
+def test_a_status_has_to_take_every_word_that_is_written_there(plural: str) -> None:
+    """What the API server rejects is not stored either. What people write is rejected with a message for them."""
+    listed = [(path, holder[name]) for holder, name, path in every_field(schema_of(CURRENT[plural]))]
+    listed = [(path, field) for path, field in listed if "enum" in field]
+    assert "status.conditions.status" in {path for path, _ in listed}
+    for path, field in listed:
+        for word in field["enum"]:
+            crd = edited(plural)
+            holder, name = next(
+                (holder, name) for holder, name, place in every_field(schema_of(crd)) if place == path
+            )
+            holder[name]["enum"].remove(word)
+            sentence = judge(crd, plural)
+            assert (sentence is None) is path.startswith("spec."), (path, word)
+            assert sentence is None or f"lacks {path} '{word}', so it is an older one" in sentence
+
+
 def test_our_version_has_to_be_served_with_its_subresource() -> None:
     """Without it `status` could be written by whoever may write the spec."""
     plural = names.PLURAL_TOKENS
