@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from servicetokens.api.service_token import Credential, Rotation, ServiceTokenSpec, ServiceTokenStatus
 from servicetokens.lifecycle import importing
 from servicetokens.lifecycle.actions import MintCause
-from servicetokens.lifecycle.schedule import end_by_spec
-from servicetokens.lifecycle.snapshot import Snapshot, find_role, roles_asked_for
+from servicetokens.lifecycle.schedule import ExpiryWarning, end_by_spec, expiry_warnings
+from servicetokens.lifecycle.snapshot import Snapshot, TokenFacts, find_role, roles_asked_for
 from servicetokens.tokens import lifetime
 
 
@@ -117,6 +117,21 @@ def next_rotation(spec: ServiceTokenSpec | None, mint_time: int) -> int | None:
     due = mint_time + spec.rotation.every
     # With a fixed end there is nothing to rotate into from that moment on.
     return None if spec.expiration_time is not None and due >= spec.expiration_time else due
+
+
+def warnings_of(token: TokenFacts, current: Credential) -> tuple[ExpiryWarning, ...]:
+    """Return when the end of *current* is announced, earliest first; nothing if the clock rotates it before.
+
+    A fixed end is that of every credential before it, so rotations neither prevent nor delay its announcement.
+    """
+    spec, begun = token.spec, current.mint_time
+    if current.expiration_time is None:
+        return ()
+    if spec is not None and spec.expiration_time is not None:
+        begun = min(begun, token.created_at if token.created_at is not None else begun)
+    elif next_rotation(spec, begun) is not None:
+        return ()
+    return expiry_warnings(begun, current.expiration_time)
 
 
 def rotation_is_requested(snapshot: Snapshot) -> bool:

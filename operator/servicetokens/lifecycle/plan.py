@@ -40,6 +40,7 @@ from servicetokens.lifecycle.credentials import (
     mint_cause,
     next_rotation,
     older_after,
+    warnings_of,
 )
 from servicetokens.lifecycle.schedule import next_deadline
 from servicetokens.lifecycle.snapshot import SecretFacts, Snapshot
@@ -304,10 +305,8 @@ def _requeue_at(
     deadlines: list[int | None] = [item.expiration_time for item in status.credentials]
     deadlines.append(look_at)
     deadlines += [status.expiration_time, status.next_rotation_time, cut_of(snapshot), memory.not_before]
-    if current is not None and current.expiration_time is not None and status.next_rotation_time is None:
-        deadlines += [
-            warning.at for warning in schedule.expiry_warnings(current.mint_time, current.expiration_time)
-        ]
+    if current is not None:
+        deadlines += [warning.at for warning in warnings_of(snapshot.token, current)]
     if spec is not None and spec.expiration_time is not None and current is None:
         limit = lives_too_long(snapshot, now)
         deadlines += [spec.expiration_time, spec.expiration_time - limit.seconds if limit else None]

@@ -76,11 +76,23 @@ def retry_delay(attempts: int) -> int:
 def delivery_delay(failures: int, waiting: int, took: float) -> int:
     """Return the seconds before the next attempt to write a Secret, after *failures*, while *waiting* tokens fail.
 
-    The last one *took* so many seconds, for which a worker waited.
+    The last one *took* so many seconds, for which a worker waited; they count as waiting.
     """
     delay = min(_LONGEST_DELIVERY_DELAY, 1 << min(max(failures - 1, 0), 10))
-    shared = max(waiting // _REFUSALS_PER_SECOND, int(waiting * took / _WAITING_WORKERS - took))
-    return min(_LONGEST_DELAY, max(delay, shared))
+    return min(_LONGEST_DELAY, max(1, delay - int(took), _shared_delay(waiting, took)))
+
+
+def longest_delay(waiting: int, took: float) -> int:
+    """Return the seconds after which an object is tried again at the latest, while *waiting* objects fail.
+
+    The last attempt *took* so many seconds, for which a worker waited.
+    """
+    return min(_LONGEST_DELAY, max(_LONGEST_DELIVERY_DELAY, _shared_delay(waiting, took)))
+
+
+def _shared_delay(waiting: int, took: float) -> int:
+    """Return the seconds that each of *waiting* objects has to leave to the others, and to those that do not fail."""
+    return max(waiting // _REFUSALS_PER_SECOND, int(waiting * took / _WAITING_WORKERS - took))
 
 
 def conflict_recheck(said: Iterable[Condition], now: int) -> int:

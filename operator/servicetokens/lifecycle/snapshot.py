@@ -27,10 +27,11 @@ class ObjectFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenFacts(ObjectFacts):
-    """One ServiceToken."""
+    """One ServiceToken. `created_at` is when the object was created, in Unix seconds, as far as that is known."""
 
     spec: ServiceTokenSpec | None
     status: ServiceTokenStatus
+    created_at: int | None = None
 
     @property
     def account_name(self) -> str:

@@ -7,11 +7,11 @@ from servicetokens.api import times
 from servicetokens.api.conditions import ConditionType
 from servicetokens.api.reasons import Reason
 from servicetokens.api.service_token import Credential
-from servicetokens.lifecycle import checks, conditions, importing, schedule, words
+from servicetokens.lifecycle import checks, conditions, importing, words
 from servicetokens.lifecycle.actions import MintCause
 from servicetokens.lifecycle.checks import Finding, Situation
 from servicetokens.lifecycle.conditions import Verdict
-from servicetokens.lifecycle.credentials import cut_of, next_rotation
+from servicetokens.lifecycle.credentials import cut_of, warnings_of
 from servicetokens.lifecycle.enforced import enforced
 from servicetokens.lifecycle.snapshot import AccountFacts, Snapshot
 from servicetokens.lifecycle.unused import Idleness
@@ -259,21 +259,19 @@ def _roles_accepted(it: Situation) -> Verdict:
 
 def _expiring_soon(it: Situation, current: Credential | None) -> Verdict:
     soon, spec = ConditionType.EXPIRING_SOON, it.snapshot.token.spec
-    if current is None or current.expiration_time is None:
-        return Verdict(soon, "False", Reason.NOT_EXPIRING_SOON, "The token does not expire soon.")
-    if next_rotation(spec, current.mint_time) is not None:
+    warnings = warnings_of(it.snapshot.token, current) if current is not None else ()
+    if current is not None and current.expiration_time is not None and not warnings:
         return Verdict(soon, "False", Reason.NOT_EXPIRING_SOON, "It is rotated before it expires.")
-    passed = [
-        warning
-        for warning in schedule.expiry_warnings(current.mint_time, current.expiration_time)
-        if warning.at <= it.now
-    ]
-    if not passed:
+    passed = [warning for warning in warnings if warning.at <= it.now]
+    if current is None or not passed:
         return Verdict(soon, "False", Reason.NOT_EXPIRING_SOON, "The token does not expire soon.")
-    message = (
-        f"The token expires at {times.moment(current.expiration_time)} and no rotation is declared; "
-        "set `spec.rotation`, or a later expiration."
+    is_fixed = spec is not None and spec.expiration_time is not None
+    remedy = (
+        ". A rotation does not change that; set a later `spec.expirationTime`."
+        if is_fixed
+        else " and no rotation is declared; set `spec.rotation.every`, or a later expiration."
     )
+    message = f"The token expires at {times.moment(current.expiration_time)}{remedy}"
     return Verdict(soon, "True", passed[-1].reason, message)
 
 

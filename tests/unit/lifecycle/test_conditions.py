@@ -1,5 +1,7 @@
 """Setting conditions, announcing ends, and the words for both."""
 
+import dataclasses
+
 import pytest
 
 from common.facts import DAY, NOW, a_snapshot, a_token, condition, edited, says, settled, with_status
@@ -8,7 +10,13 @@ from servicetokens.api.conditions import Condition, ConditionType
 from servicetokens.api.reasons import Reason
 from servicetokens.lifecycle.conditions import Verdict, find, merge
 from servicetokens.lifecycle.plan import plan
-from servicetokens.lifecycle.schedule import delivery_delay, expiry_warnings, next_deadline, retry_delay
+from servicetokens.lifecycle.schedule import (
+    delivery_delay,
+    expiry_warnings,
+    longest_delay,
+    next_deadline,
+    retry_delay,
+)
 
 READY = ConditionType.READY
 
@@ -119,6 +127,27 @@ def test_a_fixed_end_after_the_last_rotation_is_announced() -> None:
     assert says(soon, "ExpiringSoon")[0] == "True"
 
 
+def test_rotations_before_a_fixed_end_neither_prevent_nor_delay_its_announcement() -> None:
+    """Days before it as for any other token, without a change at the rotations, and with advice that helps."""
+    token = a_token(expirationTime="2027-04-15T08:00:00Z", rotation={"every": "9d"})
+    token = dataclasses.replace(token, created_at=NOW)
+    snapshot = settled(a_snapshot(token))
+    end = snapshot.token.status.expiration_time
+    assert end is not None
+    said = []
+    for day in range((end - NOW) // DAY):
+        # With a rotation in between the Secret follows, and is looked at again.
+        snapshot = settled(snapshot, NOW + day * DAY)
+        found = condition(snapshot, "ExpiringSoon")
+        assert (found.status == "True") is (end - NOW - day * DAY <= 30 * DAY), day
+        said.append(found)
+    assert (snapshot.token.status.serial or 0) > 4
+    assert {one.last_transition_time for one in said if one.status == "True"} == {end - 30 * DAY}
+    assert "A rotation does not change that; set a later `spec.expirationTime`." in said[-1].message
+    assert "`spec.rotation.every`" not in said[-1].message
+    assert said[-1].reason == "ExpiresWithin1Day"
+
+
 # Words.
 
 
@@ -153,3 +182,17 @@ def test_a_refused_secret_is_tried_again_within_ten_seconds_however_often_it_fai
     assert [delivery_delay(failures, 1, 0.1) for failures in range(1, 8)] == [1, 2, 4, 8, 8, 8, 8]
     assert delivery_delay(10_000, 1, 0.1) == 8
     assert delivery_delay(1, 1000, 0.0) == 20
+
+
+def test_what_an_attempt_took_counts_as_waiting() -> None:
+    """A webhook that hangs is asked again soon after each time-out, unless many tokens wait for it."""
+    assert [delivery_delay(9, 1, took) for took in (0.0, 2.9, 5.0, 10.0)] == [8, 6, 3, 1]
+    assert delivery_delay(9, 80, 10.0) == 90
+
+
+def test_whatever_else_fails_is_tried_again_as_soon_unless_much_fails() -> None:
+    """Together they ask the API server a bounded number of times, and occupy a bounded number of workers."""
+    assert longest_delay(1, 0.0) == 8
+    assert longest_delay(1000, 0.0) == 20
+    assert longest_delay(80, 10.0) == 90
+    assert longest_delay(10**6, 0.0) == 300

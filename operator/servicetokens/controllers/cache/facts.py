@@ -45,7 +45,8 @@ def token_facts(raw: Raw) -> TokenFacts:
     slim(status)
     if spec is not None:
         slim(spec)
-    return TokenFacts(**_common(raw), spec=spec, spec_error=error, status=status)
+    created = _time(str(_mapping(raw.get("metadata")).get("creationTimestamp", "")))
+    return TokenFacts(**_common(raw), spec=spec, spec_error=error, status=status, created_at=created)
 
 
 def account_facts(raw: Raw) -> AccountFacts:
