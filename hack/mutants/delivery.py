@@ -11,6 +11,59 @@ HANDOVER: Final = ("tests/unit/controllers/reconcile/test_handover.py",)
 
 MUTANTS: Final = (
     Mutant(
+        "writes a rejected status again minutes after the cause is gone",
+        "controllers/queue/pool.py",
+        "            longest=schedule.longest_delay(self._queue.failing, took),\n",
+        "",
+        ("tests/unit/controllers/queue/test_pool.py",),
+    ),
+    Mutant(
+        "says nothing of a status that the API server rejects",
+        "controllers/queue/pool.py",
+        "                self._report_rejections()\n\n\n",
+        "                pass\n\n\n",
+        ("tests/unit/controllers/queue/test_pool.py",),
+    ),
+    Mutant(
+        "takes the words of a policy for a missing right",
+        "kube/errors.py",
+        "_UNAUTHORIZED.match(self.message)",
+        "_UNAUTHORIZED.search(self.message)",
+        ("tests/unit/kube/test_errors.py",),
+    ),
+    Mutant(
+        "takes a webhook that denies with 401 for credentials that expired",
+        "kube/errors.py",
+        "    if kind is not TooManyRequests and _DENIED.match(answer.message):\n        kind = Forbidden\n",
+        "",
+        ("tests/unit/kube/test_errors.py",),
+    ),
+    Mutant(
+        "works with a CRD that rejects what it writes",
+        "kube/schema.py",
+        "if word not in allowed)",
+        "if not allowed)",
+        ("tests/unit/kube/test_crds.py",),
+    ),
+    Mutant(
+        "lets a webhook that hangs delay the next attempt further",
+        SCHEDULE,
+        "max(1, delay - int(took), _shared_delay(waiting, took))",
+        "max(delay, _shared_delay(waiting, took))",
+    ),
+    Mutant(
+        "announces a fixed end only after the last rotation",
+        CREDENTIALS,
+        "    elif next_rotation(spec, begun) is not None:\n",
+        "    if next_rotation(spec, current.mint_time) is not None:\n",
+    ),
+    Mutant(
+        "announces a fixed end anew after each rotation",
+        CREDENTIALS,
+        "begun = min(begun, token.created_at if token.created_at is not None else begun)",
+        "pass",
+    ),
+    Mutant(
         "takes a new namespace for the deleted one of that name",
         "controllers/reconcile/memory.py",
         "self._ending.get(facts.namespace, 0) > now and not is_new",
@@ -244,8 +297,8 @@ MUTANTS: Final = (
     Mutant(
         "lets tokens whose webhook hangs occupy every worker",
         SCHEDULE,
-        "shared = max(waiting // _REFUSALS_PER_SECOND, int(waiting * took / _WAITING_WORKERS - took))",
-        "shared = waiting // _REFUSALS_PER_SECOND",
+        "return max(waiting // _REFUSALS_PER_SECOND, int(waiting * took / _WAITING_WORKERS - took))",
+        "return waiting // _REFUSALS_PER_SECOND",
         ("tests/unit/controllers/reconcile/test_memory.py",),
     ),
     Mutant(

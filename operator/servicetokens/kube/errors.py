@@ -107,9 +107,9 @@ class Unauthorized(KubeError):
     """The server rejects our credentials, also after they were read again."""
 
 
-# The API server's message when no authorizer allows a request (`forbiddenMessage` in its responsewriters package), after
-# the name of the object. Admission (a quota, a webhook, a terminating namespace) answers 403 as well, and its message
-# begins with other words; the rest of it may quote anything.
+# The API server's message when no authorizer allows a request (`forbiddenMessage` in its responsewriters package),
+# after the name of the object. Admission (a quota, a webhook, a terminating namespace) answers 403 as well, but its
+# messages begin with other words; the rest of them may quote anything.
 _UNAUTHORIZED: Final = re.compile(
     r"(?:[^:]* is forbidden: |forbidden: )?User \"[^\n]*\" cannot [a-z]+ (?:resource|path) \""
 )

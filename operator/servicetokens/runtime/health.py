@@ -14,6 +14,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from servicetokens.runtime.places import Places
 from servicetokens.runtime.settings import Address
 from servicetokens.runtime.sockets import open_sockets
+from servicetokens.runtime.terminal import escape_controls
 
 Missing = Callable[[], Sequence[str]]
 """Returns what is missing until the process is ready, a sentence each; empty means ready."""
@@ -103,7 +104,9 @@ class HealthServer:
         missing, degraded = self._missing(), self._degraded()
         lines = [f"not ready: {reason}" for reason in missing] or ["ok"]
         lines += [f"degraded: {reason}" for reason in degraded]
-        return web.Response(status=503 if missing else 200, text="".join(f"{line}\n" for line in lines))
+        # Reasons quote the API server, and policies, which may say anything.
+        text = "".join(f"{escape_controls(line)}\n" for line in lines)
+        return web.Response(status=503 if missing else 200, text=text)
 
     def _metrics(self) -> web.Response:
         return web.Response(

@@ -59,6 +59,10 @@ async def test_what_is_degraded_is_shown_and_fails_nothing() -> None:
     await server.start()
     try:
         assert await page(port, "/readyz") == (200, "ok\ndegraded: lastUsedTime is not written\n")
+        # As a policy or a gateway may word it: what is quoted begins no line of ours.
+        degraded[:] = ["denied\nnot ready: forged"]
+        assert await page(port, "/readyz") == (200, "ok\ndegraded: denied\\nnot ready: forged\n")
+        degraded[:] = ["lastUsedTime is not written"]
     finally:
         await server.stop()
 

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from servicetokens.api.names import KIND_ROLE
-from servicetokens.controllers.queue.work_queue import WorkQueue
+from servicetokens.api import names
+from servicetokens.controllers.queue.work_queue import FIRST_DELAY, WorkQueue
 from servicetokens.kube.errors import (
     ApiUnavailable,
     Conflict,
@@ -13,8 +13,10 @@ from servicetokens.kube.errors import (
     KubeError,
     NotConfigured,
     Unauthorized,
+    Unprocessable,
 )
 from servicetokens.kube.object_key import Key
+from servicetokens.lifecycle import schedule
 from servicetokens.runtime.logs import get_logger
 from servicetokens.runtime.readiness import Readiness
 from servicetokens.runtime.supervision import PartEnded, Supervisor, end
@@ -25,10 +27,14 @@ _log = get_logger(__name__)
 WORKERS: Final = 32
 # A worker is between two writes for milliseconds; this is for an API server that hangs.
 _DRAIN_SECONDS: Final = 5.0
-# A person has to grant a permission, and no token waits for this one.
-_ROLE_SECONDS: Final = 300.0
+# A person has to grant a permission, and no token waits for these.
+_DISPENSABLE_SECONDS: Final = 300.0
+# A write that the API server rejects is rejected again a moment later: as for Secrets, the first delay is a second.
+_FIRST_REJECTION_DELAY: Final = 0.5
 _RIGHTS: Final = "rights"
-_ROLES: Final = "status of roles"
+_REJECTIONS: Final = "rejected writes"
+# Their status decides nothing: it informs people, and commands that wait for it.
+_DISPENSABLE: Final = {names.KIND_ROLE: names.PLURAL_ROLES, names.KIND_ACCOUNT: names.PLURAL_ACCOUNTS}
 
 Reconcile = Callable[[Key], Awaitable[bool]]
 
@@ -47,6 +53,9 @@ class WorkerPool:
         self._idle: set[asyncio.Task[None]] = set()
         # Other keys may succeed meanwhile: a permission is not missing for everything.
         self._refused: set[Key] = set()
+        # The last message in the log for each object that fails for its own reason, and those that are rejected.
+        self._logged: dict[Key, str] = {}
+        self._rejected: dict[Key, str] = {}
         self._draining = False
 
     async def run(self) -> None:
@@ -89,13 +98,12 @@ class WorkerPool:
                 raise
 
     async def _handle(self, key: Key) -> None:
+        time = asyncio.get_running_loop().time
+        began = time()
         try:
             again = await self._reconcile(key)
         except KubeError as error:
-            delay = self._queue.failed(
-                key, _ROLE_SECONDS if _may_do_without(key, error) else error.retry_after
-            )
-            self._report(key, error, delay)
+            self._report(key, error, self._schedule_retry(key, error, time() - began))
         except NotConfigured as error:
             self._queue.failed(key)
             self._readiness.set("credentials", str(error))
@@ -104,12 +112,42 @@ class WorkerPool:
             _log.exception("bug in the operator", **key.fields, retry_in=round(delay, 2))
         else:
             self._queue.done(key)
-            self._refused.discard(key)
-            kinds = {refused.kind == KIND_ROLE for refused in self._refused}
-            rights = [check for check, is_role in ((_RIGHTS, False), (_ROLES, True)) if is_role not in kinds]
-            self._readiness.clear("credentials", "api", *rights)
+            self._succeeded(key)
             if again:
                 self._queue.add(key)
+
+    def _schedule_retry(self, key: Key, error: KubeError, took: float) -> float:
+        """Schedule the retry of *key* after *error*, and return its delay. The attempt *took* this many seconds."""
+        if _may_do_without(key, error):
+            return self._queue.failed(key, _DISPENSABLE_SECONDS)
+        return self._queue.failed(
+            key,
+            error.retry_after,
+            first=_FIRST_REJECTION_DELAY if _is_rejected(error) else FIRST_DELAY,
+            longest=schedule.longest_delay(self._queue.failing, took),
+        )
+
+    def _succeeded(self, key: Key) -> None:
+        self._refused.discard(key)
+        self._logged.pop(key, None)
+        passed = ["credentials", "api"]
+        if self._rejected.pop(key, None) is not None:
+            self._report_rejections()
+        kinds = {_DISPENSABLE.get(refused.kind) for refused in self._refused}
+        passed += [_status_of(plural) for plural in _DISPENSABLE.values() if plural not in kinds]
+        if None not in kinds:
+            passed.append(_RIGHTS)
+        self._readiness.clear(*passed)
+
+    def _report_rejections(self) -> None:
+        """Report the first object whose status the API server rejects; the log has each of them."""
+        if not self._rejected:
+            self._readiness.clear(_REJECTIONS)
+            return
+        key, message = next(iter(self._rejected.items()))
+        others = " Writes for other objects are rejected as well." if len(self._rejected) > 1 else ""
+        sentence = f"the API server rejects a write for {key}: {message.rstrip('.')}.{others}"
+        self._readiness.set(_REJECTIONS, sentence, essential=False)
 
     def _report(self, key: Key, error: KubeError, delay: float) -> None:
         """Report a failure: in `/readyz` if it concerns every object, in the log if it concerns this one."""
@@ -120,19 +158,32 @@ class WorkerPool:
             self._readiness.set("credentials", sentence)
         elif _may_do_without(key, error):
             self._refused.add(key)
-            sentence = (
-                "the permission to update serviceroles/status is missing: ServiceRoles have no conditions"
-            )
-            self._readiness.set(_ROLES, sentence, essential=False)
+            plural = _DISPENSABLE[key.kind]
+            sentence = f"the permission to update {plural}/status is missing: {key.kind}s have no conditions"
+            self._readiness.set(_status_of(plural), sentence, essential=False)
         elif isinstance(error, Forbidden) and error.lacks_right:
             self._refused.add(key)
             self._readiness.set(_RIGHTS, f"a permission is missing: {error.message}")
         elif isinstance(error, ApiUnavailable) and not error.is_of_a_webhook:
             self._readiness.set("api", error.message)
         else:
-            _log.warning("retrying", **key.fields, error=error.message, retry_in=round(delay, 2))
+            log = _log.debug if self._logged.get(key) == error.message else _log.warning
+            self._logged[key] = error.message
+            log("retrying", **key.fields, error=error.message, retry_in=round(delay, 2))
+            if _is_rejected(error):
+                self._rejected[key] = error.message
+                self._report_rejections()
 
 
 def _may_do_without(key: Key, error: KubeError) -> bool:
-    """Return whether the denied write only informs people: the status of a role decides nothing."""
-    return key.kind == KIND_ROLE and isinstance(error, Forbidden) and error.lacks_right
+    """Return whether the denied write only informs people: the status of roles and accounts decides nothing."""
+    return key.kind in _DISPENSABLE and isinstance(error, Forbidden) and error.lacks_right
+
+
+def _is_rejected(error: KubeError) -> bool:
+    """Return whether the API server understood a write and rejects it: a permission, a policy, or an older schema."""
+    return isinstance(error, Forbidden | Unprocessable)
+
+
+def _status_of(plural: str) -> str:
+    return f"status of {plural}"

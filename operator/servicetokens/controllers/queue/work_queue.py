@@ -9,10 +9,10 @@ from typing import Final
 
 from servicetokens.kube.object_key import Key
 
-# client-go's ItemExponentialFailureRateLimiter starts at 5 ms and ends at 1000 s. A token that waits for more than five
-# minutes after its cause was removed looks broken.
-_FIRST_DELAY: Final = 0.01
-_LONGEST_DELAY: Final = 300.0
+# client-go's ItemExponentialFailureRateLimiter starts at 5 ms and ends at 1000 s. An object that waits for more than
+# five minutes after its cause was removed looks broken.
+FIRST_DELAY: Final = 0.01
+LONGEST_DELAY: Final = 300.0
 
 
 class WorkQueue:
@@ -47,14 +47,26 @@ class WorkQueue:
         self._failures.pop(key, None)
         self._release(key)
 
-    def failed(self, key: Key, retry_after: float | None = None) -> float:
-        """Report a failure, and return the seconds after which *key* is retried.
+    @property
+    def failing(self) -> int:
+        """The number of keys whose last attempt failed."""
+        return len(self._failures)
+
+    def failed(
+        self,
+        key: Key,
+        retry_after: float | None = None,
+        *,
+        first: float = FIRST_DELAY,
+        longest: float = LONGEST_DELAY,
+    ) -> float:
+        """Report a failure, and return the seconds until *key* is retried: twice *first*, doubled up to *longest*.
 
         *retry_after* comes from the API server, if it sent one; the longer of both counts.
         """
         failures = self._failures[key] = self._failures.get(key, 0) + 1
         # The exponent is bounded before the power is computed.
-        delay = max(min(_LONGEST_DELAY, _FIRST_DELAY * 2.0 ** min(failures, 20)), retry_after or 0.0)
+        delay = max(min(longest, first * 2.0 ** min(failures, 20)), retry_after or 0.0)
         asyncio.get_running_loop().call_later(delay, self.add, key)
         self._release(key)
         return delay

@@ -6,10 +6,17 @@ from collections.abc import Callable
 import pytest
 from structlog.testing import capture_logs
 
-from servicetokens.api.names import KIND_ROLE
+from servicetokens.api.names import KIND_ACCOUNT, KIND_ROLE
 from servicetokens.controllers.queue.pool import WORKERS, WorkerPool
 from servicetokens.controllers.queue.work_queue import WorkQueue
-from servicetokens.kube.errors import ApiUnavailable, Conflict, Forbidden, NotConfigured, Unauthorized
+from servicetokens.kube.errors import (
+    ApiUnavailable,
+    Conflict,
+    Forbidden,
+    NotConfigured,
+    Unauthorized,
+    Unprocessable,
+)
 from servicetokens.kube.object_key import Key
 from servicetokens.runtime.readiness import Readiness
 from servicetokens.runtime.supervision import Supervisor
@@ -60,7 +67,7 @@ class Work:
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until *condition* holds."""
-        for _ in range(200):
+        for _ in range(2000):
             if condition():
                 return
             await asyncio.sleep(0.01)
@@ -192,6 +199,85 @@ async def test_a_worker_that_is_ended_is_replaced_and_gives_its_key_back(work: W
 async def test_a_pool_that_never_started_ends_at_once() -> None:
     """As when the CRDs never came."""
     await Work().end()
+
+
+async def test_accounts_without_a_status_make_nothing_unready(work: Work) -> None:
+    """Nobody but people, and commands that wait, look at it; a permission that tokens need is another matter."""
+    account = Key(KIND_ACCOUNT, "team-a", "ci")
+    refusal = 'is forbidden: User "x" cannot update resource "serviceaccounts/status"'
+    work.reconciler.failures = [Forbidden(f'serviceaccounts.servicetokens.dev "ci" {refusal}')]
+    work.start()
+    work.queue.add(account)
+    await work.until(lambda: len(work.reconciler.seen) == 1)
+    work.queue.add(ONE)
+    await work.until(lambda: ONE in work.reconciler.seen)
+    await asyncio.sleep(30)
+    assert work.readiness.missing == []
+    assert work.readiness.degraded == [
+        "the permission to update serviceaccounts/status is missing: ServiceAccounts have no conditions"
+    ]
+    assert work.reconciler.seen == [account, ONE]
+    work.queue.add(account)
+    await work.until(lambda: not work.readiness.degraded)
+    await work.end()
+
+
+@pytest.mark.parametrize("kind", [Forbidden, Unprocessable])
+async def test_a_status_that_is_rejected_is_told_once_and_tried_again_within_seconds(
+    work: Work, kind: type[Exception]
+) -> None:
+    """By a policy, or by an older schema: `/readyz` names the first object until all of them were written."""
+    refusal = "denied by the policy 'no status'"
+    work.reconciler.failures = [kind(refusal) for _ in range(40)]
+    with capture_logs() as logs:
+        work.start()
+        work.queue.add(ONE)
+        work.queue.add(TWO)
+        await work.until(lambda: len(work.reconciler.seen) >= 2)
+        await asyncio.sleep(60)
+        assert work.readiness.missing == []
+        (told,) = work.readiness.degraded
+        assert told.startswith(f"the API server rejects a write for ServiceToken team-a/one: {refusal}.")
+        assert told.endswith("Writes for other objects are rejected as well.")
+        # At 0, 1, 3, 7, 15 s and so on, each of both.
+        asked = len(work.reconciler.seen)
+        assert asked <= 24
+        work.reconciler.failures = []
+        await asyncio.sleep(10)
+        assert len(work.reconciler.seen) == asked + 2
+        assert work.readiness.degraded == []
+    warned = [line for line in logs if line["log_level"] == "warning" and line["event"] == "retrying"]
+    assert sorted(line["name"] for line in warned) == ["one", "two"]
+    await work.end()
+
+
+async def test_a_webhook_that_hangs_for_a_status_leaves_workers_to_others(work: Work) -> None:
+    """Many attempts that take ten seconds each come back more rarely: together they occupy a quarter of the workers."""
+    asked: list[float] = []
+    time = asyncio.get_running_loop().time
+
+    async def hang(key: Key) -> bool:
+        """Hang for all tokens but one."""
+        if key == ONE:
+            work.reconciler.seen.append(key)
+            return False
+        asked.append(time())
+        await asyncio.sleep(10)
+        message = 'Internal error occurred: failed calling webhook "status.team-b": no answer'
+        raise ApiUnavailable(message, status=500)
+
+    work.pool = WorkerPool(work.queue, hang, work.readiness, work.supervisor)
+    work.start()
+    for number in range(64):
+        work.queue.add(Key("ServiceToken", "team-b", f"token-{number}"))
+    await asyncio.sleep(1000)
+    later = time()
+    await asyncio.sleep(1000)
+    occupied = 10 * len([at for at in asked if at >= later]) / 1000
+    assert 1 < occupied <= WORKERS / 3
+    work.queue.add(ONE)
+    await work.until(lambda: work.reconciler.seen == [ONE])
+    await work.end()
 
 
 async def test_roles_without_a_status_make_nothing_unready_and_cost_one_request_each(work: Work) -> None:

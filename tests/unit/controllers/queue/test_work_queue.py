@@ -89,3 +89,19 @@ async def test_the_api_servers_own_delay_counts_where_it_is_longer() -> None:
     queue.add(ONE)
     await queue.get()
     assert queue.failed(ONE, retry_after=7.0) == 7.0
+
+
+async def test_a_failure_may_begin_later_and_end_sooner() -> None:
+    """What is refused is not asked for in the next milliseconds, and whoever removes the cause waits for seconds."""
+    queue = WorkQueue()
+    delays = []
+    for number in range(6):
+        queue.add(ONE)
+        await queue.get()
+        assert queue.failing == min(number, 1)
+        delays.append(queue.failed(ONE, first=0.5, longest=8))
+    assert delays == [1, 2, 4, 8, 8, 8]
+    queue.add(ONE)
+    await queue.get()
+    queue.done(ONE)
+    assert queue.failing == 0
