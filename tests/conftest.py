@@ -55,7 +55,7 @@ def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Col
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep the tests of a folder together in whatever order, and end what hangs no sooner than is just."""
+    """Keep the tests of a folder together in whatever order, and end what hangs after a generous time."""
     together(items)
     if config.getoption("timeout"):
         return
@@ -79,7 +79,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Schedulin
 
 @pytest.fixture(scope="session")
 def binaries(pytestconfig: pytest.Config) -> Path:
-    """The directory of the control plane's binaries, which are built now if they are not there yet."""
+    """The directory of the control plane's binaries, which are built now if they do not exist yet."""
     capture = pytestconfig.pluginmanager.getplugin("capturemanager")
     # The first build takes minutes: its progress must be seen.
     with capture.global_and_fixture_disabled():

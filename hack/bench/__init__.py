@@ -4,11 +4,11 @@
     goserver/   yardstick and load      yardstick  builds and runs them
     stored      tokens in the API       etcd       the quick way there
     contest     who is compared         serving    cost of a request, against Go and nginx
-    minting     1,000 tokens at once    revoking   API answer until refused
-    starting    until right; memory     relisting  what is felt while all is listed again
+    minting     1,000 tokens together   revoking   API answer until rejected
+    starting    until right; memory     relisting  latency while all is listed again
     enforcing   until it is proven      plain      a validator in other surroundings
     report      rows, table, page
 
-Ratios, since absolute numbers of a shared machine mean little; CPU time per request, since requests per
-second mean less. Nothing here fails because a number is low: numbers are printed beside their goals.
+Ratios, since absolute numbers of a shared machine mean little; CPU time per request, since requests per second mean
+less. Nothing here fails because a number is low: numbers are printed next to their goals.
 """

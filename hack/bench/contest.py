@@ -28,7 +28,7 @@ class Arena:
     others: tuple[Target, ...]
 
     def stop(self) -> None:
-        """End everybody but `plain`, who has more to do."""
+        """Stop every contestant but `plain`, which is still needed."""
         for target in self.others:
             target.process.stop()
 
@@ -36,7 +36,7 @@ class Arena:
 def open_arena(
     cluster: Cluster, yardstick: Yardstick, few: list[Stored], many: list[Stored], caller: Stored, key: bytes
 ) -> Arena:
-    """Start everybody and return when all of them serve."""
+    """Start every contestant and return when all of them serve."""
     certificate = cluster.files.authority.server("bench")
     few_tokens = write_tokens(cluster.directory / "few.txt", few)
     tokens = write_tokens(cluster.directory / "tokens.txt", many[:ROTATION])

@@ -1,4 +1,4 @@
-"""How long it takes from a revocation to the proof that nobody accepts the token any more."""
+"""How long it takes from a revocation to the proof that no validator accepts the token any more."""
 
 import asyncio
 import base64

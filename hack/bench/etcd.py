@@ -12,7 +12,7 @@ from typing import Final
 
 import grpc
 
-# etcd refuses transactions of more than 128 operations (--max-txn-ops).
+# etcd rejects transactions of more than 128 operations (--max-txn-ops).
 _PUTS: Final = 100
 _IN_FLIGHT: Final = 8
 _SECONDS: Final = 60

@@ -10,7 +10,7 @@ from typing import Final
 from bench.report import Section
 
 _ROUNDS: Final = 9
-# From the wish that it shall not be felt.
+# Chosen so that requests are not delayed noticeably.
 _GOAL: Final = 0.3
 _PROGRAMS: Final = Path(sys.executable).parent
 

@@ -57,7 +57,7 @@ def resident_megabytes(pid: int) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class Machine:
-    """What a reader must know to judge the numbers."""
+    """What a reader must know to interpret the numbers."""
 
     facts: tuple[tuple[str, str], ...]
 

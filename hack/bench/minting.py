@@ -1,4 +1,4 @@
-"""A thousand tokens applied at once, by our operator and by a bare writer of the very same objects."""
+"""A thousand tokens applied together, by our operator and by a bare writer of the same objects."""
 
 import asyncio
 import http.client
@@ -128,7 +128,7 @@ async def measure(
 
 
 async def run_round(api: Api, operator: Process, watched: str, bare: str, count: int) -> Round:
-    """Have the operator mint *count* tokens in *watched*, then write the very same into *bare*."""
+    """Let the operator mint *count* tokens in *watched*, then write the same objects into *bare*."""
     before, cpu = await RequestCounts.read(api), cpu_seconds(operator.pid)
     seconds = await let_the_operator_mint(api, watched, count)
     cpu = cpu_seconds(operator.pid) - cpu

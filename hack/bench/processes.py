@@ -28,7 +28,7 @@ class Validator:
     process: Process
     addresses: dict[str, str]
     secured: frozenset[str]
-    """What is asked by TLS."""
+    """The address for requests over TLS."""
 
     def target(self, shape: str, caller: str = "") -> Target:
         """Return the listener for that shape of request, as the load generator sees it."""

@@ -1,4 +1,4 @@
-"""What a stranger can measure: whether it takes as long to refuse an id that nobody knows as one that exists."""
+"""What an attacker can measure: whether rejecting an unknown id takes as long as rejecting one that exists."""
 
 import asyncio
 import itertools

@@ -9,7 +9,7 @@ from bench.machine import Machine
 
 @dataclass(frozen=True)
 class Row:
-    """One thing that was measured, beside its goal."""
+    """One measurement and its goal."""
 
     what: str
     measured: str

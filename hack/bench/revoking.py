@@ -56,7 +56,7 @@ async def measure(
 async def _revoke(
     api: Api, namespace: str, victim: Stored, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 ) -> float:
-    """Revoke one token; return the milliseconds from the API server's answer to the first refusal."""
+    """Revoke one token; return the milliseconds from the API server's answer to the first rejection."""
     assert await ask(victim.plaintext, reader, writer) == b"200", "a token is refused before it is revoked"
     await api.request("PATCH", token_path(namespace, victim.name), body=b'{"spec":{"state":"Revoked"}}')
     answered = time.monotonic()

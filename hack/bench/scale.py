@@ -63,7 +63,7 @@ three CRDs, which may have been replaced by older ones. Memory is what is reside
 
 
 class Operator:
-    """One operator, started anew when asked."""
+    """One operator, restarted on request."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster

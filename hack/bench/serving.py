@@ -45,7 +45,7 @@ class Ratio:
 
 @dataclass(frozen=True)
 class Contest:
-    """Who is compared, and with whom: labels of contestants."""
+    """The contestants that are compared, as pairs of labels."""
 
     contestants: tuple[Contestant, ...]
     ratios: tuple[Ratio, ...]

@@ -62,7 +62,7 @@ def _measure_one(section: Section, cluster: Cluster, store: Store, start: Callab
         validator = start(store.namespace)
         _wait_until_right(validator, store.stored[-1].plaintext)
         ours.append(time.monotonic() - began)
-        # The garbage collector is told within a fraction of a second that all this will stay.
+        # Within a fraction of a second these objects are excluded from garbage collection.
         time.sleep(1)
         now, most = resident_megabytes(validator.process.pid)
         resident.append(now)

@@ -1,6 +1,6 @@
-"""Thousands of minted tokens put straight into the API, and the same as a file for the yardstick.
+"""Thousands of minted tokens written directly into the API, and the same as a file for the yardstick.
 
-Written by hand instead of by the operator: the validator is measured, and nobody else may run meanwhile.
+Written directly instead of by the operator: the validator is measured, and no other process may run meanwhile.
 """
 
 import base64
@@ -46,7 +46,7 @@ class Stored:
     name: str
     plaintext: str
     record: Json
-    """What the yardstick is told of it."""
+    """The yardstick's copy of it."""
 
 
 async def create_key(api: Api, namespace: str) -> bytes:

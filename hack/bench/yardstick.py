@@ -1,4 +1,4 @@
-"""Builds and runs the Go program beside this file: the yardstick server, and the load that everybody gets."""
+"""Builds and runs the Go program next to this file: the yardstick server, and the load for all contestants."""
 
 import json
 import shutil
@@ -92,7 +92,7 @@ class Yardstick:
             raise BenchFailed(message)
 
     def serve(self, name: str, index: Path, certificate: KeyPair) -> tuple[Target, Target, Target]:
-        """Start the server on the server core; return its forward-auth, its TokenReview, and that by TLS."""
+        """Start the server on the server core; return its addresses: forward-auth, TokenReview, and that over TLS."""
         plain, secure = (f"{LOOPBACK}:{port}" for port in free_ports(2))
         command: list[str | Path] = [
             *(self._binary, "serve", "-index", index),
@@ -148,7 +148,7 @@ class Yardstick:
         )
 
     def background(self, target: Target, tokens: Path, *, rate: int, seconds: float) -> Process:
-        """Send *rate* requests a second to *target* for *seconds*, beside whatever else is measured."""
+        """Send *rate* requests a second to *target* for *seconds*, during another measurement."""
         command = [*self._load(target, tokens, seconds), "-rate", str(rate)]
         with pinned(LOAD_CORE):
             return Process("load", command, log=self._directory / f"load-{time.monotonic_ns()}.log")

@@ -1,7 +1,7 @@
-"""Reads the API server's audit log: who wrote what, how often. The judge of "no write when nothing changed".
+"""Reads the API server's audit log: who wrote what, how often. Proves "no write when nothing changed".
 
-The server writes an event before the response is complete ("blocking" mode), so what was answered is in the
-log. Only the end of a request is logged, so one request is one record; a watch appears when it ends.
+The server writes an event before the response is complete ("blocking" mode), so what was answered is in the log. Only
+the end of a request is logged, so one request is one record; a watch appears when it ends.
 """
 
 import json
@@ -48,7 +48,7 @@ class AuditRecord:
 
     @property
     def is_write(self) -> bool:
-        """Whether it asked for a change; a dry run is none, a refused request is one."""
+        """Whether it is a write: a dry run is not, a rejected request is."""
         return self.verb in WRITE_VERBS and "dryRun=" not in self.uri
 
 
@@ -78,7 +78,7 @@ class AuditLog:
         return self._settle()
 
     def records(self, since: int = 0) -> list[AuditRecord]:
-        """Everything logged after the mark, in order of completion, but for what this class itself sent."""
+        """Everything logged after the mark, in order of completion, except requests of this class itself."""
         self._settle()
         return [record for _, record in self._read(since) if FLUSH not in record.uri]
 

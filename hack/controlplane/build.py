@@ -90,7 +90,7 @@ def find() -> Path:
 
 
 def ensure() -> Path:
-    """As `find`, but build first what is not there; progress goes to standard error.
+    """As `find`, but build first what is missing; progress goes to standard error.
 
     Raises:
         ControlPlaneMissing: as `find`; or Go is missing or too old.
@@ -104,7 +104,7 @@ def ensure() -> Path:
     go = find_go(Versions.read().go, "the control plane", f", or set ${ASSETS} to where the binaries are")
     directory.parent.mkdir(parents=True, exist_ok=True)
     with locked(directory.with_name(f"{directory.name}.lock"), "building the control plane"):
-        # Whoever held the lock before us has probably built it.
+        # The previous holder of the lock has probably built it.
         if _missing(directory):
             _build_all(go, directory)
     return directory
@@ -175,7 +175,7 @@ def _missing(directory: Path) -> list[str]:
 
 def _build_all(go: str, directory: Path) -> None:
     for left in directory.parent.glob(f"{directory.name}.tmp-*"):
-        shutil.rmtree(left)  # of a build that was killed: we hold the lock, so nobody is at it
+        shutil.rmtree(left)  # of a build that was killed: we hold the lock, so it is not in use
     progress = Progress(sys.stderr)
     progress.say(
         "Building the control plane: about 5 minutes the first time, then never again for these versions."
@@ -186,7 +186,7 @@ def _build_all(go: str, directory: Path) -> None:
         for name, package in PACKAGES.items():
             flags = ["-ldflags", linker_flags(Versions.read().kubernetes)]
             build_binary(go, name, finished, progress, module=MODULE, package=package, flags=flags)
-        # All or nothing: what is found there is whole, unless somebody took something away.
+        # All or nothing: an existing folder is complete, unless files in it were removed.
         shutil.rmtree(directory, ignore_errors=True)
         finished.rename(directory)
 

@@ -63,7 +63,7 @@ class ApiClient:
         weakref.finalize(self, _close_all, self._idle)
 
     def close(self) -> None:
-        """Close the connections that nobody uses. The client can be used again."""
+        """Close unused connections. The client can be used again."""
         _close_all(self._idle)
 
     def request(
@@ -116,7 +116,7 @@ class ApiClient:
 
 
 def _can_be_read(sock: socket.socket) -> bool:
-    poll = select.poll()  # select.select refuses descriptors above 1023
+    poll = select.poll()  # select.select rejects descriptors above 1023
     poll.register(sock, select.POLLIN)
     return bool(poll.poll(0))
 

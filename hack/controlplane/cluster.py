@@ -4,7 +4,7 @@
         cluster.kubectl("apply", "-f", "-", input=manifest)
         cluster.client().request("GET", "/api/v1/namespaces/default")
 
-No nodes, so pods stay Pending. It uses no fixed port, writes into one temporary directory only, and is gone
+No nodes, so pods stay Pending. It uses no fixed port, writes into one temporary directory only, and ends
 with the process that started it.
 """
 
@@ -31,7 +31,7 @@ from controlplane.waiting import wait_until
 __all__ = ["AuthenticationWebhook", "Cluster", "KubectlFailed", "Options", "ProcessFailed"]
 
 START_SECONDS = 60.0  # twenty times what it takes on two idle cores: machines that run tests are seldom idle
-DRAIN_SECONDS = 15.0  # the server finishes running requests; watches are cut at once
+DRAIN_SECONDS = 15.0  # the server finishes running requests; watches are cut immediately
 # How much a Go program's heap grows before garbage is collected (default: 100). A server that starts and lives for
 # minutes then needs an eighth less CPU, and 80 MB more memory (kube-apiserver: 350 instead of 270, measured).
 GARBAGE_PERCENT = "400"
@@ -41,10 +41,10 @@ ADMINISTRATOR = ("servicetokens-tests", ("system:masters",))
 class Cluster:
     """One control plane, started with `with` or `start`. Its address, keys and users exist before it runs.
 
-    `options` is read whenever the API server starts. Not for use by several threads at once.
+    `options` is read whenever the API server starts. Not thread-safe.
 
     Raises:
-        build.ControlPlaneMissing: the binaries are not there; the message says how to get them.
+        build.ControlPlaneMissing: the binaries are missing; the message says how to get them.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class Cluster:
             raise
 
     def stop(self) -> None:
-        """End everything at once and remove its directory. Idempotent."""
+        """Stop everything immediately and remove its directory. Idempotent."""
         for client in self._clients.values():
             client.close()
         self._kill_everything()
@@ -109,7 +109,7 @@ class Cluster:
         self._scratch.remove()
 
     def start_api_server(self) -> None:
-        """Start the API server, on the same port as ever, and return when it is ready. Raises as `start`."""
+        """Start the API server, on the same port as before, and return when it is ready. Raises as `start`."""
         flags = components.api_server(self.files, self._port.number, self.options)
         process = self._run("kube-apiserver", flags)
         self._wait_for(process, "to serve requests", self._api_is_ready)
@@ -163,8 +163,8 @@ class Cluster:
     def restart_controllers(self) -> None:
         """Stop and start them.
 
-        The garbage collector looks for new kinds every 30 s only, and at its start: whoever has just
-        installed CRDs and wants their objects' dependents collected starts it anew.
+        The garbage collector looks for new kinds every 30 s only, and at its start: restart it after
+        the installation of CRDs, to collect their objects' dependents.
         """
         self._running.pop("kube-controller-manager").kill()
         self.start_controllers()
@@ -236,7 +236,7 @@ class Cluster:
         check: bool = True,
         kubeconfig: Path | None = None,
     ) -> CompletedProcess[str]:
-        """Run kubectl as the administrator, or whom `kubeconfig` names.
+        """Run kubectl as the administrator, or as the user of `kubeconfig`.
 
         Raises:
             KubectlFailed: with `check`, on a non-zero status; without, look at `returncode` and `stderr`.
@@ -251,7 +251,7 @@ class Cluster:
         )
 
     def create_namespace(self, name: str = "") -> str:
-        """A new namespace, called `name` or something that nobody else is called; the name is returned."""
+        """A new namespace, called `name` or a unique name, which is returned."""
         metadata = {"name": name} if name else {"generateName": "test-"}
         answer = self.client().request("POST", "/api/v1/namespaces", {"metadata": metadata})
         assert answer.ok, answer
@@ -319,7 +319,7 @@ class Cluster:
             return False  # does not listen yet
 
     def _leave_garbage(self) -> str:
-        """Create an object whose owner is gone, for the collector to remove; return its path."""
+        """Create an object whose owner does not exist, for the collector to remove; return its path."""
         owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": "never-was", "uid": str(uuid.uuid4())}
         metadata = {"generateName": "garbage-", "ownerReferences": [owner]}
         collection = "/api/v1/namespaces/kube-system/configmaps"

@@ -45,11 +45,11 @@ class AuthenticationWebhook:
     url: str
     """Where TokenReviews are posted; `https://`, with the path."""
     certificate_authority: Path
-    """Whom to trust as its server certificate's issuer."""
+    """The CA to trust as its server certificate's issuer."""
     client: KeyPair | None = None
     """What the API server presents, where the service wants client certificates."""
     cache_ttl: str = "0s"
-    """How long verdicts are kept (Go duration). An outer cache keeps acceptances for 10 s, even with 0s."""
+    """How long decisions are cached (Go duration). An outer cache keeps acceptances for 10 s, even with 0s."""
     version: str = "v1"
 
 
@@ -118,7 +118,7 @@ def api_server(files: Files, port: int, options: Options) -> list[str]:
         "--permit-port-sharing",
         # Without it the server looks for the machine's address and dies where there is no network.
         f"--advertise-address={LOOPBACK}",
-        # Nobody uses the service `kubernetes` here, and loopback is not allowed as an endpoint.
+        # The service `kubernetes` is not used here, and loopback is not allowed as an endpoint.
         "--endpoint-reconciler-type=none",
         f"--tls-cert-file={files.serving.certificate}",
         f"--tls-private-key-file={files.serving.key}",
@@ -129,7 +129,7 @@ def api_server(files: Files, port: int, options: Options) -> list[str]:
         f"--service-account-signing-key-file={files.accounts.key}",
         "--service-cluster-ip-range=10.96.0.0/16",
         "--profiling=false",
-        # Ends watches when it is told to stop; without it, it waits up to a minute for clients to hang up.
+        # Ends watches on shutdown; without it, it waits up to a minute for clients to disconnect.
         "--shutdown-watch-termination-grace-period=1s",
     ]
     if options.audit:

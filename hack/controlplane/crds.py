@@ -1,4 +1,4 @@
-"""Installs custom resource definitions so that everything works at once, the garbage collector included."""
+"""Installs custom resource definitions so that everything works immediately, the garbage collector included."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ def install_crds(cluster: Cluster, directory: Path) -> None:
     """Apply all CRDs in `directory`; return when objects can be created, discovered and garbage-collected.
 
     Raises:
-        KubectlFailed: the API server refused one of them, or did not establish it.
+        KubectlFailed: the API server rejected one of them, or did not establish it.
     """
     applied = cluster.kubectl("apply", "--server-side", "-f", directory, "-o", "json")
     names = [f"crd/{item['metadata']['name']}" for item in _items(json.loads(applied.stdout))]

@@ -1,9 +1,9 @@
 """Free loopback ports that stay free until the server binds them.
 
-The usual way, bind port 0, close, hand the number on, loses a race now and then: the kernel gives the same
-number to somebody else's outgoing connection, most easily while a server restarts and its port is unbound. So
-the port stays *bound*, by a socket that never listens, with SO_REUSEPORT: the server, which binds with the
-same option and under the same user, gets it, everyone else is refused, and the kernel hands it out to nobody.
+The usual way, bind port 0, close, pass the number on, occasionally loses a race: the kernel gives the same number to an
+outgoing connection of another process, most easily while a server restarts and its port is unbound. So the port stays
+*bound*, by a socket that never listens, with SO_REUSEPORT: the server, which binds with the same option and under the
+same user, gets it, other users are rejected, and the kernel does not give it to any other process.
 """
 
 import fcntl

@@ -1,7 +1,7 @@
-"""Programs that cannot outlive whoever started them, however that one ends: return, exception, SIGKILL.
+"""Programs that cannot outlive their parent, however that one ends: return, exception, SIGKILL.
 
-Used for the control plane itself and for every operator, validator and proxy that a test or the demo starts.
-The work is done by `supervisor`, which see.
+Used for the control plane itself and for every operator, validator and proxy that a test or the demo starts. The work
+is done by `supervisor`.
 """
 
 import os
@@ -18,7 +18,7 @@ from controlplane.waiting import patient
 
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
 TAIL_BYTES = 16_384  # enough for the last stack trace of a Go program
-STOP_SECONDS = 10.0  # what Kubernetes components need at most to drain, when nobody holds a long request
+STOP_SECONDS = 10.0  # what Kubernetes components need at most to drain, without long requests
 
 
 class ProcessFailed(Exception):
@@ -114,7 +114,7 @@ class Process:
         return status
 
     def kill(self) -> None:
-        """SIGKILL, to the program and its process group; returns when they are gone. Idempotent."""
+        """SIGKILL, to the program and its process group; returns when they have exited. Idempotent."""
         self._close_lifeline()
         self._supervisor.wait()
 

@@ -1,4 +1,4 @@
-"""Shows that a long build is alive: a counter that moves on a terminal, a plain line now and then elsewhere.
+"""Shows the progress of a long build: a counter that moves on a terminal, a plain line now and then elsewhere.
 
 Standard library only, as `build`, which uses it.
 """
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import TextIO
 
 TICK_SECONDS = 1.0
-PLAIN_SECONDS = 30.0  # a log that is silent for longer looks dead
+PLAIN_SECONDS = 30.0  # a log without output for longer looks stuck
 _LEAST_SHARE = 0.05  # of the packages: before, downloads and the first large package decide
 
 

@@ -1,8 +1,7 @@
-"""A directory that goes away, also when whoever made it was killed and could not clean up.
+"""A directory that is removed, even when its owner was killed and could not clean up.
 
-The owner holds a lock on a file inside for as long as it lives. A directory whose lock is free belongs to
-nobody: the next owner to come removes it. (An etcd keeps 64 MB of log ahead of its data: a few killed runs
-would be noticed.)
+The owner holds a lock on a file inside for as long as it lives. A directory whose lock is free has no owner: the next
+owner to come removes it. (An etcd keeps 64 MB of log ahead of its data: a few killed runs would be noticed.)
 """
 
 import contextlib
@@ -24,7 +23,7 @@ class ScratchDirectory:
     def __init__(self) -> None:
         _remove_abandoned()
         self.path, self._lock = _create()
-        # Somebody who tidied up at that moment took it for abandoned, before we had the lock.
+        # Another process cleaned up at that moment and considered it abandoned, before we had the lock.
         while os.fstat(self._lock).st_nlink == 0:
             os.close(self._lock)
             self.path, self._lock = _create()
@@ -56,7 +55,7 @@ def _create() -> tuple[Path, int]:
 
 def _remove_abandoned() -> None:
     for lock in Path(tempfile.gettempdir()).glob(f"{PREFIX}*/{LOCK}"):
-        # Another user's, or removed by somebody else just now.
+        # Another user's, or removed by another process just now.
         with contextlib.suppress(OSError):
             _remove_if_abandoned(lock)
 

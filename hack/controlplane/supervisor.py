@@ -3,14 +3,14 @@
     parent ──stdin: one byte per signal to send; closed when the parent dies──▶ supervisor ──▶ program
            ◀─stdout: the program's process id, one line──────────────────────
 
-Why a process of its own: nothing inside the parent runs any more when the parent is killed with SIGKILL, and
-Linux' "signal on the parent's death" alone is not enough in a parent with threads, since the kernel means the
-*thread* that forked: a server started from a worker thread would die with that thread.
+Why a process of its own: nothing inside the parent runs any more when the parent is killed with SIGKILL, and Linux'
+"signal on the parent's death" alone is not enough in a parent with threads, since the kernel means the *thread* that
+forked: a server started from a worker thread would die with that thread.
 
-Three things end the program, each of which covers for the others: the end of file on stdin, a changed parent
-process id (a forked child of the parent may hold our stdin open), and, should the supervisor itself be
-killed, the kernel's death signal, which is safe here because the supervisor has one thread. In the first
-two cases, and when the program ends by itself, its whole process group is killed: grandchildren go too.
+Three things end the program, each of which covers for the others: the end of file on stdin, a changed parent process id
+(a forked child of the parent may hold our stdin open), and, should the supervisor itself be killed, the kernel's death
+signal, which is safe here because the supervisor has one thread. In the first two cases, and when the program exits,
+its whole process group is killed, grandchildren included.
 
 The supervisor ends as the program did: with its exit status, or by the same signal.
 """
@@ -35,7 +35,7 @@ def main() -> None:
     child_changed, wake = os.pipe()
     os.set_blocking(wake, False)
     signal.set_wakeup_fd(wake)
-    # The default disposition of SIGCHLD wakes nobody up.
+    # The default disposition of SIGCHLD does not interrupt the wait.
     signal.signal(signal.SIGCHLD, lambda _signal, _frame: None)
     try:
         program = subprocess.Popen(
@@ -52,7 +52,7 @@ def main() -> None:
     os.write(1, b"%d\n" % program.pid)
     os.close(1)
     _forward_until_end(program.pid, parent, child_changed)
-    # Before the program is reaped, so that its number cannot belong to somebody else yet.
+    # Before the program is reaped, so that its number cannot belong to another process yet.
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(program.pid, signal.SIGKILL)
     _end_like(program.wait())
@@ -74,7 +74,7 @@ def _die_with_supervisor() -> Callable[[], None] | None:
 
 
 def _forward_until_end(program: int, parent: int, child_changed: int) -> None:
-    """Send the signals that the parent asks for, until the program or the parent is gone."""
+    """Send the signals that the parent requests, until the program or the parent has exited."""
     while True:
         readable, _, _ = select.select([0, child_changed], [], [], PARENT_CHECK_SECONDS)
         if child_changed in readable:

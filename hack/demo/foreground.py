@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def foreground() -> Iterator[None]:
-    """Be the only one whom the terminal interrupts; without a terminal, change nothing."""
+    """Become the only process that the terminal interrupts; without a terminal, change nothing."""
     terminal = sys.stdin.fileno() if sys.stdin is not None and sys.stdin.isatty() else None
     if terminal is None or os.getpgrp() != os.tcgetpgrp(terminal):
         yield

@@ -18,7 +18,7 @@ from demo.screen import Screen
 from demo.shell import Shell
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-# Where pip has put `servicetokens`, beside the Python that runs this.
+# Where pip has installed `servicetokens`, next to the Python that runs this.
 BINARIES: Final = Path(sys.executable).parent
 NAMESPACE: Final = "servicetokens"
 # The processes themselves need about a second; a busy machine many times that.
@@ -98,7 +98,7 @@ class Stage:
         start = time.monotonic()
         with self._screen.waiting("the API server to be ready", START_SECONDS):
             self._cluster.start()
-        # kubectl's cache of kinds goes away with the cluster; that of the user's own clusters is left alone.
+        # kubectl's cache of kinds is removed with the cluster; that of the user's own clusters is not touched.
         cache = self._cluster.directory / "kubectl-cache"
         self.shell.export(
             {
@@ -120,7 +120,7 @@ class Stage:
         self.shell.run("kubectl api-resources --api-group=servicetokens.dev")
         self._screen.prove(True, "all three are established")
         if self._binaries.has_controllers:
-            # It looks for new kinds every 30 s only; whoever goes on by hand wants garbage collected immediately.
+            # It looks for new kinds every 30 s only; a user who continues by hand wants garbage collected immediately.
             self._cluster.restart_controllers()
 
     def _start_ours(self) -> None:

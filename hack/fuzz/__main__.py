@@ -13,14 +13,14 @@ from servicetokens.runtime import logs
 ROOT: Final = Path(__file__).resolve().parents[2]
 CORPUS: Final = Path(__file__).parent / "corpus"
 FOUND: Final = ROOT / ".fuzz"
-# A request line, some headers and a small body: what is longer is refused by its length.
+# A request line, some headers and a small body: longer input is rejected by its length.
 _MOST_BYTES: Final = 4096
 # One input may take that long, in seconds: a hang is a finding.
 _SECONDS_PER_INPUT: Final = 10
 
 
 def main() -> int:
-    """Run what is asked for; return the exit status."""
+    """Run the requested targets; return the exit status."""
     parser = argparse.ArgumentParser(prog="make fuzz", description="Feed the parsers of the validator.")
     parser.add_argument("--minutes", type=float, default=1.0, help="for all targets together")
     parser.add_argument("--replay", nargs=2, metavar=("TARGET", "FILE"), help="feed one file")
@@ -81,7 +81,7 @@ def _run_all(minutes: float) -> int:
 
 
 def _fuzz(target: str, flags: list[str]) -> None:
-    # A line for every refusal would be most of the work.
+    # A line for every rejection would be most of the work.
     logs.configure("error", "text")
     import atheris  # noqa: PLC0415 - optional
 

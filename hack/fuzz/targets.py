@@ -27,7 +27,7 @@ _MOST_COLUMNS: Final = 6
 
 
 class _Server:
-    """What a connection needs of its listener; a defect of a handler is raised at once."""
+    """What a connection needs of its listener; an error of a handler is raised immediately."""
 
     tick = 0
     date = b"Date: Fri, 01 Jan 2027 00:00:00 GMT\r\n"
@@ -38,10 +38,10 @@ class _Server:
         self.slots = HeaderSlots(handler.headers)
 
     def admit(self, _connection: Connection, _transport: object) -> None:
-        """Take everybody in."""
+        """Admit every connection."""
 
     def dismiss(self, _connection: Connection) -> None:
-        """Forget nobody."""
+        """Dismiss no connection."""
 
     def report(self, error: Exception) -> None:
         """Make a defect seen."""
@@ -115,7 +115,7 @@ def exchange(handler: Handler, parts: list[bytes]) -> tuple[bytes, bool]:
 
     Returns all that it has answered, and whether that may depend on how the parts were cut.
     """
-    # Whoever has failed before, in another run, is not to be told so in this one.
+    # A client that failed before, in another run, must not be throttled in this one.
     AROUND.clock.advance(10)
     AROUND.confirm()
     transport = _Transport()
@@ -168,7 +168,7 @@ def token_review(data: bytes) -> None:
 
 
 def form(data: bytes) -> None:
-    """A body gives fields of which ours are there once, or is refused; nobody is authenticated by it."""
+    """A body gives fields of which known ones occur once, or is rejected; it authenticates no caller."""
     fields = _read_form(data)
     if fields is not None:
         assert len(fields) <= 16

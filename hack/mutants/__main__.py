@@ -39,7 +39,7 @@ _OUT_OF_TIME: Final = "none of them ended in time"
 
 
 class Inapplicable(ValueError):
-    """The text that a mutant replaces is not there exactly once: the mutant has to be updated."""
+    """The text that a mutant replaces does not exist exactly once: the mutant has to be updated."""
 
 
 class _OutOfTime(KeyboardInterrupt):
@@ -121,10 +121,10 @@ def copied() -> Iterator[Path]:
 
 
 def prepare(allowed: Mapping[Mutant, Sequence[str]], *, measures: bool) -> tuple[str, list[Trial]]:
-    """Return who fails without any mutant, and for each mutant the tests to ask, of those that are *allowed*.
+    """Return the tests that fail without any mutant, and for each mutant the tests to run, of those that are *allowed*.
 
-    All of them are the last stage, for a mutant that is run by rare examples only. To find out who runs what takes
-    longer than to ask everybody about a few mutants.
+    All of them are the last stage, for a mutant that is run by rare examples only. For a few mutants, measuring which
+    test runs what takes longer than running all tests.
     """
     everybody = tuple(dict.fromkeys(test for tests in allowed.values() for test in tests))
     with copied() as package:
@@ -149,7 +149,7 @@ def try_stage(trial: Trial, number: int) -> str:
 
 
 def try_all(trials: Sequence[Trial], at_once: int, tell: Callable[[Trial, str], None]) -> int:
-    """Try *trials*, tell of each who noticed it, and return how many nobody has noticed."""
+    """Run *trials*, report which tests noticed each, and return how many were not noticed."""
     survivors = 0
     with processes(at_once) as pool:
         under_way = [(trial, pool.apply_async(try_stage, (trial, 0))) for trial in trials]
@@ -163,7 +163,7 @@ def try_all(trials: Sequence[Trial], at_once: int, tell: Callable[[Trial, str], 
 
 
 def processes(at_once: int) -> Pool:
-    """Make a pool that forks anew for each task: a process knows only one package of that name."""
+    """Return a pool that forks again for each task: a process knows only one package of that name."""
     return multiprocessing.get_context("fork").Pool(at_once, maxtasksperchild=1)
 
 

@@ -1,4 +1,4 @@
-"""Mistakes about kubeconfigs, exec plugins and certificates: what kubectl takes, and what is refused by name."""
+"""Mutants of kubeconfigs, exec plugins and certificates: what kubectl accepts, and what is rejected by name."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""Mistakes that somebody could make. Each is one piece of text replaced by another, and the tests must notice it."""
+"""Mutants, that is plausible mistakes. Each is one piece of text replaced by another, and the tests must notice it."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""Mistakes about the validators' certificate after a clock that ran ahead, or the loss of its CA."""
+"""Mutants of the validators' certificate after a clock that was ahead, or the loss of its CA."""
 
 from typing import Final
 

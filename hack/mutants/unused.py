@@ -1,4 +1,4 @@
-"""Mistakes about tokens that nobody uses."""
+"""Mutants of the handling of unused tokens."""
 
 from typing import Final
 

@@ -1,1 +1,1 @@
-"""Pages of `docs/` that are written by a program, from what the code says of itself."""
+"""Pages of `docs/` that are generated from the code."""

@@ -1,7 +1,6 @@
 """docs/reference/events.md: every Event that the operator sends, as the code has it, and what a reader does then.
 
-A reason that the code has and `_ADVICE` has not ends `make generate`: nobody is told of something without being told
-what to do.
+A reason in the code without an entry in `_ADVICE` fails `make generate`, so that every Event has advice.
 """
 
 import ast

@@ -13,7 +13,7 @@ from common.world import ROOT
 MANAGER: Final = ROOT / "config" / "manager" / "manager.yaml"
 KINDS: Final = ("ServiceAccount", "Deployment", "Service", "PodDisruptionBudget")
 _HEAD: Final = "# Rendered from charts/servicetokens by `make manifests`. Do not edit it.\n"
-# Who manages them is whoever applies them.
+# The user who applies them manages them.
 _OF_HELM: Final = ("helm.sh/chart", "app.kubernetes.io/managed-by")
 
 

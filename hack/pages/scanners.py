@@ -13,7 +13,7 @@ _NAMES: Final = ("gitleaks.toml", "trufflehog.yaml", "detect_secrets_plugin.py")
 
 
 def render() -> dict[Path, str]:
-    """Return each file with the rule in it; what does not change is in the template beside this module."""
+    """Return each file with the rule in it; the constant part is in the template next to this module."""
     return {FOLDER / name: _rendered(name) for name in _NAMES}
 
 

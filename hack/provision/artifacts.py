@@ -36,7 +36,7 @@ TOOLS: Final[Sequence[tuple[str, str, str, Sequence[str]]]] = (
 )
 KIND: Final = "sigs.k8s.io/kind"
 CONTAINERD: Final = "no_btrfs no_zfs no_devmapper urfave_cli_no_docs osusergo netgo static_build"
-# Debian 12, since its systemd (252) still runs with cgroup v1; that of Debian 13 (257) refuses.
+# Debian 12, since its systemd (252) still runs with cgroup v1; that of Debian 13 (257) does not.
 NODE_PACKAGES: Final = (
     *("systemd", "kmod", "mount", "util-linux", "procps", "iproute2", "ethtool", "conntrack", "iptables"),
     *("nftables", "libseccomp2", "e2fsprogs", "jq", "ca-certificates", "runc", "containernetworking-plugins"),
@@ -90,7 +90,7 @@ def _make_node(target: Path, progress: Progress) -> None:
     build_into("crictl", "sigs.k8s.io/cri-tools/cmd/crictl", *SMALL, folder="crictl")
     build_into("coredns", ".", *SMALL, folder="coredns")
     build_into("pause", ".", *SMALL, folder="pause")
-    # kind's own files of a node are in its module, which is downloaded again where somebody removed it.
+    # kind's own files of a node are in its module, which is downloaded again if it was removed.
     downloaded = subprocess.run(
         [go, "mod", "download", "-json", KIND],
         cwd=TOOLS_MODULE,

@@ -106,7 +106,7 @@ class Artifact(Need):
             return
         if link.is_dir() and not link.is_symlink():
             shutil.rmtree(link)
-        # Created beside it and renamed, so that a process that uses the old link never finds none.
+        # Created next to it and renamed, so that a process that uses the old link never finds none.
         fresh = environment / f".{self.name}.{os.getpid()}"
         fresh.symlink_to(self.directory)
         fresh.replace(link)

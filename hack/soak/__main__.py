@@ -19,14 +19,14 @@ from soak.model import Model, TokenModel, Value, Verdict
 
 # A busy machine, and an API server that has just been restarted.
 SETTLE_SECONDS = 90.0
-# A revocation passes a validator within a second; what has been started anew lists first.
+# A revocation reaches a validator within a second; a restarted one lists first.
 CHECK_SECONDS = 30.0
 PING_SECONDS = 0.05
 REPORT_EVERY = 10
 
 
 class Witness:
-    """Presents one token that nobody touches, all the time, to every validator: it must never be refused."""
+    """Presents one token that no act changes, all the time, to every validator: it must never be rejected."""
 
     def __init__(self, world: World, installation: Installation) -> None:
         self._installation = installation
@@ -195,7 +195,7 @@ def wrong_verdicts(asked: RunningValidator, model: Model) -> tuple[list[str], in
 
 
 def describe(token: TokenModel, value: Value, said: Verdict) -> str:
-    """Say which value was judged wrongly, without showing it."""
+    """Describe the value with a wrong answer, without showing it."""
     which = "the current value" if value.is_current else "an earlier value"
     return f"{which} of {token.namespace}/{token.name} (token id {value.text.split('_')[1]}) is {said}"
 

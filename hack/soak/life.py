@@ -27,7 +27,7 @@ T = TypeVar("T", bound=RunningOperator)
 
 
 class Users:
-    """Applies random acts, each of which the model is told. One act for a token in a round."""
+    """Applies random acts, and reports each to the model. One act for a token in a round."""
 
     def __init__(self, world: World, seed: int) -> None:
         self._world = world
@@ -64,7 +64,7 @@ class Users:
             return [self._create]
         acts: list[Act] = [self._edit, self._revoke_or_restore, self._revoke_or_restore]
         acts += [self._rotate, self._rotate_now, self._delete]
-        # What a lost Secret does to a value that overlaps is nobody's promise.
+        # The effect of a lost Secret on a value that overlaps is not specified.
         return acts if token.overlaps else [*acts, self._lose]
 
     def _do(self, act: Act, token: TokenModel) -> None:
@@ -109,8 +109,8 @@ class Users:
         self.done["suspend or resume"] += 1
 
     def _cut(self, account: AccountModel) -> None:
-        """Refuse everything of an account that was minted before now."""
-        # Times are whole seconds: what is minted in this very second has to be later than the cut.
+        """Reject everything of an account that was minted before now."""
+        # Times are whole seconds: what is minted in the same second has to be later than the cut.
         time.sleep(1.1)
         at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         self._world.change(account.namespace, account.name, "serviceaccounts", tokensNotBeforeTime=at)
@@ -187,7 +187,7 @@ class Installation:
         return self._directory / f"{name}-{self._number}.log"
 
     def _replace(self, running: list[T], start: Callable[[], None], how: signal.Signals) -> None:
-        # It may take its time to end, beside its successor.
+        # It may take its time to end, while its successor runs.
         victim = running.pop(self._random.randrange(len(running)))
         victim.process.send(how)
         start()

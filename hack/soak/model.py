@@ -1,6 +1,6 @@
-"""What must be accepted and what must be refused, told by what was done and by nothing that the product says.
+"""What must be accepted and what must be rejected, derived from the acts and not from the product's own reports.
 
-    round:   do (one act per token, some disturbances)  →  settle (everything is minted)  →  check every value ever seen
+round: do (one act per token, some disturbances) → settle (everything is minted) → check every value ever seen
 
 Only the present values are read from the cluster, out of the Secrets, as a workload would read them. What becomes of
 the earlier ones follows from the acts.
@@ -59,23 +59,23 @@ class TokenModel:
         return any(not value.is_current and value.gone_by for value in self.values)
 
     def may_hold(self, text: str) -> bool:
-        """Say whether *text* can be what was asked for: where a fresh value is due, none that was seen before."""
+        """Return whether *text* can be the requested value: where a new value is due, none that was seen before."""
         if self.overlap is None or self.current is None:
             return True
         return all(text != value.text for value in self.values)
 
     def rotated(self, overlap: float, now: float) -> None:
-        """A rotation with *overlap* seconds was asked for."""
+        """A rotation with *overlap* seconds was requested."""
         self._drop_earlier()
         self.overlap, self.rotated_at = overlap, now
 
     def replaced(self) -> None:
-        """A fresh value will be minted, and every earlier one is refused then."""
+        """A new value will be minted, and every earlier one is rejected then."""
         self._drop_earlier()
         self.overlap = 0.0
 
     def deleted(self) -> None:
-        """The object is gone, and with it all its values."""
+        """The object was deleted, and with it all its values."""
         self._drop_earlier()
         for value in self.values:
             value.is_current = False

@@ -16,7 +16,7 @@ class Server:
         self._client, self._namespace = client, namespace
 
     def submit(self, case: Case) -> Answer:
-        """Return the answer to the manifest of *case*, with unknown fields refused as kubectl does."""
+        """Return the answer to the manifest of *case*, with unknown fields rejected as kubectl does."""
         if case.before is None:
             return self.create(case.manifest, dry_run=True)
         created = self.create(case.before)

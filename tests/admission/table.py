@@ -1,8 +1,8 @@
-"""The tables of accepted and refused manifests in `tables/`, as objects.
+"""The tables of accepted and rejected manifests in `tables/`, as objects.
 
-They are YAML, since that is what people write and get wrong. They are read as kubectl reads it: a time
-without quotation marks stays a text. Tags keep the long ones short: `!repeat [a, 63]` is a text,
-`!numbered ["role-{}", 17]` and `!copies [{a: b}, 17]` are lists, `!numbered_keys ["key-{}", 17]` is a map.
+They are YAML, since that is what people write and get wrong. They are read as kubectl reads it: a time without
+quotation marks stays a text. Tags keep the long ones short: `!repeat [a, 63]` is a text, `!numbered ["role-{}", 17]`
+and `!copies [{a: b}, 17]` are lists, `!numbered_keys ["key-{}", 17]` is a map.
 """
 
 import functools
@@ -37,7 +37,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Refusal(Case):
-    """A row that is refused: the field that is blamed, and a part of what is said about it."""
+    """A row that is rejected: the field that is blamed, and a part of what is said about it."""
 
     field: str
     says: str
@@ -84,7 +84,7 @@ def accepted() -> list[Case]:
 
 
 def refused() -> list[Refusal]:
-    """Return the refused rows of all kinds."""
+    """Return the rejected rows of all kinds."""
     return [case for kind in KINDS for case in table(kind).refused]
 
 

@@ -1,6 +1,6 @@
-"""Generated texts against the API server and the models at once: both have to refuse the same ones.
+"""Generated texts against the API server and the models: both have to reject the same ones.
 
-Many texts go into one request: the answer names each that is refused by its index.
+Many texts go into one request: the answer names each that is rejected by its index.
 """
 
 import re
@@ -111,7 +111,7 @@ def test_label_keys(server: Server, labels: dict[str, str]) -> None:
 @SEARCH
 @given(text=joined("{", "}", "$", "\\", "token", "id", "ID", " ", "x", "é", most=8))
 def test_placeholders(server: Server, text: str) -> None:
-    """A template is filled in, or refused, by the same reading of its braces."""
+    """A template is filled in, or rejected, by the same reading of its braces."""
     agree(server, ServiceToken, token({"secret": {"template": {"data": {"a": text}}}}), ("spec", "secret"))
 
 
@@ -148,7 +148,7 @@ def test_times(server: Server, time: str) -> None:
 
 
 def agree(server: Server, model: type[Model], manifest: dict[str, Any], place: tuple[str | int, ...]) -> None:
-    """Assert that server and model refuse the same items at *place*, or both the whole, or neither."""
+    """Assert that server and model reject the same items at *place*, or both the whole, or neither."""
     whole = {"apiVersion": names.API_VERSION, "metadata": {"name": "agreement"}, **manifest}
     answer = server.create(whole, dry_run=True)
     by_server = (

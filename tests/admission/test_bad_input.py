@@ -16,7 +16,7 @@ def manifest(kind: str, spec: dict[str, Any], name: str = "ci-prod") -> dict[str
 
 
 def refused(server: Server, kind: str, spec: dict[str, Any], *, field: str, name: str = "ci-prod") -> None:
-    """Submit it, and find it refused with *field* blamed."""
+    """Submit it, and find it rejected with *field* blamed."""
     answer = server.create(manifest(kind, spec, name), dry_run=True)
     assert answer.status in {400, 422}, answer.body
     assert field in str(complaints(answer) or answer.body), complaints(answer)
@@ -26,17 +26,17 @@ def refused(server: Server, kind: str, spec: dict[str, Any], *, field: str, name
     "value", ["0", "-1", "1", 2**31, 2**63, "1.5h", "1 d", "\N{ARABIC-INDIC DIGIT ONE}d", "0s", ""]
 )
 def test_an_invalid_lifetime_is_rejected(server: Server, value: object) -> None:
-    """Refused with the path of the field."""
+    """Rejected with the path of the field."""
     refused(server, names.KIND_TOKEN, TOKEN | {"expiresAfter": value}, field="expiresAfter")
 
 
 def test_a_missing_lifetime_is_rejected(server: Server) -> None:
-    """Refused too: for ever has to be asked for."""
+    """Rejected too: a token that never expires must be requested explicitly."""
     refused(server, names.KIND_TOKEN, {"accountRef": {"name": "ci"}}, field="spec")
 
 
 def test_a_lifetime_and_a_date_together_are_rejected(server: Server) -> None:
-    """A lifetime and a date do not go together. A date that has passed is told by the operator."""
+    """A lifetime and a date do not go together. A date that has passed is reported by the operator."""
     spec = TOKEN | {"expirationTime": "2030-01-01T00:00:00Z"}
     refused(server, names.KIND_TOKEN, spec, field="spec")
 

@@ -1,4 +1,4 @@
-"""`kubectl explain` is the manual that everybody has at hand."""
+"""`kubectl explain` is the manual that everyone has at hand."""
 
 import pytest
 

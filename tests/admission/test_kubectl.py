@@ -155,14 +155,14 @@ def test_a_row(kubectl: Kubectl, team: str) -> None:
     ],
 )
 def test_field_selectors(kubectl: Kubectl, team: str, selector: str, found: list[str]) -> None:
-    """The tokens of one account, and the revoked ones, can be asked for by themselves."""
+    """The tokens of one account, and the revoked ones, can be asked for on their own."""
     listed = kubectl("get", "svctok", "-n", team, "--field-selector", selector, "-o", "name").stdout
 
     assert lines(listed) == found
 
 
 def test_apply_tells_what_is_wrong(kubectl: Kubectl, team: str) -> None:
-    """Whoever applies a bad manifest reads the field and what to write, for every mistake at once."""
+    """Anyone who applies a bad manifest reads the field and what to write, for all mistakes together."""
     bad = {
         "apiVersion": names.API_VERSION,
         "kind": names.KIND_TOKEN,

@@ -1,6 +1,6 @@
 """Rules that are added later: an object that is older than a rule stays usable until its spec is changed.
 
-The operator counts on it: its status writes must never be refused for a spec that it did not write.
+The operator counts on it: its status writes must never be rejected for a spec that it did not write.
 """
 
 import copy
@@ -112,7 +112,7 @@ def test_metadata_is_still_written(stale: Stale) -> None:
 
 
 def test_a_rule_of_the_spec_bites_with_the_next_change_of_the_spec(stale: Stale) -> None:
-    """Whatever is changed in the spec, it is refused until the rule across its fields is obeyed."""
+    """Whatever is changed in the spec, it is rejected until the rule across its fields is obeyed."""
     status, body = stale.patch({"spec": {"description": "new"}})
 
     assert status == 422, body

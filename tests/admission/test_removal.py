@@ -81,7 +81,7 @@ def without_some(entries: Entries, data: st.DataObject) -> Entries:
 def test_an_update_that_only_removes_allows_no_further_request(
     server: Server, entries: Entries, data: st.DataObject
 ) -> None:
-    """It is refused if it would, and accepted if no entry lost one of its lists."""
+    """It is rejected if it would, and accepted if no entry lost one of its lists."""
     fewer = without_some(entries, data)
     created = server.create(role(entries))
     assert created.ok, created.body
@@ -118,7 +118,7 @@ def largest(number: int, paths: list[str]) -> dict[str, list[str]]:
 def test_the_largest_roles_are_compared(
     server: Server, more: list[str], paths: list[str], *, is_accepted: bool
 ) -> None:
-    """What the API server may spend on one rule suffices to compare each entry with each; if not, it refuses."""
+    """What the API server may spend on one rule suffices to compare each entry with each; if not, it rejects."""
     before = [path % number for number in range(MOST["paths"]) for path in paths]
     after = [*before[: len(before) - len(more)], *more]
     created = server.create(role([largest(number, before) for number in range(MOST_ENTRIES)]))

@@ -18,7 +18,7 @@ from servicetokens.api.rules import RULES_KEYWORD
 from servicetokens.crdgen.build import custom_resource_definition
 from servicetokens.crdgen.kinds import KINDS
 
-# Every text that has rules refuses one of these: for its letters and its shape, for being empty, for its braces.
+# Every text that has rules rejects one of these: for its letters and its shape, for being empty, for its braces.
 BAD = ("é é", "", "{x}")
 # Only regular expressions look so. A bad value that is repeated must not.
 REGULAR_EXPRESSION = re.compile(r"should match|\^|\[[^\]]+-[^\]]+\]|\)[*+?$]|\\[.dsw]|\$['\"]")
@@ -146,7 +146,7 @@ def with_value(kind: str, place: Place, value: str) -> Manifest:
 
 
 def sentences() -> list[tuple[Refusal, str]]:
-    """Return the rows that our models refuse by a rule, each with the sentence that they have for it."""
+    """Return the rows that our models reject by a rule, each with the sentence that they have for it."""
     found = []
     for case in refused():
         try:
@@ -166,7 +166,7 @@ def sentences() -> list[tuple[Refusal, str]]:
 def test_no_field_answers_with_a_regular_expression(
     server: Server, request: pytest.FixtureRequest, kind: str, place: Place, is_looked_at: bool
 ) -> None:
-    """A bad value is refused where rules look at it, and what is said can be read by people."""
+    """A bad value is rejected where rules look at it, and what is said can be read by people."""
     submit = _submitter(server, request, kind, is_status=place[0] == "status")
     answers = [submit(with_value(kind, place, value)) for value in BAD]
 
@@ -183,7 +183,7 @@ def test_no_field_answers_with_a_regular_expression(
 
 
 @pytest.mark.parametrize("case", refused(), ids=title)
-def test_no_refusal_of_the_tables_shows_a_regular_expression(server: Server, case: Refusal) -> None:
+def test_no_rejection_of_the_tables_shows_a_regular_expression(server: Server, case: Refusal) -> None:
     """Whatever else is wrong with a manifest, the sentences stay sentences."""
     written = str(case.manifest)
     said = [

@@ -1,4 +1,4 @@
-"""What the API server takes and refuses as a status. The operator's writes go through exactly this."""
+"""What the API server takes and rejects as a status. The operator's writes go through exactly this."""
 
 from typing import Any
 
@@ -201,8 +201,8 @@ def test_the_fullest_status(
 
 
 @pytest.mark.parametrize(("status", "field", "says"), REFUSED.values(), ids=REFUSED)
-def test_refused(server: Server, stored: Manifest, status: dict[str, Any], field: str, says: str) -> None:
-    """A status out of bounds is refused as a whole, instead of losing a part of it on the way."""
+def test_rejected(server: Server, stored: Manifest, status: dict[str, Any], field: str, says: str) -> None:
+    """A status out of bounds is rejected as a whole, instead of losing a part of it on the way."""
     answer = server.put_status(stored, {"observedGeneration": 1, **status})
 
     assert answer.status in {400, 422}, answer.body

@@ -27,8 +27,8 @@ def test_accepted(server: Server, case: Case) -> None:
 
 
 @pytest.mark.parametrize("case", refused(), ids=title)
-def test_refused(server: Server, case: Refusal) -> None:
-    """The API server refuses the manifest, blames the right field and says something that helps."""
+def test_rejected(server: Server, case: Refusal) -> None:
+    """The API server rejects the manifest, blames the right field and says something that helps."""
     answer = server.submit(case)
 
     assert answer.status in {400, 422}, answer.body

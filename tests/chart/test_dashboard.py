@@ -85,7 +85,7 @@ def _legend(pattern: str, series: Series) -> str:
 
 
 def live(world: World, answering: RunningValidator) -> None:
-    """Mint, rotate, ask, be refused, and leave one token that waits for a person."""
+    """Mint, rotate, ask, be rejected, and leave one token that waits for a person."""
     namespace = world.cluster.create_namespace()
     world.account(namespace)
     world.token(namespace)
@@ -162,7 +162,7 @@ def test_every_panel_shows_what_happened(answers: dict[str, Answer], title: str)
         assert all(math.isfinite(answer.lines[legend].last) for legend in LINES[title])
 
 
-def test_no_panel_is_told_of_that_is_not_there() -> None:
+def test_the_pages_name_only_existing_panels() -> None:
     """And no two have one title."""
     assert set(NUMBERS) | set(LINES) | set(ZERO) == set(PANELS)
     assert len(PANELS) == len(DASHBOARD["panels"])

@@ -100,7 +100,7 @@ def test_the_api_server_takes_every_object(ready: Cluster, helm: Helm, case: str
 def test_a_release_lives_through_upgrade_rollback_and_uninstall(
     home: Helm, apart: Cluster, tmp_path: Path
 ) -> None:
-    """The token that was minted first is the token at the end: nothing is minted anew, and the CRDs stay."""
+    """The token that was minted first is the token at the end: nothing is minted again, and the CRDs stay."""
     world = World(apart)
     install(home)
     world.until(lambda: is_established(apart), "the CRDs")
@@ -215,7 +215,7 @@ def test_the_smoke_test_passes_with_the_rights_of_its_hooks(
 
 
 def test_the_keys_are_deleted_only_on_purpose(home: Helm, apart: Cluster) -> None:
-    """A mistake is refused with the way to do it; the namespace can still go."""
+    """A mistake is rejected with the way to do it; the namespace can still go."""
     install(home)
     world = World(apart)
     secrets = f"/api/v1/namespaces/{HOME}/secrets"

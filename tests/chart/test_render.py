@@ -47,7 +47,7 @@ def test_rendering_twice_gives_the_same(helm: Helm) -> None:
     )
 
 
-def test_artifact_hub_is_told_of_our_kinds() -> None:
+def test_artifact_hub_lists_our_kinds() -> None:
     """Each of the three, in the version that is served, and an example that is one of ours."""
     annotations = yaml.safe_load((CHART / "Chart.yaml").read_text())["annotations"]
     told = {
@@ -141,7 +141,7 @@ def policy_of(objects: list[Rendered], name: str) -> Rendered:
 
 
 def test_the_platform_names_the_domains_that_templates_may_use(helm: Helm) -> None:
-    """None by default; what is no domain is refused by the schema of the values."""
+    """None by default; what is no domain is rejected by the schema of the values."""
     for prefixes in ([], ["example.com", "reloader.stakater.com"]):
         flags = ("--set-json", f"templates.allowedPrefixes={json.dumps(prefixes)}")
         policy = policy_of(helm.template(*flags), "servicetokens-secret-template")
@@ -152,7 +152,7 @@ def test_the_platform_names_the_domains_that_templates_may_use(helm: Helm) -> No
             helm.template("--set-json", f"templates.allowedPrefixes={json.dumps([wrong])}")
 
 
-def test_a_namespaced_release_judges_its_own_namespaces_only(helm: Helm) -> None:
+def test_a_namespaced_release_checks_its_own_namespaces_only(helm: Helm) -> None:
     """Another installation's operator writes the status in the others, and that of roles, which are in none."""
     for name in ("servicetokens-status", "servicetokens-secret-template"):
         served = policy_of(helm.template("--values", values("namespaced")), name)["matchConditions"][0]
@@ -166,7 +166,7 @@ def test_a_namespaced_release_judges_its_own_namespaces_only(helm: Helm) -> None
         assert everywhere == {"name": "is-served", "expression": "true"}
 
 
-def test_the_status_is_open_only_if_somebody_says_so(helm: Helm) -> None:
+def test_the_status_is_readable_only_when_configured(helm: Helm) -> None:
     """For those who want to edit it by hand."""
     opened = helm.template("--set", "policies.protectStatus=false")
     assert not any(item["metadata"]["name"] == "servicetokens-status" for item in opened)
@@ -247,14 +247,14 @@ def test_the_processes_understand_their_arguments(helm: Helm) -> None:
                 pass
 
 
-def test_tokens_without_roles_pass_only_where_the_chart_was_told_so(helm: Helm) -> None:
-    """By a flag of the validator, which is not there by default."""
+def test_tokens_without_roles_pass_only_when_configured(helm: Helm) -> None:
+    """By a flag of the validator, which does not exist by default."""
     for flags, rendered in (((), False), (("--set", "validator.allowWithoutRoles=true"), True)):
         arguments = container(helm.template(*flags), "validator")["args"]
         assert ("--allow-without-roles" in arguments) is rendered
 
 
-def test_network_policies_let_in_who_is_named(helm: Helm) -> None:
+def test_network_policies_allow_named_clients(helm: Helm) -> None:
     """Proxies, Prometheus, and kube-apiserver, which no selector names; out goes DNS and the API server."""
     rendered = places(helm.template("--values", values("production")))
     policy = rendered["networking.k8s.io/v1 NetworkPolicy", "", "servicetokens-validator"]["spec"]

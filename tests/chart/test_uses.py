@@ -13,7 +13,7 @@ class Strict(yaml.SafeLoader):
     """YAML as Kubernetes reads it: a key that appears twice is an error, and `12e4567` is a number."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """Refuse duplicates."""
+        """Reject duplicates."""
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
         assert len(keys) == len(set(keys)), f"a key appears twice: {sorted(map(str, keys))}"
         return super().construct_mapping(node, deep)
@@ -132,7 +132,7 @@ def test_labels_from_several_values_are_merged(helm: Helm, tmp_path: Path) -> No
 
 
 def test_wildcard_names_and_names_without_the_service(helm: Helm, tmp_path: Path) -> None:
-    """A public issuer refuses names that only the cluster knows."""
+    """A public issuer rejects names that only the cluster knows."""
     values = (
         "tls: {source: certManager, issuerRef: {kind: ClusterIssuer, name: acme}, "
         "names: ['*.tokens.example', 10.0.0.9]"
@@ -207,7 +207,7 @@ def test_the_service_takes_families_classes_and_ports(helm: Helm, tmp_path: Path
 
 
 def test_network_policies_take_ports_and_rules_and_let_the_smoke_test_in(helm: Helm, tmp_path: Path) -> None:
-    """With proxies named, `helm test` would otherwise be refused by the network."""
+    """With proxies named, `helm test` would otherwise be rejected by the network."""
     objects = render(
         helm,
         tmp_path,
@@ -260,7 +260,7 @@ def test_a_parent_chart_switches_it_off(helm: Helm, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("component", ["operator", "validator"])
-def test_the_processes_know_their_pod_beside_variables_from_values(
+def test_the_processes_know_their_pod_alongside_variables_from_values(
     helm: Helm, tmp_path: Path, component: str
 ) -> None:
     """Also on the network of the node, where the host is not called like the pod; nothing is set twice."""

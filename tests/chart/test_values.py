@@ -205,7 +205,7 @@ def test_a_wrong_value_is_named(helm: Helm, value: str, words: str) -> None:
     assert words in done.stderr
 
 
-def test_switching_everything_off_is_refused(helm: Helm) -> None:
+def test_switching_everything_off_is_rejected(helm: Helm) -> None:
     """Nothing would answer."""
     silent = CHART.parents[1] / "tests" / "chart" / "silent-values.yaml"
     done = helm("template", CHART, "--kube-version", KUBERNETES, "--values", silent, check=False)
@@ -213,7 +213,7 @@ def test_switching_everything_off_is_refused(helm: Helm) -> None:
     assert "all are off" in done.stderr
 
 
-def test_the_schema_says_nothing_by_a_regular_expression() -> None:
+def test_the_schema_reports_no_regular_expression() -> None:
     """Helm would show it to people as it is; the templates say the same in sentences."""
     assert '"pattern' not in json.dumps(SCHEMA)
 

@@ -27,7 +27,7 @@ class Reply:
 
 
 def make_refusals(around: Surroundings, tally: Tally) -> Refusals:
-    """Return what counts and logs refusals, with a limit of its own and no trusted proxy."""
+    """Return what counts and logs rejections, with a limit of its own and no trusted proxy."""
     return Refusals(tally, around.clock, FailureLimit(around.clock), ())
 
 

@@ -1,7 +1,7 @@
 """Every place in the code where the operator asks the API server for something, and how to tell its requests.
 
 `call_sites` finds them in the source; `SITES` says which requests each makes. `test_call_sites.py` compares them, so
-whoever adds a call has to say how it fails.
+a new call needs an entry.
 """
 
 import ast
@@ -71,7 +71,7 @@ OF_THE_VALIDATOR: Final = frozenset(
 # A person runs it and reads what went wrong; `tests/chart/test_install.py` has it fail.
 OF_THE_SMOKE_TEST: Final = frozenset({"cli.smoke.SmokeTest._create.created", "cli.smoke.SmokeTest._delete"})
 
-# What a person runs, and reads what went wrong: the plugin. `tests/integration/cli` has it refused.
+# What a person runs, and reads what went wrong: the plugin. `tests/integration/cli` has it rejected.
 OF_THE_PLUGIN: Final = frozenset(
     f"cli.cluster.Cluster.{name}" for name in ("list_metadata", "get", "create", "change", "_review")
 )

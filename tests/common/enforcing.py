@@ -1,4 +1,4 @@
-"""Doubles for what validators say of themselves."""
+"""Doubles for what validators say about themselves."""
 
 from servicetokens.kube.object_key import Key
 from servicetokens.lifecycle.snapshot import AccountFacts, Enforcement, TokenFacts

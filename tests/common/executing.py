@@ -40,9 +40,9 @@ class Keys:
 
 
 class Cluster:
-    """One ServiceToken and its Secret, in memory. *fails* has an exception per call that shall fail.
+    """One ServiceToken and its Secret, in memory. *fails* has an exception per call that must fail.
 
-    With `applied` the failing call takes effect all the same, as when its answer got lost.
+    With `applied` the failing call takes effect nevertheless, as when its answer got lost.
     """
 
     def __init__(self) -> None:
@@ -61,7 +61,7 @@ class Cluster:
             "spec": {"accountRef": {"name": "ci"}, "expiresAfter": "30d"},
         }
         self.secret: dict[str, Any] | None = None
-        #: The number of the write that shall get no answer, counted from now on.
+        #: The number of the write that must get no answer, counted from now on.
         self.fails_at: int | None = None
         #: Asked after each write; see `observed`.
         self.observe: Callable[[], bool] | None = None
@@ -262,13 +262,13 @@ class Operator:
         )
 
     def see_secret(self) -> None:
-        """Let the watch tell of the Secret as it is stored."""
+        """Deliver the stored Secret through the watch."""
         assert self.cluster.secret is not None
         self.cluster.secret["metadata"]["resourceVersion"] = self.cluster._next()
         self.caches.secrets.put(PLACE, facts.secret_facts(self.cluster.secret, self.keys.ring))
 
     def lose_secret(self) -> None:
-        """Delete the Secret, and let the watch tell of it."""
+        """Delete the Secret, and deliver that through the watch."""
         self.cluster.secret = None
         self.caches.secrets.drop(PLACE)
 

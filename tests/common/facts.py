@@ -174,7 +174,7 @@ def settled(snapshot: Snapshot | None = None, now: int = NOW) -> Snapshot:
 
 
 def edited(snapshot: Snapshot, **spec: Any) -> Snapshot:
-    """Return *snapshot* after a person has changed the token's spec; None takes a field away."""
+    """Return *snapshot* after a person has changed the token's spec; None removes a field."""
     token = snapshot.token
     assert token.spec is not None
     new = {key: value for key, value in (_on_the_wire(token.spec) | spec).items() if value is not None}
@@ -196,13 +196,13 @@ def _on_the_wire(spec: ServiceTokenSpec) -> dict[str, Any]:
 
 
 def with_status(snapshot: Snapshot, **changes: Any) -> Snapshot:
-    """Return *snapshot* after somebody has edited the token's status by hand."""
+    """Return *snapshot* after a user has edited the token's status by hand."""
     token = snapshot.token
     return replace(snapshot, token=replace(token, status=token.status.model_copy(update=changes)))
 
 
 def condition(found: Snapshot | Plan, wanted: str) -> Condition:
-    """Return a condition of a token; fails when it is not there."""
+    """Return a condition of a token; fails when it does not exist."""
     status = found.status if isinstance(found, Plan) else found.token.status
     assert status is not None
     return next(one for one in status.conditions if one.type == wanted)

@@ -53,7 +53,7 @@ async def api_front(pair: KeyPair | None = None, authority: str | None = None) -
 
 @contextlib.asynccontextmanager
 async def proxy(*, status: str = "200 OK") -> AsyncIterator[Front]:
-    """Connect clients to whatever they name on loopback, or refuse with another *status*."""
+    """Connect clients to whatever they name on loopback, or reject with another *status*."""
     front = Front()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -21,7 +21,7 @@ HELM_SECONDS: Final = 60
 VERSIONS: Final = ("helm3", "helm4")
 
 CASES: Final = sorted(path.stem.removesuffix("-values") for path in (CHART / "ci").glob("*-values.yaml"))
-"""Values as somebody may have them, by the name of their file."""
+"""Values as a user may have them, by the name of their file."""
 
 Rendered = dict[str, Any]
 # In C where libyaml is there: what the chart renders is large, and rendered hundreds of times.

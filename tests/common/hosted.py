@@ -19,7 +19,7 @@ class Hosted(Protocol):
 
 
 class Recorded:
-    """What a process has said of itself, at every turn of its event loop: ready or not, each change once."""
+    """What a process has reported about itself, at every turn of its event loop: ready or not, each change once."""
 
     def __init__(self, run: Callable[[Any, asyncio.Event], Coroutine[Any, Any, None]]) -> None:
         self._run = run
@@ -41,7 +41,7 @@ class Recorded:
 
 
 class Host(threading.Thread):
-    """Runs what *make* makes, as its process does, until `stop`, or until it ends by itself: see `error`."""
+    """Runs what *make* makes, as its process does, until `stop`, or until it ends on its own: see `error`."""
 
     def __init__(
         self,

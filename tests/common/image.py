@@ -29,9 +29,9 @@ _PASSWD: Final = (
 )
 # Where `python` is in the sandbox; in the base image it is /usr/local/bin.
 _BIN: Final = "/interpreter"
-# Runs in a mount namespace of its own, with the right to mount there. $1 is an empty folder, which becomes the root;
-# $2 is what changes the user; what follows is the command. `pivot_root` and not `chroot`: in a chroot the kernel
-# makes no user namespaces.
+# Runs in a mount namespace of its own, with permission to mount there. $1 is an empty folder, which becomes the root;
+# $2 is what changes the user; what follows is the command. `pivot_root` and not `chroot`: in a chroot the kernel makes
+# no user namespaces.
 _ENTER: Final = f"""
 set -eu
 root=$1 become=$2
@@ -125,7 +125,7 @@ def pod(
         scratch: an existing folder, below which nothing is written.
         arguments: behind the entry point.
         mounted: folders of the host by where they are seen, read-only.
-        environment: besides what the Dockerfile sets; nothing of the caller's is passed on.
+        environment: variables in addition to those of the Dockerfile; nothing of the caller's is passed on.
 
     Raises:
         NoSandbox: this machine does not let us.

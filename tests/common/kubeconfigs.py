@@ -61,7 +61,7 @@ async def ask(file: Path, *, environment: Mapping[str, str] | None = None, **opt
 
 
 async def refusal(file: Path, **options: Any) -> str:
-    """Return the sentence by which a kubeconfig is refused before anything is sent."""
+    """Return the sentence by which a kubeconfig is rejected before anything is sent."""
     with pytest.raises(NotConfigured) as caught:
         await ask(file, **options)
     said = str(caught.value)
@@ -71,7 +71,7 @@ async def refusal(file: Path, **options: Any) -> str:
 
 
 def helper(folder: Path, body: str) -> str:
-    """Write a program beside the kubeconfig and return its name as people write it."""
+    """Write a program next to the kubeconfig and return its name as people write it."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "helper.sh"
     path.write_text(f"#!/bin/sh\n{body}\n")

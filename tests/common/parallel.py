@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from xdist.workermanage import WorkerController
 
 DURATIONS: Final = Path(__file__).parent.parent / "durations.json"
-"""What files of tests take, in seconds: roughly, since only their order matters. `Durations` writes it anew."""
+"""What files of tests take, in seconds: roughly, since only their order matters. `Durations` writes it again."""
 WRITE_DURATIONS: Final = "SERVICETOKENS_WRITE_DURATIONS"
 """The variable that has a run write DURATIONS."""
 SHORT: Final = 5.0  # what a file takes that is not in DURATIONS
@@ -27,8 +27,8 @@ ONE_AFTER_THE_OTHER: Final = frozenset({"tests/image"})
 class Folder(pytest.Package):
     """A folder with fixtures of its own. Those of scope "package" end with the last test of it.
 
-    pytest by itself takes folders without an `__init__.py` for no packages, and lets such fixtures live until the
-    end of the whole run: every control plane of every folder.
+    pytest on its own takes folders without an `__init__.py` for no packages, and lets such fixtures live until the end
+    of the whole run: every control plane of every folder.
     """
 
     def setup(self) -> None:

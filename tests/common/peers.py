@@ -15,7 +15,7 @@ _PATTERNS: Final = {
 
 
 class PeerMissing(Exception):
-    """A binary is not there. The message says how to get it."""
+    """A binary is missing. The message says how to get it."""
 
 
 def find_peer(name: str) -> Path:

@@ -29,7 +29,7 @@ class Done:
 
 @dataclass(frozen=True)
 class Plugin:
-    """Runs the plugin in one namespace, as whoever *kubeconfig* says (None: the administrator)."""
+    """Runs the plugin in one namespace, as the user of *kubeconfig* (None: the administrator)."""
 
     cluster: Cluster
     binaries: Path

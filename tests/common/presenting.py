@@ -81,8 +81,8 @@ class Surroundings:
     ) -> None:
         """Put the token, 30 days long unless *spec* says otherwise, with one credential unless others are given.
 
-        *suspended* is the time since when it is, because nobody used it; *status* is what status says besides, where
-        numbers in `…Time` are Unix seconds.
+        *suspended* is the time since when it is, because nobody used it; *status* is what status says in addition,
+        where numbers in `…Time` are Unix seconds.
         """
         more = {
             name: format_time(value) if name.endswith("Time") and isinstance(value, int) else value
@@ -142,7 +142,7 @@ class Surroundings:
         return decision
 
     def reason(self, token: Token | str | None = None, **occasion: Any) -> str:
-        """Present a token that must be refused, and return why."""
+        """Present a token that must be rejected, and return why."""
         decision = self.present(token, **occasion)
         assert isinstance(decision, Rejected), decision
         return decision.reason.value

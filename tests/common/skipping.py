@@ -1,4 +1,4 @@
-"""An event loop that skips waiting: what sleeps for an hour goes on at once, and in the same order as ever."""
+"""An event loop that skips waiting: what sleeps for an hour goes on immediately, and in the same order as before."""
 
 import asyncio
 import selectors

@@ -1,6 +1,6 @@
 """Every field of every spec: two values for it, where a change of it shows, and what the documentation says of it.
 
-`test_converging.py` compares this with the CRDs, so whoever adds a field adds it here.
+`test_converging.py` compares this with the CRDs, so a new field has to be added here.
 """
 
 import copy
@@ -27,7 +27,7 @@ class Effect(StrEnum):
     SECRET = "secret"
     ANSWERS = "answers"
     MINTED = "minted"
-    #: The API server refuses the change.
+    #: The API server rejects the change.
     FIXED = "fixed"
     #: Only when time has passed; `shown_by` is a test of that.
     LATER = "later"
@@ -40,8 +40,8 @@ class Field:
     """*one* and *other* are values; *says* is in the field's row, or in that of one that it is in, on the kind's page.
 
     *beside* has to be set with it, *without* must not be; *instead* is set where it cannot just be left out. *kept* is
-    what means the same as nothing, where the API server refuses that it is taken away. *calm* are values that do
-    nothing at a certain moment. With *blocks* a first token may be held back.
+    what means the same as nothing, where the API server rejects that it is removed. *calm* are values that do nothing
+    at a certain moment. With *blocks* a first token may be held back.
     """
 
     one: Any
@@ -85,7 +85,7 @@ TABLE: Final[Mapping[str, Mapping[str, Field]]] = {
             "2026-11-02T00:00:00Z",
             Effect.LATER,
             "Counts as a use for the account's `unusedFor`",
-            shown_by=f"{_UNUSED}::test_a_suspended_token_is_refused_everywhere_until_somebody_needs_it",
+            shown_by=f"{_UNUSED}::test_a_suspended_token_is_rejected_everywhere_until_it_is_resumed",
         ),
         "expiresAfter": Field(
             "60d",
@@ -147,7 +147,7 @@ TABLE: Final[Mapping[str, Mapping[str, Field]]] = {
             Effect.FIXED,
             "Can only be set when this object is created",
             beside={"import.secretRef.name": "old"},
-            shown_by=f"{_IMPORT}::test_it_ends_at_once_with",
+            shown_by=f"{_IMPORT}::test_it_exits_immediately_with",
         ),
     },
     names.PLURAL_ACCOUNTS: {
@@ -228,7 +228,7 @@ def leaves(schema: Mapping[str, Any], path: str = "") -> Iterator[str]:
 
 
 def put(spec: Spec, path: str, value: Any) -> None:
-    """Set the field at *path* of *spec*; None takes it away, and what it was alone in."""
+    """Set the field at *path* of *spec*; None removes it, and what it was alone in."""
     head, _, rest = path.partition(".")
     name = head.removesuffix("[]")
     if not rest:

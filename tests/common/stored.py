@@ -95,7 +95,7 @@ class StoredToken:
         return self.minted[-1].id
 
     def rotate(self, *, keys: KeyRing = KEYS, mint_time: int | None = None, end: int | None = None) -> None:
-        """Mint another credential beside the present one, and store it."""
+        """Mint another credential next to the present one, and store it."""
         token = mint("svt", os_entropy)
         serial = len(self.minted) + 1
         credential = credential_of(
@@ -106,7 +106,7 @@ class StoredToken:
         self.write_status()
 
     def write_status(self, **changes: Any) -> None:
-        """Write the status as it should be, but for *changes*."""
+        """Write the status as it should be, except *changes*."""
         status = {"accountUID": self.account_uid, "credentials": self.credentials, **changes}
         path = f"{_GROUP}/namespaces/{self.namespace}/servicetokens/{self.name}/status"
         _ok(self.client.request("PATCH", path, {"status": status}))

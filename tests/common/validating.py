@@ -76,7 +76,7 @@ class RunningValidator(RunningOperator):
     def authz(
         self, token: str | None = None, *, path: str = "/", method: str = "GET", **headers: str
     ) -> Reply:
-        """Ask as Envoy does by HTTP. Underscores in the names of *headers* are dashes."""
+        """Ask as Envoy does over HTTP. Underscores in the names of *headers* are dashes."""
         connection = http.client.HTTPConnection(LOOPBACK, self.ports.ext_authz, timeout=patient(10))
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         if token is not None:
@@ -108,7 +108,7 @@ class RunningValidator(RunningOperator):
         return self.post(json.dumps({**body, "status": {"user": {}}}).encode())
 
     def raw_review(self, data: bytes) -> bytes:
-        """Send bytes to the webhook, by TLS, and return everything until it closes."""
+        """Send bytes to the webhook, over TLS, and return everything until it closes."""
         with (
             socket.create_connection((LOOPBACK, self.review_port), timeout=patient(15)) as plain,
             self._tls.wrap_socket(plain, server_hostname=LOOPBACK) as secure,

@@ -9,7 +9,7 @@ A page is written by these rules:
 - A page that shows what a terminal shows says below its title how wide that is: everything on it is typed there, and
   nothing that is printed is wider: `<!-- typed on a terminal of 80 columns -->`.
 - What cannot be typed here (a container engine, a node) says which test does it instead, in a line above the block:
-  `<!-- tested by tests/docs/test_readme.py::test_the_demo_ends_by_itself -->`.
+  `<!-- tested by tests/docs/test_readme.py::test_the_demo_ends_without_interaction -->`.
 """
 
 import os
@@ -38,14 +38,14 @@ _BLOCK: Final = re.compile(
 )
 _FOLLOWED: Final = re.compile(r"^<!-- followed by (\S+) -->$", re.MULTILINE)
 _TERMINAL: Final = re.compile(r"^<!-- typed on a terminal of (\d+) columns -->$", re.MULTILINE)
-# What a line of progress is taken away with, before the line that stays is printed.
+# What a line of progress is removed with, before the line that stays is printed.
 _LINE_ERASED: Final = "\r\x1b[K"
 _ANY_SHELL: Final = re.compile(r"^[ >]*```\s*(?:sh|bash|shell|console)\b", re.MULTILINE)
 _SHELL: Final = ("bash", "-euo", "pipefail", "-c")
 _END_OF_BLOCK: Final = "--- the end of a block ---"
 _ANYTHING: Final = "…"
 _LINES: Final = "(?:[^\n]*\n)*"
-# `kubectl wait` on these pages gives up by itself; this one is for a server that hangs.
+# `kubectl wait` on these pages gives up on its own; this one is for a server that hangs.
 _SECONDS: Final = 150
 
 
@@ -59,7 +59,7 @@ class Block:
 
 
 def pages() -> list[Path]:
-    """Return every page that has something to type, but for those that another test follows, and for runbooks.
+    """Return every page that has something to type, except those that another test follows, and for runbooks.
 
     Each section of those has its own beginning.
     """

@@ -22,7 +22,7 @@ _ASK_PERIOD: Final = 0.002
 # How long validators are watched after each Enforced=True, before the state is changed again.
 _WATCHED_SECONDS: Final = 0.03
 _PATIENCE_SECONDS: Final = 60.0
-# Whoever asks so often for what is refused is told to ask less.
+# A client that is rejected so often is throttled.
 _REFUSALS: Final = frozenset({"401", "429"})
 
 

@@ -84,12 +84,12 @@ class World:
     def change(
         self, namespace: str, name: str = "ci-prod", plural: str = "servicetokens", **spec: Any
     ) -> None:
-        """Merge *spec* into the spec; None takes a field away."""
+        """Merge *spec* into the spec; None removes a field."""
         path = self.path(plural, namespace, name)
         self.ok("PATCH", path, {"spec": spec})
 
     def edit_status(self, namespace: str, status: Mapping[str, Any], name: str = "ci-prod") -> None:
-        """Merge *status* into a token's status, as somebody with that right could."""
+        """Merge *status* into a token's status, as a user with that right could."""
         path = self.path("servicetokens", namespace, name) + "/status"
         self.ok("PATCH", path, {"status": dict(status)})
 
@@ -125,7 +125,7 @@ class World:
         return next((condition for condition in found if condition["type"] == wanted), {})
 
     def secret(self, namespace: str, name: str = "ci-prod") -> dict[str, Any] | None:
-        """Return a Secret, or None when it is not there."""
+        """Return a Secret, or None when it does not exist."""
         answer = self.client.request("GET", f"/api/v1/namespaces/{namespace}/secrets/{name}")
         return dict(answer.body) if answer.ok else None
 

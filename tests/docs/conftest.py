@@ -75,7 +75,7 @@ class Place:
         }
 
     def environment(self, home: Path) -> Mapping[str, str]:
-        """Return the variables of somebody whose home is *home*: what `make demo` prints, and no more."""
+        """Return the variables of a user whose home is *home*: what `make demo` prints, and no more."""
         return {**self._environment, "HOME": str(home)}
 
     def begin(self, *, with_examples: bool) -> None:

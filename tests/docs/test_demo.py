@@ -11,7 +11,7 @@ TOKEN = "svt_0123456789AB_" + "003aUlTJC7tjlCTQj2uNU3MFagCXG9LRKRcwGkBIDlf2pvBGr
 
 
 def test_answers_and_commands_are_redacted(capsys: pytest.CaptureFixture[str]) -> None:
-    """A token that a command prints, or that somebody typed, appears as its public id only."""
+    """A token that a command prints, or that a user typed, appears as its public id only."""
     screen = Screen()
     screen.command(f"echo {TOKEN}")
     screen.answer(TOKEN)

@@ -20,6 +20,8 @@ PAGES: Final = sorted(
     if "decisions" not in path.parts
 )
 DECISIONS: Final = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+# Modules whose docstrings still have words of the list.
+NOT_YET: Final = {"plan.py", "checks.py", "verdicts.py", "credentials.py", "authenticator.py"}
 # Written by a program, with lines as long as its texts are.
 LONG: Final = {"docs/concepts/benchmarks.md", "docs/concepts/scale.md"}
 
@@ -48,6 +50,20 @@ def test_the_product_uses_words_that_readers_know() -> None:
     assert {where: found for where, text in texts if (found := wording.odd(text))} == {}
 
 
+@pytest.mark.parametrize("folder", ["operator/servicetokens", "hack"])
+def test_the_code_uses_words_that_maintainers_know(folder: str) -> None:
+    """In docstrings and comments: the same list as for users, except in the modules that are not rewritten yet."""
+    found = {where: words for where, text in wording.comments(ROOT / folder) if (words := wording.odd(text))}
+    assert {where: words for where, words in found.items() if where.partition(":")[0] not in NOT_YET} == {}
+
+
+def test_comments_on_several_lines_are_read_together(tmp_path: Path) -> None:
+    """So that a phrase across the end of a line is found; names between asterisks and in backticks are code."""
+    (tmp_path / "one.py").write_text('x = 1  # It is\n# gone.\n\n# *judge* and `nobody`\n"""Refused."""\n')
+    found = [words for _, text in wording.comments(tmp_path) if (words := wording.odd(text))]
+    assert found == [["refused"], ["is gone"]]
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -72,7 +88,7 @@ def test_every_listed_word_has_a_replacement() -> None:
     assert all(wording.INSTEAD.values())
 
 
-def test_a_help_text_is_no_riddle() -> None:
+def test_every_option_has_a_help_text() -> None:
     """Each begins with a capital letter and is more than one word; options of click without a help do not exist."""
     for page in commands.pages_of_commands():
         for option in page.command.params:

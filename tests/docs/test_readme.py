@@ -49,7 +49,7 @@ def test_the_readme_asks_for_few_decisions() -> None:
 
 
 @pytest.mark.timeout(300)
-def test_the_demo_ends_by_itself(binaries: Path) -> None:
+def test_the_demo_ends_without_interaction(binaries: Path) -> None:
     """`make demo ARGS=--once` tells its story to the end, in plain text when piped, and shows no token."""
     told = subprocess.run(
         [sys.executable, "-m", "demo", "--once"],

@@ -1,4 +1,4 @@
-"""The pages as a site: it builds without a warning, asks nobody else for anything, and leaves no page out."""
+"""The pages as a site: it builds without a warning, loads nothing from other hosts, and leaves no page out."""
 
 import re
 import subprocess
@@ -18,7 +18,7 @@ from pages import site
 
 DOCS = ROOT / "docs"
 REPOSITORY = "https://code.example/servicetokens"
-# What a browser fetches without being asked; links that somebody has to click on are none.
+# What a browser fetches without being asked; links that a user has to click on are none.
 FETCHED = {"script": "src", "img": "src", "iframe": "src", "link": "href", "source": "src"}
 
 
@@ -93,7 +93,7 @@ def test_tables_scroll_instead_of_breaking_words(built: Path, browser: Browser, 
         assert seen.page.evaluate("() => document.documentElement.scrollWidth") <= SIZES[size][0]
 
 
-def test_a_page_asks_nobody_else(built: Path) -> None:
+def test_a_page_loads_nothing_from_other_hosts(built: Path) -> None:
     """No font, script or picture comes from another host: it is read where there is no network."""
     foreign = set()
     for page in built.glob("**/*.html"):
@@ -127,12 +127,12 @@ def test_the_theme_is_not_told_of_a_repository(built: Path) -> None:
     ],
 )
 def test_links_to_files_lead_to_the_repository(link: str, at_home: str, with_repository: str) -> None:
-    """Or are the file's path, as long as nobody has said where the repository is."""
+    """Or are the file's path, as long as the repository's address is not configured."""
     assert site.relinked(link, "operations.md", DOCS, "") == at_home
     assert site.relinked(link, "operations.md", DOCS, REPOSITORY) == with_repository
 
 
-def test_a_link_to_a_file_that_is_not_there_is_told(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_link_to_a_missing_file_is_reported(caplog: pytest.LogCaptureFixture) -> None:
     """As a warning, which fails the build."""
     site.relinked("[x](../nothing)", "operations.md", DOCS, REPOSITORY)
     assert "operations.md leads to nothing, which is not there" in caplog.text

@@ -50,7 +50,7 @@ def test_blocks_and_answers_are_found() -> None:
 
 
 @pytest.mark.parametrize("block", ["  ```sh\n  ls\n  ```\n", "```bash\nls\n```\n", "> ```sh\n> ls\n> ```\n"])
-def test_a_block_that_nobody_would_type_is_noticed(block: str) -> None:
+def test_a_block_that_no_reader_would_type_is_noticed(block: str) -> None:
     """An indented one, or one in another language's name, would be left out in silence."""
     with pytest.raises(ValueError, match="begins in another way"):
         blocks(block)
@@ -91,6 +91,6 @@ def test_the_session_shows_the_commands_of_the_plugin_on_a_terminal() -> None:
         ("a …\n", "a b\nc\n", False),
     ],
 )
-def test_answers_are_compared_but_for_what_is_left_out(shown: str, printed: str, holds: bool) -> None:
+def test_answers_are_compared_except_for_omitted_parts(shown: str, printed: str, holds: bool) -> None:
     """`…` is anything; the width of columns is nothing."""
     assert agrees(shown, printed) is holds

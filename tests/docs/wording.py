@@ -2,8 +2,10 @@
 
 import ast
 import importlib.util
+import io
 import json
 import re
+import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -169,6 +171,36 @@ def literals(folder: Path) -> Iterator[tuple[str, str]]:
                 continue
             if len(text.split()) > 1:
                 yield f"{path.name}:{node.lineno}", text
+
+
+def comments(folder: Path) -> Iterator[tuple[str, str]]:
+    """Give the docstrings and comments of Python files, which maintainers read, without names of arguments."""
+    for path in sorted(folder.glob("**/*.py")):
+        source = path.read_text()
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+                yield f"{path.name}:{node.lineno}", _without_names(str(node.value.value))
+        lines = io.StringIO(source).readline
+        remarks = [token for token in tokenize.generate_tokens(lines) if token.type == tokenize.COMMENT]
+        for line, text in _blocks(remarks):
+            yield f"{path.name}:{line}", _without_names(text)
+
+
+def _without_names(text: str) -> str:
+    """Leave out *names* between asterisks, and those that begin a line of a list of arguments."""
+    return re.sub(r"\*\w+\*|^ +\w+(?:, \w+)*: ", "`", text, flags=re.MULTILINE)
+
+
+def _blocks(remarks: list[tokenize.TokenInfo]) -> Iterator[tuple[int, str]]:
+    """Give the comments on consecutive lines as one text each, with the number of its last line."""
+    text, last = "", 0
+    for remark in remarks:
+        if text and remark.start[0] != last + 1:
+            yield last, text
+            text = ""
+        text, last = f"{text} {remark.string.lstrip('#: ')}", remark.start[0]
+    if text:
+        yield last, text
 
 
 def _values(document: object, path: str, names: set[str]) -> Iterator[tuple[str, str]]:

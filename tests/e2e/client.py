@@ -14,7 +14,7 @@ import urllib.request
 from pathlib import Path
 
 PAUSE = 0.02
-# Longer than any proxy in between waits, so that what is told is the proxy's answer.
+# Longer than any proxy in between waits, so that what is reported is the proxy's answer.
 SECONDS = 60
 
 
@@ -40,7 +40,7 @@ def call(url: str, value: str) -> int:
 
 
 def main() -> None:
-    """Call for ever."""
+    """Call indefinitely."""
     said, told_at, counts = ("", 0), 0.0, dict[int, int]()
     while True:
         value = token()

@@ -78,7 +78,7 @@ def test_workload_with_the_token_in_its_environment_gets_the_new_one_by_a_restar
 
 
 def test_revocation_stops_a_workload_within_a_second(workload: Workload) -> None:
-    """By the clock of the machine, which is also the pod's. Once restored, the same token is accepted again."""
+    """Through the clock of the machine, which is also the pod's. Once restored, the same token is accepted again."""
     revoked = workload.change(state="Revoked")
     wait_until(lambda: workload.last().status == 401, what="the first rejection", timeout=SECONDS)
     first = next(line for line in workload.lines() if line.status == 401)

@@ -99,7 +99,7 @@ class Workload:
         return set(self.last().counts) - {"200"}
 
     def refused(self) -> list[Line]:
-        """Return where calls were not accepted: empty when each was, since every change of the status is told."""
+        """Return where calls were not accepted: empty when each was, since every change of the status is reported."""
         return [line for line in self.lines() if line.status != 200]
 
     def token_id(self) -> str:

@@ -1,4 +1,4 @@
-"""GitOps as it goes on beside the operator: server-side apply under another manager, again and again, and no fight."""
+"""GitOps while the operator runs: server-side apply under another manager, again and again, and no fight."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -61,7 +61,7 @@ def is_complete(world: World, namespace: str) -> bool:
 
 
 def test_syncs_and_the_operator_leave_each_other_alone(world: World, tmp_path: Path) -> None:
-    """A sync of what is there writes nothing, an edit in Git is followed once, and an emergency stays in force."""
+    """A sync of what is there writes nothing, an edit in Git is followed once, and an emergency stays in effect."""
     namespace = world.cluster.create_namespace()
     with world.operator(tmp_path / "operator.log"):
         apply(world, namespace, "30d")

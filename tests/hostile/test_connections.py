@@ -109,10 +109,10 @@ def _open_files(running: RunningValidator) -> int:
         ("introspection", "introspection"),
     ],
 )
-async def test_connections_that_say_nothing_take_the_share_of_their_address(
+async def test_silent_connections_use_up_the_share_of_their_address(
     narrow: RunningValidator, token: StoredToken, listener: str, protocol: str
 ) -> None:
-    """Also where a TLS handshake is to come. What is beyond it is closed at once, and others are answered."""
+    """Also where a TLS handshake is to come. What is beyond it is closed immediately, and others are answered."""
     counted = closed = 0
     # They are ended after five seconds: a machine that stands still for as long makes another attempt necessary.
     for _ in range(5):
@@ -131,7 +131,7 @@ async def test_connections_that_say_nothing_take_the_share_of_their_address(
     pytest.fail(f"{counted} are counted, and {closed} are closed")
 
 
-async def test_by_grpc_a_crowd_takes_the_share_of_its_address(
+async def test_grpc_connections_use_up_the_share_of_their_address(
     narrow: RunningValidator, token: StoredToken
 ) -> None:
     """What is beyond it is closed within a sweep, and others are answered."""
@@ -169,10 +169,10 @@ async def test_by_grpc_a_crowd_takes_the_share_of_its_address(
     pytest.fail("connections that were closed are counted still")
 
 
-async def test_by_grpc_calls_that_are_not_completed_take_the_share_of_their_address(
+async def test_incomplete_grpc_calls_use_up_the_share_of_their_address(
     narrow: RunningValidator, token: StoredToken
 ) -> None:
-    """Those beyond it are ended at once, the others after the time for a message; and good ones are answered."""
+    """Those beyond it are ended immediately, the others after the time for a message; and good ones are answered."""
     port = narrow.ports.ext_authz_grpc
     reader, writer = await asyncio.open_connection(LOOPBACK, port, local_addr=(ELSEWHERE, 0))
     try:
@@ -206,7 +206,7 @@ async def _next_end(reader: asyncio.StreamReader) -> int:
 async def test_the_health_address_takes_few_files_of_the_process(
     narrow: RunningValidator, token: StoredToken
 ) -> None:
-    """Whoever reaches that port cannot take those that the listeners and the API server's connections need."""
+    """Anyone who reaches that port cannot take those that the listeners and the API server's connections need."""
     before = _open_files(narrow)
     crowd = Crowd(narrow.ports.health)
     try:

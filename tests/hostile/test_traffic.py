@@ -62,7 +62,7 @@ async def test_large_heads_are_rejected(running: RunningValidator, head: bytes, 
 async def test_no_byte_splits_an_answer(
     running: RunningValidator, token: StoredToken, token_text: str
 ) -> None:
-    """Nor makes something good of what is not: it is refused, and the answer has no header of theirs."""
+    """Nor makes something good of what is not: it is rejected, and the answer has no header of theirs."""
     answer = await exchange(running.ports.forward_auth, question(token_text.replace("{good}", token.text)))
     assert set(statuses(answer)) <= {400, 401}
     assert b"evil" not in answer.lower()
@@ -104,7 +104,7 @@ async def test_an_ambiguous_request_closes_the_connection(
 
 
 async def test_an_ambiguous_review_is_rejected(running: RunningValidator, token: StoredToken) -> None:
-    """By TLS, all at once, since each is hung up on only after a while."""
+    """Over TLS, all together, since each is hung up on only after a while."""
     sent = [
         question(token.text, *headers, method="POST", path="/authenticate") + SMUGGLED * 2
         for headers in AMBIGUOUS
@@ -126,7 +126,7 @@ async def test_a_pipeline_byte_by_byte_is_answered_in_order(
 
 
 async def test_a_body_of_ten_megabytes_is_answered_before_it_arrives(running: RunningValidator) -> None:
-    """Where the body is the question it is refused unread; where it is not, it is ignored."""
+    """Where the body is the question it is rejected unread; where it is not, it is ignored."""
     body = b"x" * (10 << 20)
     head = question(UNKNOWN, f"Content-Length: {len(body)}", method="POST")
     assert statuses(await exchange(running.ports.forward_auth, head + body)) == [401]
@@ -143,7 +143,7 @@ async def test_a_body_of_ten_megabytes_is_answered_before_it_arrives(running: Ru
 async def test_a_client_that_never_reads_fills_no_memory(
     running: RunningValidator, token: StoredToken
 ) -> None:
-    """It asks and asks; at some point nothing is read from it any more, and then it is gone."""
+    """It asks and asks; at some point nothing is read from it any more, and then it is closed."""
     _, writer = await asyncio.open_connection(LOOPBACK, running.ports.forward_auth, limit=1)
     writer.transport.pause_reading()  # type: ignore[attr-defined]
     asked = question(token.text) * 100
@@ -182,17 +182,17 @@ async def test_a_client_that_never_reads_fills_no_memory(
     ],
 )
 def test_malformed_json_is_not_a_review(running: RunningValidator, body: bytes) -> None:
-    """Refused, or a no; never a crash, never a yes."""
+    """Rejected, or a no; never a crash, never a yes."""
     reply = running.post(body)
     assert reply.status in {200, 400}
     if reply.status == 200:
         assert reply.json["status"]["authenticated"] is False
 
 
-def test_a_repeated_key_with_an_invalid_token_authenticates_no_one_else(
+def test_a_repeated_key_with_an_invalid_token_is_not_authenticated(
     running: RunningValidator, token: StoredToken
 ) -> None:
-    """The verdict is about one of them, and only the good one gives a yes."""
+    """The decision is about one of them, and only the good one gives a yes."""
     body = '{"apiVersion":"%s","kind":"TokenReview","spec":{"token":"%s","token":"%s"}}'
     assert running.post((body % (V1, token.text, UNKNOWN)).encode()).json["status"]["authenticated"] is False
 
@@ -213,7 +213,7 @@ def test_audiences_are_bounded(running: RunningValidator, token: StoredToken) ->
 async def test_slow_clients_are_disconnected_and_do_not_delay_others(
     running: RunningValidator, token: StoredToken
 ) -> None:
-    """Three hundred connections of a byte a second; good requests are answered as ever meanwhile."""
+    """Three hundred connections of a byte a second; good requests are answered as before meanwhile."""
     ending = asyncio.Event()
     good = asyncio.create_task(keep_asking(running.ports.forward_auth, token.text, ending))
     lasted = await asyncio.gather(*(_drip(running.ports.forward_auth) for _ in range(SLOW)))

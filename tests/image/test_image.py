@@ -84,7 +84,7 @@ def digests(directory: Path) -> dict[str, tuple[int, str]]:
     }
 
 
-def test_the_dockerfile_copies_what_the_script_needs_and_runs_as_nobody() -> None:
+def test_the_dockerfile_copies_what_the_script_needs_and_runs_without_root() -> None:
     """What is copied is let through by .dockerignore; the last user is the one that the chart runs."""
     copied = {
         name

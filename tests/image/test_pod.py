@@ -137,7 +137,7 @@ def test_operator_and_validator_become_ready_and_work(
 
 
 def test_a_kubeconfig_is_read_without_a_home_directory(world: World, pods: Pods, tmp_path: Path) -> None:
-    """Whoever runs the image outside of a cluster names one; the library that reads it asks for the directory."""
+    """Anyone who runs the image outside of a cluster names one; the library that reads it asks for the directory."""
     folder = tmp_path / "kubeconfig"
     folder.mkdir()
     user = {"name": "pod", "user": {"tokenFile": f"{SERVICE_ACCOUNT}/token"}}

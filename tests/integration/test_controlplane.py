@@ -47,8 +47,8 @@ def test_it_is_the_version_that_go_mod_pins(cluster: Cluster) -> None:
     assert f"v{version['major']}.{version['minor']}." in pinned
 
 
-def test_a_stranger_may_nothing(cluster: Cluster, namespace: str) -> None:
-    """RBAC is on: a user without roles is refused, by name."""
+def test_an_unknown_user_has_no_permissions(cluster: Cluster, namespace: str) -> None:
+    """RBAC is on: a user without roles is rejected, by name."""
     answer = cluster.client("alice", ("guests",)).request("GET", f"/api/v1/namespaces/{namespace}/secrets")
     assert answer.status == 403
     assert 'User "alice" cannot list resource "secrets"' in answer.body["message"]
@@ -74,7 +74,7 @@ def test_rights_come_from_roles(cluster: Cluster, namespace: str, kind: str, nam
 
 
 def test_a_kubeconfig_makes_its_user(cluster: Cluster, kubectl: Kubectl) -> None:
-    """A kubectl with somebody's kubeconfig is that user, with all groups."""
+    """A kubectl with a user's kubeconfig is that user, with all groups."""
     said = kubectl("auth", "whoami", "-o", "json", kubeconfig=cluster.user("eve", ("one", "two")))
     user = json.loads(said.stdout)["status"]["userInfo"]
     assert user["username"] == "eve"
@@ -145,7 +145,7 @@ def test_cluster_roles_are_aggregated(cluster: Cluster) -> None:
 
 
 def test_admission_policies_are_checked_and_enforced(cluster: Cluster, namespace: str) -> None:
-    """A ValidatingAdmissionPolicy is type-checked by its controller, and refuses what it says."""
+    """A ValidatingAdmissionPolicy is type-checked by its controller, and rejects what it says."""
     name = f"no-bad-names.{namespace}"
     rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["configmaps"]}
     validation = {"expression": "!object.metadata.name.startsWith('bad')", "message": "bad names are bad"}
@@ -173,7 +173,7 @@ def test_admission_policies_are_checked_and_enforced(cluster: Cluster, namespace
 
 
 def test_the_audit_log_counts_writes(cluster: Cluster, namespace: str) -> None:
-    """A write counts once under its user, verb and resource, refused or not; reads and dry runs do not."""
+    """A write counts once under its user, verb and resource, rejected or not; reads and dry runs do not."""
     secrets = f"/api/v1/namespaces/{namespace}/secrets"
     scribe = cluster.client("scribe", ("system:masters",))
     before = cluster.audit.mark()
@@ -227,7 +227,7 @@ def test_the_audit_log_holds_no_content(cluster: Cluster, namespace: str) -> Non
 
 
 def test_kubectl_reports_failure(kubectl: Kubectl, namespace: str) -> None:
-    """A refusal is an exception with what kubectl said, or an exit status for those who expect it."""
+    """A rejection is an exception with what kubectl said, or an exit status for those who expect it."""
     with pytest.raises(KubectlFailed, match=r'get configmap none .*\n.*configmaps "none" not found'):
         kubectl("get", "configmap", "none", "-n", namespace)
     done = kubectl("get", "configmap", "none", "-n", namespace, check=False)
@@ -266,7 +266,7 @@ def widgets(cluster: Cluster, tmp_path: Path) -> Iterator[str]:
     cluster.kubectl("delete", "crd", f"widgets.{group}", "--wait=false")
 
 
-def test_installed_kinds_work_at_once(
+def test_installed_kinds_work_immediately(
     cluster: Cluster, namespace: str, kubectl: Kubectl, widgets: str
 ) -> None:
     """Once a CRD is installed, kubectl knows the kind and the garbage collector follows its objects."""

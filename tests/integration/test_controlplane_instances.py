@@ -51,7 +51,7 @@ def shared(binaries: Path) -> Iterator[Cluster]:
 
 @pytest.fixture
 def own(shared: Cluster) -> Iterator[Cluster]:
-    """The module's control plane, put back to its first options when a test changed them."""
+    """The module's control plane, restored to its first options when a test changed them."""
     yield shared
     if shared.options != OPTIONS:
         shared.restart_api_server(OPTIONS, kill=True)
@@ -73,8 +73,8 @@ def test_a_restart_keeps_everything_but_the_process(own: Cluster, kill: bool) ->
     assert own.audit.writes(before, user="carol").total() == 1
 
 
-def test_a_stopped_api_server_answers_nobody_and_keeps_its_port(own: Cluster) -> None:
-    """While it is stopped connections are refused, and no other server gets the port."""
+def test_a_stopped_api_server_does_not_answer_and_keeps_its_port(own: Cluster) -> None:
+    """While it is stopped connections are rejected, and no other server gets the port."""
     own.stop_api_server(kill=True)
     with pytest.raises(ConnectionRefusedError):
         own.client().request("GET", "/readyz")
@@ -85,7 +85,7 @@ def test_a_stopped_api_server_answers_nobody_and_keeps_its_port(own: Cluster) ->
 
 
 def test_a_frozen_api_server_hangs_and_recovers(own: Cluster) -> None:
-    """SIGSTOP makes it hang as a lost machine does, SIGCONT brings it back."""
+    """SIGSTOP makes it hang as a lost machine does, SIGCONT restores it."""
     server = own.process("kube-apiserver")
     server.send(signal.SIGSTOP)
     # The signal goes through the supervisor, and arrives a moment later.
@@ -132,7 +132,7 @@ def test_bearer_tokens_are_reviewed_by_the_webhook(own: Cluster, tmp_path: Path)
 
 
 def test_two_control_planes_do_not_meet(own: Cluster, cluster: Cluster) -> None:
-    """Two run at once, each with its port, its data and its certificate authority."""
+    """Two run together, each with its port, its data and its certificate authority."""
     assert own.url != cluster.url
     name = cluster.create_namespace()
     assert own.client().request("GET", f"/api/v1/namespaces/{name}").status == 404
@@ -181,13 +181,13 @@ def test_nothing_survives_a_killed_owner(binaries: Path) -> None:
     owner.wait()
     assert wait_until_gone(pids, 5) == []
     assert Path(directory).exists()
-    # Whoever comes next tidies up.
+    # The next process cleans up.
     Cluster(binaries=binaries).stop()
     assert not Path(directory).exists()
 
 
 def test_a_failed_start_leaves_no_process(binaries: Path, tmp_path: Path) -> None:
-    """When the API server cannot start, etcd is ended too, and the logs stay for whoever reads the error."""
+    """When the API server cannot start, etcd is ended too, and the logs stay for anyone who reads the error."""
     cluster = Cluster(Options(api_server_flags=("--no-such-flag",)), binaries=binaries)
     with pytest.raises(ProcessFailed, match="unknown flag"):
         cluster.start()

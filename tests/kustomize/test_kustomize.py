@@ -43,7 +43,7 @@ def test_the_manifests_are_those_of_the_chart() -> None:
 
 
 def test_default_is_what_the_chart_installs(ready: Cluster, tmp_path: Path) -> None:
-    """The same objects, and the namespace, which Helm makes by itself; the API server takes all of them."""
+    """The same objects, and the namespace, which Helm makes on its own; the API server takes all of them."""
     built = build(ready, ROOT / "config" / "default")
     ours = {(kind, name) for kind, _, name in places(built)}
     charts = {(kind, name) for kind, _, name in places(Helm("helm4", tmp_path).template("--no-hooks"))}
@@ -54,8 +54,8 @@ def test_default_is_what_the_chart_installs(ready: Cluster, tmp_path: Path) -> N
     )
 
 
-def test_two_teams_are_served_and_nobody_else(ready: Cluster) -> None:
-    """No right in the whole cluster but to read roles and kinds; the processes are told the namespaces."""
+def test_two_namespaces_are_served_and_no_other(ready: Cluster) -> None:
+    """No right in the whole cluster but to read roles and kinds; the processes receive the namespaces."""
     directory = ROOT / "config" / "samples" / "two-teams"
     built = build(ready, directory)
     assert names(built, "ClusterRoleBinding") == {

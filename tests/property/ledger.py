@@ -1,4 +1,4 @@
-"""What was promised, by somebody who has not read the code: when each token was minted, given away, and is over.
+"""What was promised, without knowledge of the code: when each token was minted, given away, and is over.
 
 Times here are those that really passed; what status says of them may have been edited by hand.
 """
@@ -13,7 +13,7 @@ _HOUR = 3600
 
 @dataclass
 class Entry:
-    """One plaintext. *account* is the number of the account it was minted for; its life counts from the delivery."""
+    """One plaintext. *account* is the number of the account it was minted for; its lifetime starts at the delivery."""
 
     serial: int
     mint_time: int
@@ -23,7 +23,7 @@ class Entry:
 
 @dataclass
 class Ledger:
-    """All plaintexts there ever were; *gone* are those that the operator has taken off status for good.
+    """All plaintexts there ever were; *gone* are those that the operator has taken off status permanently.
 
     *last* is the one that was delivered last.
     """

@@ -30,7 +30,7 @@ SEEN: Final = Counter[str]()
 
 @dataclass(frozen=True)
 class Before:
-    """What there was when the operator came. *rotates*: the clock or somebody asks for another token."""
+    """What there was when the operator came. *rotates*: the clock or a user asks for another token."""
 
     current: Credential | None
     value: str
@@ -41,7 +41,7 @@ class Before:
 
 
 class Life(RuleBasedStateMachine):
-    """The world, the promise made to whoever uses the older token, and whether the operator is there."""
+    """The world, the promise made to users of the older token, and whether the operator is there."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -153,10 +153,10 @@ class Life(RuleBasedStateMachine):
 
     @invariant()
     def no_stranger_is_accepted(self) -> None:
-        """Neither a value that somebody chose, nor another object's, nor one that was over once."""
+        """Neither a value that a user chose, nor another object's, nor one that was over once."""
         for one in self.world.status.credentials:
             if one.expiration_time is not None and one.expiration_time <= self.world.now:
-                # A validator has refused it from then on, whether or not the operator was there to see it.
+                # A validator has rejected it from then on, whether or not the operator was there to see it.
                 self.world.ledger.gone.add(self.world.plaintexts[one.id])
         assert not accepts(self.world, CHOSEN)
         assert not accepts(self.world, COPIED)
@@ -193,7 +193,7 @@ class Life(RuleBasedStateMachine):
 
     @invariant()
     def what_can_be_minted_has_been(self) -> None:
-        """First, by the clock, on request, after a loss and for a later end."""
+        """First, on schedule, on request, after a loss and for a later end."""
         world, spec, now = self.world, self.world.spec, self.world.now
         end = end_by(spec, now)
         if self.is_away or self.held_back() or (end is not None and end <= now):
@@ -231,7 +231,7 @@ class Life(RuleBasedStateMachine):
         if synced.status == "True" and world.keys_are_there:
             assert world.secret is not None
             assert (active.status == "True") is accepts(world, world.secret.value)
-        # The other way round only where the Secret is in order: a verifier planted on status fits nothing.
+        # The other way round only where the Secret is in order: a verifier forged on status fits nothing.
         assert active.status == "True" or not accepts(world, world.plaintexts[current.id])
         world.check_conditions()
 

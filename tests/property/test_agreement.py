@@ -157,7 +157,7 @@ def test_active_and_roles_accepted_say_what_validators_do(
     if active.status == "Unknown":
         assert active.reason == Reason.INVALID_SPEC
         return
-    # What was on status beside the newest one is not what `Active` is about.
+    # What was on status next to the newest one is not what `Active` is about.
     presented = VALUES.get(status.token_id or "", PRESENTED)
     objects = Objects({**raw, "status": status.to_wire()}, raw_account, raw_roles)
     decision = decide(objects, Request(), presented)

@@ -87,7 +87,7 @@ class Revocations(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([0, 1, 3, SECONDS - 1, SECONDS, SECONDS + 1]))
     def wait(self, seconds: int) -> None:
-        """Time passes for everybody, also for the frozen."""
+        """Time passes for everyone, also for the frozen."""
         self.clock.advance(seconds)
 
     @precondition(lambda self: len(self.validators) < 4)
@@ -112,7 +112,7 @@ class Revocations(RuleBasedStateMachine):
     @precondition(lambda self: self.validators)
     @rule(number=NUMBERS, lost=st.booleans())
     def renew(self, number: int, lost: bool) -> None:
-        """It renews; late, it has to list anew; the answer may be lost, and the write be applied all the same."""
+        """It renews; late, it has to list again; the answer may be lost, and the write be applied nevertheless."""
         one = self._pick(number)
         began = self.clock.monotonic()
         if began >= one.renewed_at + SECONDS:
@@ -135,7 +135,7 @@ class Revocations(RuleBasedStateMachine):
         seconds=st.sampled_from([0, 1, SECONDS - 3, SECONDS - 1, SECONDS]),
     )
     def all_but_one_catch_up(self, spared: int, how: str, seconds: int) -> None:
-        """Everybody applies everything and renews, but for one; then again, some time later. The operator asks."""
+        """Everyone applies everything and renews, except one; then again, some time later. The operator asks."""
         for pause in (0, seconds):
             self.clock.advance(pause)
             for number in range(len(self.validators)):
@@ -174,7 +174,7 @@ class Revocations(RuleBasedStateMachine):
 
     @invariant()
     def enforced_is_true(self) -> None:
-        """Whoever could answer at this moment has got there."""
+        """Anyone who could answer at this moment has applied it."""
         if not self.operator.about(KEY, self.token).passed:
             return
         now = self.clock.monotonic()

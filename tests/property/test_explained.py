@@ -32,7 +32,7 @@ from servicetokens.cli.views import TokenView
     roles=st.lists(ROLES, max_size=3, unique_by=lambda one: str(one["name"])),
     request=REQUESTS,
 )
-def test_the_verdict_is_that_of_the_validator(
+def test_the_decision_is_that_of_the_validator(
     token: Raw, account: Raw | None, roles: list[Raw], request: Request
 ) -> None:
     """Accepted and rejected for the same reason; and no check that is shown says otherwise."""

@@ -5,7 +5,7 @@ from property.world import Stored, World, rotation_of, spec_of
 
 
 def rotating_while_secrets_are_refused() -> tuple[World, str]:
-    """Return a world in which a rotation was asked for and no Secret can be written, and the value in use."""
+    """Return a world in which a rotation was requested and no Secret can be written, and the value in use."""
     world = World()
     world.spec = spec_of(expires_after="never")
     world.edit(rotation=rotation_of(every=None, overlap=6, number="a"))
@@ -63,7 +63,7 @@ def test_an_end_that_comes_while_nothing_can_be_minted_is_waited_for() -> None:
     assert world.requeue_at == world.now + 9
 
 
-def test_a_limit_that_is_broken_is_told_once() -> None:
+def test_a_violated_limit_is_reported_once() -> None:
     """Time alone does not change the message, and nothing is written."""
     world = World()
     world.limit(3)

@@ -1,6 +1,6 @@
 """An imported value under everything that can happen to its token: what a validator says of it is what was promised.
 
-The promise is kept here by whoever has not read the code. The operator plans, a real index and authenticator are fed
+The promise is computed here without knowledge of the code. The operator plans, a real index and authenticator are fed
 with what it has written, and the Secret that the value came from says something else from the first moment on.
 """
 
@@ -132,7 +132,7 @@ class ImportedLife(RuleBasedStateMachine):
     @precondition(lambda self: "import" in self.spec)
     @rule()
     def the_wish_is_taken_back(self) -> None:
-        """For good: the API server lets nobody bring it back."""
+        """Permanently: the API server lets nobody restore it."""
         self.spec.pop("import")
         self.end = None
         self.settle()
@@ -183,7 +183,7 @@ class ImportedLife(RuleBasedStateMachine):
 
     @rule(how=st.sampled_from(["extended", "wiped", "ours removed", "emptied"]))
     def status_is_edited(self, how: str) -> None:
-        """To have it live longer, or to have the Secret read once more. It does not depend on the token beside it."""
+        """To have it live longer, or to have the Secret read once more. It does not depend on the token next to it."""
         status = self.snapshot.token.status
         kept = [one for one in status.credentials if how != "ours removed" or one.id.startswith("imp-")]
         if how == "extended":
@@ -218,7 +218,7 @@ class ImportedLife(RuleBasedStateMachine):
 
     @invariant()
     def the_operator_forgets_what_is_over(self) -> None:
-        """And never more than two credentials are alive."""
+        """And never more than two credentials are live."""
         credentials = self.snapshot.token.status.credentials
         assert len(credentials) <= 2
         assert any(one.id.startswith("imp-") for one in credentials) is (self.end is not None)

@@ -113,7 +113,7 @@ class TokenLife(IdleLife):
 
     @rule(rotation=st.none() | ROTATIONS)
     def a_rotation_is_declared(self, rotation: object) -> None:
-        """By the clock, by an id, by both, or not any more."""
+        """On schedule, by an id, by both, or not any more."""
         self.note("a rotation is declared")
         self.old = None
         self.world.edit(rotation=rotation)
@@ -131,7 +131,7 @@ class TokenLife(IdleLife):
 
     @rule(changes=st.sampled_from([{"description": "another"}, {"state": "Revoked"}, {"state": None}]))
     def what_mints_nothing_changes(self, changes: dict[str, object]) -> None:
-        """Revoked or restored, it stays the very same token: `settle` compares."""
+        """Revoked or restored, it stays the same token: `settle` compares."""
         self.note(f"edited: {changes}")
         minted = len(self.world.causes)
         self.world.edit(**changes)
@@ -141,7 +141,7 @@ class TokenLife(IdleLife):
 
     @rule(seconds=st.integers(0, 3))
     def it_is_revoked_and_restored(self, seconds: int) -> None:
-        """Its life goes on meanwhile."""
+        """Its lifetime goes on meanwhile."""
         self.note("revoked and restored")
         for state, wait in (("Revoked", seconds), (None, 0)):
             self.world.edit(state=state)
@@ -191,7 +191,7 @@ class TokenLife(IdleLife):
     @precondition(lambda self: self.world.secret is not None and not self.world.secret.is_foreign)
     @rule(how=st.sampled_from(["deleted", "edited", "disowned", "restored", "renumbered"]))
     def the_secret_is_touched(self, how: str) -> None:
-        """Its value is somebody's choice, and the old one is over; or only its marks are, and it is healed."""
+        """Its value is a user's choice, and the old one is over; or only its marks are, and it is healed."""
         self.note(f"the Secret: {how}")
         self._lose(how)
         self.settle()
@@ -224,7 +224,7 @@ class TokenLife(IdleLife):
     @precondition(lambda self: not self.is_away and not self.held_back())
     @rule(is_persistent=RARELY)
     def a_rival_keeps_deleting_the_secret(self, is_persistent: bool) -> None:
-        """The first time a fresh token is minted at once; from then on patience is asked for."""
+        """The first time a fresh token is minted immediately; from then on it is delayed."""
         self.note("a rival")
         minted, crashes = len(self.world.causes), bool(self.world.mishap)
         for _ in range(4 if is_persistent else 1):
@@ -301,7 +301,7 @@ class TokenLife(IdleLife):
 
     @rule(is_away=st.booleans())
     def the_operator_goes_or_comes(self, is_away: bool) -> None:
-        """Its memory is gone; nothing else happens. While it is away, validators go on."""
+        """Its memory is lost; nothing else happens. While it is away, validators go on."""
         self.note("away" if is_away else "back")
         self.world.restart()
         self.old = None

@@ -17,7 +17,7 @@ from servicetokens.lifecycle.plan import plan
 from servicetokens.lifecycle.role import role_status
 from servicetokens.lifecycle.snapshot import Enforcement, SecretFacts, Snapshot
 
-# The most that a repair takes: what was planted goes, another token is minted and delivered, and once more for a serial
+# The most that a repair takes: what was forged goes, another token is minted and delivered, and once more for a serial
 # that was just believable.
 PASSES = 6
 
@@ -29,7 +29,7 @@ def with_stored(status: dict[str, Any], spec: dict[str, Any], account: dict[str,
 
 
 def on_the_wire(status: ServiceTokenStatus) -> ServiceTokenStatus:
-    """Return *status* after it was written and read; fails when the API server would refuse a number or a time."""
+    """Return *status* after it was written and read; fails when the API server would reject a number or a time."""
     wire = status.to_wire()
     assert wire.get("serial", 1) in range(1, MAX_INTEGER + 1)
     for credential in wire.get("credentials", ()):

@@ -1,8 +1,8 @@
-"""Whoever looks over a whole cluster survives any object that can be stored in it.
+"""Readers of a whole cluster survive any object that can be stored in it.
 
-An API server stores what today's schema refuses: objects are older than its rules, and ratcheting keeps them. So
-every reader is given the rows of the admission tables that are refused, too, statuses at their extremes, and anything
-that is JSON at all.
+An API server stores what today's schema rejects: objects are older than its rules, and ratcheting keeps them. So every
+reader is given the rows of the admission tables that are rejected, too, statuses at their extremes, and anything that
+is JSON at all.
 """
 
 import copy
@@ -154,7 +154,7 @@ READERS: Mapping[str, Callable[[Raw], None]] = {
 
 @pytest.mark.parametrize("reader", READERS.values(), ids=READERS)
 def test_every_row_of_the_admission_tables_is_survived(reader: Callable[[Raw], None]) -> None:
-    """Also those that are refused today: some version of the schema may have let them in."""
+    """Also those that are rejected today: some version of the schema may have let them in."""
     for case in (*accepted(), *refused()):
         found = {**copy.deepcopy(dict(case.manifest))}
         metadata = an_object("", None, None)["metadata"]

@@ -92,7 +92,7 @@ def _fill(it: Surroundings, world: World) -> None:
 
 
 def _granted(it: Surroundings, requests: list[HttpRequest | None]) -> set[tuple[object, ...]]:
-    """Return every yes: to requests, with and without required roles, and what services are told with it."""
+    """Return every yes: to requests, with and without required roles, and what services receive with it."""
     found: set[tuple[object, ...]] = set()
     for request in requests:
         for required in ((), *((role,) for role in ROLES)):
@@ -129,7 +129,7 @@ def test_removing_never_grants(world: World, requests: list[HttpRequest | None],
         before = after
 
 
-def test_a_role_whose_last_namespace_is_removed_is_granted_to_nobody() -> None:
+def test_a_role_whose_last_namespace_is_removed_is_granted_nowhere() -> None:
     """The namespace of the token was not even listed before; that the list is empty does not mean all."""
     world: World = {
         "account": ["reader"],

@@ -126,7 +126,7 @@ def test_the_order_of_events_makes_no_difference(
 def test_rest_is_final_from_any_status_and_secret(
     status: dict[str, Any], secret: Any, spec: dict[str, Any], account: AccountFacts
 ) -> None:
-    """From any status and Secret a token comes to rest, and looked at once more it says the same."""
+    """From any status and Secret a token comes to rest, and one more pass changes nothing."""
     hostile = replace(with_stored(status, spec, {}), secret=secret, account=account)
     hostile = replace(hostile, roles={"reader": a_role("reader")})
     rested = came_to_rest(hostile)
@@ -134,7 +134,7 @@ def test_rest_is_final_from_any_status_and_secret(
 
 
 def assert_alike(ends: list[Snapshot]) -> None:
-    """Assert that all are as if it had begun there, but for what history keeps.
+    """Assert that all are as if it had begun there, except what history keeps.
 
     Where no first token would be minted, a live one goes on as it was, its end included.
     """

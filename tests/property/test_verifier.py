@@ -11,7 +11,7 @@ TEXT = "svt_0123456789AB_003aUlTJC7tjlCTQj2uNU3MFagCXG9LRKRcwGkBIDlf2pvBGr"
 
 @SEARCH
 @given(position=st.integers(0, 63), shift=st.integers(1, 15))
-def test_one_wrong_digit_anywhere_is_refused(position: int, shift: int) -> None:
+def test_one_wrong_digit_anywhere_is_rejected(position: int, shift: int) -> None:
     """At the end as well as at the beginning."""
     value = RING.sign("k1", UID, 1, TEXT)
     digit = f"{(int(value[position], 16) + shift) % 16:x}"

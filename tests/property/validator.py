@@ -10,7 +10,7 @@ _SKEW: Final = 60
 
 
 def is_suspended(world: World) -> bool:
-    """Say whether it is because nobody used it, and nobody has said since that it is needed."""
+    """Say whether it is because nobody used it, and nobody has reported since that it is needed."""
     since, word = world.status.suspension_time, world.spec.in_use_time
     return since is not None and (word is None or word < since)
 

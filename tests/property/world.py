@@ -206,7 +206,7 @@ class World:
         return replace(wanted, status=status, ahead=ahead)
 
     def _write(self, status: ServiceTokenStatus) -> None:
-        """Write the status, as it comes back from the API server; a watch sees it at this very moment."""
+        """Write the status, as it comes back from the API server; a watch sees it at this moment."""
         before = self.status
         self.status = ServiceTokenStatus.read(status.to_wire())
         assert self.status == status
@@ -319,7 +319,7 @@ class World:
         return self.memories.plaintext(KEY, credential.serial) is not None
 
     def restart(self) -> None:
-        """The operator's process ends, in order or not: what it had in memory is gone."""
+        """The operator's process ends, in order or not: what it had in memory is lost."""
         self.memories = Memories()
 
     def _token_facts(self) -> TokenFacts:
@@ -402,7 +402,7 @@ class World:
 
     @property
     def role_is_granted(self) -> bool:
-        """Nothing is asked for that catalogue or account refuse."""
+        """Nothing is requested that catalogue or account reject."""
         if not self.asks_for_role:
             return True
         account, role = self.account, self.role
@@ -469,7 +469,7 @@ class World:
         return policy is not None and policy.max_lifetime is not None
 
     def limit(self, seconds: int | None) -> None:
-        """Set the account's longest lifetime, or take it away."""
+        """Set the account's longest lifetime, or remove it."""
         self.edit_policy(max_lifetime=seconds)
 
     def edit_policy(self, **changes: int | None) -> None:

@@ -1,4 +1,4 @@
-"""What clients do: well-meant requests, and those of somebody who knows us."""
+"""What clients do: well-meant requests, and those of a user who knows us."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class Case:
         title: for the matrix.
         headers: gives the client's headers.
         allowed: whether it should reach the service.
-        refusals: the statuses that a client may see when it does not.
+        rejections: the statuses that a client may see when it does not.
         roles: what the service must learn of the roles.
         host: the client's `Host`; the address of the proxy when left out.
         source: the client's own address.
@@ -85,11 +85,11 @@ OFFICE: Final = "127.0.0.2"
 HOME: Final = "127.0.0.3"
 
 _FORBIDDEN: Final = frozenset({403})
-# nginx refuses two such headers by itself; behind the others it is our 400, or our 401 where they join them.
+# nginx rejects two such headers on its own; behind the others it is our 400, or our 401 where they join them.
 _TWICE: Final = frozenset({400, 401})
 # A path that names a parent is answered by some proxies themselves.
 _ODD: Final = frozenset({400, 401, 404})
-# nginx can only make a 500 of the validator's 400; the file for nginx refuses such a target before it asks.
+# nginx can only make a 500 of the validator's 400; the file for nginx rejects such a target before it asks.
 _MALFORMED: Final = frozenset({400, 500})
 _BROKEN: Final = frozenset({403, 500, 502, 503})
 

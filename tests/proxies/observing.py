@@ -58,7 +58,7 @@ def send(
 ) -> Seen:
     """Send one request exactly as it is written here.
 
-    A proxy may refuse a body before it has read it, and hang up on who still sends; then it is asked again.
+    A proxy may reject a body before it has read it, and hang up on who still sends; then it is asked again.
     """
     for _ in range(_TRIES):
         with contextlib.suppress(ConnectionError):

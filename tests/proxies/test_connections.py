@@ -54,11 +54,11 @@ def request(target: str, token: str, *headers: str) -> bytes:
 def test_a_client_cannot_have_an_identity_header_removed(
     name: str, named: str, fronts: dict[str, Front], tokens: Tokens
 ) -> None:
-    """A proxy removes what `Connection` names from what it passes on; ours arrive all the same."""
+    """A proxy removes what `Connection` names from what it passes on; ours arrive nevertheless."""
     for lines in ((f"Connection: {named}",), ("Connection: close", f"Connection: {named}")):
         seen = send_bytes(fronts[name].works.port, request("/x", tokens.good.text, *lines))
         assert seen is not None
-        # A proxy may refuse a request that names so much, as Envoy does; that is no way past it either.
+        # A proxy may reject a request that names so much, as Envoy does; that is no way past it either.
         if seen.reached is None:
             assert seen.status == 400
             continue
@@ -126,7 +126,7 @@ VARIANTS: Final = {
 
 
 @pytest.mark.parametrize("removed", VARIANTS.values(), ids=VARIANTS)
-def test_bodies_that_nginx_announces_and_keeps_confuse_nobody(
+def test_bodies_that_nginx_announces_and_keeps_cause_no_confusion(
     world: World, running: RunningValidator, tokens: Tokens, tmp_path: Path, removed: tuple[str, ...]
 ) -> None:
     """Every upload gets its own answer, and nothing in a later request is taken for a body or for a request."""

@@ -91,7 +91,7 @@ def test_two_libraries_for_node_understand_the_answers(
 
 @pytest.fixture(scope="module")
 def open_directory() -> Iterator[Path]:
-    """A directory that everybody may enter: started by root, Apache becomes nobody."""
+    """A directory that everyone may enter: started by root, Apache becomes nobody."""
     with tempfile.TemporaryDirectory() as name:
         path = Path(name)
         path.chmod(0o755)
@@ -186,7 +186,7 @@ def test_apache_lets_those_in_whose_token_is_active(apache: int, tokens: Tokens)
 
 
 @pytest.mark.timeout(SECONDS)
-def test_apache_refuses_everybody_else(
+def test_apache_rejects_all_others(
     world: World, apache: int, tokens: Tokens, running: RunningValidator
 ) -> None:
     """Unknown, revoked a moment ago, and without a token at all."""

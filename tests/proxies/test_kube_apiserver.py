@@ -26,7 +26,7 @@ def flags(page: str, home: Path) -> tuple[str, ...]:
 
 @pytest.mark.timeout(180)
 def test_kubectl_is_the_account_until_it_is_revoked(binaries: Path, tmp_path: Path) -> None:
-    """With the flags, the file and the CA as they are shown; nothing else is told to the API server."""
+    """With the flags, the file and the CA as they are shown; the API server gets no other configuration."""
     with Cluster(Options(), binaries=binaries) as cluster:
         world = World(cluster)
         world.install()

@@ -54,7 +54,7 @@ def test_a_proxy_does_what_its_page_says(
 
 
 def test_the_matrix_shows_what_clients_see(fronts: dict[str, Front], tokens: Tokens) -> None:
-    """docs/guides/proxies/matrix.md is what is seen here; `make matrix` writes it anew."""
+    """docs/guides/proxies/matrix.md is what is seen here; `make matrix` writes it again."""
     rows = [(case.title, [str(observe(case, fronts[name], tokens)) for name in NAMES]) for case in CASES]
     page = render(NAMES, rows)
     if os.environ.get(WRITE):

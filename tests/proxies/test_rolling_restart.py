@@ -21,7 +21,7 @@ PAUSE = 0.02
 
 
 class Load:
-    """Clients that ask all the time, each with a pause, until they are told to stop."""
+    """Clients that ask all the time, each with a pause, until they are stopped."""
 
     def __init__(self, port: int, token: str) -> None:
         self.answers: Counter[str] = Counter()

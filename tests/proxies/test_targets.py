@@ -10,13 +10,13 @@ from proxies.conftest import Front, Tokens
 from proxies.observing import Seen, send_bytes
 
 NAMES: Final = [client.name for client in CLIENTS]
-# RFC 3986 section 2 without `#`; what else may be in a target is refused by the files themselves.
+# RFC 3986 section 2 without `#`; what else may be in a target is rejected by the files themselves.
 URI: Final = frozenset(
     b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~:/?[]@!$&'()*+,;=%"
 )
 # These end the target, or the line that it is in.
 FRAMING: Final = frozenset(b"\0\t\n\r ")
-# The client has these refused with 500 where nginx has no other status for the validator's 400.
+# The client has these rejected with 500 where nginx has no other status for the validator's 400.
 REFUSED: Final = frozenset({400, 403, 404, 500})
 
 # Each is /deploy/… to one server and something else to another.
@@ -89,7 +89,7 @@ def test_no_detour_leads_to_a_route_that_requires_a_role(
 def _understood(name: str, path: str) -> set[bytes]:
     found = understand(path.encode("latin-1"))
     if name == "ingress-nginx":
-        # No annotation refuses what is encoded twice or overlong, as its page says.
+        # No annotation rejects what is encoded twice or overlong, as its page says.
         del found["one that decodes twice"], found["one that reads overlong UTF-8"]
     return set(found.values())
 

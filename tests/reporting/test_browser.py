@@ -131,7 +131,7 @@ def test_night_is_dark(browser: Browser, tmp_path: Path) -> None:
 
 
 def test_on_a_phone_rows_become_cards_that_are_still_rows(browser: Browser, tmp_path: Path) -> None:
-    """Each value has its column's name beside it, and what reads aloud still finds a table."""
+    """Each value has its column's name next to it, and what reads aloud still finds a table."""
     path = tmp_path / "report.html"
     path.write_text(build(demo(), Limits()), encoding="utf-8")
     with visit(browser, path, "phone") as seen:

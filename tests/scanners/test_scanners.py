@@ -54,7 +54,7 @@ def write(folder: Path, files: dict[str, str]) -> None:
 
 
 def test_every_token_is_found_wherever_it_lies(scanner: Scanner, tokens: list[str], tmp_path: Path) -> None:
-    """Each of them in each place, whole, and nothing besides."""
+    """Each of them in each place, whole, and nothing else."""
     for number, token in enumerate(tokens):
         write(
             tmp_path / "tree" / str(number),
@@ -64,7 +64,7 @@ def test_every_token_is_found_wherever_it_lies(scanner: Scanner, tokens: list[st
     assert scanner.scan(tmp_path / "tree", tmp_path) == wanted
 
 
-def test_what_only_looks_like_a_token_is_left_alone(scanner: Scanner, tmp_path: Path) -> None:
+def test_text_that_only_looks_like_a_token_is_not_reported(scanner: Scanner, tmp_path: Path) -> None:
     """Public ids, masked tokens, placeholders, other lengths and another prefix."""
     write(tmp_path / "tree", LOOKALIKES)
     assert scanner.scan(tmp_path / "tree", tmp_path) == set()
@@ -93,7 +93,7 @@ def test_another_prefix_is_one_replacement_away(scanner: Scanner, tokens: list[s
 
 
 def test_no_file_of_this_repository_has_a_token(scanner: Scanner, tmp_path: Path) -> None:
-    """But for examples in code, tests and the corpus of the fuzzer, which show that the scan would have seen others.
+    """Except examples in code, tests and the corpus of the fuzzer, which show that the scan would have seen others.
 
     One of them alone has the right checksum; detect-secrets tells.
     """
@@ -169,5 +169,5 @@ def test_a_filter_of_detect_secrets_has_to_be_off(tokens: list[str], tmp_path: P
 
 @pytest.mark.parametrize("name", ["SECURITY.md", "docs/guides/scanners.md"])
 def test_the_page_has_the_format(name: str) -> None:
-    """Whoever writes a rule for another scanner copies the expression that ours have."""
+    """Anyone who writes a rule for another scanner copies the expression that ours have."""
     assert pattern_of("svt") in (ROOT / name).read_text()

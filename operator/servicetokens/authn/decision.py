@@ -21,7 +21,7 @@ class Presented(msgspec.Struct, frozen=True, gc=False):
 
     Attributes:
         token: what was presented, unchecked.
-        audiences: the audiences that the caller requests. None where the protocol cannot tell: then it is the host of
+        audiences: the audiences that the caller requests. None where the protocol does not say: then it is the host of
             the original request.
         origin: where the client is; None where the protocol does not tell.
         original: gives the HTTP request that a proxy asks about, or None when that is unknown. Called only if

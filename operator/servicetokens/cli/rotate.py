@@ -62,7 +62,7 @@ def ask(tokens: list[TokenView], *, no_overlap: bool, yes: bool) -> None:
 async def rotate(
     session: Session,
     tokens: list[TokenView],
-    timeout: float,  # noqa: ASYNC109 - for a person, who is told what is missing
+    timeout: float,  # noqa: ASYNC109 - for a person, who learns what is missing
     *,
     no_overlap: bool = False,
     dry_run: bool = False,

@@ -187,7 +187,7 @@ class _Bell:
     def begin(self) -> None:
         """Wait for the end of the list; see `kube.watch.Sink`."""
 
-    def put(self, item: object) -> None:  # noqa: ARG002 - what is in it is read anew
+    def put(self, item: object) -> None:  # noqa: ARG002 - its content is read again
         """Signal a change."""
         self._look.set()
 

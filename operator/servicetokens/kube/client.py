@@ -72,7 +72,7 @@ class Api:
         write when it resumes. Connections are shared; closing the first client closes them.
         """
         second = copy.copy(self)
-        second._may_write = may_write  # noqa: SLF001 - of this very class
+        second._may_write = may_write  # noqa: SLF001 - of the same class
         return second
 
     def tell(self, requested: Callable[[str, int], object]) -> None:

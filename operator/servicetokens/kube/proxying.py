@@ -52,7 +52,7 @@ def _variable(environment: Mapping[str, str], name: str) -> str:
 def _parsed(text: str, source: str) -> URL:
     try:
         found = URL(text)
-        found.port  # noqa: B018 - parsed when it is asked for
+        found.port  # noqa: B018 - parsed when it is read
     except ValueError:
         message = f"{source} is not a URL"
         raise ValueError(message) from None

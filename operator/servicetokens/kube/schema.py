@@ -118,7 +118,7 @@ def _missing(schema: Mapping[str, Any], fields: Fields, path: str) -> Iterator[s
 
 
 def _words_in(annotation: Any) -> Iterator[str]:
-    """Give the strings that *annotation* lists, also beside None."""
+    """Give the strings that *annotation* lists, also optional ones."""
     if get_origin(annotation) is Literal:
         yield from (word for word in get_args(annotation) if isinstance(word, str))
     else:

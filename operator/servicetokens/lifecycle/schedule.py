@@ -83,7 +83,7 @@ def delivery_delay(failures: int, waiting: int, took: float) -> int:
 
 
 def longest_delay(waiting: int, took: float) -> int:
-    """Return the seconds after which an object is tried again at the latest, while *waiting* objects fail.
+    """Return the seconds after which an object is retried at the latest, while *waiting* objects fail.
 
     The last attempt *took* so many seconds, for which a worker waited.
     """

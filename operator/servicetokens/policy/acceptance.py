@@ -15,18 +15,18 @@ from servicetokens.tokens.lifetime import MAX_CLOCK_SKEW, is_cut
 
 
 class Facts(NamedTuple):
-    """What decides, in Unix seconds. A tuple, since a validator makes one for every token that it judges.
+    """The facts that decide, in Unix seconds. A tuple, since a validator creates one for every token that it checks.
 
     Attributes:
         deleting: the ServiceToken is being deleted, perhaps behind a finalizer.
         account_uid: of the account that exists under the name; empty when there is none, or it is being deleted.
         minted_for: the uid of the account that the credential was minted for.
-        revoked: `spec.state` says so.
-        account_suspended: the account's `spec.state` says so.
-        suspended: it was suspended because nobody used it, and nobody has said since that it is needed.
-        readable: nothing that decides here was not understood.
+        revoked: by `spec.state`.
+        account_suspended: by the account's `spec.state`.
+        suspended: it was suspended for disuse, and the spec has not resumed it since.
+        readable: everything that decides here was understood.
         mint_time: when the credential was minted.
-        end: from when on it is dead; None is never.
+        end: from when on it is expired; None means never.
         not_before: the account's `tokensNotBeforeTime`.
     """
 
@@ -46,7 +46,7 @@ Check = Callable[[Facts, int], bool]
 
 CHECKS: Final[tuple[tuple[Reason, Check], ...]] = (
     (Reason.DELETING, lambda it, _now: it.deleting),
-    # Final, unlike what follows: nobody has to be asked to restore or to vouch for it.
+    # Final, unlike the following reasons, which an administrator can remove.
     (Reason.EXPIRED, lambda it, now: it.readable and it.end is not None and it.end <= now),
     (Reason.ACCOUNT_NOT_FOUND, lambda it, _now: not it.account_uid),
     (Reason.ACCOUNT_REPLACED, lambda it, _now: it.minted_for != it.account_uid),
@@ -55,12 +55,12 @@ CHECKS: Final[tuple[tuple[Reason, Check], ...]] = (
     (Reason.UNUSED_FOR_LONG, lambda it, _now: it.suspended),
     (Reason.UNREADABLE, lambda it, _now: not it.readable),
     (Reason.MINTED_TOO_EARLY, lambda it, now: is_cut(it.mint_time, it.not_before, now)),
-    # Somebody has planted it, or clocks disagree badly.
+    # It was forged, or clocks differ too much.
     (Reason.MINTED_IN_FUTURE, lambda it, now: it.mint_time > now + MAX_CLOCK_SKEW),
 )
-"""The reasons to refuse, in their order, and when each of them holds at a moment."""
+"""The reasons to reject, in their order, and whether each of them holds at a moment."""
 
 
 def find_refusal(facts: Facts, now: int) -> Reason | None:
-    """Return the first reason to refuse the credential at *now*, or None when it is accepted."""
+    """Return the first reason to reject the credential at *now*, or None when it is accepted."""
     return next((reason for reason, holds in CHECKS if holds(facts, now)), None)

@@ -85,7 +85,7 @@ class Introspection:
             authenticator: decides about callers and the tokens that they introspect.
             clock: for `exp`.
             tally: counts the answers about tokens.
-            refusals: `audit.Refusals`, counts and logs rejections.
+            refusals: counts and logs rejections.
             max_age: seconds for which a client may rely on an answer: `exp` is never later than that. Many clients
                 cache an answer until `exp`, so it limits how long they accept a revoked token. None gives the token's
                 own expiration.

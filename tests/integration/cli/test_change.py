@@ -11,7 +11,7 @@ from servicetokens.api.values import format_time
 DAY = 86400
 
 
-def test_revoked_means_refused_when_the_command_returns(
+def test_a_revoked_token_is_rejected_when_the_command_returns(
     plugin: Plugin, world: World, namespace: str, token: str, running: RunningValidator
 ) -> None:
     """With --wait, nobody accepts it any more; and restored, all do."""
@@ -35,7 +35,7 @@ def test_a_revoked_token_is_already_revoked(plugin: Plugin, world: World, namesp
     assert world.get(namespace)["spec"]["revocationReason"] == "Superseded"
 
 
-def test_a_rotation_is_judged_by_its_id_and_its_delivery(
+def test_a_rotation_is_complete_with_its_id_and_its_delivery(
     plugin: Plugin, world: World, namespace: str, token: str
 ) -> None:
     """Another condition that stalls does not make it fail: the new value is in the Secret."""
@@ -90,10 +90,10 @@ def test_several_are_asked_about_first(plugin: Plugin, world: World, namespace: 
     assert [world.get(namespace, name)["spec"]["state"] for name in ("ci-prod", "second")] == ["Revoked"] * 2
 
 
-def test_one_refusal_does_not_keep_the_others(
+def test_one_rejection_does_not_stop_the_others(
     plugin: Plugin, world: World, namespace: str, token: str
 ) -> None:
-    """What failed is named at the end; a name that is not there stops before anything is done."""
+    """What failed is named at the end; a name that does not exist stops before anything is done."""
     assert plugin("revoke", "ci-prod", "nope").code == 1
     assert "state" not in world.get(namespace)["spec"]
 
@@ -107,7 +107,7 @@ def test_exactly_one_way_to_choose(plugin: Plugin, token: str) -> None:
 def test_restoring_a_compromised_token_is_asked_about(
     plugin: Plugin, world: World, namespace: str, token: str
 ) -> None:
-    """Whoever found it has it still."""
+    """The finder still has it."""
     plugin.ok("revoke", "ci-prod", "--reason", "KeyCompromise")
     assert plugin("restore", "ci-prod").code == 2
     plugin.ok("restore", "ci-prod", "--yes")
@@ -121,7 +121,7 @@ def test_a_token_that_was_suspended_for_disuse_is_restored_by_saying_that_it_is_
     world.token(namespace, "unused")
     unused = world.until_ready(namespace, "unused")
     suspend(world, namespace, "unused")
-    # Whoever asked about it now would use it. What the validator knows of another token it has learned afterwards.
+    # A validation now would count as a use. What the validator knows of another token it has learned afterwards.
     world.change(namespace, state="Revoked")
     world.until(lambda: running.forward(token).status == 401, "the other token to be refused")
     assert running.forward(unused).status == 401
@@ -180,10 +180,10 @@ def test_rotation_without_overlap_is_asked_about_and_leaves_the_declared_one(
     assert len(world.status(namespace)["credentials"]) == 1
 
 
-def test_what_git_applies_is_told_when_it_is_changed_by_hand(
+def test_a_change_by_hand_of_an_object_from_git_is_reported(
     plugin: Plugin, world: World, namespace: str, token: str
 ) -> None:
-    """Or the revocation is undone by the next sync, without a word."""
+    """Or the revocation is undone by the next sync, without a message."""
     mark = "argocd.argoproj.io/tracking-id=orders:servicetokens.dev/ServiceToken:x/ci-prod"
     world.cluster.kubectl("annotate", "servicetoken/ci-prod", mark, "-n", namespace)
     done = plugin("revoke", "ci-prod")
@@ -195,7 +195,7 @@ def test_a_wait_that_is_not_confirmed_ends_with_its_own_code(
     plugin: Plugin, world: World, namespace: str
 ) -> None:
     """The change was made; only the confirmation is missing."""
-    # An account that is not there: the token cannot get ready, whatever is done to it.
+    # An account that does not exist: the token cannot get ready, whatever is done to it.
     world.token(namespace, "early", account="nobody")
     done = plugin("rotate", "early", "--timeout", "1")
     assert done.code == 4

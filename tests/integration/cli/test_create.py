@@ -1,4 +1,4 @@
-"""`create`: what is applied, what is only printed, and what is refused before a cluster is asked."""
+"""`create`: what is applied, what is only printed, and what is rejected before a cluster is asked."""
 
 import re
 import time
@@ -44,7 +44,7 @@ def test_without_show_token_no_value_is_printed(plugin: Plugin, world: World, na
 def test_a_dry_run_prints_what_can_be_applied_and_needs_no_cluster(
     plugin: Plugin, world: World, namespace: str
 ) -> None:
-    """The YAML has what was asked for and no more; kubectl takes it as it is."""
+    """The YAML has what was requested and no more; kubectl takes it as it is."""
     printed = plugin.ok(
         "create", "token", "planned", "--account", "ci", "--expires", "2030-01-31T00:00:00Z", "--dry-run"
     )
@@ -59,7 +59,7 @@ def test_a_dry_run_prints_what_can_be_applied_and_needs_no_cluster(
     assert yaml.safe_load(account)["spec"] == {"displayName": "Later"}
 
 
-def test_a_value_that_is_in_use_is_imported_beside_the_token(
+def test_a_value_in_use_is_imported_alongside_the_token(
     plugin: Plugin, world: World, namespace: str, running: RunningValidator
 ) -> None:
     """Both flags belong together; `describe` tells the imported credential from the minted one."""
@@ -87,7 +87,7 @@ def test_a_value_that_is_in_use_is_imported_beside_the_token(
     world.delete("servicetokens", namespace, "moved")
 
 
-def test_what_would_be_refused_is_refused_at_once_and_says_why(plugin: Plugin) -> None:
+def test_invalid_input_is_rejected_immediately_with_the_reason(plugin: Plugin) -> None:
     """With the path of the field, before anything is sent."""
     done = plugin(
         *(
@@ -108,7 +108,7 @@ def test_what_would_be_refused_is_refused_at_once_and_says_why(plugin: Plugin) -
 
 
 def test_a_role_that_the_account_has_not_ends_the_wait_with_the_reason(plugin: Plugin) -> None:
-    """A dead end is not waited out."""
+    """A dead end is not recovered from."""
     done = plugin(
         "create", "token", "greedy", "--account", "ci", "--expires", "1d", "--role", "orders-writer"
     )
@@ -117,7 +117,7 @@ def test_a_role_that_the_account_has_not_ends_the_wait_with_the_reason(plugin: P
     assert "orders-writer" in done.err
 
 
-def test_an_account_that_is_not_there_is_waited_for_and_named(plugin: Plugin) -> None:
+def test_a_missing_account_is_named_and_waited_for(plugin: Plugin) -> None:
     """Exit code 4: it was created, but is not ready."""
     done = plugin("create", "token", "early", "--account", "nobody", "--expires", "1d", "--timeout", "1")
     assert done.code == 4
@@ -133,14 +133,16 @@ def test_an_account_that_is_not_there_is_waited_for_and_named(plugin: Plugin) ->
         ("10s", "from 60s to 100y"),
     ],
 )
-def test_an_end_that_is_none_is_told_both_ways_to_say_it(plugin: Plugin, expires: str, said: str) -> None:
+def test_an_invalid_expiration_is_answered_with_both_valid_forms(
+    plugin: Plugin, expires: str, said: str
+) -> None:
     """A lifetime, or a moment with time and zone."""
     done = plugin("create", "token", "bad", "--account", "ci", "--expires", expires, "--dry-run")
     assert done.code == 2
     assert said in done.err
 
 
-def test_a_name_that_is_taken_is_told_with_its_namespace(plugin: Plugin) -> None:
+def test_a_name_in_use_is_reported_with_its_namespace(plugin: Plugin) -> None:
     """Of an account as of a token."""
     done = plugin("create", "account", "ci")
     assert done.code == 1

@@ -157,7 +157,7 @@ def test_a_cluster_without_anything_running(binaries: Path, tmp_path: Path) -> N
 
 
 def put_lease(world: World, *, renewed: dt.datetime) -> None:
-    """Write the operator's Lease as somebody else's, renewed at that time."""
+    """Write the operator's Lease as another user's, renewed at that time."""
     spec: dict[str, Any] = {
         "holderIdentity": "somebody",
         "leaseDurationSeconds": 15,

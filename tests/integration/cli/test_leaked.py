@@ -1,4 +1,4 @@
-"""`leaked`: tokens in any text, whose they are, and their end."""
+"""`leaked`: tokens in any text, their owners, and their end."""
 
 import base64
 import gzip
@@ -39,7 +39,7 @@ def test_every_token_in_a_text_is_found_and_its_owner_named(
 def test_a_leaked_token_is_revoked_on_request(
     plugin: Plugin, world: World, namespace: str, token: str, running: RunningValidator
 ) -> None:
-    """For KeyCompromise, and refused when the command returns; afterwards the text is harmless."""
+    """For KeyCompromise, and rejected when the command returns; afterwards the text is harmless."""
     assert plugin("leaked", "--revoke", stdin=token).code == 2
     done = plugin("leaked", "--revoke", "--yes", stdin=token)
     assert done.code == 0, done
@@ -104,7 +104,7 @@ def test_where_not_all_tokens_may_be_seen_an_unknown_id_is_no_all_clear(
 def test_what_was_found_is_printed_with_stderr_closed_or_the_cluster_away(
     plugin: Plugin, namespace: str, token: str, tmp_path: Path
 ) -> None:
-    """Somebody closes stderr because of the progress on it; and a leak is one, whether or not its owner is known."""
+    """A user closes stderr because of the progress on it; and a leak is one, whether or not its owner is known."""
     file = tmp_path / "app.log"
     file.write_text(f"the log\nBearer {token}\n")
     away = tmp_path / "kubeconfig"
@@ -134,7 +134,7 @@ def test_what_was_found_is_printed_with_stderr_closed_or_the_cluster_away(
 
 
 def test_a_text_without_tokens(plugin: Plugin) -> None:
-    """Look-alikes with a wrong checksum do not wake anybody; the two ways to end one exclude each other."""
+    """Look-alikes with a wrong checksum are not reported; the two ways to end one exclude each other."""
     done = plugin(
         "leaked",
         stdin="svt_0123456789AB_003aUlTJC7tjlCTQj2uNU3MFagCXG9LRKRcwGkBIDlf2pvBGR and svt_0123456789AB_…",
@@ -146,7 +146,7 @@ def test_a_text_without_tokens(plugin: Plugin) -> None:
 def test_a_token_in_wrapped_base64_of_a_compressed_log_is_found(
     plugin: Plugin, namespace: str, token: str
 ) -> None:
-    """As somebody pastes an attachment; the plain text is nowhere."""
+    """As a user pastes an attachment; the plain text is nowhere."""
     packed = base64.encodebytes(gzip.compress(f"Authorization: Bearer {token}\n".encode())).decode()
     done = plugin("leaked", stdin=f"the log:\n{packed}")
     assert done.code == 3

@@ -93,7 +93,7 @@ def test_tokens_can_be_chosen(plugin: Plugin, world: World, namespace: str) -> N
 
 
 def test_nothing_found_is_said(plugin: Plugin) -> None:
-    """A listing without rows ends well; a name that is not there does not."""
+    """A listing without rows ends well; a name that does not exist does not."""
     done = plugin("get", "tokens", "--account", "nobody")
     assert (done.code, done.out) == (0, "")
     assert "No such token in namespace" in done.err
@@ -102,7 +102,7 @@ def test_nothing_found_is_said(plugin: Plugin) -> None:
     assert "there is no token 'nope' in namespace" in missing.err
 
 
-def test_what_exists_is_shown_beside_what_is_missing(plugin: Plugin, token: str) -> None:
+def test_existing_objects_are_shown_when_others_are_missing(plugin: Plugin, token: str) -> None:
     """As with kubectl: the rows, an error for the others, exit code 1."""
     for form in ("table", "name", "json"):
         done = plugin("get", "ci-prod", "nope", "svcacct/ci", "svcacct/none", "-o", form)

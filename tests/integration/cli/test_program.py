@@ -157,10 +157,10 @@ def test_the_context_of_the_kubeconfig_says_the_namespace(
     assert "there is no context 'nope'" in wrong.err
 
 
-def test_it_acts_as_whom_the_kubeconfig_or_an_option_says(
+def test_it_impersonates_the_user_of_the_kubeconfig_or_of_an_option(
     plugin: Plugin, namespace: str, token: str, tmp_path: Path
 ) -> None:
-    """An administrator who impersonates somebody without permissions is refused, as with kubectl."""
+    """An administrator who impersonates a user without permissions is rejected, as with kubectl."""
     refused = plugin("get", "--as", "alice", "--as-group", "team-a")
     assert refused.code == 1
     assert 'User "alice" cannot list resource "servicetokens"' in refused.err
@@ -203,7 +203,7 @@ def test_words_that_do_not_exist_are_answered_with_similar_ones(
 
 
 def test_options_may_stand_before_the_command(plugin: Plugin, namespace: str, token: str) -> None:
-    """As with kubectl; those behind it win, and one that the command does not know is refused."""
+    """As with kubectl; those behind it win, and one that the command does not know is rejected."""
     before = plugin.run("servicetoken", "-n", namespace, "get", "-o", "name")
     assert before.out.strip() == "servicetoken.servicetokens.dev/ci-prod", before
     again = plugin.run("servicetoken", "-n", "nowhere", "get", "-n", namespace, "-o", "name")
@@ -220,7 +220,7 @@ def test_options_may_stand_before_the_command(plugin: Plugin, namespace: str, to
 def test_names_are_taken_in_every_form_that_kubectl_prints(
     plugin: Plugin, world: World, namespace: str, token: str
 ) -> None:
-    """Also those of our own `-o name`, several at once, and with accounts."""
+    """Also those of our own `-o name`, several together, and with accounts."""
     printed = plugin.run("get", "svctok", "-o", "name", "-n", namespace).out.strip()
     assert plugin.ok("get", "-o", "name").strip() == printed
     for name in (printed, "svctok/ci-prod", "servicetokens.servicetokens.dev/ci-prod", "ci-prod"):
@@ -349,7 +349,7 @@ def on_terminal(plugin: Plugin, *arguments: str, answer: str = "", **environment
         ("get --help | true", 0, ""),
     ],
 )
-def test_a_variable_that_is_not_set_and_a_stream_that_is_not_there_cost_a_sentence(
+def test_an_unset_variable_or_a_closed_stream_gives_a_message(
     plugin: Plugin, token: str, arguments: str, code: int, said: str
 ) -> None:
     """An empty name or selector chooses nothing, least of all everything; no traceback."""

@@ -1,4 +1,4 @@
-"""`verify`: each check, passed or failed, and the exit code that says whether the token is good."""
+"""`verify`: each check, passed or failed, and the exit code that says whether the token is valid."""
 
 import re
 
@@ -18,11 +18,11 @@ def line(done: Done, topic: str) -> str:
 
 
 def verdict(done: Done) -> str:
-    """Return the last line, which is the verdict."""
+    """Return the last line, which is the decision."""
     return re.sub(" +", " ", done.out.splitlines()[-1])
 
 
-def test_a_good_token_passes_every_check(
+def test_a_valid_token_passes_every_check(
     plugin: Plugin, token: str, running: RunningValidator, namespace: str
 ) -> None:
     """Also that of a validator, which alone can check the keyed hash. Its value is not printed."""
@@ -48,7 +48,7 @@ def test_a_good_token_passes_every_check(
     ],
 )
 def test_a_typo_is_found_without_a_cluster(plugin: Plugin, text: str, topic: str, said: str) -> None:
-    """And the text is not repeated: it may be somebody's password."""
+    """And the text is not repeated: it may be a user's password."""
     done = plugin("verify", "--offline", stdin=text)
     assert done.code == 3
     assert line(done, topic).startswith("✗")
@@ -66,7 +66,7 @@ def test_a_token_that_was_cut_or_continued_is_said_to_have_the_wrong_length(plug
     assert "characters" not in line(plugin("verify", stdin="ghp_" + "k3J9x" * 8), "format")
 
 
-def test_a_token_that_nobody_knows(plugin: Plugin) -> None:
+def test_an_unknown_token_is_rejected(plugin: Plugin) -> None:
     """It may be good in another cluster, and the format says so; here it is not."""
     done = plugin("verify", stdin=STRANGER)
     assert done.code == 3
@@ -123,7 +123,7 @@ def test_what_a_finalizer_keeps_is_not_valid(
 def test_a_request_can_be_described(
     plugin: Plugin, world: World, namespace: str, token: str, running: RunningValidator
 ) -> None:
-    """A role allows some requests: without a description the token is valid, with one the request is judged, too."""
+    """A role allows some requests: without a description the token is valid, with one the request is checked, too."""
     rule = {"methods": ["GET"], "paths": ["/orders/*"]}
     world.role(f"gets-{namespace}", allowedNamespaces=[namespace], http=[rule])
     world.change(namespace, "ci", plural="serviceaccounts", roles=[f"gets-{namespace}"])
@@ -182,7 +182,7 @@ def test_audiences_and_networks_are_checked_when_they_are_described(
 def test_an_address_that_is_none_of_a_validator_is_explained(
     plugin: Plugin, token: str, running: RunningValidator, url: str, code: int, said: str
 ) -> None:
-    """With what is expected instead. The answer that was asked for is missing, which no script may take for a yes."""
+    """With what is expected instead. The answer that was requested is missing, which no script may take for a yes."""
     done = plugin(
         "verify", "--ask", url.format(host=f"http://{LOOPBACK}:{running.forward_port}"), stdin=token
     )
@@ -194,7 +194,7 @@ def test_an_address_that_is_none_of_a_validator_is_explained(
         )
 
 
-def test_what_excludes_each_other_is_refused(plugin: Plugin, token: str) -> None:
+def test_options_that_exclude_each_other_are_rejected(plugin: Plugin, token: str) -> None:
     """Nothing is ignored silently, and no password of a URL is repeated."""
     done = plugin("verify", "--offline", "--ask", "http://v.example.com/validate", stdin=token)
     assert (done.code, "exclude each other" in done.err) == (2, True)
@@ -204,7 +204,7 @@ def test_what_excludes_each_other_is_refused(plugin: Plugin, token: str) -> None
     assert "geheim" not in done.out + done.err
 
 
-def test_a_token_with_a_wrong_character_is_told_so(plugin: Plugin, token: str) -> None:
+def test_a_token_with_a_wrong_character_is_reported(plugin: Plugin, token: str) -> None:
     """Online as offline."""
     wrong = token[:-1] + ("A" if token[-1] != "A" else "B")
     for flags in ((), ("--offline",)):
@@ -216,7 +216,7 @@ def test_a_token_with_a_wrong_character_is_told_so(plugin: Plugin, token: str) -
 def test_a_rotated_token_in_its_overlap_and_after(
     plugin: Plugin, world: World, namespace: str, token: str
 ) -> None:
-    """First a warning, with its end; then it is no good."""
+    """First a warning, with its end; then it is invalid."""
     plugin.ok("rotate", "ci-prod")
     during = plugin("verify", stdin=token)
     assert during.code == 0
@@ -250,7 +250,7 @@ def test_a_made_up_value_with_a_known_id_is_found_out(
     )
 
 
-def test_with_fewer_rights_it_says_what_it_cannot_tell(
+def test_with_fewer_permissions_it_reports_what_is_unknown(
     plugin: Plugin, world: World, namespace: str, token: str
 ) -> None:
     """A person who may see tokens of one namespace, and no Secrets."""

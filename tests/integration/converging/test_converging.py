@@ -1,4 +1,4 @@
-"""Where a spec leads does not depend on what it was before; and every field can be changed and taken away again."""
+"""Where a spec leads does not depend on what it was before; and every field can be changed and removed again."""
 
 import copy
 import random
@@ -27,7 +27,7 @@ PAGES: Final = {
 }
 # Each is two namespaces. More find more: the seed is another in every run.
 PAIRS: Final = 12
-# So many wait at once: most of it is waiting.
+# So many wait together: most of it is waiting.
 AT_ONCE: Final = 8
 # Of what holds a first token back there is little, or there would be no token in most cases.
 RARELY: Final = 0.08
@@ -76,7 +76,7 @@ def test_what_history_keeps_is_on_a_page() -> None:
 
 
 def stages(plural: str, path: str) -> Iterator[tuple[str, dict[str, Spec]]]:
-    """Give the specs of all kinds while one field is set, changed and taken away, and as they were at first."""
+    """Give the specs of all kinds while one field is set, changed and removed, and as they were at first."""
     one = TABLE[plural][path]
 
     def with_value(value: Any, without: tuple[str, ...] = ()) -> dict[str, Spec]:
@@ -127,7 +127,7 @@ def settled(place: Place, is_it: Callable[[State], bool], what: str) -> State:
 
 
 def walk(place: Place, plural: str, path: str) -> str:
-    """Take one field through its life; return what is wrong."""
+    """Take one field through its lifetime; return what is wrong."""
     one, seen = TABLE[plural][path], list[State]()
     at_first = next(stages(plural, path))[1]
     for stage, wanted in stages(plural, path):
@@ -154,7 +154,7 @@ def part_of(one: Field) -> str:
 
 
 def is_minted(one: Field, now: State) -> bool:
-    """Say whether there is a token, and validators know it, or the proof that they refuse it."""
+    """Say whether there is a token, and validators know it, or the proof that they reject it."""
     is_proven = ["Enforced", "True"] in [condition[:2] for condition in now.status["conditions"]]
     is_known = now.answers is not None and (is_proven if "state" in one.beside else now.answers[0][0] == 200)
     return is_known and ("Ready", "True") in {(kind, status) for kind, status, _ in now.waiting}
@@ -178,7 +178,7 @@ def refused(place: Place, plural: str, one: Field, wanted: Mapping[str, Spec], s
 
 
 @pytest.mark.timeout(900)
-def test_every_field_can_be_changed_and_taken_away_again(place: Make) -> None:
+def test_every_field_can_be_changed_and_removed(place: Make) -> None:
     """With an effect where the table says so; in the end everything is as if it had never been set."""
     with ThreadPoolExecutor(AT_ONCE) as executor:
         walks = {case: executor.submit(walk, place(), *case) for case in CASES}
@@ -191,7 +191,7 @@ def test_every_field_can_be_changed_and_taken_away_again(place: Make) -> None:
 
 @dataclass(frozen=True)
 class Specs:
-    """What all three objects are to be; None is that one is not there."""
+    """What all three objects are to be; None is that one does not exist."""
 
     by_plural: dict[str, Spec | None]
 
@@ -222,7 +222,7 @@ class Specs:
         return cls(found)
 
     def after(self, before: "Specs") -> "Specs":
-        """Return the same specs, in a form into which *before* may be changed: some fields cannot be taken away."""
+        """Return the same specs, in a form into which *before* may be changed: some fields cannot be removed."""
         found = copy.deepcopy(self.by_plural)
         for plural, fields in TABLE.items():
             old, new = before.by_plural[plural] or {}, found[plural]

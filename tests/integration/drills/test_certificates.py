@@ -15,7 +15,7 @@ RUNBOOK = Runbook("certificates")
 
 
 def served(world: World) -> dict[str, bytes]:
-    """Return what validators mount; nothing while it is not there."""
+    """Return what validators mount; nothing while it does not exist."""
     secret = world.secret(HOME, VALIDATOR_TLS_SECRET) or {"data": {}}
     return {name: base64.b64decode(value) for name, value in secret["data"].items()}
 
@@ -27,7 +27,7 @@ def follow(world: World, directory: Path, section: str, operator: RunningOperato
 
 
 @pytest.mark.timeout(240)
-def test_a_certificate_and_a_ca_are_made_anew(world: World, tmp_path: Path) -> None:
+def test_a_certificate_and_a_ca_are_issued_again(world: World, tmp_path: Path) -> None:
     """A deleted certificate comes back under the same CA; with the CA deleted, too, clients need the new bundle."""
     with world.operator(tmp_path / "first.log") as operator:
         world.until(lambda: served(world), "the certificate", timeout=30)

@@ -13,8 +13,8 @@ RUNBOOK = Runbook("leak")
 
 
 @pytest.mark.timeout(240)
-def test_a_leaked_token_is_found_and_refused(world: World, tmp_path: Path) -> None:
-    """Found by its id; rotated, revoked and cut: each time the leaked value is refused, and nobody else is touched."""
+def test_a_leaked_token_is_found_and_rejected(world: World, tmp_path: Path) -> None:
+    """Found by its id; rotated, revoked and cut: the leaked value is rejected each time, others are accepted."""
     namespace = world.cluster.create_namespace()
     with (
         world.operator(tmp_path / "operator.log"),

@@ -1,4 +1,4 @@
-"""Restore drills: what comes back, what is minted anew, and that what was taken away stays away."""
+"""Restore drills: what comes back, what is minted again, and that what was removed stays away."""
 
 from functools import partial
 from pathlib import Path
@@ -45,7 +45,7 @@ def restored(item: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_objects_from_a_backup_in_another_namespace(world: World, tmp_path: Path) -> None:
-    """Secrets first, then accounts, then tokens; every old value is refused and every Secret has a fresh one."""
+    """Secrets first, then accounts, then tokens; every old value is rejected and every Secret has a fresh one."""
     lost, found = world.cluster.create_namespace(), world.cluster.create_namespace()
     with (
         world.operator(tmp_path / "operator.log"),
@@ -89,7 +89,7 @@ def answers(asked: RunningValidator, value: str, status: int) -> bool:
 
 
 def test_etcd_from_a_snapshot(world: World, tmp_path: Path) -> None:
-    """A revocation after the snapshot is forgotten; refusing everything minted before now closes the hole."""
+    """A revocation after the snapshot is forgotten; rejecting everything minted before now closes the hole."""
     namespace = world.cluster.create_namespace()
     with (
         world.operator(tmp_path / "operator.log", "--leader-election"),
@@ -105,7 +105,7 @@ def test_etcd_from_a_snapshot(world: World, tmp_path: Path) -> None:
         old = {name: world.value(namespace, name) for name in names}
         world.until(lambda: asked.forward(old["leaked"]).status == 200, "the tokens to be accepted")
         snapshot = world.cluster.snapshot(tmp_path / "snapshot")
-        # Some history: one that is caught up with at once cannot be told from the one that replaces it.
+        # Some history: a history that is reached immediately cannot be distinguished from the one that replaces it.
         for number in range(HISTORY):
             world.change(namespace, "good", description=f"version {number}")
         world.change(namespace, "leaked", state="Revoked")

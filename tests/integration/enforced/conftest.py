@@ -45,6 +45,6 @@ def three(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[li
             stack.enter_context(validator(world, logs / f"validator-{number}.log")) for number in range(3)
         ]
         yield started
-        # All at once, since each serves on for some seconds.
+        # All together, since each serves on for some seconds.
         for one in started:
             one.process.send(signal.SIGTERM)

@@ -12,17 +12,17 @@ from common.world import HOME, World
 
 @pytest.fixture(autouse=True)
 def nobody_before(world: World) -> None:
-    """Take away what validators of other tests left that had to be killed: no test here is about those.
+    """Remove what validators of other tests left that had to be killed: no test here is about those.
 
     The operator deletes such a Lease when something waits for it, and not before.
     """
     delete_leases(world)
 
 
-def test_one_that_was_frozen_for_too_long_refuses_by_itself(
+def test_a_validator_that_was_frozen_for_too_long_rejects_automatically(
     world: World, namespace: str, tmp_path: Path
 ) -> None:
-    """Nobody waits for it when its Lease has ended; and when it is back, its first answers are no verdicts."""
+    """Nobody waits for it when its Lease has ended; and when it is back, its first answers are no decisions."""
     token = world.until_ready(namespace)
     flags = ("--max-staleness=5s",)
     with (
@@ -66,14 +66,14 @@ def test_a_killed_validator_is_forgotten_when_its_lease_has_ended(
 def test_without_validators_it_says_so_and_changes_when_one_comes(
     world: World, namespace: str, tmp_path: Path
 ) -> None:
-    """False, since nothing was proven; whoever waits learns what is wrong."""
+    """False, since nothing was proven; anyone who waits learns what is wrong."""
     world.change(namespace, state="Revoked")
     world.until(lambda: enforced(world, namespace)[1] == "NoValidators", "the reason")
     with validator(world, tmp_path / "validator.log"):
         world.until(lambda: enforced(world, namespace)[0] == "True", "the validator to count", timeout=40)
 
 
-def test_a_missing_right_is_told(world: World, tmp_path: Path) -> None:
+def test_a_missing_permission_is_reported(world: World, tmp_path: Path) -> None:
     """Without its Lease a validator answers nothing, and says why."""
     role = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{HOME}/roles/servicetokens-validator"
     kept = world.ok("GET", role).body["rules"]

@@ -16,7 +16,7 @@ ROUNDS = 30
 
 
 @pytest.mark.timeout(300)
-async def test_after_enforced_nobody_says_otherwise(
+async def test_after_enforced_no_validator_disagrees(
     world: World, namespace: str, three: list[RunningValidator]
 ) -> None:
     """Three validators are asked all the time; many revocations and restorations later, no exception."""
@@ -59,7 +59,7 @@ def test_an_account_is_suspended_everywhere(
 def test_a_frozen_validator_is_waited_for(
     world: World, namespace: str, three: list[RunningValidator]
 ) -> None:
-    """And named; when it is back it takes part at once."""
+    """And named; when it is back it takes part immediately."""
     frozen = three[1]
     token = world.until_ready(namespace)
     frozen.process.send(signal.SIGSTOP)

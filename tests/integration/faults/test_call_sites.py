@@ -12,7 +12,7 @@ from common.callsites import (
 
 
 def test_every_call_has_a_case() -> None:
-    """Whoever adds a call adds it to the table, and with it its faults."""
+    """Anyone who adds a call adds it to the table, and with it its faults."""
     tried = {name.split(" ")[0] for name in (*OF_A_TOKEN, *AT_START, *OF_THE_PROOF)} | OF_THE_VALIDATOR
     tried |= OF_THE_SMOKE_TEST | OF_THE_PLUGIN
     assert {name for name in tried if not name.startswith("kopf's")} == call_sites()

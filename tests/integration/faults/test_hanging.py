@@ -1,4 +1,4 @@
-"""A webhook for Secrets that hangs in one namespace: it is told there, and harms nobody elsewhere."""
+"""A webhook for Secrets that hangs in one namespace: it is informed there, and harms nobody elsewhere."""
 
 from pathlib import Path
 
@@ -8,11 +8,11 @@ from common.world import RunningOperator, World, operator_command
 from controlplane.ports import free_ports
 from controlplane.processes import Process
 
-# An attempt is given up after ten seconds, and the one that is under way when the cause is gone has to end.
+# An attempt is given up after ten seconds, and the one that is under way when the cause is removed has to end.
 PATIENCE = 90.0
 
 
-def test_a_webhook_that_hangs_is_told_with_the_tokens_name_and_stops_no_other_token(
+def test_a_hanging_webhook_is_reported_with_the_token_and_stops_no_other_token(
     world: World, proxy: FaultyProxy, namespace: str, tmp_path: Path
 ) -> None:
     """The old token stays valid and the operator ready; one credential waits, and is delivered when it can be."""

@@ -33,7 +33,7 @@ def test_a_revocation_is_proven_after_every_fault(
         world.change(namespace, state="Revoked")
         world.until(lambda: is_proven(world, namespace), "the proof", timeout=PATIENCE)
         assert listing.left == []
-        # Leases are looked at while a proof is asked for, and the dead one's is tried to be deleted each time.
+        # Leases are looked at while a proof is requested, and the dead one's is tried to be deleted each time.
         while deleting.left and len(leases(world)) > 1:
             for state in ("Active", "Revoked"):
                 world.change(namespace, state=state)

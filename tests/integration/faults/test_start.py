@@ -13,9 +13,9 @@ from controlplane.certificates import KeyPair
 from controlplane.ports import free_ports
 from controlplane.processes import Process
 
-# Fourteen faults, each of which is waited out for up to ten seconds; a time-out takes ten more.
+# Fourteen faults, each of which is recovered from for up to ten seconds; a time-out takes ten more.
 PATIENCE = 300.0
-# Lists are answered by nobody else meanwhile, so this bounds what all retries together ask for.
+# No other process lists meanwhile, so this bounds what all retries together ask for.
 MOST_REQUESTS = 300
 ADMINISTRATOR = ("system:admin", ("system:masters",))
 # Who may not read the CRDs reads the published schema.
@@ -33,7 +33,7 @@ def cases() -> Iterator[tuple[str, list[Fault | None]]]:
             others: list[Fault | None] = [fault for fault in Fault if fault not in last]
             yield from ((site, [*others, one]) for one in last)
         elif site == CRDS:
-            # After one of these there is an answer, and none is asked for again for a minute.
+            # After one of these there is an answer, and none is requested again for a minute.
             last = (Fault.FORBIDDEN, Fault.NO_RIGHT, Fault.SLOW)
             others = [fault for fault in Fault if fault not in last]
             yield from ((site, [*others, one]) for one in last)
@@ -45,7 +45,7 @@ def cases() -> Iterator[tuple[str, list[Fault | None]]]:
 
 
 @pytest.mark.timeout(700)
-def test_every_fault_at_every_place_is_waited_out(world: World, tmp_path: Path) -> None:
+def test_the_operator_recovers_from_every_fault_at_every_place(world: World, tmp_path: Path) -> None:
     """Each case has an operator of its own, with keys of its own, and a token to mint at the end."""
     certificate = world.cluster.key_pair(*ADMINISTRATOR)
     found = list(cases())

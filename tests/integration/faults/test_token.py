@@ -1,6 +1,6 @@
 """One life of a token under every fault at every place where the operator asks for something.
 
-All lives go on at once, each in a namespace of its own, served by one operator: so one that fails has to leave the
+All lives run together, each in a namespace of its own, served by one operator: so one that fails has to leave the
 others alone, too. One more life goes on without a fault; it says how many requests are normal.
 """
 
@@ -17,12 +17,12 @@ from common.world import GROUPS, OPERATOR, World, operator_command, unsettled
 from controlplane.ports import free_ports
 from controlplane.processes import Process
 
-# A refused Secret is tried again after 10 s and 20 s; a time-out is noticed after 10 s.
+# A rejected Secret is retried after 10 s and 20 s; a time-out is noticed after 10 s.
 PATIENCE = 90.0
 TWICE = frozenset(Fault) - {Fault.FORBIDDEN, Fault.NO_RIGHT, Fault.UNPROCESSABLE, Fault.APPLIED_AND_HUNG}
-# What one fault may cost: a refused Secret is told (status, Event), read and tried again, and that is told.
+# What one fault may cost: a rejected Secret is reported (status, Event), read and tried again, and that is reported.
 COST = 10
-# An Event that is answered slowly twice is still on its way when its life is over.
+# An Event that is answered slowly twice is still on its way when its lifetime is over.
 SETTLE_SECONDS = 10.0
 CALM_SECONDS = 3.0
 # The first test has to wait for the lives of all.
@@ -92,7 +92,7 @@ def live(world: World, namespace: str) -> None:
 
 
 def expires(world: World, namespace: str) -> str:
-    """Return what the Secret says of its end; nothing when it is not there."""
+    """Return what the Secret says of its end; nothing when it does not exist."""
     metadata = (world.secret(namespace) or {}).get("metadata", {})
     return str(metadata.get("annotations", {}).get("servicetokens.dev/expires", ""))
 
@@ -157,7 +157,7 @@ def test_nothing_is_left_over(world: World, lives: Lives) -> None:
         assert len(world.status(life.namespace)["credentials"]) == 1, str(life)
 
 
-def test_nothing_is_asked_for_ever(lives: Lives) -> None:
+def test_requests_stop_after_recovery(lives: Lives) -> None:
     """A fault costs a few requests, and at the end there is silence."""
     found, proxy = lives.all, lives.proxy
     asked = {
@@ -182,7 +182,7 @@ def test_nothing_is_asked_for_ever(lives: Lives) -> None:
 def test_a_write_that_was_applied_without_an_answer_is_not_repeated(world: World, lives: Lives) -> None:
     """Status or Secret, cut off or hung: each such life has minted twice, for it was asked to rotate once.
 
-    Where an immutable Secret was deleted and nobody was told, its value is gone, and one more is minted.
+    Where an immutable Secret was deleted and this was not recorded, its value is lost, and one more is minted.
     """
     applied = {Fault.APPLIED_AND_RESET, Fault.APPLIED_AND_HUNG}
     serials = {

@@ -30,7 +30,7 @@ def operator(proxy: FaultyProxy, tmp_path: Path) -> Iterator[Process]:
 
 
 def live(world: World, namespace: str, patience: float = 30) -> None:
-    """Create tokens, rotate, revoke, delete and create some anew, all at once; wait until everything is right."""
+    """Create tokens, rotate, revoke, delete and create some again, all together; wait until everything is right."""
     world.account(namespace)
 
     def one(number: int) -> None:
@@ -77,7 +77,7 @@ def test_events_that_come_twice_or_in_another_order_change_nothing(
     double: bool,
     reorder: bool,
 ) -> None:
-    """Every look is at what is, not at what was told."""
+    """Every look is at what is, not at what was reported."""
     proxy.mangling.double, proxy.mangling.reorder = double, reorder
     live(world, namespace)
     operator.raise_if_ended()
@@ -98,7 +98,7 @@ def test_a_watch_that_falls_silent_is_found_out(
         world.token(namespace, name)
     world.until(lambda: proxy.swallowed >= len(created), "the events to be swallowed")
     assert unsettled(world, namespace) == created
-    # Only a watch that begins anew tells of them.
+    # Only a watch that begins again reports them.
     world.until(lambda: not unsettled(world, namespace), "the tokens nobody heard of", timeout=SILENCE)
     operator.raise_if_ended()
 

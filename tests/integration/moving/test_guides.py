@@ -41,7 +41,7 @@ def install(world: World) -> None:
 
 @pytest.mark.timeout(240)
 def test_moving_out_as_the_page_says(binaries: Path, tmp_path: Path) -> None:
-    """The Secrets stay, with the very same values, after everything of ours has gone and garbage was collected."""
+    """The Secrets stay, with the same values, after everything of ours has gone and garbage was collected."""
     guide = Runbook(OUT, "moving")
     with Cluster(binaries=binaries) as cluster:
         world = World(cluster)

@@ -1,4 +1,4 @@
-"""A foreign value beside a token of ours: taken over once, accepted over real HTTP, and over with the cut-over."""
+"""A foreign value next to a token of ours: taken over once, accepted over real HTTP, and over with the cut-over."""
 
 import base64
 import json
@@ -76,7 +76,7 @@ def test_both_values_work_and_the_old_one_is_over_at_the_cut_over(
 def test_what_the_secret_says_later_means_nothing(
     world: World, namespace: str, value: str, running: RunningValidator
 ) -> None:
-    """It is read once, and by nobody else; another value in it is not accepted, and its deletion takes nothing away."""
+    """It is read once, only by the operator; another value in it is not accepted, and its deletion changes nothing."""
     keep(world, namespace, value)
     mark = world.cluster.audit.mark()
     world.token(namespace, **asked())
@@ -116,7 +116,7 @@ def test_what_the_secret_says_later_means_nothing(
     ],
     ids=["leak", "rotation", "revoked", "import removed", "suspended", "deleted"],
 )
-def test_it_ends_at_once_with(
+def test_it_exits_immediately_with(
     world: World,
     namespace: str,
     value: str,
@@ -147,10 +147,10 @@ def test_the_roles_are_those_of_the_token(
     assert running.forward(value, path="/validate/role/other").status == 403
 
 
-def test_another_tenant_who_imports_the_same_value_is_told_and_changes_nothing(
+def test_another_tenant_that_imports_the_same_value_changes_nothing(
     world: World, namespace: str, value: str, running: RunningValidator
 ) -> None:
-    """He knows the value, so it has leaked; but it neither starts to be refused nor becomes his."""
+    """He knows the value, so it has leaked; but it neither starts to be rejected nor becomes his."""
     keep(world, namespace, value)
     world.token(namespace, **asked())
     world.until_ready(namespace)
@@ -171,7 +171,7 @@ def test_another_tenant_who_imports_the_same_value_is_told_and_changes_nothing(
 def test_a_secret_that_comes_later_is_waited_for(
     world: World, namespace: str, value: str, running: RunningValidator
 ) -> None:
-    """As when both are applied at once. Nothing is minted before, since the import could not be made up for."""
+    """As when both are applied together. Nothing is minted before, since the import could not be made up for."""
     world.token(namespace, **asked(name="late", key="api-key"))
     world.until_reason(namespace, "Ready", "ImportSecretMissing")
     assert world.secret(namespace) is None
@@ -190,7 +190,7 @@ def test_a_secret_that_comes_later_is_waited_for(
         ("svt_0123456789AB_003aUlTJC7tj", "as our own tokens do"),
     ],
 )
-def test_a_value_that_is_no_good_is_refused_in_words(
+def test_an_unsuitable_value_is_rejected_with_the_reason(
     world: World, namespace: str, stored: str, words: str
 ) -> None:
     """Without the value in them; once it is good, or not asked for any more, the token is minted."""

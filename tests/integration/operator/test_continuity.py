@@ -14,7 +14,7 @@ ROTATIONS = 8
 def test_the_value_in_the_secret_is_accepted_at_every_instant(
     world: World, namespace: str, tmp_path: Path
 ) -> None:
-    """Read and presented again and again while the token rotates; revoked, it is refused, and restored the same."""
+    """Read and presented again and again while the token rotates; revoked, it is rejected, and restored the same."""
     with (
         world.operator(tmp_path / "operator.log"),
         validator(world, tmp_path / "validator.log") as running,

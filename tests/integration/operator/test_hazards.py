@@ -63,7 +63,7 @@ def test_a_restored_secret_is_adopted_and_its_old_value_rejected(
 
 
 def plant(world: World, namespace: str) -> dict[str, Any]:
-    """Return a status whose verifier somebody made up."""
+    """Return a status whose verifier a user made up."""
     credentials = world.status(namespace)["credentials"]
     credentials[0]["verifier"]["value"] = "ab" * 32
     return {"credentials": credentials}
@@ -127,7 +127,7 @@ EDITS: Mapping[str, tuple[Callable[[World, str], dict[str, Any]], bool]] = {
 def test_a_status_edited_by_hand_is_repaired(
     world: World, namespace: str, edit: Callable[[World, str], dict[str, Any]], keeps_value: bool
 ) -> None:
-    """Either what was true is written again, or a fresh token is minted; nothing planted stays."""
+    """Either what was true is written again, or a fresh token is minted; nothing forged stays."""
     world.token(namespace)
     value = world.until_ready(namespace)
     before = world.status(namespace)
@@ -157,7 +157,7 @@ def test_a_status_edited_by_hand_is_repaired(
 
 @pytest.mark.usefixtures("operator")
 def test_a_terminating_namespace_causes_few_requests(world: World, namespace: str) -> None:
-    """Creations there are refused for good: that is final, and not tried again and again."""
+    """Creations there are rejected permanently: that is final, and not tried again and again."""
     for number in range(20):
         world.token(namespace, f"token-{number}")
     for number in range(20):
@@ -187,7 +187,7 @@ def own_world(binaries: Path) -> Any:
 
 
 def test_crds_and_api_server_may_go_and_come_back(own_world: World, tmp_path: Path) -> None:
-    """Also a CRD that is too old: the operator says what is wrong, and goes on by itself."""
+    """Also a CRD that is too old: the operator says what is wrong, and continues automatically."""
     world = own_world
     with world.operator(tmp_path / "operator.log") as operator:
         namespace = world.cluster.create_namespace()
@@ -213,7 +213,7 @@ def test_crds_and_api_server_may_go_and_come_back(own_world: World, tmp_path: Pa
     assert "Traceback" not in operator.process.output()
 
 
-def test_a_crd_that_is_older_than_the_code_is_refused_until_it_is_upgraded(
+def test_a_crd_that_is_older_than_the_code_is_rejected_until_it_is_upgraded(
     own_world: World, tmp_path: Path
 ) -> None:
     """It would drop restrictions silently; one line names the command that upgrades it."""
@@ -265,8 +265,8 @@ def tells(process: RunningOperator, sentence: str) -> bool:
     return sentence in process.page("/readyz")[1]
 
 
-def test_a_crd_that_lost_a_field_and_kept_its_revision_is_refused(own_world: World, tmp_path: Path) -> None:
-    """A restriction would be dropped silently, a status write refused for ever; both processes name the field, once."""
+def test_a_crd_that_lost_a_field_and_kept_its_revision_is_rejected(own_world: World, tmp_path: Path) -> None:
+    """A restriction would be dropped silently, status writes rejected; both processes name the field, once."""
     world, name = own_world, "servicetokens.servicetokens.dev"
     crd = world.ok("GET", f"{CRDS}/{name}").body
     world.ok("PUT", f"{CRDS}/{name}", without(crd, "spec.allowedCIDRs", "status.suspensionTime"))
@@ -323,15 +323,15 @@ ODD: Mapping[str, dict[str, Any]] = {
 }
 
 
-def test_an_odd_object_harms_nobody_else(own_world: World, tmp_path: Path) -> None:
-    """It says InvalidSpec, with the field; the valid tokens beside it are minted and rotated."""
+def test_an_odd_object_does_not_affect_others(own_world: World, tmp_path: Path) -> None:
+    """It says InvalidSpec, with the field; the valid tokens next to it are minted and rotated."""
     world = own_world
     for file in sorted((ROOT / "crds").glob("*.yaml")):
         crd = relaxed(yaml.safe_load(file.read_text()))
         path = f"{CRDS}/{crd['metadata']['name']}"
         crd["metadata"]["resourceVersion"] = world.ok("GET", path).body["metadata"]["resourceVersion"]
         world.ok("PUT", path, crd)
-    # It refuses an account whose roles are no list, and so did the schema.
+    # It rejects an account whose roles are no list, and so did the schema.
     world.ok("DELETE", f"{POLICY_BINDINGS}/servicetokens-role-use")
     time.sleep(1)
     namespace = world.cluster.create_namespace()
@@ -367,7 +367,7 @@ def test_an_odd_object_harms_nobody_else(own_world: World, tmp_path: Path) -> No
 def test_an_unavailable_api_server_is_retried_and_nothing_is_minted_twice(
     own_world: World, tmp_path: Path
 ) -> None:
-    """The operator is not ready and says why, asks ever more rarely, and goes on by itself."""
+    """The operator is not ready and says why, asks ever more rarely, and continues automatically."""
     world = own_world
     namespace = world.cluster.create_namespace()
     world.account(namespace)

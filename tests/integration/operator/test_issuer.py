@@ -29,7 +29,7 @@ def issued(world: World) -> dict[str, Any] | None:
 def test_a_validator_serves_the_certificate_that_the_operator_issued(
     world: World, operator: RunningOperator, tmp_path: Path
 ) -> None:
-    """Under every name of the Service; the bundle beside it is all that a client needs."""
+    """Under every name of the Service; the bundle next to it is all that a client needs."""
     world.until(lambda: issued(world), "the certificate", timeout=20)
     secret = issued(world)
     assert secret is not None

@@ -37,7 +37,7 @@ def fresh_keys(world: World) -> Iterator[None]:
 def test_lost_keys_are_reported_not_replaced_and_used_again_once_restored(
     world: World, namespace: str, tmp_path: Path
 ) -> None:
-    """While they are gone nothing is minted, and every token says so."""
+    """While they are missing nothing is minted, and every token says so."""
     with world.operator(tmp_path / "first.log"):
         world.token(namespace)
         value = world.until_ready(namespace)
@@ -101,7 +101,7 @@ def test_a_second_key_signs_what_is_new_and_the_first_keeps_verifying(
 def test_without_a_backup_a_new_key_replaces_every_token_once(
     world: World, namespace: str, tmp_path: Path
 ) -> None:
-    """The old value is refused, the new one accepted, and each token says that it was minted anew."""
+    """The old value is rejected, the new one accepted, and each token says that it was minted again."""
     with validator(world, tmp_path / "validator.log", wait=False) as asked:
         value = minted_and_accepted(world, namespace, tmp_path, asked)
         world.ok("DELETE", KEYS)

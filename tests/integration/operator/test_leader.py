@@ -45,7 +45,7 @@ def holder(world: World) -> str:
 
 
 def is_held_by_another(world: World, former: str) -> bool:
-    """Say whether somebody else leads by now."""
+    """Say whether another user leads by now."""
     return holder(world) not in {"", former}
 
 
@@ -78,7 +78,7 @@ def test_only_the_leader_mints_and_a_standby_takes_over_when_it_ends(
 def test_a_leader_that_was_frozen_exits_and_the_standby_takes_over(
     world: World, namespace: str, tmp_path: Path
 ) -> None:
-    """As after SIGKILL the Lease runs out; whoever comes back from a freeze does not go on where it stopped."""
+    """As after SIGKILL the Lease runs out; a process that resumes after a freeze does not continue where it stopped."""
     with world.operator(tmp_path / "one.log", ELECTED) as one:
         first = world.until(lambda: holder(world), "the Lease to be taken")
         with world.operator(tmp_path / "two.log", ELECTED):

@@ -32,7 +32,7 @@ def test_a_new_token_gets_a_secret_that_holds_it(world: World, namespace: str) -
 def test_a_revoked_token_is_ready_and_not_active_and_restoring_brings_the_same_one_back(
     world: World, namespace: str
 ) -> None:
-    """The Secret does not change; both moments are on status, and each is told once."""
+    """The Secret does not change; both moments are on status, and each is reported once."""
     world.token(namespace)
     value = world.until_ready(namespace)
     world.change(namespace, state="Revoked", revocationReason="KeyCompromise")
@@ -46,8 +46,8 @@ def test_a_revoked_token_is_ready_and_not_active_and_restoring_brings_the_same_o
     assert sorted(world.events(namespace)) == ["TokenRestored", "TokenRevoked"]
 
 
-def test_a_changed_rotation_id_mints_beside_the_old_one(world: World, namespace: str) -> None:
-    """During the overlap both are on status; a second rotation drops the oldest at once."""
+def test_a_changed_rotation_id_mints_alongside_the_old_one(world: World, namespace: str) -> None:
+    """During the overlap both are on status; a second rotation drops the oldest immediately."""
     world.token(namespace, rotation={"id": "one", "overlap": "1h"})
     first = world.until_ready(namespace)
     world.change(namespace, rotation={"id": "two"})
@@ -59,7 +59,7 @@ def test_a_changed_rotation_id_mints_beside_the_old_one(world: World, namespace:
     world.until(lambda: world.events(namespace) == ["TokenRotated"] * 2, "two Events")
 
 
-def test_a_rotation_without_overlap_ends_the_old_one_at_once(world: World, namespace: str) -> None:
+def test_a_rotation_without_overlap_ends_the_old_one_immediately(world: World, namespace: str) -> None:
     """That is what one wants after a leak."""
     world.token(namespace, rotation={"id": "one", "overlap": "0s"})
     first = world.until_ready(namespace)
@@ -90,7 +90,7 @@ def test_a_shorter_overlap_ends_the_old_one_earlier(world: World, namespace: str
 
 
 def test_a_revoked_token_rotates_and_stays_revoked(world: World, namespace: str) -> None:
-    """`state` decides who is let in, not what is minted."""
+    """`state` decides who is accepted, not what is minted."""
     world.token(namespace, state="Revoked")
     first = world.until_ready(namespace, reason="Revoked")
     world.change(namespace, rotation={"id": "two"})
@@ -113,7 +113,7 @@ def test_a_token_expires_and_its_secret_stays_marked(world: World, namespace: st
     assert world.events(namespace).count("TokenExpired") == 1
 
 
-def test_a_later_expiry_mints_afresh_and_a_description_does_not(world: World, namespace: str) -> None:
+def test_a_later_expiry_mints_again_and_a_description_does_not(world: World, namespace: str) -> None:
     """What has expired never comes back to life."""
     world.token(namespace, expirationTime=in_seconds(2))
     value = world.until_ready(namespace)
@@ -153,7 +153,7 @@ def test_a_changed_lifetime_moves_the_end_of_the_live_token(world: World, namesp
 
 
 def test_a_token_waits_for_its_account_and_its_role(world: World, namespace: str) -> None:
-    """It says for what, and goes on by itself when they come."""
+    """It says for what, and continues automatically when they come."""
     world.token(namespace, account="later", roles=[f"role-of-{namespace}"])
     ready = world.until_reason(namespace, "Ready", "AccountNotFound")
     assert "ServiceAccount 'later'" in ready["message"]
@@ -186,7 +186,7 @@ def test_a_suspended_account_suspends_its_tokens(world: World, namespace: str) -
 
 
 def test_an_account_that_is_created_again_gets_a_new_token(world: World, namespace: str) -> None:
-    """The old one belonged to the old object and is refused from then on."""
+    """The old one belonged to the old object and is rejected from then on."""
     world.token(namespace)
     value = world.until_ready(namespace)
     world.delete("serviceaccounts", namespace, "ci")
@@ -211,7 +211,7 @@ def test_the_kill_switch_replaces_everything_minted_before(world: World, namespa
     assert world.serial_of(value, namespace) is None
 
 
-def test_a_policy_refuses_a_longer_token_and_says_whose_it_is(world: World, namespace: str) -> None:
+def test_a_policy_rejects_a_longer_token_and_names_its_owner(world: World, namespace: str) -> None:
     """Nothing is minted until the lifetime fits."""
     world.change(namespace, "ci", "serviceaccounts", tokenPolicy={"maxLifetime": "7d"})
     world.token(namespace, expiresAfter="never")

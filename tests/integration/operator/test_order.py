@@ -1,4 +1,4 @@
-"""Things that happen at the wrong moment: between two looks of the operator, while it is down, or all at once."""
+"""Things that happen at the wrong moment: between two looks of the operator, while it is down, or all together."""
 
 import signal
 import time
@@ -15,10 +15,10 @@ PAIRS = 20
 SECRETS = 40
 
 
-def test_a_token_that_is_applied_together_with_its_account_and_role_is_minted_at_once(
+def test_a_token_that_is_applied_together_with_its_account_and_role_is_minted_immediately(
     world: World, tmp_path: Path
 ) -> None:
-    """Whichever of them is told of first: nothing is reported missing, and no Event warns of it."""
+    """Whichever of them arrives first: nothing is reported missing, and no Event warns of it."""
     namespaces = [world.cluster.create_namespace() for _ in range(PAIRS)]
     mark = world.cluster.audit.mark()
     with world.operator(tmp_path / "operator.log"):
@@ -105,7 +105,7 @@ def test_what_happened_while_the_operator_was_down_is_made_up_for_in_one_pass(
     }
 
 
-def test_a_transition_is_told_once_however_often_the_operator_starts(
+def test_a_transition_is_reported_once_however_often_the_operator_starts(
     world: World, namespace: str, tmp_path: Path
 ) -> None:
     """Events are about what changed on status, not about what a new process sees for the first time."""
@@ -123,7 +123,7 @@ def test_a_transition_is_told_once_however_often_the_operator_starts(
 def test_an_operator_that_was_stopped_for_a_while_catches_up(
     world: World, namespace: str, tmp_path: Path
 ) -> None:
-    """A frozen process writes over nothing that happened meanwhile, and then does what is asked for now."""
+    """A frozen process writes over nothing that happened meanwhile, and then does what is requested now."""
     (port,) = free_ports(1)
     command = operator_command(world.cluster.user(OPERATOR), port)
     with Process("operator", command, log=tmp_path / "operator.log") as process:

@@ -14,7 +14,7 @@ LEASE = f"/apis/coordination.k8s.io/v1/namespaces/servicetokens/leases/{OPERATOR
 DURATION = 6
 # Longer than the Lease, and than anything that waits and doubles needs to wait for long.
 OUTAGE = 20.0
-# A few seconds are promised; a machine that runs many tests at once is slower. Before, it was 37 s on an idle one.
+# A few seconds are promised; a machine that runs many tests together is slower. Before, it was 37 s on an idle one.
 SOON = 25.0
 
 
@@ -42,7 +42,7 @@ def test_after_an_outage_the_same_leader_mints_again_within_seconds(
     with world.operator(tmp_path / "operator.log", *flags) as operator:
         world.token(namespace)
         world.until_ready(namespace)
-        # Whoever led in another test is counted in it.
+        # Anyone who led in another test is counted in it.
         before = world.ok("GET", LEASE).body["spec"]
         world.cluster.stop_api_server(kill=True)
         down = time.monotonic()

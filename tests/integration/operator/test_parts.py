@@ -17,7 +17,7 @@ from servicetokens.runtime.entropy import os_entropy
 PATIENCE = 60.0
 # One of a kind is enough of these.
 MANY = re.compile(r"worker ([1-9][0-9]*)$|supervision of worker [1-9]")
-# kopf makes these anew again and again, and goes on when one is cancelled; "startup/cleanup activities" only waits for
+# kopf makes these again again and again, and goes on when one is cancelled; "startup/cleanup activities" only waits for
 # the others to end, also when it is cancelled. What is unnamed is asyncio's and aiohttp's, or waits for an answer.
 PASSING = re.compile(
     r"pause-waiter|insights revision waiter|worker for |Task-[0-9]+$|stop-flag waiter|depletion|startup/cleanup"
@@ -119,7 +119,7 @@ def is_ready(host: Host) -> bool:
 
 @pytest.mark.timeout(300)
 def test_a_watch_that_cannot_be_opened_is_named(world: World, namespace: str) -> None:
-    """As when the permission to watch was withdrawn: kopf alone would try for ever, and tell its log only."""
+    """As when the permission to watch was withdrawn: kopf alone would try indefinitely, and tell its log only."""
     role = "/apis/rbac.authorization.k8s.io/v1/clusterroles/servicetokens-operator"
     rules = world.ok("GET", role).body["rules"]
     host = start(world, namespace)

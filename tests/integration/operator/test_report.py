@@ -20,7 +20,7 @@ ROLE = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": 
 
 @pytest.fixture(scope="module")
 def kubeconfig(world: World) -> Path:
-    """Of somebody who may list, and do nothing else."""
+    """Of a user who may list, and do nothing else."""
     rbac = "/apis/rbac.authorization.k8s.io/v1"
     world.ok("POST", f"{rbac}/clusterroles", RIGHTS)
     binding = {
@@ -104,7 +104,7 @@ def test_what_is_wrong_is_said(kubeconfig: Path, arguments: list[str], code: int
     assert "Traceback" not in done.stderr
 
 
-def test_without_the_right_to_list_it_says_so(world: World, tmp_path: Path) -> None:
+def test_a_missing_permission_to_list_is_reported(world: World, tmp_path: Path) -> None:
     """And writes nothing."""
     target = tmp_path / "report.html"
     done = report(world.cluster.user("system:serviceaccount:reports:nobody"), f"--output={target}")

@@ -1,4 +1,4 @@
-"""Restarts and violent ends, with hundreds of tokens. No other operator may run beside those of these tests."""
+"""Restarts and violent ends, with hundreds of tokens. No other operator may run during these tests."""
 
 import random
 import time
@@ -15,7 +15,7 @@ KILLS = 6
 
 
 def apply(world: World, namespace: str, numbers: Iterable[int]) -> None:
-    """Apply a token for each number, several at once."""
+    """Apply a token for each number, several together."""
     with ThreadPoolExecutor(8) as executor:
         list(executor.map(lambda number: world.token(namespace, f"token-{number}"), numbers))
 
@@ -67,7 +67,7 @@ def test_an_operator_that_is_killed_repeatedly_loses_nothing(
     assert owners == {f"token-{number}": 1 for number in range(MANY)}
 
 
-def test_two_operators_without_election_settle_all_the_same(
+def test_two_operators_without_election_settle_nevertheless(
     world: World, namespace: str, tmp_path: Path
 ) -> None:
     """Each mints what the other is in the middle of: needless, but resourceVersions let one of them win in the end."""

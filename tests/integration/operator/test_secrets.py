@@ -1,4 +1,4 @@
-"""The Secret under everybody's hands: healed when it is ours, left alone when it is not."""
+"""The Secret under everyone's hands: healed when it is ours, not changed when it is not."""
 
 import json
 import time
@@ -94,7 +94,7 @@ def test_a_secret_that_holds_the_token_is_healed_whatever_its_marks_say(
 def test_a_secret_that_lost_its_token_gets_a_new_one(
     world: World, namespace: str, loss: Callable[[World, str], None]
 ) -> None:
-    """Within two seconds; the old value is refused from then on, and an Event says so."""
+    """Within two seconds; the old value is rejected from then on, and an Event says so."""
     world.token(namespace)
     value = world.until_ready(namespace)
     loss(world, namespace)
@@ -109,7 +109,7 @@ def test_a_secret_that_lost_its_token_gets_a_new_one(
 
 
 def test_a_secret_that_lost_only_what_surrounds_the_token_keeps_it(world: World, namespace: str) -> None:
-    """Our label, an annotation, a key of the template: put back beside the same token."""
+    """Our label, an annotation, a key of the template: restored next to the same token."""
     world.token(namespace, secret={"template": {"data": {"header": "Bearer {token}"}}})
     value = world.until_ready(namespace)
     world.edit_secret(
@@ -153,7 +153,7 @@ def test_an_immutable_secret_is_replaced_with_the_same_token(world: World, names
     assert has_theirs(world, namespace)
 
 
-def test_the_template_is_rendered_followed_and_taken_away(world: World, namespace: str) -> None:
+def test_the_template_is_rendered_updated_and_removed(world: World, namespace: str) -> None:
     """Placeholders are filled; keys that leave the template leave the Secret; others stay."""
     template: dict[str, Any] = {
         "labels": {"team": "a"},
@@ -206,7 +206,7 @@ def test_what_others_put_on_the_secret_stays(world: World, namespace: str) -> No
 
 
 def test_a_foreign_secret_is_never_changed(world: World, namespace: str) -> None:
-    """Not a byte of it; the token says what is in the way, and goes on when it is gone."""
+    """Not a byte of it; the token says what is in the way, and continues once it is deleted."""
     foreign = world.create_secret(
         namespace, {"metadata": {"name": "ci-prod"}, "type": "Opaque", "stringData": {"token": "theirs"}}
     )
@@ -240,7 +240,7 @@ COPIES: Mapping[str, Mapping[str, Any]] = {
 def test_a_copy_of_a_tokens_secret_is_foreign(
     world: World, namespace: str, metadata: Mapping[str, Any]
 ) -> None:
-    """Somebody put it there who may write Secrets; whoever may only write ServiceTokens does not get hold of it."""
+    """Its author may write Secrets; a user who may only write ServiceTokens gains no access to it."""
     elsewhere = world.cluster.create_namespace()
     world.account(elsewhere)
     world.token(elsewhere)
@@ -303,7 +303,7 @@ def test_repairs_of_a_secret_that_is_changed_repeatedly_are_delayed(world: World
     assert world.status(namespace)["serial"] == 3
 
 
-def test_a_quota_is_told_costs_one_mint_and_ends_when_it_is_lifted(world: World, namespace: str) -> None:
+def test_a_quota_is_reported_and_costs_one_mint_until_it_is_lifted(world: World, namespace: str) -> None:
     """No credential is on status whose plaintext was not delivered, and it comes within seconds."""
     quota = {"metadata": {"name": "none"}, "spec": {"hard": {"count/secrets": "0"}}}
     path = f"/api/v1/namespaces/{namespace}/resourcequotas"
@@ -325,7 +325,7 @@ def test_a_quota_is_told_costs_one_mint_and_ends_when_it_is_lifted(world: World,
 def test_a_secret_that_existed_first_is_adopted_and_its_value_is_never_read(
     world: World, namespace: str, owner: str
 ) -> None:
-    """Of our type, with a forged owner and a token that somebody chose: it is overwritten, and verifies nothing."""
+    """Of our type, with a forged owner and a token that a user chose: it is overwritten, and verifies nothing."""
     chosen = "svt_000000000000_" + "x" * 43 + "000000"
     reference = {"apiVersion": names.API_VERSION, "kind": names.KIND_TOKEN, "name": "ci-prod", "uid": "dead"}
     owners = [{**reference, "controller": True}] if owner != "nobody" else []

@@ -91,7 +91,9 @@ def test_an_api_server_that_cannot_be_reached_is_waited_for(binaries: Path, tmp_
         assert "Traceback" not in operator.process.output()
 
 
-def test_missing_crds_are_told_with_the_command_that_installs_them(binaries: Path, tmp_path: Path) -> None:
+def test_missing_crds_are_reported_with_the_command_that_installs_them(
+    binaries: Path, tmp_path: Path
+) -> None:
     """And the operator waits for them."""
     with Cluster(Options(), binaries=binaries) as cluster:
         (port,) = free_ports(1)

@@ -68,7 +68,7 @@ def test_an_operator_that_was_down_for_weeks_makes_one_pass(
         time.sleep(1)
         assert serials(world, namespace, "rotates") == [2]
         assert writes(world, mark, namespace) == {
-            # Two are of the rotation: what status said of the token that has ended is taken back first.
+            # Two are of the rotation: what status said of the token that has ended is withdrawn first.
             "update servicetokens/status": 3,
             "patch secrets": 2,
             "create events": 2,

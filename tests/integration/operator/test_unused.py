@@ -53,7 +53,7 @@ def answered(world: World, namespace: str) -> bool:
 
 
 def begin(world: World, namespace: str, **policy: str) -> str:
-    """Apply the policy, and two tokens without an end; return the value of the first."""
+    """Apply the policy, and two tokens without an expiration; return the value of the first."""
     world.change(namespace, "ci", "serviceaccounts", tokenPolicy=policy)
     world.token(namespace, "other", expiresAfter="never")
     world.token(namespace, expiresAfter="never")
@@ -76,7 +76,7 @@ def suspend(world: World, namespace: str, clock: FakeClock) -> None:
 
 
 def test_first_a_dry_run_then_a_suspension(world: World, namespace: str, clock: FakeClock) -> None:
-    """The flag alone refuses nothing; notice is given from the flag on, not from the stricter policy on."""
+    """The flag alone rejects nothing; notice is given from the flag on, not from the stricter policy on."""
     with world.operator_in_process(clock, namespace):
         begin(world, namespace, unusedFor="90d")
         pass_by(world, namespace, clock, 90)
@@ -120,7 +120,7 @@ def test_a_policy_writes_nothing_on_tokens_in_use(world: World, namespace: str, 
 def test_without_news_from_validators_nothing_is_unused(
     world: World, namespace: str, clock: FakeClock
 ) -> None:
-    """They may be gone, or lack the right to write: nothing is flagged, and nothing suspended. News is noticed."""
+    """They may be deleted, or lack permission to write: nothing is flagged, and nothing suspended. News is noticed."""
     with world.operator_in_process(clock, namespace):
         begin(world, namespace, **BOTH)
         for days, kind, before in ((100, "Unused", None), (50, "Active", "Valid")):
@@ -149,10 +149,10 @@ def test_a_use_takes_the_flag_away(
         assert world.condition(namespace, "Active")["reason"] == "Valid"
 
 
-def test_a_suspended_token_is_refused_everywhere_until_somebody_needs_it(
+def test_a_suspended_token_is_rejected_everywhere_until_it_is_resumed(
     world: World, namespace: str, clock: FakeClock, running: RunningValidator
 ) -> None:
-    """By every listener, and without a word to the stranger; one field brings the very same token back."""
+    """By every listener, and without a message to the unknown client; one field brings the same token back."""
     asks = f"asker-of-{namespace}"
     world.role(asks, permissions=["servicetokens:introspect"])
     world.account(namespace, asks, roles=[asks])
@@ -204,7 +204,7 @@ def test_an_undo_works_while_the_operator_is_down(
 
 
 def test_the_page_says_what_to_type(world: World, clock: FakeClock, tmp_path: Path) -> None:
-    """`docs/guides/unused.md`, word for word: look at what is flagged, and bring back what is suspended."""
+    """`docs/guides/unused.md`, word for word: look at what is flagged, and restore what is suspended."""
     page, namespace = Runbook("unused", folder=""), world.cluster.create_namespace("team-a")
     assert page.sections == ["First a dry run", "Keeping a token, and bringing one back"]
     world.account(namespace)

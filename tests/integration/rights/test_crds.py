@@ -1,4 +1,4 @@
-"""Operator and validator without the permission to read CRDs: they work, and notice an older schema all the same."""
+"""Operator and validator without the permission to read CRDs: they work, and notice an older schema nevertheless."""
 
 import time
 from collections.abc import Iterator

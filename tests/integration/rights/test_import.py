@@ -1,4 +1,4 @@
-"""Who may import a value: whoever may `import` for the account and read the Secret, and nobody else."""
+"""Who may import a value: users who may `import` for the account and read the Secret, and no others."""
 
 import time
 from collections.abc import Callable
@@ -71,7 +71,7 @@ def send(world: World, user: str) -> Callable[..., Answer]:
 def test_an_import_needs_the_verb_and_the_secret(
     world: World, namespace: str, user: str, send: Callable[..., Answer]
 ) -> None:
-    """One alone is not enough, and each refusal says which is missing. Without `spec.import` nobody is asked."""
+    """One alone is not enough, and each rejection says which is missing. Without `spec.import` nobody is asked."""
     path = world.path("servicetokens", namespace)
     world.until(
         lambda: send("POST", path, token("plain", **NO_IMPORT)).status == 201, "the right to be known"
@@ -116,7 +116,7 @@ def test_reading_the_secret_is_not_enough(
     )
 
 
-def test_an_import_is_changed_by_whoever_may_and_taken_away_by_anybody(
+def test_changing_an_import_needs_permission_and_removing_it_does_not(
     world: World, namespace: str, user: str, send: Callable[..., Answer]
 ) -> None:
     """Another cut-over is another act. What stays as it is is not asked for, so others may edit the rest."""
@@ -137,7 +137,7 @@ def test_an_import_is_changed_by_whoever_may_and_taken_away_by_anybody(
 def test_a_permission_that_is_withdrawn_later_does_not_stop_the_import(
     world: World, namespace: str, user: str, send: Callable[..., Answer], tmp_path: Path
 ) -> None:
-    """It was asked for when the import was written; the Secret comes later, and nobody is asked again."""
+    """It was requested when the import was written; the Secret comes later, and nobody is asked again."""
     grant(world, namespace, user, IMPORTS, READS)
     path = world.path("servicetokens", namespace)
     world.until(lambda: send("POST", f"{path}?dryRun=All", token()).ok, "the rights")

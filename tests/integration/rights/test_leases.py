@@ -67,7 +67,7 @@ def test_a_pod_writes_renews_and_deletes_its_own_lease(first: Send) -> None:
     assert first("DELETE", path).ok
 
 
-def test_nobody_vouches_for_another_pod(first: Send, second: Send) -> None:
+def test_no_pod_can_act_for_another_pod(first: Send, second: Send) -> None:
     """Neither with a new Lease nor with that of a peer, and nobody takes one over or away."""
     ghost = second("POST", LEASES, lease("00000002", "first_00000002"))
     assert ghost.status == 403

@@ -1,4 +1,4 @@
-"""`config/policies/policies.yaml`: what passes, what is refused, what is warned of."""
+"""`config/policies/policies.yaml`: what passes, what is rejected, what is warned of."""
 
 import base64
 import datetime as dt
@@ -90,7 +90,7 @@ def test_there_is_one_question_for_each_role_an_account_may_have() -> None:
     assert asked == [[str(number)] for number in range(limit)]
 
 
-def test_a_role_is_put_into_an_account_by_whoever_may_use_it(
+def test_adding_a_role_to_an_account_needs_permission_to_use_it(
     world: World, namespace: str, editor: Callable[..., Answer]
 ) -> None:
     """Only new roles are asked for: an edit of something else passes, and so does taking roles away."""
@@ -126,7 +126,7 @@ def secret(name: str, *, kind: str = names.SECRET_TYPE, **metadata: Any) -> dict
 
 
 def test_the_operator_may_write_what_it_has_to(world: World, namespace: str) -> None:
-    """The other half of the thefts: a token's Secret in all its life, and one that lost its owner."""
+    """The other half of the thefts: a token's Secret during its whole lifetime, and one that lost its owner."""
     operator = world.cluster.client(OPERATOR, GROUPS)
     world.token(namespace)
     owners = [world.owner(namespace)]
@@ -154,7 +154,7 @@ def test_the_operator_may_write_what_it_has_to(world: World, namespace: str) -> 
         forget(world, name)
 
 
-def test_the_keys_are_deleted_by_nobody_by_mistake(world: World) -> None:
+def test_the_keys_cannot_be_deleted_by_mistake(world: World) -> None:
     """Neither in a collection, which has no name, nor as garbage; only when the namespace goes."""
     own = "/api/v1/namespaces/servicetokens/secrets"
     forget(world, names.KEYS_SECRET)
@@ -223,7 +223,7 @@ def test_the_validator_may_write_the_time_of_use(world: World, namespace: str) -
 def test_doubtful_lifetimes_are_accepted_with_a_warning(
     world: World, namespace: str, spec: dict[str, Any], words: str
 ) -> None:
-    """Kubectl prints it; nothing is refused."""
+    """Kubectl prints it; nothing is rejected."""
     manifest = {
         "apiVersion": names.API_VERSION,
         "kind": names.KIND_TOKEN,
@@ -235,7 +235,7 @@ def test_doubtful_lifetimes_are_accepted_with_a_warning(
     assert words in done.stderr
 
 
-def test_the_operator_is_refused_what_templates_are_refused() -> None:
+def test_the_operator_cannot_write_what_templates_cannot() -> None:
     """The lists are the same, so that a stolen operator cannot do what a tenant cannot."""
     (policy,) = (
         one
@@ -253,7 +253,7 @@ def test_the_operator_is_refused_what_templates_are_refused() -> None:
     assert set(lists["beginnings"]) >= set(secret_template.ACTED_UPON_BEGINNINGS)
 
 
-def test_taking_a_restriction_away_is_accepted_with_a_warning(world: World, namespace: str) -> None:
+def test_removing_a_restriction_is_accepted_with_a_warning(world: World, namespace: str) -> None:
     """Audiences and networks restrict; without the list there is no restriction, which is easily done in an editor."""
     world.token(namespace, audiences=["orders"], allowedCIDRs=["10.0.0.0/8"])
     patch = {"spec": {"audiences": None, "allowedCIDRs": None}}
@@ -267,7 +267,7 @@ def test_taking_a_restriction_away_is_accepted_with_a_warning(world: World, name
 
 
 def test_an_end_that_is_moved_into_the_past_is_warned_of_once(world: World, namespace: str) -> None:
-    """By the time of the very request, whoever wrote before it; what changes something else is not warned of again."""
+    """By the time of the request, whatever was written before; what changes something else is not warned of again."""
     world.token(namespace, expirationTime="2999-12-31T23:59:59Z")
     kubectl = world.cluster.kubectl
 
@@ -284,7 +284,7 @@ def test_an_end_that_is_moved_into_the_past_is_warned_of_once(world: World, name
 
 
 def test_a_token_written_by_hand_is_warned_of_and_a_label_is_not(world: World, namespace: str) -> None:
-    """A restore tool may; it shall only know that the value is worth nothing."""
+    """A restore tool may; it must only know that the value is worth nothing."""
     done = world.cluster.kubectl("create", "-n", namespace, "-f", "-", input=yaml.safe_dump(secret("mine")))
     assert "a token that is written here manually is not valid" in done.stderr
     done = world.cluster.kubectl("label", "-n", namespace, "secret", "mine", "team=a")

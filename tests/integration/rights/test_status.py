@@ -1,4 +1,4 @@
-"""Who may write the status of our kinds: operator and validators, and nobody else."""
+"""Who may write the status of our kinds: operator and validators, and no others."""
 
 import pytest
 
@@ -21,7 +21,7 @@ def paths(world: World, namespace: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("plural", PLURALS)
-def test_an_administrator_is_refused_and_told_the_way_out(
+def test_an_administrator_is_rejected_with_the_way_to_proceed(
     world: World, paths: dict[str, str], plural: str
 ) -> None:
     """By PATCH and by PUT, whatever the field; the operator may."""
@@ -62,8 +62,8 @@ def test_a_validator_writes_the_time_of_use_and_no_other_status(world: World, pa
     assert send("PATCH", f"{paths['serviceaccounts']}/status", {"status": {"tokenCount": 1}}).status == 403
 
 
-def test_in_an_emergency_the_binding_is_taken_away(world: World, paths: dict[str, str]) -> None:
-    """As the policy's refusal and its file say; applied again, it holds again."""
+def test_in_an_emergency_the_binding_is_removed(world: World, paths: dict[str, str]) -> None:
+    """As the policy's rejection and its file say; applied again, it holds again."""
     path = f"{paths['servicetokens']}/status"
 
     def may_write() -> bool:

@@ -1,4 +1,4 @@
-"""What a tenant may have the operator write on a Secret: keys that no other software acts upon."""
+"""What a tenant may have the operator write on a Secret: keys that no other software acts on."""
 
 import contextlib
 import json
@@ -17,7 +17,7 @@ RELOADER = {"reloader.stakater.com/match": "true"}
 
 @pytest.fixture
 def tenant(world: World, namespace: str) -> Callable[..., Answer]:
-    """Requests of somebody who has the role `edit` of our kinds in the namespace, and may not write Secrets."""
+    """Requests of a user who has the role `edit` of our kinds in the namespace, and may not write Secrets."""
     user = f"tenant-of-{namespace}"
     body = {
         "metadata": {"name": "tenant"},
@@ -96,10 +96,10 @@ def allowing(world: World, *prefixes: str) -> Iterator[None]:
     ],
     ids=str,
 )
-def test_what_other_software_acts_upon_is_refused(
+def test_metadata_that_other_software_acts_on_is_rejected(
     world: World, namespace: str, tenant: Callable[..., Answer], secret: dict[str, Any]
 ) -> None:
-    """By the schema for everybody, by the policy unless an administrator has allowed the domain."""
+    """By the schema for everyone, by the policy unless an administrator has allowed the domain."""
     path = world.path("servicetokens", namespace)
     answer = tenant("POST", path, token(**secret))
     assert answer.status in {403, 422}, answer
@@ -109,10 +109,10 @@ def test_what_other_software_acts_upon_is_refused(
     assert changed.status in {403, 422}, changed
 
 
-def test_plain_keys_and_the_marks_of_argo_cd_need_nobody(
+def test_plain_keys_and_annotations_of_argo_cd_need_no_permission(
     world: World, namespace: str, tenant: Callable[..., Answer]
 ) -> None:
-    """What the operator writes by itself may be written otherwise."""
+    """What the operator writes on its own may be written otherwise."""
     template = {
         "labels": {"team": "orders", "tier": "1"},
         "annotations": {"contact": "orders", **dict.fromkeys(names.ARGO_ANNOTATIONS, "x")},
@@ -123,7 +123,7 @@ def test_plain_keys_and_the_marks_of_argo_cd_need_nobody(
 def test_an_administrator_allows_a_domain_and_only_that(
     world: World, namespace: str, tenant: Callable[..., Answer]
 ) -> None:
-    """Not one above or below it, and never what the schema refuses."""
+    """Not one above or below it, and never what the schema rejects."""
     path = world.path("servicetokens", namespace)
     with allowing(world, "reloader.stakater.com", "example.com", "kubernetes.io"):
         made = token(template={"annotations": RELOADER, "labels": {"example.com/team": "a"}})

@@ -1,4 +1,4 @@
-"""What somebody can do who has stolen the operator's or the validator's credentials: none of these."""
+"""What an attacker can do who has stolen the operator's or the validator's credentials: none of these."""
 
 import base64
 from collections.abc import Iterator, Mapping
@@ -74,7 +74,7 @@ VALIDATORS_LEASE = {
 }
 
 
-# What both are refused.
+# What both are rejected.
 BOTH = (
     Attempt("grants itself everything", "POST", f"{RBAC}/clusterrolebindings", CLUSTER_ADMIN),
     Attempt("widens its own role", "PATCH", f"{RBAC}/clusterroles/servicetokens-operator", {"rules": []}),

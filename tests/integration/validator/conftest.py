@@ -12,7 +12,7 @@ from common.world import HOME, World, world_of
 
 @pytest.fixture(scope="package")
 def world(binaries: Path) -> Iterator[World]:
-    """CRDs, rights, keys, and two roles for everybody."""
+    """CRDs, rights, keys, and two roles for everyone."""
     with world_of(binaries) as world:
         store_keys(world.client, HOME)
         store_role(world.client, "orders-reader", permissions=["orders:read"])

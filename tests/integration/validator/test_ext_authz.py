@@ -23,10 +23,10 @@ def check(running: RunningValidator, token: str) -> CheckResponse:
     return answer
 
 
-def test_a_token_is_good_until_it_is_revoked_in_both(
+def test_a_token_is_valid_until_it_is_revoked_in_both(
     world: World, namespace: str, running: RunningValidator, token: StoredToken
 ) -> None:
-    """Both see what everybody sees, and at once."""
+    """Both see what everyone sees, and immediately."""
     assert running.authz(token.text, path="/healthz").status == 200
     assert check(running, token.text).status.code == code_pb2.OK
     world.change(namespace, token.name, state="Revoked")
@@ -49,8 +49,8 @@ def test_health_says_whether_answers_can_be_given(
         )
 
 
-def test_junk_and_giants_are_refused(running: RunningValidator, token: StoredToken) -> None:
-    """What is no message, or has more than 64 KiB, is never judged, and harms nobody else."""
+def test_malformed_and_large_requests_are_rejected(running: RunningValidator, token: StoredToken) -> None:
+    """What is no message, or has more than 64 KiB, is never checked, and affects no other request."""
     with grpc.insecure_channel(f"{LOOPBACK}:{running.ports.ext_authz_grpc}") as channel:
         call = channel.unary_unary("/envoy.service.auth.v3.Authorization/Check")
         answer = CheckResponse.FromString(call(b"\xff" * 10, timeout=patient(10)))

@@ -53,8 +53,8 @@ def test_a_watch_that_breaks_again_and_again_misses_nothing(world: World, tmp_pa
         )
 
 
-def test_what_was_deleted_unseen_is_refused(binaries: Path, tmp_path: Path) -> None:
-    """The history in which it was deleted is gone (410) when the validator is back: it lists, and sweeps."""
+def test_a_token_deleted_during_an_outage_is_rejected(binaries: Path, tmp_path: Path) -> None:
+    """The history in which it was deleted is compacted (410) when the validator is back: it lists, and sweeps."""
     with Cluster(Options(), binaries=binaries) as cluster:
         world = World(cluster)
         world.install()
@@ -73,7 +73,7 @@ def test_what_was_deleted_unseen_is_refused(binaries: Path, tmp_path: Path) -> N
 
 
 def test_crds_that_come_and_go_do_not_end_it(binaries: Path, tmp_path: Path) -> None:
-    """Without them every token is gone; when they are back it goes on by itself."""
+    """Without them no token exists; when they are restored it continues automatically."""
     with Cluster(Options(), binaries=binaries) as cluster:
         world = World(cluster)
         world.install()
@@ -95,7 +95,7 @@ def test_crds_that_come_and_go_do_not_end_it(binaries: Path, tmp_path: Path) -> 
 
 
 def test_a_history_that_goes_back_is_noticed(binaries: Path, tmp_path: Path) -> None:
-    """After a restore of etcd: what was revoked since is good again, and later changes are seen at once."""
+    """After a restore of etcd: what was revoked since is valid again, and later changes are seen immediately."""
     with Cluster(Options(), binaries=binaries) as cluster:
         world = World(cluster)
         world.install()

@@ -15,7 +15,7 @@ from controlplane.waiting import patient
 IDENTITY = ("Account", "Namespace", "Roles", "Permissions", "Id", "Expires")
 
 
-def test_a_good_token_passes_with_its_identity(running: RunningValidator, token: StoredToken) -> None:
+def test_a_valid_token_passes_with_its_identity(running: RunningValidator, token: StoredToken) -> None:
     """Exactly 200, an empty body, every header, and nothing that may be kept."""
     reply = running.forward(token.text)
     assert (reply.status, reply.body) == (200, b"")
@@ -28,7 +28,7 @@ def test_a_good_token_passes_with_its_identity(running: RunningValidator, token:
 
 
 @pytest.mark.parametrize("method", ["HEAD", "POST", "DELETE", "PATCH", "OPTIONS", "PROPFIND", "FOO"])
-def test_every_method_gets_the_same_verdict(
+def test_every_method_gets_the_same_decision(
     running: RunningValidator, token: StoredToken, method: str
 ) -> None:
     """Proxies pass the client's on, or send their own."""
@@ -50,7 +50,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("headers", "status", "challenge"), REFUSED.values(), ids=REFUSED)
-def test_what_is_no_single_bearer_token_is_refused(
+def test_anything_but_a_single_bearer_token_is_rejected(
     running: RunningValidator, token: StoredToken, headers: dict[str, str], status: int, challenge: str | None
 ) -> None:
     """With the challenge of RFC 6750, and no word about why."""
@@ -62,10 +62,10 @@ def test_what_is_no_single_bearer_token_is_refused(
     assert not any(name.startswith("X-ServiceToken") for name in reply.headers)
 
 
-def test_every_bad_token_gets_the_very_same_answer(
+def test_every_invalid_token_gets_the_same_answer(
     world: World, running: RunningValidator, token: StoredToken
 ) -> None:
-    """Unknown, wrong, revoked: a stranger learns nothing."""
+    """Unknown, wrong, revoked: a unknown client learns nothing."""
 
     def answer(text: str) -> tuple[int, str | None, bytes]:
         reply = running.forward(text)
@@ -78,7 +78,7 @@ def test_every_bad_token_gets_the_very_same_answer(
     assert len(answers) == 1
 
 
-def test_two_authorization_headers_are_refused_in_either_order(
+def test_two_authorization_headers_are_rejected_in_either_order(
     running: RunningValidator, token: StoredToken
 ) -> None:
     """One proxy takes the first, another the last."""
@@ -125,7 +125,7 @@ def test_identity_headers_are_never_believed(running: RunningValidator, token: S
 def test_rules_of_a_role_are_held_against_the_original_request(
     world: World, running: RunningValidator, token: StoredToken
 ) -> None:
-    """As Traefik, nginx and ingress-nginx tell it; families that disagree are refused."""
+    """As Traefik, nginx and ingress-nginx tell it; families that disagree are rejected."""
     token.change(roles=["orders-writer"])
     world.until(lambda: running.forward(token.text).status == 403, "the other role")
 
@@ -143,7 +143,7 @@ def test_rules_of_a_role_are_held_against_the_original_request(
     assert ask(X_Forwarded_Method="POST", X_Forwarded_Uri="/a/../b") == 403
 
 
-def test_a_token_bound_to_networks_is_judged_by_the_peer(
+def test_a_token_restricted_to_networks_is_checked_against_the_peer(
     world: World, running: RunningValidator, token: StoredToken
 ) -> None:
     """And by X-Forwarded-For only from trusted proxies, of which there are none here."""

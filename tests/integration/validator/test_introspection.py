@@ -40,7 +40,7 @@ def basic(token: StoredToken) -> dict[str, str]:
 def test_a_token_is_active_until_it_is_revoked(
     world: World, namespace: str, running: RunningValidator, token: StoredToken, caller: StoredToken
 ) -> None:
-    """By each way to authenticate; nobody else is told."""
+    """With each way to authenticate; others get no answer."""
     for headers in (bearer(caller), basic(caller)):
         reply = running.introspect(f"token={token.text}", **headers)
         assert (reply.status, reply.json["active"], reply.json["client_id"]) == (200, True, f"{namespace}/ci")
@@ -58,7 +58,7 @@ def test_a_token_is_active_until_it_is_revoked(
 def test_large_bodies_are_rejected_and_chunked_ones_read(
     running: RunningValidator, token: StoredToken, caller: StoredToken
 ) -> None:
-    """A megabyte is refused before it is read; chunks are put together."""
+    """A megabyte is rejected before it is read; chunks are put together."""
     assert running.introspect("token=" + "x" * 1_000_000, **bearer(caller)).status == 413
     half = len(token.text) // 2
     chunks = [f"token={token.text[:half]}", token.text[half:]]

@@ -81,7 +81,7 @@ def test_a_port_in_use_and_an_unreadable_certificate_are_one_line_and_exit_1(
 
 
 def test_until_everything_is_known_every_answer_is_503(binaries: Path, tmp_path: Path) -> None:
-    """CRDs, keys, lists: then it answers. Without the API server it stops in time, and comes back by itself."""
+    """CRDs, keys, lists: then it answers. Without the API server it stops in time, and recovers automatically."""
     with Cluster(Options(), binaries=binaries) as cluster:
         world = World(cluster)
         with validator(world, tmp_path / "validator.log", "--max-staleness=5s", wait=False) as running:
@@ -176,7 +176,7 @@ def test_old_protocols_and_plain_http_get_nothing_on_the_tls_port(running: Runni
 
 
 def test_sigterm_drains_without_losing_a_request(world: World, namespace: str, tmp_path: Path) -> None:
-    """Not ready at once, answering on for some seconds; then connections are closed, and it exits with 0."""
+    """Not ready immediately, answering on for some seconds; then connections are closed, and it exits with 0."""
     uid = store_account(world.client, namespace, "ci")
     token = store_token(world.client, namespace, "ci-prod", account="ci", account_uid=uid)
     with validator(world, tmp_path / "validator.log") as running:
@@ -189,7 +189,7 @@ def test_sigterm_drains_without_losing_a_request(world: World, namespace: str, t
                 try:
                     answers[running.forward(token.text).status] += 1
                 except (ConnectionRefusedError, ConnectionResetError):
-                    # The very end: whoever still opens connections then has not looked at /readyz for seconds.
+                    # The very end: anyone who still opens connections then has not looked at /readyz for seconds.
                     return
 
         asking = threading.Thread(target=ask)

@@ -23,7 +23,7 @@ UNNAMED = re.compile(r"Task-[0-9]+$")
 # A wait that is cancelled has everything listed again, as if it were over.
 PASSING = {"list again"}
 LISTENERS = ("forwardauth", "extauthz-http", "extauthz-grpc")
-# Without these, answers are as right as ever.
+# Without these, answers are as right as before.
 NOT_ESSENTIAL = {
     "lastUsedTime",
     "certificate",
@@ -35,7 +35,7 @@ PARTS = {"schema", "Lease", "watches", "keys", *NOT_ESSENTIAL}
 
 
 async def run(validator: Validator, stop: asyncio.Event) -> None:
-    """Serve until *stop*, without waiting for anybody at the end."""
+    """Serve until *stop*, without waiting for clients at the end."""
     hurry = asyncio.Event()
     hurry.set()
     await validator.run(stop, hurry)

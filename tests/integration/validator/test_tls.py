@@ -147,7 +147,7 @@ def review(running: RunningValidator, world: World, pair: KeyPair | None) -> int
 def test_only_the_named_client_is_served(
     world: World, mutual: tuple[RunningValidator, CertificateAuthority], tmp_path: Path
 ) -> None:
-    """Another name gets no verdict; another CA, or no certificate, not even a connection."""
+    """Another name gets no decision; another CA, or no certificate, not even a connection."""
     running, clients = mutual
     assert review(running, world, clients.client("apiserver")) == 200
     assert review(running, world, clients.client("somebody")) == 403
@@ -161,7 +161,7 @@ def test_only_the_named_client_is_served(
 
 @pytest.mark.alone
 def test_a_client_that_sends_no_handshake_is_disconnected(running: RunningValidator) -> None:
-    """Five seconds after it has connected to a TLS port; whoever speaks HTTP there is not answered."""
+    """Five seconds after it has connected to a TLS port; anyone who speaks HTTP there is not answered."""
     with socket.create_connection((LOOPBACK, running.review_port), timeout=patient(15)) as silent:
         began = time.monotonic()
         assert silent.recv(1) == b""

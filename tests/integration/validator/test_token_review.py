@@ -17,7 +17,7 @@ WRONG = "svt_AAAAAAAAAAAA_" + "a" * 49
 
 
 @pytest.mark.parametrize("version", [V1, V1BETA1])
-def test_a_good_token_is_somebody_in_the_version_that_was_asked(
+def test_a_valid_token_is_authenticated_in_the_requested_version(
     running: RunningValidator, token: StoredToken, version: str
 ) -> None:
     """Name, uid, groups and extra; nothing that begins with `system:`."""
@@ -39,7 +39,7 @@ def test_a_good_token_is_somebody_in_the_version_that_was_asked(
     assert token.text.split("_")[2] not in reply.body.decode()
 
 
-def test_a_bad_token_is_nobody_and_only_an_unknown_one_has_an_error(
+def test_an_invalid_token_is_not_authenticated_and_only_an_unknown_one_has_an_error(
     world: World, running: RunningValidator, token: StoredToken
 ) -> None:
     """The API server keeps a plain no for minutes, and an error not at all."""

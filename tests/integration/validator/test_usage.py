@@ -69,7 +69,7 @@ def test_an_old_time_is_replaced_and_the_rest_of_the_status_stays(audited: World
     assert after | {"lastUsedTime": old} == before
 
 
-def test_a_missing_right_harms_nobody(audited: World, tmp_path: Path) -> None:
+def test_a_missing_permission_does_not_affect_validation(audited: World, tmp_path: Path) -> None:
     """Tokens are accepted; the log says what is missing, once."""
     (token,) = store_tokens(audited.client, audited.cluster.create_namespace(), 1)
     role = "/apis/rbac.authorization.k8s.io/v1/clusterroles/servicetokens-validator"

@@ -76,7 +76,7 @@ def test_duration(text: str, seconds: int) -> None:
     ],
 )
 def test_no_duration(text: str) -> None:
-    """Anything else is refused with a sentence that says what to write, however odd it is."""
+    """Anything else is rejected with a sentence that says what to write, however odd it is."""
     with pytest.raises(ValueError, match=r"one whole number and one unit.*no less than 60s") as caught:
         parse_duration(text)
     assert len(str(caught.value)) < 200
@@ -106,7 +106,7 @@ def test_overlap(text: str, seconds: int) -> None:
 
 @pytest.mark.parametrize("text", ["0", "", "00s", "01s", "-1s", "101y", "0s\n", "9999999999y"])
 def test_no_overlap(text: str) -> None:
-    """What is no overlap is refused, and the sentence mentions how to have none."""
+    """What is no overlap is rejected, and the sentence mentions how to have none."""
     with pytest.raises(ValueError, match="'0s' is no overlap"):
         parse_overlap(text)
 

@@ -13,7 +13,7 @@ SPEC = {"accountRef": {"name": "ci"}, "expiresAfter": "30d"}
 
 
 def described(spec: dict[str, Any], model: Any = ServiceTokenSpec) -> str:
-    """Return the line for a spec that is refused."""
+    """Return the line for a spec that is rejected."""
     with pytest.raises(ValidationError) as caught:
         model.model_validate(spec)
     return describe_errors(caught.value)
@@ -66,16 +66,16 @@ def test_one_mistake(spec: dict[str, Any], line: str) -> None:
     assert described(spec) == line
 
 
-def test_all_rules_are_reported_at_once() -> None:
-    """Whoever broke two rules is told of both."""
+def test_all_rules_are_reported_together() -> None:
+    """Two violated rules are both reported."""
     spec = {**SPEC, "revocationReason": "Superseded", "rotation": {"every": "20d", "overlap": "11d"}}
 
     assert described(spec).startswith("spec.revocationReason: needs `state: Revoked`")
     assert "; spec.rotation.overlap: must fit into `expiresAfter`" in described(spec)
 
 
-def test_a_refused_item_is_not_reported_as_a_missing_one() -> None:
-    """An item that is refused leaves the list shorter, which is no second mistake; an empty list is one."""
+def test_a_rejected_item_is_not_reported_as_a_missing_one() -> None:
+    """An item that is rejected leaves the list shorter, which is no second mistake; an empty list is one."""
     assert described({**SPEC, "roles": ["A"]}).startswith("spec.roles[0]: must consist of lowercase letters")
     assert ";" not in described({**SPEC, "roles": ["A"]})
     assert described(
@@ -94,7 +94,7 @@ def test_other_errors_keep_their_own_words() -> None:
 
 
 def test_values_are_left_out() -> None:
-    """A spec may hold, by mistake, what is nobody else's business; a condition must not repeat it."""
+    """A spec may hold, by mistake, what others must not see; a condition must not repeat it."""
     assert "hunter2" not in described({**SPEC, "secret": {"template": {"data": {"a": "hunter2 {x}"}}}})
     assert "hunter2" not in described({**SPEC, "expiresAfter": "hunter2"})
 

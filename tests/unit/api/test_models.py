@@ -52,7 +52,7 @@ FULL_SPEC = {
     ],
 )
 def test_wire_names(attribute: str, wire: str) -> None:
-    """Attributes are in snake case, the wire in camel case with acronyms in capitals."""
+    """Attributes are in snake case, the wire in camel case with acronyms in upper case."""
     assert wire_name(attribute) == wire
 
 

@@ -16,6 +16,6 @@ def test_a_reason_is_its_word() -> None:
     assert Reason("Revoked") is Reason.REVOKED
 
 
-def test_no_refusal_is_listed_twice() -> None:
+def test_no_rejection_is_listed_twice() -> None:
     """Each has a series of its own in the metrics."""
     assert len(set(REFUSALS)) == len(REFUSALS)

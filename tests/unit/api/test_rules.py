@@ -25,7 +25,7 @@ def test_schema() -> None:
 
 @pytest.mark.parametrize(("value", "message"), [("abc", "must be short {really}"), ("AB", "must be small")])
 def test_check(value: str, message: str) -> None:
-    """A value that breaks a rule is refused with the rule's message and nothing around it."""
+    """A value that breaks a rule is rejected with the rule's message and nothing around it."""
     with pytest.raises(ValidationError) as caught:
         FIELD.validate_python(value)
 

@@ -132,13 +132,13 @@ def test_an_unreadable_field_counts_as_absent(field: str, value: Any) -> None:
     ],
 )
 def test_an_unreadable_credential_is_dropped(broken: Any) -> None:
-    """A credential that cannot be read is none, so it is refused; the one beside it stays."""
+    """A credential that cannot be read is none, so it is rejected; the one next to it stays."""
     status = ServiceTokenStatus.read({**WIRE, "credentials": [broken, CREDENTIAL]})
 
     assert status == STATUS
 
 
-def test_a_serial_that_nobody_can_have_counted_to_is_absent_and_so_is_its_credential() -> None:
+def test_an_impossible_serial_is_absent_and_so_is_its_credential() -> None:
     """Such numbers are within the schema; the next mint could not count on from them."""
     most = {**CREDENTIAL, "serial": MAX_SERIAL}
     beyond = {**CREDENTIAL, "serial": MAX_SERIAL + 1}
@@ -167,7 +167,7 @@ def test_fields_of_a_newer_operator_are_ignored() -> None:
 
 
 def test_a_complaint_about_the_whole() -> None:
-    """A status that is refused as a whole counts as absent as a whole."""
+    """A status that is rejected as a whole counts as absent as a whole."""
 
     class Even(StatusModel):
         """A status that minds more than its single fields."""
@@ -182,7 +182,7 @@ def test_a_complaint_about_the_whole() -> None:
 
 
 def test_faults_behind_faults() -> None:
-    """A list that turns out too long only when its broken items are gone is dropped as well."""
+    """A list that turns out too long only when its broken items are removed is dropped as well."""
     assert ServiceTokenStatus.read({**WIRE, "credentials": [3, 3, *[CREDENTIAL] * 3]}).credentials == ()
 
 
@@ -196,7 +196,7 @@ def test_reading_never_fails(raw: dict[str, Any]) -> None:
 
 @given(credential=st.fixed_dictionaries({}, optional=dict.fromkeys(CREDENTIAL, JSON)))
 def test_reading_a_credential_never_fails(credential: dict[str, Any]) -> None:
-    """Whatever was planted as a credential, reading answers."""
+    """Whatever was forged as a credential, reading answers."""
     assert len(ServiceTokenStatus.read({"credentials": [credential, CREDENTIAL]}).credentials) in {1, 2}
 
 
@@ -210,7 +210,7 @@ def test_a_long_message_is_cut() -> None:
 
 @pytest.mark.parametrize("time", [-1, 253_402_300_800, True, 1.0, None])
 def test_our_own_times_are_checked(time: Any) -> None:
-    """A number that no text can be made of is refused when the status is built, not when it is written."""
+    """A number that no text can be made of is rejected when the status is built, not when it is written."""
     with pytest.raises(ValidationError):
         Condition(
             type="Ready",

@@ -69,7 +69,7 @@ def test_network(text: str) -> None:
     ],
 )
 def test_no_network(text: str) -> None:
-    """What `ipaddress` takes besides is refused: bare addresses, netmasks, zones, mapped IPv4."""
+    """What `ipaddress` takes in addition is rejected: bare addresses, netmasks, zones, mapped IPv4."""
     assert not is_network(text)
 
 
@@ -132,7 +132,7 @@ def test_label_key(key: str) -> None:
     ["", "-a", "a-", "a b", "a/b/c", "/a", "a/", "a" * 64, "a" * 254 + "/b", "Example.com/a", "a\n", "é"],
 )
 def test_no_label_key(key: str) -> None:
-    """What the API server would refuse on the Secret is refused on the template."""
+    """What the API server would reject on the Secret is rejected on the template."""
     assert not are_label_keys(["other", key])
 
 

@@ -75,7 +75,7 @@ def test_time(text: str, seconds: int) -> None:
 
 @pytest.mark.parametrize("text", NO_TIMES)
 def test_no_time(text: str) -> None:
-    """What is no time, or none that Python could convert, is refused with an example of one."""
+    """What is no time, or none that Python could convert, is rejected with an example of one."""
     for parse in (parse_time, parse_time_ceil, parse_recorded_time):
         with pytest.raises(ValueError, match="as in 2027-01-31T00:00:00Z") as caught:
             parse(text)
@@ -147,7 +147,7 @@ def test_years_of_programs(text: str, seconds: int) -> None:
     "text", ["1970-01-01T00:00:00+00:01", "1969-12-31T23:59:59Z", "9999-12-31T23:59:59-00:01"]
 )
 def test_recorded_times_end_where_format_time_ends(text: str) -> None:
-    """A time that an offset carries beyond what can be written back is refused, without an overflow."""
+    """A time that an offset carries beyond what can be written back is rejected, without an overflow."""
     with pytest.raises(ValueError, match="RFC 3339"):
         parse_recorded_time(text)
 

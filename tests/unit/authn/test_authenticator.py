@@ -15,7 +15,7 @@ def it() -> Surroundings:
     return Surroundings()
 
 
-def test_a_good_token_is_accepted_again_and_again(it: Surroundings) -> None:
+def test_a_valid_token_is_accepted_repeatedly(it: Surroundings) -> None:
     """The second decision is the kept one."""
     first = it.accepted()
     assert (first.record.name, first.record.account.name, first.token_id) == ("ci-prod", "ci", it.token.id)
@@ -23,17 +23,17 @@ def test_a_good_token_is_accepted_again_and_again(it: Surroundings) -> None:
 
 
 def test_what_was_presented_is_not_shown() -> None:
-    """Not even its id, which may be a piece of somebody else's secret."""
+    """Not even its id, which may be a piece of another user's secret."""
     assert "svt_" not in repr(Presented("svt_0123456789AB_secret"))
 
 
 @pytest.mark.parametrize("text", ["", "x", "svt_", "é" * 66, "svt_0123456789AB-" + "a" * 49, "\udc80" * 66])
-def test_what_has_not_the_shape_is_malformed(it: Surroundings, text: str) -> None:
+def test_a_text_without_the_shape_of_a_token_is_malformed(it: Surroundings, text: str) -> None:
     """And costs no hash."""
     assert it.reason(text) == "Malformed"
 
 
-def test_an_unknown_token_and_one_with_another_secret_are_told_apart_in_the_log_only(
+def test_an_unknown_token_and_one_with_another_secret_differ_in_the_log_only(
     it: Surroundings,
 ) -> None:
     """The same id with another secret part; an id that nobody claims."""
@@ -44,7 +44,7 @@ def test_an_unknown_token_and_one_with_another_secret_are_told_apart_in_the_log_
     assert it.reason(text[:-1] + ("a" if text[-1] != "a" else "b")) == "WrongSecret"
 
 
-def test_a_planted_or_copied_verifier_never_fits(it: Surroundings) -> None:
+def test_a_forged_or_copied_verifier_never_fits(it: Surroundings) -> None:
     """It is bound to the object's uid; and the copy does not get in the way of the original."""
     copied = it.credential(it.token)
     it.put_token(uid="u-2", name="copy", credentials=[copied])
@@ -63,7 +63,7 @@ def test_a_planted_or_copied_verifier_never_fits(it: Surroundings) -> None:
         assert it.reason() == reason
 
 
-def test_another_algorithm_or_key_is_refused(it: Surroundings) -> None:
+def test_another_algorithm_or_key_is_rejected(it: Surroundings) -> None:
     """The latter asks for the keys to be read again, since it may be new."""
     asked = []
     it.index.on_unknown_key = lambda: asked.append(1)
@@ -86,8 +86,8 @@ def test_other_keys_undo_what_was_decided_with_the_old_ones(it: Surroundings) ->
     assert it.reason() == "WrongSecret"
 
 
-def test_a_deleted_token_is_refused(it: Surroundings) -> None:
-    """While it goes, and when it is gone."""
+def test_a_deleted_token_is_rejected(it: Surroundings) -> None:
+    """While it is being deleted, and afterwards."""
     it.accepted()
     it.put_token(deleting=True)
     assert it.reason() == "Deleting"
@@ -112,7 +112,7 @@ def test_a_token_lives_and_dies_with_the_very_account_it_was_minted_for(it: Surr
 
 
 @pytest.mark.parametrize("state", ["Revoked", "revoked", "Paused"])
-def test_a_token_in_any_state_but_active_is_refused(it: Surroundings, state: str) -> None:
+def test_a_token_in_any_state_but_active_is_rejected(it: Surroundings, state: str) -> None:
     """A word that we do not know is no permission."""
     it.accepted()
     it.put_token(state=state)
@@ -121,7 +121,7 @@ def test_a_token_in_any_state_but_active_is_refused(it: Surroundings, state: str
     it.accepted()
 
 
-def test_a_suspended_account_refuses_all_of_its_tokens(it: Surroundings) -> None:
+def test_a_suspended_account_rejects_all_of_its_tokens(it: Surroundings) -> None:
     """And takes them back."""
     it.accepted()
     it.put_account(state="Suspended")
@@ -130,7 +130,7 @@ def test_a_suspended_account_refuses_all_of_its_tokens(it: Surroundings) -> None
     it.accepted()
 
 
-def test_a_token_that_was_suspended_since_nobody_used_it_is_refused(it: Surroundings) -> None:
+def test_a_token_suspended_for_disuse_is_rejected(it: Surroundings) -> None:
     """Whatever the clock says: it is the operator who decides that, and only when it is time."""
     it.accepted()
     for at in (it.clock.now() - DAY, it.clock.now(), it.clock.now() + DAY):
@@ -156,10 +156,8 @@ def test_a_token_that_was_suspended_since_nobody_used_it_is_refused(it: Surround
         ("now", False),
     ],
 )
-def test_somebodys_word_brings_it_back_without_the_operator(
-    it: Surroundings, word: str, *, helps: bool
-) -> None:
-    """If it is no older than the suspension; an older one is for the operator to judge."""
+def test_resuming_a_token_works_without_the_operator(it: Surroundings, word: str, *, helps: bool) -> None:
+    """If it is no older than the suspension; an older one is for the operator to check."""
     it.put_token(suspended="2026-11-28T09:00:00Z", inUseTime=word)
     if helps:
         it.accepted()
@@ -173,7 +171,7 @@ def test_a_suspension_that_cannot_be_read_is_one(it: Surroundings) -> None:
     assert it.reason() == "UnusedForLong"
 
 
-def test_an_object_that_cannot_be_read_refuses_its_own_tokens_and_nobody_elses(it: Surroundings) -> None:
+def test_an_unreadable_object_rejects_its_own_tokens_only(it: Surroundings) -> None:
     """Spec, status, account: each is one object's problem."""
     other = it.mint()
     it.put_token(uid="u-2", name="other", credentials=[it.credential(other, uid="u-2")])
@@ -218,7 +216,7 @@ def test_before_everything_is_known_nothing_is_said(it: Surroundings) -> None:
     fresh.accepted()
 
 
-def test_a_watch_that_is_silent_for_too_long_is_not_believed(it: Surroundings) -> None:
+def test_a_watch_without_data_for_too_long_is_not_trusted(it: Surroundings) -> None:
     """Until it gives a sign of life again."""
     it.accepted()
     it.clock.advance(STALENESS)

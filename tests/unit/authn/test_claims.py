@@ -44,7 +44,7 @@ def again(it: Surroundings) -> None:
 def test_the_rightful_token_is_accepted_however_many_objects_claim_its_id(
     it: Surroundings, rivals: int, ring: KeyRing
 ) -> None:
-    """Whether it was there before them or after, and also when they are gone again."""
+    """Whether it was there before them or after, and also when they are deleted again."""
     for number in range(rivals):
         plant(it, number, ring=ring)
     assert it.accepted().record.name == "ci-prod"
@@ -112,7 +112,7 @@ def test_what_many_claimants_cost_together_is_bounded(
     around.accepted()
 
 
-def test_few_claimants_are_never_refused_for_their_cost(
+def test_a_few_claimants_are_never_rejected_for_their_cost(
     it: Surroundings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Up to sixteen."""
@@ -127,7 +127,7 @@ def test_few_claimants_are_never_refused_for_their_cost(
 
 
 def rejected(it: Surroundings, token: Token | None = None) -> Rejected:
-    """Present a token that must be refused."""
+    """Present a token that must be rejected."""
     decision = it.present(token)
     assert isinstance(decision, Rejected), decision
     return decision
@@ -161,7 +161,7 @@ def test_an_expired_credential_stays_known_by_the_id_on_status(it: Surroundings)
 
 
 def test_an_id_that_is_claimed_again_has_not_ended(it: Surroundings) -> None:
-    """What an object claims now counts, in whichever order it is told."""
+    """What an object claims now counts, in whichever order it is informed."""
     it.put_token(credentials=[])
     assert rejected(it).reason == "Replaced"
     it.put_token()
@@ -174,7 +174,7 @@ def test_an_id_that_is_claimed_again_has_not_ended(it: Surroundings) -> None:
 
 
 def test_an_ended_id_stays_with_the_object_that_had_it(it: Surroundings) -> None:
-    """Whoever names it as his last one, or claims it and goes, does not get into the log in its place."""
+    """An object that names it as its last one, or claims it and is deleted, does not appear in the log instead."""
     newer, end = it.mint(), it.clock.now() + 5
     it.put_token(credentials=[it.credential(newer, serial=2)])
     planted = [it.credential(it.token, uid="u-other")]
@@ -220,7 +220,7 @@ def test_ended_ids_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 # Restored credentials.
 
 
-def test_a_credential_that_was_rotated_out_is_not_revived_by_putting_it_back(it: Surroundings) -> None:
+def test_a_rotated_out_credential_stays_expired_when_it_is_restored(it: Surroundings) -> None:
     """Its successor's serial is on status, so it ends with the overlap, as it did before."""
     old = it.credential(it.token)
     it.clock.advance(10)
@@ -233,7 +233,7 @@ def test_a_credential_that_was_rotated_out_is_not_revived_by_putting_it_back(it:
 
 
 def test_only_the_newest_two_credentials_count_by_the_serial_of_status(it: Surroundings) -> None:
-    """An older one that is put beside them, or back without them, is nobody's."""
+    """An older one that is put next to them, or back without them, is nobody's."""
     third, now = it.mint(), it.clock.now()
     old, newer = it.credential(it.token, serial=3), it.credential(third, serial=4)
     rotation = {"id": "x", "overlap": "1h"}
@@ -299,7 +299,7 @@ def test_one_whose_successor_could_not_be_delivered_keeps_the_end_on_status(it: 
 def test_one_whose_successor_was_lost_in_the_second_of_its_mint_has_the_overlap_of_the_spec(
     it: Surroundings,
 ) -> None:
-    """The successor was delivered, which its id on status tells; the overlap may have been taken away since."""
+    """The successor was delivered, which its id on status tells; the overlap may have been removed since."""
     now = it.clock.now()
     it.put_token(
         credentials=[it.credential(it.token, end=now + 20)],
@@ -313,7 +313,7 @@ def test_one_whose_successor_was_lost_in_the_second_of_its_mint_has_the_overlap_
 def test_a_serial_without_the_time_of_its_mint_is_not_understood(
     it: Surroundings, mint_time: str | None
 ) -> None:
-    """No guess in favour of what may have been put back."""
+    """No guess in favour of what may have been restored."""
     it.put_token(credentials=[it.credential(it.token)], status={"serial": 2, "mintTime": mint_time})
     assert it.reason() == "Unreadable"
 
@@ -351,8 +351,8 @@ def presented(it: Surroundings) -> Iterator[tuple[str, str]]:
         yield name, text[:-1] + ("a" if text[-1] != "a" else "b")
 
 
-def test_refusing_takes_the_same_work_whether_or_not_the_id_is_known(it: Surroundings) -> None:
-    """One comparison with what is kept, and one keyed hash, whoever's id it is."""
+def test_a_rejection_costs_the_same_whether_or_not_the_id_is_known(it: Surroundings) -> None:
+    """One comparison with what is kept, and one keyed hash, whatever the id is."""
     found = {}
     for name, text in presented(it):
         assert isinstance(it.present(text), Rejected)

@@ -1,4 +1,4 @@
-"""Values that were imported: found without an id in them, refused like any other token, nobody else's by trickery."""
+"""Values that were imported: found without an id in them, rejected like any other token, never another user's."""
 
 from typing import Any
 
@@ -77,7 +77,7 @@ def test_a_value_that_is_as_long_as_a_token_of_ours_is_found(it: Surroundings) -
 @pytest.mark.parametrize(
     "text", ["", "x", VALUE[:-1], VALUE + "x", VALUE.upper(), "a" * (MAX_LENGTH + 1), "\udc80" * 30]
 )
-def test_what_nobody_imported_is_malformed(it: Surroundings, text: str) -> None:
+def test_a_value_that_was_not_imported_is_malformed(it: Surroundings, text: str) -> None:
     """As it is where nothing is imported."""
     assert it.reason(text) == "Malformed"
 
@@ -132,8 +132,8 @@ def test_status_is_never_believed_where_it_is_kinder_than_the_spec(
     assert it.reason(VALUE) == "Expired"
 
 
-def test_without_the_wish_it_is_refused(it: Surroundings) -> None:
-    """`spec.import` was taken away: the operator need not have noticed. What cannot be read is refused."""
+def test_an_import_that_is_no_longer_requested_is_rejected(it: Surroundings) -> None:
+    """`spec.import` was removed: the operator need not have noticed. What cannot be read is rejected."""
     put(it, until=None)
     assert it.reason(VALUE) == "Expired"
     it.accepted()
@@ -162,10 +162,10 @@ def test_a_copied_verifier_of_an_imported_value_never_fits(it: Surroundings) -> 
 
 
 @pytest.mark.parametrize("order", [("u-1", "u-2"), ("u-2", "u-1")], ids=["first", "last"])
-def test_a_tenant_who_imports_the_value_of_another_harms_him_in_no_way(
+def test_a_tenant_that_imports_the_value_of_another_does_not_affect_it(
     it: Surroundings, order: tuple[str, str]
 ) -> None:
-    """Whoever was first keeps it, with his roles, in whatever order they are listed; revoked it stays refused."""
+    """The first importer keeps it, with its roles, in whatever order they are listed; revoked it stays rejected."""
     it.remove_token()
     then = it.clock.now()
     it.clock.advance(60)
@@ -188,7 +188,7 @@ def test_a_tenant_who_imports_the_value_of_another_harms_him_in_no_way(
 
 
 def test_values_are_found_under_each_key_that_is_in_use(it: Surroundings) -> None:
-    """A newer key does not lose what was imported under the older one; with a key that is gone it is refused."""
+    """A newer key does not lose what was imported under the older one; with a lost key it is rejected."""
     it.index.set_keys(BOTH)
     it.accepted(VALUE)
     newer = "0123456789abcdef-0123456789abcdef"
@@ -209,8 +209,8 @@ def test_where_nothing_is_imported_a_foreign_value_costs_no_hash() -> None:
     assert it.reason(VALUE) == "Malformed"
 
 
-def test_a_use_is_told_once_a_minute() -> None:
-    """Of an imported value as of any other: whoever writes the time of use is not asked at each request."""
+def test_a_use_is_reported_once_a_minute() -> None:
+    """Of an imported value as of any other: the time of use is not written at each request."""
     told: list[Accepted] = []
 
     def note(accepted: Accepted, _presented: Presented) -> None:

@@ -34,7 +34,7 @@ def test_a_token_with_audiences_is_good_for_those_who_say_so(it: Surroundings) -
     assert it.reason(audiences=None) == "Audience"
 
 
-def test_a_token_without_audiences_is_good_for_whoever_asks(it: Surroundings) -> None:
+def test_a_token_without_audiences_is_valid_for_every_audience(it: Surroundings) -> None:
     """And the answer says for whom it was asked."""
     accepted = it.accepted(audiences=("a", "b"))
     assert common_audiences(accepted, Presented(it.token.reveal(), ("a", "b"))) == ("a", "b")
@@ -70,7 +70,7 @@ def test_a_token_bound_to_networks_is_good_from_there() -> None:
 
 
 def test_effective_roles_are_those_of_token_account_and_catalogue_together(it: Surroundings) -> None:
-    """Resolved now: one that is withdrawn is gone at the next request."""
+    """Resolved now: one that is withdrawn is missing at the next request."""
     it.put_role("reader", permissions=["orders:read"])
     it.put_role("writer", permissions=["orders:write", "orders:read"], allowedNamespaces=["team-b"])
     it.put_role("short", maxLifetime="7d")
@@ -108,8 +108,8 @@ def test_a_role_that_cannot_be_read_grants_nothing(it: Surroundings) -> None:
     assert it.roles.unreadable == len(odd)
 
 
-def test_a_role_that_is_being_deleted_is_gone(it: Surroundings) -> None:
-    """A finalizer of somebody else must not keep it granted, whether it was there before or not."""
+def test_a_role_that_is_being_deleted_counts_as_deleted(it: Surroundings) -> None:
+    """A finalizer of another user must not keep it granted, whether it was there before or not."""
     it.put_account(roles=["reader"])
     it.put_role("reader")
     assert len(it.accepted(original=lambda: GET).roles) == 1
@@ -130,7 +130,7 @@ def test_required_roles_must_all_be_held(it: Surroundings) -> None:
 
 
 def test_rules_about_requests_let_pass_what_one_role_allows(it: Surroundings) -> None:
-    """Only the roles that allow it are told to the service; an unknown request is allowed by none of them."""
+    """Only the roles that allow it are reported to the service; an unknown request is allowed by none of them."""
     it.put_account(roles=["reader", "writer"])
     it.put_role("reader", http=[{"methods": ["GET"], "paths": ["/orders/*"]}])
     it.put_role("writer", http=[{"methods": ["POST", "GET"], "hosts": ["orders.example.com"]}])
@@ -180,7 +180,7 @@ def _without_roles(it: Surroundings) -> Iterator[str]:
 
 
 def test_a_token_without_an_effective_role_passes_no_request(it: Surroundings) -> None:
-    """Whatever the reason is that it has none; TokenReview and introspection, which judge no request, accept it."""
+    """Whatever the reason is that it has none; TokenReview and introspection, which check no request, accept it."""
     for why in _without_roles(it):
         for original in (lambda: GET, lambda: None):
             assert it.reason(original=original) == "RoleMissing", why
@@ -189,7 +189,7 @@ def test_a_token_without_an_effective_role_passes_no_request(it: Surroundings) -
         assert it.accepted().permissions == (), why
 
 
-def test_tokens_without_roles_pass_where_that_was_asked_for() -> None:
+def test_tokens_without_roles_pass_where_configured() -> None:
     """With `allow_without_roles` a token that asks for no role passes; one that lost the roles it asks for does not."""
     it = Surroundings(allow_without_roles=True)
     it.accepted(original=lambda: GET)

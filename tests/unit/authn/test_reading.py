@@ -21,7 +21,7 @@ from servicetokens.authn.records import Account
     ],
 )
 def test_a_time_of_use_that_cannot_be_read_counts_as_none(said: dict[str, str] | None, kept: int) -> None:
-    """It is written anew at the next use, and the token is as good as it was."""
+    """It is written again at the next use, and the token is as good as it was."""
     body = {
         "metadata": {"name": "ci-prod", "namespace": "team-a", "uid": "u-1"},
         "spec": {"accountRef": {"name": "ci"}, "expiresAfter": "30d"},

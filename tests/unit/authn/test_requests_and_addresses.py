@@ -73,7 +73,7 @@ def test_all_parts_of_a_rule_must_fit() -> None:
 
 
 @pytest.mark.parametrize("text", ["10.0.0.1/8", "10.0.0.0", "::ffff:10.0.0.0/104", "fe80::%eth0/64", "x", ""])
-def test_what_is_no_network_is_refused(text: str) -> None:
+def test_an_invalid_network_is_rejected(text: str) -> None:
     """As strictly as the schema."""
     with pytest.raises(ValueError, match="must be a network"):
         parse_network(text)
@@ -88,7 +88,7 @@ def test_addresses_are_read_and_others_are_none() -> None:
 
 
 def test_a_very_long_list_of_proxies_is_not_followed_to_its_end() -> None:
-    """It is somebody's attempt to keep us busy."""
+    """It is an attempt to use up CPU."""
     trusted = (parse_network("10.0.0.0/8"),)
     hops = ",".join(["192.0.2.1", *["10.0.0.1"] * 100])
     assert find_client(Origin(parse_address("10.0.0.1"), hops), trusted) is None

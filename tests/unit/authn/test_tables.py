@@ -35,7 +35,7 @@ class Feeds(RuleBasedStateMachine):
 
     @rule(uid=st.sampled_from(UIDS), revoked=st.booleans(), anew=st.booleans(), seen=st.booleans())
     def change(self, uid: str, revoked: bool, anew: bool, seen: bool) -> None:
-        """An object is created or changed, and the watch tells of it, perhaps twice; or it does not."""
+        """An object is created or changed, and the watch reports it, perhaps twice; or it does not."""
         if anew or uid not in self.truth.tokens:
             self.truth.tokens[uid] = self.around.mint()
             self.everything.append(self.truth.tokens[uid])
@@ -99,7 +99,7 @@ Feeds.TestCase.settings = settings(max_examples=60, stateful_step_count=25)
 TestFeeds = Feeds.TestCase
 
 
-def test_what_takes_back_or_gives_back_a_token_is_told_at_once() -> None:
+def test_revocations_and_restorations_are_reported_immediately() -> None:
     """By whom is in the spec, since when in the status; what changes nothing is not told."""
     around, told = Surroundings(), [0]
 

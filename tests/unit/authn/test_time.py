@@ -22,8 +22,8 @@ def test_a_token_expires_to_the_second(it: Surroundings) -> None:
     assert it.reason() == "Expired"
 
 
-def test_a_fixed_end_and_no_end(it: Surroundings) -> None:
-    """By the clock, and never."""
+def test_a_fixed_expiration_and_none(it: Surroundings) -> None:
+    """By the clock's time, and never."""
     it.put_token(expirationTime=format_time(it.clock.now() + 5))
     it.accepted()
     it.clock.advance(5)
@@ -35,7 +35,7 @@ def test_a_fixed_end_and_no_end(it: Surroundings) -> None:
 
 
 def test_a_later_end_on_status_is_not_believed_and_an_earlier_one_is(it: Surroundings) -> None:
-    """Whoever may write status can only shorten."""
+    """Anyone who may write status can only shorten."""
     now = it.clock.now()
     it.put_token(expiresAfter="60s", credentials=[it.credential(it.token, end=now + 10**6)])
     assert it.accepted().end == now + 60
@@ -44,7 +44,7 @@ def test_a_later_end_on_status_is_not_believed_and_an_earlier_one_is(it: Surroun
 
 
 def test_an_older_credential_ends_with_its_overlap(it: Surroundings) -> None:
-    """Whatever status says about it; a third one was planted."""
+    """Whatever status says about it; a third one was forged."""
     now = it.clock.now()
     newer = it.mint()
     credentials = [
@@ -64,7 +64,7 @@ def test_an_older_credential_ends_with_its_overlap(it: Surroundings) -> None:
     it.accepted(third)
 
 
-def test_the_kill_switch_refuses_what_was_minted_before_it(it: Surroundings) -> None:
+def test_the_cut_off_rejects_credentials_minted_before_it(it: Surroundings) -> None:
     """From its moment on, also a token that was accepted just before."""
     cut = it.clock.now() + 10
     it.put_account(tokensNotBeforeTime=format_time(cut))
@@ -77,7 +77,7 @@ def test_the_kill_switch_refuses_what_was_minted_before_it(it: Surroundings) -> 
     it.accepted()
 
 
-def test_the_kill_switch_refuses_what_was_minted_in_its_second_from_that_second_on(it: Surroundings) -> None:
+def test_the_cut_off_rejects_credentials_minted_in_its_second(it: Surroundings) -> None:
     """Before it, such a token cannot have been; a kept decision does not outlast the cut."""
     cut = it.clock.now() + 10
     it.put_token(credentials=[it.credential(it.token, minted=cut)])
@@ -87,7 +87,7 @@ def test_the_kill_switch_refuses_what_was_minted_in_its_second_from_that_second_
     assert it.reason() == "MintedTooEarly"
 
 
-def test_a_mint_in_the_future_was_planted(it: Surroundings) -> None:
+def test_a_mint_in_the_future_is_forged(it: Surroundings) -> None:
     """Clocks may differ by a minute, not more."""
     it.put_token(credentials=[it.credential(it.token, minted=it.clock.now() + 61)])
     assert it.reason() == "MintedInFuture"

@@ -47,5 +47,5 @@ def leaf_of(authority: Issued, day: int) -> x509.Certificate:
 
 @pytest.mark.parametrize("text", ["", "%%%", base64.b64encode(b"junk").decode()])
 def test_a_bundle_that_cannot_be_read_has_no_deadline(text: str) -> None:
-    """The certificate itself is judged by another check."""
+    """The certificate itself is checked by another check."""
     assert _bundle_deadline(text, leaf_of(new_authority(0, AUTHORITY_DAYS), 0)) is None

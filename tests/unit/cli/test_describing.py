@@ -1,4 +1,4 @@
-"""The description of a request, for `verify`: what no client could send is refused."""
+"""The description of a request, for `verify`: what no client could send is rejected."""
 
 import re
 
@@ -26,7 +26,7 @@ from servicetokens.cli.judging import Request
         ("client", "", "--from is empty"),
     ],
 )
-def test_what_is_part_of_no_request_is_refused(option: str, value: str, said: str) -> None:
+def test_text_that_no_request_can_contain_is_rejected(option: str, value: str, said: str) -> None:
     """With the option, or what to leave out."""
     nothing = dict.fromkeys(("method", "path", "host", "audience", "client"))
     with pytest.raises(click.UsageError, match=re.escape(said)):

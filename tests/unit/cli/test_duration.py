@@ -26,7 +26,7 @@ def test_a_time_is_taken_as_kubectl_takes_it(text: str, seconds: float) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "3x", "-1", "nan", "inf", "1e9", "s", "1 s", "9" * 400, "1s2m"])
-def test_what_is_no_time_is_refused(text: str) -> None:
+def test_an_invalid_time_is_rejected(text: str) -> None:
     """A time-out that never comes would be worse than none."""
     with pytest.raises(click.BadParameter, match="is no time, as in 30s"):
         Timeout().convert(text, None, None)

@@ -1,4 +1,4 @@
-"""What others wrote into objects, on the screen of whoever looks at them."""
+"""What others wrote into objects, on the screen of anyone who looks at them."""
 
 import io
 from collections.abc import Callable
@@ -115,7 +115,7 @@ def test_an_error_is_shown_without_controls() -> None:
 def test_output_for_programs_is_exact_and_has_no_controls(
     form: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It says the very same text, in the escapes of its format."""
+    """It says the same text, in the escapes of its format."""
     output.print_objects([{"kind": "X", "metadata": {"name": "größe"}, "spec": HOSTILE}], form, single=True)
     shown = capsys.readouterr().out
     assert shown.replace("\n", "").isprintable()

@@ -19,19 +19,19 @@ def said(*keys: str, used: list[str]) -> list[tuple[str, str, int]]:
     return [(row.key, row.state, row.credentials) for row in rows(ring(*keys), used)]
 
 
-def test_the_newest_signs_even_when_nothing_hangs_on_it() -> None:
-    """It is never to be taken away."""
+def test_the_newest_key_signs_even_when_unused() -> None:
+    """It is never to be removed."""
     assert said("k1", used=[]) == [("k1", "signs", 0)]
 
 
-def test_an_old_key_can_be_taken_away_when_nothing_hangs_on_it() -> None:
+def test_an_old_key_can_be_removed_when_unused() -> None:
     """Not before."""
     assert said("k1", "k2", used=["k1", "k2"]) == [("k1", "verifies", 1), ("k2", "signs", 1)]
     assert said("k1", "k2", used=["k2"]) == [("k1", "unused", 0), ("k2", "signs", 1)]
 
 
-def test_credentials_of_a_key_that_is_not_there_are_told() -> None:
-    """They are refused by everybody."""
+def test_credentials_of_a_missing_key_are_reported() -> None:
+    """Every validator rejects them."""
     assert said("k2", used=["k1", "k2"]) == [("k2", "signs", 1), ("unknown", "missing", 1)]
 
 
@@ -65,7 +65,7 @@ def test_a_credential_that_has_ended_depends_on_no_key() -> None:
 
 @pytest.mark.parametrize("end", ["3000-01-01T00:00:59Z", "2999-12-31T23:59:59-00:01", "tomorrow", 7, ""])
 def test_an_end_that_is_odd_counts_as_none(end: Any) -> None:
-    """It is in the year 3000 when somebody wrote the end of 2999 west of Greenwich."""
+    """It is in the year 3000 when a user wrote the end of 2999 west of Greenwich."""
     assert ids([a_credential(end)]) == ["k1"]
 
 

@@ -51,8 +51,8 @@ def test_a_token_on_the_command_line_is_not_repeated(runner: CliRunner, words: s
     assert SECRET[:8] not in str(done.exception)
 
 
-def test_where_a_token_is_read_is_told(runner: CliRunner) -> None:
-    """To whoever gives it as an argument."""
+def test_the_place_where_a_token_is_read_is_reported(runner: CliRunner) -> None:
+    """To anyone who gives it as an argument."""
     assert "`kubectl servicetoken revoke -`" in runner.invoke(command, ["revoke", TOKEN]).output
     assert "the token is read from stdin" in runner.invoke(command, ["verify", TOKEN]).output
 
@@ -112,7 +112,7 @@ def test_types_and_names_are_taken_in_every_form_when_something_is_created(
     assert yaml.safe_load(done.output)["metadata"] == {"name": "nightly", "namespace": "team-a"}
 
 
-def test_a_type_that_was_left_out_is_asked_for(runner: CliRunner) -> None:
+def test_a_missing_type_is_reported(runner: CliRunner) -> None:
     """`create NAME` is what people type first."""
     done = runner.invoke(command, ["create", "nightly", "--account", "ci"])
     assert done.exit_code == 2
@@ -120,7 +120,7 @@ def test_a_type_that_was_left_out_is_asked_for(runner: CliRunner) -> None:
 
 
 @pytest.mark.parametrize(("name", "namespace"), [("Nightly", "team-a"), ("a b", "team-a"), ("a", "Team_A")])
-def test_yaml_that_the_api_server_would_refuse_is_not_printed(
+def test_yaml_that_the_api_server_would_reject_is_not_printed(
     runner: CliRunner, name: str, namespace: str
 ) -> None:
     """Also for the names of the object and of its namespace."""

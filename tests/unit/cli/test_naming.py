@@ -48,7 +48,7 @@ def test_words_are_names_unless_the_first_is_a_type() -> None:
         (["tokens", "svcacct/b"], "'svcacct/b' is a ServiceAccount; this command needs a ServiceToken"),
     ],
 )
-def test_a_name_of_another_type_is_refused(words: list[str], said: str) -> None:
+def test_a_name_of_another_type_is_rejected(words: list[str], said: str) -> None:
     """With both types named."""
     with pytest.raises(click.UsageError, match=re.escape(said)):
         split(words)

@@ -48,7 +48,7 @@ def test_a_public_id_is_taken_as_it_is_shown(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["svt_9876", "9876543210ABC", TOKEN[:-1], "svt_FF…_"])
-def test_what_is_no_public_id_is_refused_without_quoting_it(text: str) -> None:
+def test_an_invalid_public_id_is_rejected_without_quoting_it(text: str) -> None:
     """It may be most of a token."""
     with pytest.raises(click.BadParameter, match="12 letters and digits") as caught:
         PublicId().convert(text, None, None)

@@ -82,7 +82,7 @@ def test_colours_are_for_terminals_without_no_color() -> None:
 
 
 def test_progress_is_one_line_of_a_terminal_and_nothing_elsewhere() -> None:
-    """It fits into the line, or its beginning could not be taken back."""
+    """It fits into the line, or its beginning could not be withdrawn."""
     for stream in (Terminal(), io.StringIO()):
         screen = Screen(stream, width=30)
         with Progress(screen, 2) as progress:

@@ -44,7 +44,7 @@ def test_the_namespace_is_that_of_the_context(config: str) -> None:
     assert namespace_of_place(Place(kubeconfig=config, context="nope")) == "default"
 
 
-def test_a_file_that_cannot_be_read_says_nothing(tmp_path: Path) -> None:
+def test_an_unreadable_file_has_no_effect(tmp_path: Path) -> None:
     """Connecting with it fails with a sentence."""
     (tmp_path / "odd").write_text("[")
     assert find_namespace(str(tmp_path / "odd")) is None
@@ -66,7 +66,7 @@ def test_the_kubeconfig_is_the_one_that_kubectl_would_use(
     assert find_files("/named", {"KUBECONFIG": "/a"}, personal=True) == (Path("/named"),)
 
 
-async def test_a_server_that_is_no_api_server_is_told_in_words(tmp_path: Path) -> None:
+async def test_a_server_that_is_not_an_api_server_is_described(tmp_path: Path) -> None:
     """Such as the page of a proxy or of a router, with a 200; and no traceback."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -52,7 +52,7 @@ def test_a_life_with_everything() -> None:
     ]
 
 
-def test_what_happens_in_one_second_is_told_in_the_order_in_which_it_happens() -> None:
+def test_events_of_one_second_are_listed_in_their_order() -> None:
     """A token is created before it is minted, whatever its id begins with."""
     for token_id in ("AAA", "zzz", "0"):
         minted = {"id": token_id, "serial": 1, "mintTime": format_time(NOW)}
@@ -67,11 +67,11 @@ def test_what_happens_in_one_second_is_told_in_the_order_in_which_it_happens() -
 
 
 def test_one_that_has_expired() -> None:
-    """Its credential is gone, its end is not."""
+    """Its credential is deleted, its expiration is known."""
     assert told({"expirationTime": format_time(NOW + 3)}) == [(0, "created"), (3, "expired")]
 
 
-def test_events_are_told_at_their_last_time_with_their_number() -> None:
+def test_events_are_listed_with_their_last_time_and_count() -> None:
     """And one that cannot be read is left out."""
     events: list[dict[str, Any]] = [
         {"reason": "TokenReminted", "note": "It was lost.", "eventTime": format_time(NOW + 2)},

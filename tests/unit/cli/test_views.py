@@ -73,7 +73,7 @@ def test_what_is_rotated_does_not_expire() -> None:
 
 
 def test_a_token_counts_as_used_when_it_was_created() -> None:
-    """Or a new one would be unused at once."""
+    """Or a new one would be unused immediately."""
     alive: dict[str, Any] = {"credentials": [{"serial": 1, "id": "AAA"}]}
     assert not token(**alive).unused_since(BEFORE)
     assert token(**alive).unused_since(AFTER)

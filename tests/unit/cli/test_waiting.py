@@ -1,4 +1,4 @@
-"""When a rotation or a mint is done: judged by its id and by the Secret, and by nothing else."""
+"""When a rotation or a mint is done: checked by its id and by the Secret, and by nothing else."""
 
 from typing import Any
 

@@ -24,7 +24,7 @@ PROJECTED = {"volumes": [{"projected": {"sources": [{"secret": {"name": "s"}}]}}
 
 
 def test_each_way_of_using_a_secret_is_seen() -> None:
-    """Volumes, projected volumes, variables, all variables at once; in all kinds of containers."""
+    """Volumes, projected volumes, variables, `envFrom`; in all kinds of containers."""
     pods = [pod(VOLUME, "a"), pod(PROJECTED, "b"), pod(ENV, "c"), pod(ENV_FROM, "d"), pod({}, "e")]
     assert [(one.name, set(one.uses)) for one in users_of("s", pods)] == [
         ("a", {Use.VOLUME}),

@@ -20,7 +20,7 @@ def test_a_worker_stays_in_its_folder() -> None:
     assert choose(FILES, "c", ["a", "b"], SECONDS) == "c/test_4.py"
 
 
-def test_a_worker_that_is_done_takes_what_nobody_is_at() -> None:
+def test_a_free_worker_takes_unassigned_work() -> None:
     """The longest of it."""
     assert choose(FILES, "done", ["a"], SECONDS) == "b/test_3.py"
     assert choose(FILES, "done", ["a", "b"], SECONDS) == "c/test_4.py"
@@ -40,7 +40,7 @@ def test_files_that_were_never_measured_count_a_little() -> None:
 
 
 def test_files_that_write_to_the_same_place_are_one_unit() -> None:
-    """Every other file is one by itself, parametrised tests included."""
+    """Every other file is one on its own, parametrised tests included."""
     assert unit("tests/image/test_a.py::test_x") == unit("tests/image/test_b.py::test_y")
     assert unit("tests/admission/test_a.py::test_x[a/b::c]") == "tests/admission/test_a.py"
 

@@ -33,7 +33,7 @@ async def test_a_time_limit_is_reached() -> None:
 
 @pytest.mark.skips_time(False)
 async def test_one_test_of_a_file_can_be_excepted() -> None:
-    """For what threads do, time passes as ever."""
+    """For what threads do, time passes as before."""
     began = time.monotonic()
     await asyncio.sleep(0.05)
     assert time.monotonic() - began >= 0.04

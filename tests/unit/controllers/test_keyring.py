@@ -152,7 +152,7 @@ async def test_a_second_key_is_used_for_new_tokens() -> None:
 
 
 async def test_reading_the_same_keys_again_changes_nothing() -> None:
-    """Whoever depends on the keys is told about changes only."""
+    """Dependents of the keys are notified of changes only."""
     it = Keeper(Secrets({"k1": KEY}))
     await it.keeper.refresh()
     await it.keeper.refresh()
@@ -208,8 +208,8 @@ async def running(it: Keeper, server: Server) -> AsyncIterator[None]:
 
 
 @pytest.mark.skips_time
-async def test_a_loss_is_noticed_when_the_watch_tells_of_it_and_nothing_is_asked_meanwhile() -> None:
-    """By name, which is all that the operator has the right to."""
+async def test_a_loss_is_noticed_by_the_watch_without_further_requests() -> None:
+    """By name, which is all that the operator has permission to."""
     it, server = Keeper(Secrets({"k1": KEY}), in_use=True), Server()
     async with running(it, server):
         assert {path for path, _ in server.asked} == {"/api/v1/namespaces/servicetokens/secrets"}
@@ -231,7 +231,7 @@ async def test_a_loss_is_noticed_when_the_watch_tells_of_it_and_nothing_is_asked
 
 @pytest.mark.skips_time
 async def test_a_key_secret_that_may_not_be_watched_is_read_every_few_seconds() -> None:
-    """An operator that was upgraded before its rights were; `/readyz` says so, and it works all the same."""
+    """An operator that was upgraded before its rights were; `/readyz` says so, and it works nevertheless."""
     it, server = Keeper(Secrets({"k1": KEY}), in_use=True), Server()
     server.refuses = Forbidden("secrets is forbidden")
     async with running(it, server):

@@ -93,7 +93,7 @@ def test_the_usual_times_are_those_of_client_go() -> None:
 
 
 async def test_the_first_operator_creates_the_lease_and_leads(store: Store, clock: FakeClock) -> None:
-    """With no Lease there, whoever comes first leads at once."""
+    """Without a Lease, the first operator leads immediately."""
     one = make(store, clock, "one")
     assert await leads_within(one, 1)
     assert store.lease is not None
@@ -102,7 +102,7 @@ async def test_the_first_operator_creates_the_lease_and_leads(store: Store, cloc
 
 
 async def test_a_second_operator_waits_while_the_lease_is_held(store: Store, clock: FakeClock) -> None:
-    """A held Lease is left alone."""
+    """A held Lease is not changed."""
     one, two = make(store, clock, "one"), make(store, clock, "two")
     assert await leads_within(one, 1)
     assert not await leads_within(two, 0.1)
@@ -111,7 +111,7 @@ async def test_a_second_operator_waits_while_the_lease_is_held(store: Store, clo
     await one.release()
 
 
-async def test_a_released_lease_is_taken_at_once(store: Store, clock: FakeClock) -> None:
+async def test_a_released_lease_is_acquired_immediately(store: Store, clock: FakeClock) -> None:
     """An operator that ends in order makes room without a wait, and leads no more."""
     one, two = make(store, clock, "one"), make(store, clock, "two")
     assert await leads_within(one, 1)
@@ -136,7 +136,7 @@ async def test_a_lease_without_renewal_is_taken_after_its_duration(store: Store,
     await two.release()
 
 
-async def test_a_renewed_lease_starts_the_wait_anew(store: Store, clock: FakeClock) -> None:
+async def test_a_renewed_lease_restarts_the_wait(store: Store, clock: FakeClock) -> None:
     """As long as the holder renews, nobody takes over."""
     one, two = make(store, clock, "one"), make(store, clock, "two")
     assert await leads_within(one, 1)
@@ -163,7 +163,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 # The watchdog is a thread, so that a blocked event loop does not keep it from its work.
 @pytest.mark.skips_time(False)
-async def test_who_hangs_ends_before_anybody_else_may_lead(store: Store, clock: FakeClock) -> None:
+async def test_a_hanging_leader_exits_before_another_may_lead(store: Store, clock: FakeClock) -> None:
     """The watchdog ends the process at the deadline, which is earlier than the Lease's end."""
     ends: list[int] = []
     one = make(store, clock, "one", ends)
@@ -200,7 +200,7 @@ async def suspended(
 
 @pytest.mark.skips_time(False)
 async def test_a_leader_that_regains_its_own_lease_goes_on(store: Store, clock: FakeClock) -> None:
-    """However long the API server was away: nobody else was faster."""
+    """However long the API server was away: no other operator was faster."""
     ends: list[int] = []
     async with suspended(store, clock, ends) as one:
         for _ in range(20):
@@ -221,7 +221,7 @@ async def test_a_leader_that_regains_its_own_lease_goes_on(store: Store, clock: 
 async def test_a_leader_whose_lease_may_have_been_anothers_meanwhile_ends(
     store: Store, clock: FakeClock, holder: str
 ) -> None:
-    """Another one's name is on it, or it was given up, so somebody else may have led."""
+    """Another one's name is on it, or it was given up, so another user may have led."""
     ends: list[int] = []
     async with suspended(store, clock, ends) as one:
         assert store.lease is not None
@@ -246,7 +246,7 @@ async def test_a_leader_whose_lease_was_deleted_meanwhile_ends(store: Store, clo
 
 @pytest.mark.skips_time(False)
 async def test_of_a_suspended_leader_and_a_standby_one_leads(store: Store, clock: FakeClock) -> None:
-    """Whoever writes first; the other one ends, or stands by."""
+    """The first writer leads; the other one exits, or becomes a standby."""
     ends: list[int] = []
     two = make(store, clock, "two")
     async with suspended(store, clock, ends, standby=two) as one:
@@ -262,7 +262,7 @@ async def test_of_a_suspended_leader_and_a_standby_one_leads(store: Store, clock
 
 
 @pytest.mark.skips_time(False)
-async def test_without_a_watchdog_nobody_leads(store: Store, clock: FakeClock) -> None:
+async def test_without_a_watchdog_no_operator_leads(store: Store, clock: FakeClock) -> None:
     """It may be the only one that notices a freeze."""
     one = make(store, clock, "one")
     assert await leads_within(one, 1)
@@ -271,7 +271,7 @@ async def test_without_a_watchdog_nobody_leads(store: Store, clock: FakeClock) -
 
 
 async def test_who_finds_another_holder_ends(store: Store, clock: FakeClock) -> None:
-    """A Lease that somebody else holds by now is not fought for."""
+    """A Lease that another user holds by now is not fought for."""
     ends: list[int] = []
     one = make(store, clock, "one", ends)
     assert await leads_within(one, 1)
@@ -286,7 +286,7 @@ async def test_who_finds_another_holder_ends(store: Store, clock: FakeClock) -> 
 
 
 async def test_an_api_server_that_is_away_for_a_moment_costs_nothing(store: Store, clock: FakeClock) -> None:
-    """A failed renewal before the deadline is tried again."""
+    """A failed renewal before the deadline is retried."""
     ends: list[int] = []
     one = make(store, clock, "one", ends)
     assert await leads_within(one, 1)
@@ -302,10 +302,8 @@ async def test_an_api_server_that_is_away_for_a_moment_costs_nothing(store: Stor
     await one.release()
 
 
-async def test_an_end_in_the_middle_of_a_renewal_gives_the_lease_up_all_the_same(
-    store: Store, clock: FakeClock
-) -> None:
-    """The renewal was applied and nobody has heard of it; another holder's Lease is left alone."""
+async def test_a_shutdown_during_a_renewal_releases_the_lease(store: Store, clock: FakeClock) -> None:
+    """The renewal was applied without an answer; another holder's Lease is not changed."""
     one, two = make(store, clock, "one"), make(store, clock, "two")
     assert await leads_within(one, 1)
     assert store.lease is not None
@@ -320,7 +318,7 @@ async def test_an_end_in_the_middle_of_a_renewal_gives_the_lease_up_all_the_same
 
 
 async def test_a_release_that_cannot_be_written_is_only_a_delay(store: Store, clock: FakeClock) -> None:
-    """Ending does not depend on the API server: the Lease ends by itself."""
+    """Ending does not depend on the API server: the Lease ends on its own."""
     one = make(store, clock, "one")
     assert await leads_within(one, 1)
     store.down = True
@@ -328,7 +326,7 @@ async def test_a_release_that_cannot_be_written_is_only_a_delay(store: Store, cl
     assert not one.leads
 
 
-async def test_a_lease_that_is_older_than_it_was_is_told(store: Store, clock: FakeClock) -> None:
+async def test_a_lease_that_is_older_than_before_is_reported(store: Store, clock: FakeClock) -> None:
     """After a restore of etcd nothing that was seen before can be believed; every renewal tells."""
     told: list[int] = []
     one = Leadership(

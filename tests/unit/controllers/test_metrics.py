@@ -1,4 +1,4 @@
-"""The operator's metrics: what is counted, and that no label can be anybody's words."""
+"""The operator's metrics: what is counted, and that no label can be any user's words."""
 
 from dataclasses import replace
 
@@ -56,7 +56,7 @@ def test_tokens_that_wait_are_counted_by_what_they_wait_for() -> None:
 
 
 def test_words_that_are_not_ours_become_no_label() -> None:
-    """A status can be edited by whoever may; a million reasons would be a million series."""
+    """A status can be edited by users with permission; a million reasons would be a million series."""
     token = settled().token
     forged = [
         condition.model_copy(update={"type": "Ready" if number else "Forged", "reason": "Whatever"})

@@ -40,7 +40,7 @@ class FakeGo:
 
     @property
     def built(self) -> list[str]:
-        """The names of the files that it was asked for, in order."""
+        """The names of the files that it was requested, in order."""
         return [Path(name).name for name in re.findall(r" -o (\S+)", self.calls.read_text())]
 
 
@@ -143,7 +143,7 @@ def test_a_build_makes_everything_once(tmp_path: Path, empty_cache: Path) -> Non
 
 
 def test_a_cache_that_lost_something_is_built_again(tmp_path: Path) -> None:
-    """A binary that somebody removed comes back, and nothing of the old directory stays."""
+    """A binary that a user removed comes back, and nothing of the old directory stays."""
     FakeGo(tmp_path)
     fill(build.cache_directory(), "etcd", "kubectl", "stray")
     assert run("--path").returncode == 1
@@ -198,7 +198,7 @@ def test_a_new_go_will_do(tmp_path: Path, version: str) -> None:
 
 
 def test_a_failed_build_leaves_nothing(tmp_path: Path) -> None:
-    """What go said is in the error, and the next build starts afresh."""
+    """What go said is in the error, and the next build starts again."""
     FakeGo(tmp_path, then='case "$*" in *etcd/server*) echo "no space left on device"; exit 1;; esac')
     with pytest.raises(BuildFailed, match=r"^go could not build etcd:\n(.*\n)*no space left on device$"):
         build.ensure()

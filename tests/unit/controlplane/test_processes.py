@@ -153,7 +153,7 @@ def test_a_stopped_program_can_be_killed(tmp_path: Path) -> None:
 
 
 def test_signals_after_the_end_go_nowhere(tmp_path: Path) -> None:
-    """The number of a program that ended may belong to somebody else by now: no signal is sent."""
+    """The number of a program that ended may belong to another user by now: no signal is sent."""
     program = start(tmp_path, "exit 0")
     program.wait(10)
     program.send(signal.SIGKILL)

@@ -36,7 +36,7 @@ def test_it_is_private_and_goes_away() -> None:
     scratch.remove()
 
 
-def test_living_directories_are_left_alone() -> None:
+def test_directories_in_use_are_not_removed() -> None:
     """A directory whose owner lives stays when others are made."""
     with ScratchDirectory() as one, ScratchDirectory() as two:
         assert one.path.exists()
@@ -44,7 +44,7 @@ def test_living_directories_are_left_alone() -> None:
 
 
 def test_the_directory_of_a_killed_owner_is_removed_by_the_next(tmp_path: Path) -> None:
-    """What a killed process left is gone when the next directory has been made; what is not ours stays."""
+    """What a killed process left is removed when the next directory has been made; what is not ours stays."""
     (tmp_path / "servicetokens-notes").mkdir()
     owner = subprocess.Popen(
         [sys.executable, "-c", OWNER],

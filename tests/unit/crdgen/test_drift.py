@@ -13,7 +13,7 @@ CRDS = Path(__file__).parents[3] / "crds"
 
 
 def test_committed_files_are_up_to_date() -> None:
-    """Whoever changes a model runs `make generate` and commits the result."""
+    """Anyone who changes a model runs `make generate` and commits the result."""
     committed = {path.name: path.read_text(encoding="utf-8") for path in CRDS.glob("*.yaml")}
 
     assert committed == files(), "run `make generate`"
@@ -27,7 +27,7 @@ def test_yaml_says_what_was_built() -> None:
 
 
 def test_output_is_stable() -> None:
-    """Generating twice gives the same text, so that a difference is always somebody's change."""
+    """Generating twice gives the same text, so that a difference is always a user's change."""
     assert files() == files()
 
 

@@ -28,7 +28,7 @@ class Outer(BaseModel):
 
 
 def test_everything_is_written_out() -> None:
-    """References are inlined; null, titles, defaults and inner docstrings are gone; keys are in order."""
+    """References are inlined; null, titles, defaults and inner docstrings are removed; keys are in order."""
     inner = {"type": "object", "required": ["size"], "properties": {"size": {"type": "integer"}}}
 
     schema = structural(Outer.model_json_schema())
@@ -56,7 +56,7 @@ def test_everything_is_written_out() -> None:
     assert list(schema["properties"]["state"]["x-kubernetes-validations"][0]) == ["rule", "message", "reason"]
 
 
-def test_a_choice_of_types_is_refused() -> None:
+def test_a_choice_of_types_is_rejected() -> None:
     """A CRD field has one type; a model that offers two is a mistake in the model."""
 
     class Choice(BaseModel):
@@ -68,7 +68,7 @@ def test_a_choice_of_types_is_refused() -> None:
         structural(Choice.model_json_schema())
 
 
-def test_an_unknown_keyword_is_refused() -> None:
+def test_an_unknown_keyword_is_rejected() -> None:
     """A keyword that the API server would ignore is noticed here, not when it fails to restrict."""
     with pytest.raises(NotStructural, match="'exclusiveMinimum'"):
         in_order({"type": "integer", "exclusiveMinimum": 0})

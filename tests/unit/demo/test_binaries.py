@@ -67,7 +67,7 @@ def test_the_newest_of_setup_envtest_is_taken(tmp_path: Path, *, variable: bool)
 
 
 def test_the_path_comes_last(tmp_path: Path) -> None:
-    """A kube-apiserver on the path is taken with what is beside it, if that is new enough."""
+    """A kube-apiserver on the path is taken with what is next to it, if that is new enough."""
     on_path = fill(tmp_path / "bin", *NEEDED, binaries.CONTROLLERS)
     found = binaries.find({"PATH": str(on_path)}, tmp_path)
     assert found == binaries.Binaries(on_path, "from your PATH", has_controllers=True)

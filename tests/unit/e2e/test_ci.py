@@ -112,7 +112,7 @@ def test_scenario_that_fails_is_a_failure(checkout: Checkout) -> None:
     assert (status, left_out) == (1, [])
 
 
-def test_engine_that_cannot_be_started_is_said_at_once_and_at_the_end(checkout: Checkout) -> None:
+def test_an_engine_that_cannot_be_started_is_reported_immediately_and_at_the_end(checkout: Checkout) -> None:
     """It is no failure: the machine is the reason."""
     checkout.end_with(engine.NO_ENGINE)
     said = "LEFT OUT: make e2e, since no container engine can be started here"

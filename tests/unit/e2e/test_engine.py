@@ -18,7 +18,7 @@ DOCKER = """#!/bin/sh
 echo "$@" >> "{asked}"
 [ -e "{answering}" ] || exit 1
 """
-# Answers from its start to its end, and writes down what it was told and how it ended.
+# Answers from its start to its end, and writes down what it was reported and how it ended.
 DOCKERD = """#!/bin/sh
 echo "$@" > "{arguments}"
 echo $$ > "{pid}"
@@ -166,7 +166,7 @@ def test_daemon_that_does_not_start_is_an_error_with_its_log(machine: Machine) -
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_daemon_outlives_the_command_when_the_script_is_told_to_end(
+def test_the_daemon_outlives_the_command_when_the_script_ends(
     machine: Machine, number: signal.Signals
 ) -> None:
     """What the command has to clean up in the engine, it can: it ends first."""

@@ -71,7 +71,7 @@ async def test_an_ipv6_address_is_bracketed(mounted: Path) -> None:
 
 @pytest.mark.parametrize("port", ["tcp://10.96.0.1:443", "0", "99999", "\N{SUPERSCRIPT TWO}"])
 def test_a_port_of_the_pod_that_is_none_is_a_sentence(port: str) -> None:
-    """Variables can be set by anybody who writes a Deployment."""
+    """Variables can be set by any user who writes a Deployment."""
     with pytest.raises(NotConfigured, match="no address and port of the API server"):
         find_source(None, {**POD, "KUBERNETES_SERVICE_PORT": port})
 

@@ -16,7 +16,7 @@ def test_what_repeats_within_six_minutes_is_counted_on_the_first() -> None:
     assert correlator.repeated("other", 0) is None
 
 
-def test_a_series_whose_event_is_gone_begins_anew() -> None:
+def test_a_series_whose_event_was_deleted_begins_again() -> None:
     """Events live for an hour; a series may live longer."""
     correlator = Correlator()
     correlator.sent("key", "token.1", 0)
@@ -25,7 +25,7 @@ def test_a_series_whose_event_is_gone_begins_anew() -> None:
 
 
 def test_about_one_object_a_burst_is_admitted_and_then_one_every_five_minutes() -> None:
-    """And nobody else pays for it."""
+    """And no other object is affected."""
     correlator = Correlator()
     assert [correlator.admits("loud", 0) for _ in range(BURST + 2)] == [True] * BURST + [False] * 2
     assert correlator.admits("calm", 0)

@@ -102,7 +102,7 @@ def test_an_older_revision_does_not_fit(plural: str) -> None:
 
 @pytest.mark.parametrize("plural", CURRENT)
 def test_a_schema_that_keeps_everything_drops_nothing(plural: str) -> None:
-    """It says nothing of our fields and stores them all the same."""
+    """It says nothing of our fields and stores them nevertheless."""
     crd = edited(plural)
     anything = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
     schema_of(crd)["properties"] |= {"spec": anything, "status": anything}
@@ -128,7 +128,7 @@ def test_a_status_has_to_take_every_word_that_is_written_there(plural: str) -> N
 
 
 def test_our_version_has_to_be_served_with_its_subresource() -> None:
-    """Without it `status` could be written by whoever may write the spec."""
+    """Without it `status` could be written by anyone who may write the spec."""
     plural = names.PLURAL_TOKENS
     crd = edited(plural)
     del crd["spec"]["versions"][0]["subresources"]
@@ -231,7 +231,7 @@ def test_what_is_not_published_as_we_know_it_does_not_fit() -> None:
         assert "is not installed" in (judge_published(one, plural) or "")
 
 
-async def test_without_the_permission_the_published_schema_is_judged_and_it_is_said_once() -> None:
+async def test_without_the_permission_the_published_schema_is_checked_and_that_is_reported_once() -> None:
     """Two requests each time; once the permission is there, the CRDs are read again."""
     server, readiness = restricted(published(CURRENT)), Readiness()
     check = SchemaCheck(server, readiness)
@@ -261,8 +261,8 @@ async def test_an_older_schema_is_noticed_without_the_permission_too() -> None:
     assert "lacks spec.allowedCIDRs" in await check.find_trouble()
 
 
-async def test_who_may_read_neither_is_told_of_both() -> None:
-    """Nothing is concluded from a refusal, nor from silence."""
+async def test_a_user_that_may_read_neither_gets_both_names() -> None:
+    """Nothing is concluded from a rejection, nor from silence."""
     trouble = (await examine(restricted(refusal("openapi")))).trouble
     assert "customresourcedefinitions" in trouble
     assert "openapi" in trouble

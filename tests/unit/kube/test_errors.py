@@ -33,7 +33,7 @@ def status(**fields: Any) -> bytes:
         (504, "Timeout", errors.ApiUnavailable),
     ],
 )
-def test_each_status_is_the_exception_that_callers_act_upon(
+def test_each_status_is_the_exception_that_callers_handle(
     code: int, reason: str, kind: type[KubeError]
 ) -> None:
     """The exception carries status, reason and the server's own sentence."""
@@ -77,7 +77,7 @@ def test_a_right_that_is_missing_is_told_from_other_refusals(message: str) -> No
 
 
 def test_a_taken_name_is_a_conflict_too() -> None:
-    """Whoever handles conflicts handles this one."""
+    """Anyone who handles conflicts handles this one."""
     assert isinstance(from_answer(409, status(reason="AlreadyExists")), errors.Conflict)
 
 

@@ -1,4 +1,4 @@
-"""Exec credential plugins: run as kubectl runs them; what fails sends nothing, and is told in words."""
+"""Exec credential plugins: run as kubectl runs them; what fails sends nothing, and is reported in words."""
 
 import asyncio
 import base64
@@ -71,7 +71,7 @@ async def test_an_exec_plugin_gives_a_client_certificate(
 async def test_a_credential_of_a_plugin_is_renewed_before_it_ends(
     tmp_path: Path, front: Front, authority: CertificateAuthority
 ) -> None:
-    """Not only once it is refused."""
+    """Not only once it is rejected."""
     clock = FakeClock()
     from servicetokens.api.values import format_time  # noqa: PLC0415 - used here only
 
@@ -103,7 +103,7 @@ async def test_a_credential_of_a_plugin_is_renewed_before_it_ends(
 async def test_an_exec_plugin_that_fails_sends_nothing(
     tmp_path: Path, front: Front, authority: CertificateAuthority, body: str, said: str
 ) -> None:
-    """Its own words are told, what it printed is not, and no anonymous request is made."""
+    """Its own words are reported, what it printed is not, and no anonymous request is made."""
     file = write(tmp_path / "config", trusting(front, authority), plugin(helper(tmp_path, body)))
     refused = await refusal(file)
     assert said in refused
@@ -124,7 +124,7 @@ async def test_what_an_exec_plugin_leaves_in_the_background_holds_nothing_up(
 
 
 def test_an_exec_plugin_that_never_ends_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With what it has started still writing, too; the event loop ends without a word on standard error."""
+    """With what it has started still writing, too; the event loop ends without a message on standard error."""
     monkeypatch.setattr(execplugin, "_SECONDS", 0.5)
     entry = plugin(
         helper(tmp_path, 'sleep 300 & echo $! > "$1"; exec sleep 300'), args=[str(tmp_path / "pid")]
@@ -149,7 +149,7 @@ async def test_an_exec_plugin_may_print_yaml(
     assert front.header("Authorization") == ["Bearer t"]
 
 
-async def test_what_an_exec_plugin_cannot_be_told_is_a_sentence(tmp_path: Path) -> None:
+async def test_input_that_an_exec_plugin_cannot_get_gives_a_message(tmp_path: Path) -> None:
     """The authority that it wants to know cannot be read; its interpreter does not exist."""
     missing = {"server": "https://127.0.0.1:1", "certificate-authority": "missing.pem"}
     entry = plugin(helper(tmp_path, "exit 0"), provideClusterInfo=True)

@@ -1,4 +1,4 @@
-"""Why a connection failed is told in words: no number alone, no name of a class."""
+"""Why a connection failed is reported in words: no number alone, no name of a class."""
 
 import ast
 import asyncio
@@ -67,7 +67,7 @@ async def test_failures_of_connections_are_sentences(door: Door) -> None:
         assert "the answer is not HTTP" in await said(f"http://{LOOPBACK}:{port}", door)
 
 
-def test_no_error_is_told_by_its_class_or_its_number() -> None:
+def test_no_error_is_described_by_its_class_or_its_number() -> None:
     """Of all errors that Python, its ssl module and the HTTP client have."""
     kinds = [
         kind
@@ -90,7 +90,7 @@ def test_no_error_is_told_by_its_class_or_its_number() -> None:
 
 
 def test_no_message_is_made_of_the_name_of_a_class() -> None:
-    """What goes wrong is told by `in_words`, or by `repr` where it is an error in our own code."""
+    """What goes wrong is reported by `in_words`, or by `repr` where it is an error in our own code."""
     found = [
         f"{file.name}:{node.lineno}"
         for file in SOURCES.rglob("*.py")
@@ -108,7 +108,7 @@ def test_no_message_is_made_of_the_name_of_a_class() -> None:
 @DOORS
 @pytest.mark.parametrize("login", ["ci:s3cret@", "ci@", ":s3cret@"])
 async def test_a_password_in_the_address_of_the_server_is_not_quoted(login: str, door: Door) -> None:
-    """A kubeconfig may hold one there; the address itself is told, with its path."""
+    """A kubeconfig may hold one there; the address itself is reported, with its path."""
     (port,) = free_ports(1)
     address = f"https://{login}{LOOPBACK}:{port}/clusters/one"
     sentence = await said(address, door)

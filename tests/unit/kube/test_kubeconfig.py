@@ -1,4 +1,4 @@
-"""Kubeconfigs as people have them: every field that authenticates or secures is honoured, or refused by its name."""
+"""Kubeconfigs as people have them: every field that authenticates or secures is honoured, or rejected by its name."""
 
 import base64
 import json
@@ -51,7 +51,7 @@ async def test_impersonation_is_sent(tmp_path: Path, front: Front, authority: Ce
 async def test_options_for_impersonation_win_over_the_file(
     tmp_path: Path, front: Front, authority: CertificateAuthority
 ) -> None:
-    """Field by field, as kubectl merges them; groups without a user are refused."""
+    """Field by field, as kubectl merges them; groups without a user are rejected."""
     file = write(tmp_path / "config", trusting(front, authority), {"as": "alice", "as-groups": ["a"]})
     await ask(file, impersonation=Impersonation(user="bob"))
     assert front.header("Impersonate-User") == ["bob"]
@@ -131,7 +131,7 @@ async def test_the_name_of_the_server_holds_for_watches_and_behind_a_proxy(
 async def test_the_environment_names_a_proxy(
     tmp_path: Path, front: Front, authority: CertificateAuthority
 ) -> None:
-    """`HTTPS_PROXY` with user and password; never for an address of this machine; a refusal is told in words."""
+    """`HTTPS_PROXY` with user and password; never for an address of this machine; a rejection is reported in words."""
     async with proxy() as between, proxy(status="407 Proxy Authentication Required") as strict:
         cluster = trusting(front, authority)
         direct = {"HTTPS_PROXY": f"http://{LOOPBACK}:{between.port}"}
@@ -200,7 +200,7 @@ async def test_a_proxy_that_cannot_be_used_is_one_sentence(
         ),
     ],
 )
-async def test_what_is_not_honoured_is_refused_by_name(
+async def test_unsupported_fields_are_rejected_by_name(
     tmp_path: Path, user: Mapping[str, Any], said: str
 ) -> None:
     """An anonymous request instead would be answered, and mislead."""

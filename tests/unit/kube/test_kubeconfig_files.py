@@ -37,7 +37,7 @@ async def test_files_are_merged_as_kubectl_merges_them(
         await find_source(f"{tmp_path}/one/config:{tmp_path}/two/config", {}).load()
 
 
-async def test_an_empty_file_and_an_empty_context_say_nothing(
+async def test_an_empty_file_and_an_empty_context_have_no_effect(
     tmp_path: Path, front: Front, authority: CertificateAuthority
 ) -> None:
     """In a list of files, and on the command line, as with kubectl; alone, an empty file names no context."""

@@ -13,7 +13,7 @@ def read(spec: object) -> Lease:
     return Lease.read(json.dumps(body).encode())
 
 
-def test_a_lease_of_a_stranger_may_lack_everything() -> None:
+def test_a_foreign_lease_may_lack_every_field() -> None:
     """Then nobody holds it."""
     for spec in (None, {}, {"holderIdentity": None, "leaseDurationSeconds": None}):
         lease = read(spec)

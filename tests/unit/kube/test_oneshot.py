@@ -167,7 +167,7 @@ async def test_credentials_are_read_again_once() -> None:
             await api.request("GET", "/")
 
 
-async def test_refusals_are_those_of_the_server() -> None:
+async def test_errors_are_those_of_the_server() -> None:
     """With its own sentence, and how long to wait."""
     gone = b'{"kind":"Status","message":"x \\"y\\" not found","reason":"NotFound"}'
     answers = (

@@ -30,7 +30,7 @@ def test_the_transition_time_moves_only_when_the_status_flips() -> None:
     assert [found[0].observed_generation for found in (first, same, flipped)] == [1, 2, 2]
 
 
-def test_passing_conditions_go_when_nobody_speaks_of_them() -> None:
+def test_transient_conditions_are_removed_when_they_are_not_updated() -> None:
     """And keep the moment at which they came while they last."""
     stalled = [Verdict(ConditionType.STALLED, "True", Reason.INVALID_SPEC, "a")]
     first = merge((), stalled, generation=1, now=10)
@@ -39,7 +39,7 @@ def test_passing_conditions_go_when_nobody_speaks_of_them() -> None:
 
 
 def test_conditions_of_others_stay_and_the_order_is_the_alphabets() -> None:
-    """Whoever else writes there, and whatever came first."""
+    """Whatever other writers add, in any order."""
     foreign = Condition(type="Zebra", status="True", last_transition_time=1, reason="X", message="")
     verdicts = [
         Verdict(READY, "True", Reason.MINTED, ""),
@@ -85,7 +85,7 @@ def test_the_last_use_is_the_validators_and_stays() -> None:
         (60, [(20, "AThird"), (6, "ATenth")]),
     ],
 )
-def test_an_end_is_announced_by_days_or_by_shares_of_a_short_life(
+def test_an_expiration_is_announced_by_days_or_by_shares_of_a_short_lifetime(
     life: int, expected: list[tuple[int, str]]
 ) -> None:
     """The further away, the earlier; always in this order."""
@@ -177,7 +177,7 @@ def test_delays_grow_to_five_minutes_whatever_the_count() -> None:
     assert [retry_delay(attempts) for attempts in (0, 1, 2, 5, 6, 10**9)] == [0, 10, 20, 160, 300, 300]
 
 
-def test_a_refused_secret_is_tried_again_within_ten_seconds_however_often_it_failed() -> None:
+def test_a_rejected_secret_is_retried_within_ten_seconds_however_often_it_failed() -> None:
     """Only very many tokens that wait at the same time wait longer."""
     assert [delivery_delay(failures, 1, 0.1) for failures in range(1, 8)] == [1, 2, 4, 8, 8, 8, 8]
     assert delivery_delay(10_000, 1, 0.1) == 8

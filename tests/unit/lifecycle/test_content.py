@@ -50,7 +50,7 @@ def test_an_end_that_never_comes_and_one_that_has_come_are_said() -> None:
 
 
 def test_placeholders_are_filled_and_other_braces_stay() -> None:
-    """The token itself is filled in by whoever writes."""
+    """The writer fills in the token itself."""
     content = templated(data={"a": "{account}@{namespace} {id} {expires} {token}", "b": '{"x": {}}'})
     assert content.filled(VALUE)["a"] == f"ci@team-a ID1 2027-01-15T08:01:00Z {VALUE}"
     assert content.filled(VALUE)["b"] == '{"x": {}}'
@@ -103,7 +103,7 @@ TEMPLATES: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("template", TEMPLATES.values(), ids=TEMPLATES)
-def test_what_was_written_is_recognised_and_strangers_are_ignored(template: dict[str, Any]) -> None:
+def test_own_content_is_recognised_and_foreign_content_is_ignored(template: dict[str, Any]) -> None:
     """Other people's labels, annotations and keys are no drift."""
     content = templated(**template)
     labels, annotations, data = written(content)
@@ -142,7 +142,7 @@ def test_every_change_of_what_is_ours_is_drift() -> None:
     ["", "{", "[]", "5", '{"user": 5}', '{"labels": 5}', '{"labels": [5, "team"]}', '"labels"', "null"],
 )
 def test_a_garbled_note_of_what_is_ours_is_read_as_far_as_it_goes(note: str) -> None:
-    """It is an annotation, so anybody may have edited it."""
+    """It is an annotation, so any user may have edited it."""
     owned = read_owned({names.ANNOTATION_TEMPLATE: note})
     assert owned["labels"] in ((), ("team",))
     assert owned["annotations"] == owned["data"] == ()

@@ -1,4 +1,4 @@
-"""A status whose `delivery` and `mintTime` somebody has edited, while the Secret is as it was: the Secret witnesses."""
+"""A status whose `delivery` and `mintTime` a user has edited, while the Secret is as it was: the Secret witnesses."""
 
 from dataclasses import replace
 
@@ -95,7 +95,7 @@ def test_the_old_token_gets_no_other_overlap_by_marking_the_new_one_as_pending(a
         assert ends == {3: now + 30 * DAY}
 
 
-def test_what_was_put_right_stays_so() -> None:
+def test_repaired_content_stays_repaired() -> None:
     """The next pass finds nothing to do."""
     now = NOW + 29 * DAY
     forged = marked_pending(settled(), now)
@@ -114,13 +114,13 @@ def test_a_pending_successor_ends_the_old_one_once_the_overlap_is_nothing() -> N
     assert old.serial not in [one.serial for one in wanted.status.credentials]
 
 
-def test_a_status_without_its_credentials_is_minted_anew() -> None:
+def test_a_status_without_its_credentials_is_minted_again() -> None:
     """The serial tells that there was one."""
     wanted = plan(with_status(settled(), credentials=()), NOW + 10)
     assert wanted.mint is not None
 
 
-def test_an_account_that_was_made_anew_is_named_while_nothing_can_be_minted() -> None:
+def test_a_recreated_account_is_named_while_nothing_can_be_minted() -> None:
     """Active says that the token was the old account's."""
     snapshot = settled()
     assert snapshot.account is not None
@@ -146,7 +146,7 @@ def test_a_mint_in_the_future_that_nothing_witnesses_is_not_active() -> None:
     assert "its mint time is in the future" in active.message
 
 
-def test_a_status_without_its_credentials_and_its_mint_time_is_minted_anew() -> None:
+def test_a_status_without_its_credentials_and_its_mint_time_is_minted_again() -> None:
     """The serial alone tells that there was one."""
     wanted = plan(with_status(settled(), credentials=(), mint_time=None), NOW + 10)
     assert wanted.mint is not None

@@ -59,8 +59,8 @@ def test_it_says_who_is_awaited(enforcement: Enforcement, status: str, reason: s
     assert words in found.message
 
 
-def test_it_stays_when_the_token_is_restored_and_starts_anew() -> None:
-    """Also for a restoration somebody waits; what was true of the last generation is not true of this one."""
+def test_it_stays_when_the_token_is_restored_and_starts_again() -> None:
+    """A restoration is waited for, too; what was true of the last generation is not true of this one."""
     first = plan(replace(revoked(), enforcement=Enforcement(passed=True, validators=1)), NOW).status
     assert first is not None
     token = replace(a_token(), status=first, generation=2)
@@ -99,7 +99,7 @@ def test_an_account_has_it_once_it_was_suspended() -> None:
 def test_after_a_restart_it_says_what_it_said_until_something_is_found_out(
     told: Enforcement, undecided: Enforcement
 ) -> None:
-    """So a restart writes nothing; only what was said of this very generation counts, and in our words."""
+    """So a restart writes nothing; only what was said of this generation counts, and in our words."""
     status = plan(replace(revoked(), enforcement=told), NOW).status
     assert status is not None
     before = next(one for one in status.conditions if one.type == "Enforced")

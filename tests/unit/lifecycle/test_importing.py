@@ -1,4 +1,4 @@
-"""Importing a value: once, at the first mint, beside a token of our own, until the cut-over and not a second longer."""
+"""Importing a value: once, at the first mint, alongside a minted token, until exactly the cut-over."""
 
 from dataclasses import replace
 from typing import Any
@@ -50,7 +50,7 @@ def ends(snapshot: Snapshot) -> dict[int, int | None]:
     return {one.serial: one.expiration_time for one in snapshot.token.status.credentials}
 
 
-def test_the_first_mint_takes_the_value_over_beside_a_token_of_our_own() -> None:
+def test_the_first_mint_imports_the_value_alongside_a_minted_token() -> None:
     """In one write: the imported value has serial 1 and ends at the cut-over, ours is the current one."""
     wanted = plan(importing(), NOW)
     assert wanted.mint is not None
@@ -92,7 +92,7 @@ def test_what_is_found_in_the_secret_later_is_nothing_to_us() -> None:
 
 
 def test_a_lost_status_brings_no_second_import() -> None:
-    """The Secret of the token is the witness that something was minted: nothing is imported beside the new token."""
+    """The Secret of the token is the witness that something was minted: nothing is imported with the new token."""
     snapshot = replace(imported(), imported=FOUND)
     lost = replace(snapshot, token=replace(snapshot.token, status=ServiceTokenStatus()))
     wanted = plan(lost, NOW + 5)
@@ -102,7 +102,7 @@ def test_a_lost_status_brings_no_second_import() -> None:
 
 
 def test_a_status_of_which_only_the_imported_value_is_left_is_mended() -> None:
-    """It never becomes the current one: a fresh token is minted beside it, and it lives as long as it was to."""
+    """It never becomes the current one: a fresh token is minted next to it, and it lives as long as it was to."""
     snapshot = imported()
     left = tuple(one for one in snapshot.token.status.credentials if one.id == HANDLE)
     mended = settled(with_status(snapshot, credentials=left), NOW + 5)
@@ -116,7 +116,7 @@ def test_a_status_of_which_only_the_imported_value_is_left_is_mended() -> None:
 
 
 def test_an_import_is_on_status_before_the_token_is_delivered_and_survives_a_crash_then() -> None:
-    """The value is accepted from the first write on; the token beside it is minted again, and nothing is imported."""
+    """The value is accepted from the first write on; the token next to it is minted again, and nothing is imported."""
     snapshot = importing()
     wanted = plan(snapshot, NOW)
     assert wanted.ahead is not None
@@ -135,7 +135,7 @@ def test_an_import_is_on_status_before_the_token_is_delivered_and_survives_a_cra
     assert [event.reason for event in again.events] == ["TokenImported"]
 
 
-def test_an_import_whose_delivery_was_refused_is_told_as_an_import_later() -> None:
+def test_an_import_whose_delivery_was_rejected_is_reported_as_an_import_later() -> None:
     """Nothing of ours was lost, since nothing of ours was there; the message names what is accepted meanwhile."""
     snapshot = importing()
     wanted = plan(snapshot, NOW)
@@ -155,7 +155,7 @@ def test_an_import_whose_delivery_was_refused_is_told_as_an_import_later() -> No
     assert [event.reason for event in delivered.events] == ["TokenImported"]
 
 
-def test_credentials_and_secret_that_are_gone_bring_no_second_import() -> None:
+def test_deleted_credentials_and_secret_cause_no_second_import() -> None:
     """The serial on status tells that something was minted."""
     gone = replace(with_status(imported(), credentials=()), secret=None, imported=FOUND)
     wanted = plan(gone, NOW + 5)
@@ -205,7 +205,7 @@ def test_what_cannot_be_imported_yet_keeps_the_first_mint_waiting(
         ({"rotation": {"every": "9d"}}, "rotated before"),
     ],
 )
-def test_a_cut_over_that_would_not_be_kept_is_refused(spec: dict[str, Any], words: str) -> None:
+def test_a_cut_over_that_cannot_be_kept_is_rejected(spec: dict[str, Any], words: str) -> None:
     """Better now than on the day when the value ends too early."""
     wanted = plan(importing(**spec), NOW)
     assert wanted.mint is None
@@ -224,7 +224,7 @@ def test_a_cut_over_that_would_not_be_kept_is_refused(spec: dict[str, Any], word
     ],
 )
 def test_a_cut_over_that_can_be_kept_is_kept(spec: dict[str, Any]) -> None:
-    """At the bounds, and whatever else is asked for."""
+    """At the bounds, and whatever else is requested."""
     assert len(ends(imported(**spec))) == 2
 
 
@@ -234,8 +234,8 @@ def test_whatever_else_stands_in_the_way_keeps_the_import_waiting_too() -> None:
     assert (wanted.mint, says(wanted, "Ready")) == (None, ("False", "AccountNotFound"))
 
 
-def test_the_cut_over_may_be_moved_and_taken_away() -> None:
-    """Earlier, later, but not once it is over and not beyond a rotation; without the wish it ends at once."""
+def test_the_cut_over_may_be_moved_and_removed() -> None:
+    """Earlier, later, but not once it is over and not beyond a rotation; without the wish it ends immediately."""
     snapshot = imported()
     earlier = edited(snapshot, **{"import": ASKED | {"until": format_time(NOW + DAY)}})
     assert ends(settled(earlier, NOW + 5)) == {1: NOW + DAY, 2: NOW + 30 * DAY}
@@ -250,7 +250,7 @@ def test_the_cut_over_may_be_moved_and_taken_away() -> None:
 
 @pytest.mark.parametrize("overlap", ["0s", "1h"])
 @pytest.mark.parametrize("lost", [False, True], ids=["in order", "Secret lost"])
-def test_any_rotation_ends_it_at_once(overlap: str, *, lost: bool) -> None:
+def test_any_rotation_ends_it_immediately(overlap: str, *, lost: bool) -> None:
     """Whether or not the token before keeps an overlap, and whether or not the Secret was there."""
     snapshot = imported()
     if lost:
@@ -273,7 +273,7 @@ def test_the_account_s_cut_and_another_account_end_it() -> None:
     assert ends(settled(replaced, NOW + 5)) == {3: NOW + 5 + 30 * DAY}
 
 
-def test_an_end_that_was_written_into_status_is_put_right() -> None:
+def test_an_edited_expiration_on_status_is_repaired() -> None:
     """By the spec, by ninety days, and by the life of the token."""
     snapshot = imported()
     later = tuple(
@@ -284,8 +284,8 @@ def test_an_end_that_was_written_into_status_is_put_right() -> None:
     assert ends(settled(edited(snapshot, expiresAfter="5d"), NOW + 5))[1] == NOW + 5 * DAY
 
 
-def test_a_cut_over_that_is_near_is_told_once() -> None:
-    """A tenth of ten days before it; the condition is there while it is true, and a later cut-over takes it away."""
+def test_a_near_cut_over_is_reported_once() -> None:
+    """A tenth of ten days before it; the condition is there while it is true, and a later cut-over removes it."""
     snapshot = imported()
     assert plan(snapshot, NOW).requeue_at == UNTIL - DAY
     assert not has_condition(settled(snapshot, UNTIL - DAY - 1), "ImportEndingSoon")
@@ -302,7 +302,7 @@ def test_a_cut_over_that_is_near_is_told_once() -> None:
 
 
 def test_while_the_spec_cannot_be_read_it_stays_as_it_was() -> None:
-    """The validator refuses both meanwhile; no guess is made about what was asked for."""
+    """The validator rejects both meanwhile; no guess is made about what was requested."""
     snapshot = imported()
     broken = replace(snapshot, token=replace(snapshot.token, spec=None, spec_error="spec: is odd"))
     wanted = plan(broken, NOW + 5)

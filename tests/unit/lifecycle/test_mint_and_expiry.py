@@ -57,7 +57,7 @@ def test_a_secret_may_have_another_name() -> None:
     assert "'elsewhere'" in condition(wanted, "Ready").message
 
 
-def test_what_is_settled_is_left_alone() -> None:
+def test_a_reconciled_token_is_not_changed() -> None:
     """A second look writes nothing, sends nothing, and waits for the same moment."""
     snapshot = settled()
     for now in (NOW, NOW + 1, NOW + DAY):
@@ -78,13 +78,13 @@ def test_a_token_that_is_being_deleted_says_so_and_nothing_else_happens() -> Non
 
 
 def test_in_a_namespace_that_is_being_deleted_nothing_is_written() -> None:
-    """The API server has said so once. It is looked at again, since one of that name may be created anew."""
+    """The API server has reported so once. It is looked at again, since one of that name may be created again."""
     ending = replace(a_snapshot(), memory=Memory(namespace_ends=True))
     assert plan(ending, NOW) == Plan(requeue_at=NOW + 30)
 
 
-def test_a_token_that_never_expires_has_no_end_and_no_deadline() -> None:
-    """`never`, in so many words."""
+def test_a_token_that_never_expires_has_no_expiration_and_no_deadline() -> None:
+    """`never`, explicitly."""
     snapshot = settled(a_snapshot(a_token(expiresAfter="never")))
     assert snapshot.token.status.expiration_time is None
     assert plan(snapshot, NOW + 1000 * DAY).requeue_at is None
@@ -119,8 +119,8 @@ def test_a_token_expires_at_its_second() -> None:
     )
 
 
-def test_an_expired_token_whose_secret_cannot_be_marked_is_expired_all_the_same() -> None:
-    """And the refusal is told, with what it means."""
+def test_an_expired_token_whose_secret_cannot_be_marked_is_expired_nevertheless() -> None:
+    """And the rejection is reported, with what it means."""
     later = NOW + 31 * DAY
     memory = Memory(delivery_error="exceeded quota", not_before=later + 8)
     wanted = plan(replace(settled(), memory=memory), later)
@@ -139,7 +139,7 @@ def test_an_expired_token_stays_expired_whatever_is_edited_but_its_end() -> None
     assert plan(later, NOW + 90 * DAY).mint is None
 
 
-def test_a_later_end_mints_afresh_for_an_expired_token() -> None:
+def test_a_later_expiration_mints_again_for_an_expired_token() -> None:
     """The old one is not revived: the new one has another serial and counts from now."""
     now = NOW + 31 * DAY
     wanted = plan(edited(settled(settled(), now), expiresAfter="60d"), now)
@@ -186,7 +186,7 @@ def test_a_new_rotation_id_and_a_new_rotation_renew_an_expired_token() -> None:
 
 
 def test_a_credential_whose_stored_end_has_passed_is_never_revived() -> None:
-    """The spec was extended while the operator was down; a validator has refused it already."""
+    """The spec was extended while the operator was down; a validator has rejected it already."""
     now = NOW + 31 * DAY
     wanted = plan(edited(settled(), expiresAfter="60d"), now)
     assert wanted.mint is not None
@@ -274,7 +274,7 @@ def test_an_expiring_credential_keeps_its_serial_when_status_lost_it() -> None:
 
 
 def test_an_account_that_never_was_and_one_that_goes_are_waited_for() -> None:
-    """Without it nothing is minted; with it, at once."""
+    """Without it nothing is minted; with it, immediately."""
     for account in (None, an_account(deleting=True)):
         wanted = plan(a_snapshot(account=account), NOW)
         assert wanted.mint is None

@@ -1,4 +1,4 @@
-"""Revoking, restoring, rotating: by the clock, by a changed id, and while something else is going on."""
+"""Revoking, restoring, rotating: automatically, by a changed id, and while something else is going on."""
 
 from dataclasses import replace
 
@@ -37,7 +37,7 @@ def ends(snapshot: Snapshot) -> dict[int, int | None]:
 
 
 def test_a_revoked_token_is_ready_and_not_active() -> None:
-    """Nothing is minted or written to the Secret; the moment and the reason are told."""
+    """Nothing is minted or written to the Secret; the moment and the reason are reported."""
     wanted = plan(edited(settled(), state="Revoked", revocationReason="KeyCompromise"), NOW + 5)
     assert (wanted.mint, wanted.deliver) == (None, None)
     assert says(wanted, "Ready") == ("True", "Revoked")
@@ -50,7 +50,7 @@ def test_a_revoked_token_is_ready_and_not_active() -> None:
     ]
 
 
-def test_a_restored_token_is_the_very_same() -> None:
+def test_a_restored_token_is_the_same() -> None:
     """Not another credential, not another Secret."""
     revoked = settled(edited(settled(), state="Revoked"), NOW + 5)
     wanted = plan(edited(revoked, state="Active"), NOW + 9)
@@ -84,7 +84,7 @@ def test_an_expiry_runs_on_while_revoked() -> None:
     assert restored.token.status.credentials == ()
 
 
-def test_a_token_applied_as_revoked_is_minted_and_refused() -> None:
+def test_a_token_applied_as_revoked_is_minted_and_rejected() -> None:
     """So that restoring it finds a token that works."""
     wanted = plan(a_snapshot(a_token(state="Revoked")), NOW)
     assert wanted.mint is not None
@@ -93,7 +93,7 @@ def test_a_token_applied_as_revoked_is_minted_and_refused() -> None:
 
 
 def test_a_revoked_token_rotates_and_is_repaired_like_any_other() -> None:
-    """`state` says who is let in."""
+    """`state` says who is accepted."""
     revoked = settled(edited(settled(), state="Revoked"), NOW)
     rotated = settled(edited(revoked, rotation={"id": "x"}), NOW + 1)
     assert list(ends(rotated)) == [1, 2]
@@ -103,7 +103,7 @@ def test_a_revoked_token_rotates_and_is_repaired_like_any_other() -> None:
 
 
 def test_a_suspended_account_is_named_and_stops_nothing_else() -> None:
-    """It is the account that is refused; the token stays ready."""
+    """It is the account that is rejected; the token stays ready."""
     wanted = plan(replace(settled(), account=an_account(state="Suspended")), NOW + 1)
     assert says(wanted, "Active") == ("False", "AccountSuspended")
     assert says(wanted, "Ready") == ("True", "Minted")
@@ -118,7 +118,7 @@ def rotating(**rotation: str) -> Snapshot:
     return settled(a_snapshot(a_token(rotation=rotation)))
 
 
-def test_a_rotation_by_the_clock_keeps_the_old_one_for_its_overlap() -> None:
+def test_an_automatic_rotation_keeps_the_old_one_for_its_overlap() -> None:
     """At its second, and announced on status."""
     snapshot = rotating(every="20d", overlap="1d")
     assert snapshot.token.status.next_rotation_time == NOW + 20 * DAY
@@ -158,7 +158,7 @@ def test_the_overlap_left_out_is_an_hour_or_a_tenth(rotation: dict[str, str], ov
     assert ends(rotated)[1] == NOW + 10 + overlap
 
 
-def test_no_overlap_drops_the_old_one_at_once() -> None:
+def test_no_overlap_drops_the_old_one_immediately() -> None:
     """That is for a leak."""
     rotated = settled(edited(rotating(id="a"), rotation={"id": "b", "overlap": "0s"}), NOW + 10)
     assert list(ends(rotated)) == [2]
@@ -181,8 +181,8 @@ def test_the_id_of_a_new_token_does_not_rotate_it() -> None:
     assert plan(rotating(id="a"), NOW + 10).mint is None
 
 
-def test_an_id_added_to_a_live_token_rotates_and_one_taken_away_does_not() -> None:
-    """Nor does the same one when it is put back."""
+def test_an_added_rotation_id_rotates_and_a_removed_one_does_not() -> None:
+    """Nor does the same one when it is restored."""
     added = edited(settled(), rotation={"id": "a"})
     assert plan(added, NOW).mint is not None
     rotated = settled(added, NOW)
@@ -238,7 +238,7 @@ def rotating_to_b(overlap: str = "1h") -> tuple[Snapshot, Plan]:
 
 
 def refused(asked: Snapshot, wanted: Plan, *, not_before: int) -> Snapshot:
-    """Return what is known after the status ahead was written and the Secret was refused."""
+    """Return what is known after the status ahead was written and the Secret was rejected."""
     assert wanted.ahead is not None
     assert wanted.mint is not None
     status = with_minted(wanted.ahead, wanted.mint, "ID0000000002", "verifier-2")
@@ -339,8 +339,8 @@ def test_the_old_token_keeps_its_own_end_until_the_new_one_is_delivered() -> Non
     assert plan(replace(again, memory=replace(waiting.memory, not_before=NOW + 28)), NOW + 20).status is None
 
 
-def test_a_refusal_is_forgiven_once_nothing_has_to_be_written() -> None:
-    """The rotation was taken back: the Secret holds the token that is wanted, and nothing is retried."""
+def test_a_rejection_is_forgotten_once_nothing_has_to_be_written() -> None:
+    """The rotation was withdrawn: the Secret holds the token that is wanted, and nothing is retried."""
     asked, wanted = rotating_to_b()
     waiting = refused(asked, wanted, not_before=NOW + 20)
     told = plan(waiting, NOW + 15)
@@ -355,7 +355,7 @@ def test_a_refusal_is_forgiven_once_nothing_has_to_be_written() -> None:
         assert says(back, kind) == ("True", reason)
 
 
-def test_a_token_that_waits_is_told_also_where_the_surroundings_are_wrong() -> None:
+def test_a_pending_token_is_reported_even_when_other_content_is_wrong() -> None:
     """The Secret holds a token that is accepted, and not the newest: it is not in sync."""
     asked, wanted = rotating_to_b()
     waiting = refused(asked, wanted, not_before=NOW + 20)
@@ -404,7 +404,7 @@ def test_no_overlap_ends_the_old_token_without_waiting_for_the_delivery() -> Non
 
 
 def test_a_revoked_token_stays_revoked_while_its_successor_is_delivered() -> None:
-    """The reason that lasts is said, not the one of the moment; and a refused delivery promises no valid token."""
+    """The reason that lasts is said, not the one of the moment; and a rejected delivery promises no valid token."""
     revoked = settled(edited(rotating(id="a"), state="Revoked"), NOW + 1)
     for overlap in ("0s", "1h"):
         asked = edited(revoked, state="Revoked", rotation={"id": "b", "overlap": overlap})
@@ -418,7 +418,7 @@ def test_a_revoked_token_stays_revoked_while_its_successor_is_delivered() -> Non
 
 
 def test_after_a_crash_a_pending_credential_is_replaced_or_has_arrived() -> None:
-    """By what the Secret holds: the plaintext of one that is not there died with the process."""
+    """By what the Secret holds: the plaintext of one that is not in it was lost with the process."""
     asked, wanted = rotating_to_b()
     crashed = replace(refused(asked, wanted, not_before=0), memory=Memory())
     again = plan(crashed, NOW + 20)
@@ -459,7 +459,7 @@ def test_a_status_that_could_not_be_written_after_the_secret_is_written_by_the_n
             assert again.mint.serial == serial
 
 
-def test_a_rotation_that_is_taken_back_before_its_delivery_drops_what_waits() -> None:
+def test_a_rotation_withdrawn_before_its_delivery_drops_the_pending_credential() -> None:
     """Unless the Secret holds it already: then it is carried through."""
     asked, wanted = rotating_to_b()
     waiting = refused(asked, wanted, not_before=NOW + 20)
@@ -475,7 +475,7 @@ def test_a_rotation_that_is_taken_back_before_its_delivery_drops_what_waits() ->
 
 
 def test_a_rotation_that_was_begun_is_finished_while_other_repairs_wait() -> None:
-    """By the clock and without an overlap nothing is valid until then: a fight about labels is no reason to wait."""
+    """In a scheduled rotation without overlap nothing is valid until then: edited labels are no reason to wait."""
     asked = edited(rotating(id="a"), rotation={"every": "60s", "overlap": "0s"})
     wanted = plan(asked, NOW + 60)
     begun = refused(asked, wanted, not_before=NOW + 200)
@@ -576,7 +576,7 @@ def test_a_fraction_of_a_second_in_the_cut_is_rounded_up() -> None:
 # Another account.
 
 
-def test_an_account_created_anew_gets_a_fresh_token_and_the_old_one_is_refused() -> None:
+def test_a_recreated_account_gets_a_new_token_and_the_old_one_is_rejected() -> None:
     """It is another user, whatever its name."""
     snapshot = replace(settled(), account=an_account(uid="a-2"))
     wanted = plan(snapshot, NOW + 1)
@@ -588,7 +588,7 @@ def test_an_account_created_anew_gets_a_fresh_token_and_the_old_one_is_refused()
 
 
 def test_an_account_replaced_while_nothing_can_be_minted_is_named() -> None:
-    """The old credential goes at once all the same; the fresh one comes when it can."""
+    """The old credential goes immediately nevertheless; the fresh one comes when it can."""
     limited = an_account(uid="a-2", tokenPolicy={"maxLifetime": "1d"})
     blocked = settled(replace(settled(), account=limited), NOW + 1)
     assert says(blocked, "Ready") == ("False", "LifetimeTooLong")
@@ -599,8 +599,8 @@ def test_an_account_replaced_while_nothing_can_be_minted_is_named() -> None:
     assert (wanted.mint.serial, wanted.mint.cause) == (2, MintCause.ACCOUNT_REPLACED)
 
 
-def test_an_account_that_is_gone_takes_nothing_off_status() -> None:
-    """It may be a restore in the wrong order; the validator refuses meanwhile."""
+def test_a_deleted_account_removes_nothing_from_status() -> None:
+    """It may be a restore in the wrong order; the validator rejects meanwhile."""
     wanted = plan(replace(settled(), account=None), NOW + 1)
     assert says(wanted, "Active") == ("False", "AccountNotFound")
     assert wanted.status is not None

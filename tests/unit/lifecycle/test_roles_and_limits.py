@@ -102,7 +102,7 @@ def test_a_granted_role_is_named() -> None:
     assert condition(plan(snapshot, NOW), "RolesAccepted").message == "Granted: reader."
 
 
-def test_a_live_token_goes_on_without_a_role_that_was_taken_away() -> None:
+def test_a_live_token_continues_without_a_removed_role() -> None:
     """It rotates, too: an outage would be worse than what the withdrawal is for."""
     live = replace(settled(asking(READER)), roles={"reader": None})
     wanted = plan(live, NOW + 1)
@@ -114,7 +114,7 @@ def test_a_live_token_goes_on_without_a_role_that_was_taken_away() -> None:
 
 
 def test_a_token_without_roles_says_what_that_means() -> None:
-    """It works where only authentication is asked for, and proxies reject it: both are in the message."""
+    """It works where only authentication is requested, and proxies reject it: both are in the message."""
     wanted = plan(a_snapshot(), NOW)
     assert wanted.mint is not None
     assert says(wanted, "RolesAccepted") == ("True", "NoRoles")
@@ -140,8 +140,8 @@ def test_a_role_that_is_missing_says_what_is_left(others: list[str], meanwhile: 
     assert "--allow-without-roles" not in message
 
 
-def test_the_limit_of_a_role_that_is_being_deleted_is_gone() -> None:
-    """As the role itself: a finalizer of somebody else makes no difference."""
+def test_the_limit_of_a_role_that_is_being_deleted_does_not_apply() -> None:
+    """As the role itself: a finalizer of another user makes no difference."""
     roles = {"reader": a_role("reader", maxLifetime="5d"), "writer": a_role("writer")}
     account = an_account(roles=["reader", "writer"])
     strict = a_snapshot(a_token(roles=["writer", "reader"]), account, roles=roles)
@@ -150,7 +150,7 @@ def test_the_limit_of_a_role_that_is_being_deleted_is_gone() -> None:
     assert says(plan(going, NOW), "Ready") == ("False", "RoleNotFound")
 
 
-def test_several_roles_are_judged_together() -> None:
+def test_several_roles_are_checked_together() -> None:
     """One missing and one ungranted make a person's problem."""
     roles = {"reader": None, "writer": a_role("writer", allowedNamespaces=["x"])}
     snapshot = a_snapshot(
@@ -340,7 +340,7 @@ def test_an_unreadable_account_and_role_are_stalled() -> None:
     assert "spec.allowedNamespaces" in found.conditions[0].message
 
 
-def test_a_role_is_ready_once_and_left_alone() -> None:
+def test_a_ready_role_is_not_written_again() -> None:
     """There is nothing else to say."""
     status = role_status(a_role("reader"), NOW)
     assert status is not None
@@ -349,7 +349,7 @@ def test_a_role_is_ready_once_and_left_alone() -> None:
 
 
 def test_an_account_and_a_role_that_are_going_say_so() -> None:
-    """Validators treat them as gone, also behind somebody's finalizer; said once."""
+    """Validators treat them as gone, also behind a user's finalizer; said once."""
     account = an_account(roles=["reader"])
     before = account_status(account, {"reader": a_role("reader")}, 1, Enforcement(), NOW)
     role = role_status(a_role("reader"), NOW)

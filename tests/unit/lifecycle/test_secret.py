@@ -51,8 +51,8 @@ LOST = {
 
 
 @pytest.mark.parametrize(("secret", "write"), LOST.values(), ids=LOST)
-def test_a_lost_token_is_minted_afresh(secret: SecretFacts | None, write: SecretWrite) -> None:
-    """The plaintext is nowhere else, so the old credential goes at once; nothing is read out of it."""
+def test_a_lost_token_is_minted_again(secret: SecretFacts | None, write: SecretWrite) -> None:
+    """The plaintext is nowhere else, so the old credential goes immediately; nothing is read out of it."""
     wanted = plan(now_with(secret), NOW + 5)
     assert wanted.mint is not None
     assert (wanted.mint.serial, wanted.mint.cause) == (2, MintCause.SECRET_LOST)
@@ -67,7 +67,7 @@ def test_a_lost_token_is_minted_afresh(secret: SecretFacts | None, write: Secret
 
 
 def test_a_running_overlap_survives_a_fresh_mint() -> None:
-    """Whoever still uses the older one is not punished."""
+    """Clients with the older one are not affected."""
     rotated = settled(edited(settled(), rotation={"id": "a"}), NOW)
     wanted = plan(replace(rotated, secret=None), NOW + 5)
     assert wanted.status is not None
@@ -78,7 +78,7 @@ def test_a_running_overlap_survives_a_fresh_mint() -> None:
 
 
 def test_a_token_restored_without_status_reclaims_its_old_secret() -> None:
-    """What a backup tool brings back is overwritten unread."""
+    """What a backup tool restores is overwritten unread."""
     dead = Controller(api_version="servicetokens.dev/v1beta1", kind="ServiceToken", name="ci-prod", uid="u-0")
     for secret in (
         a_secret(uid="u-0"),
@@ -124,14 +124,14 @@ def test_the_condition_says_whose_a_foreign_secret_is(case: str) -> None:
     assert HOLDERS[case] in condition(plan(a_snapshot(secret=FOREIGN[case]), NOW), "Ready").message
 
 
-def test_a_secret_that_is_ours_stays_ours_with_another_owner_beside() -> None:
-    """Somebody added it; the token is in there all the same."""
+def test_our_secret_stays_ours_with_another_owner() -> None:
+    """A user added it; the token is in there nevertheless."""
     secret = ours(other_owners=(A_CONFIG_MAP,))
     assert says(settled(now_with(secret)), "SecretSynced") == ("True", "Synced")
 
 
 @pytest.mark.parametrize("secret", FOREIGN.values(), ids=FOREIGN)
-def test_a_foreign_secret_is_left_alone(secret: SecretFacts) -> None:
+def test_a_foreign_secret_is_not_changed(secret: SecretFacts) -> None:
     """Nothing is minted for a new token, and a person has to act; it is looked at again within seconds."""
     wanted = plan(a_snapshot(secret=secret), NOW)
     assert (wanted.mint, wanted.deliver) == (None, None)
@@ -159,7 +159,7 @@ def test_a_token_whose_secret_was_replaced_by_a_foreign_one_is_over() -> None:
     assert (again.mint.serial, again.mint.cause) == (2, MintCause.SECRET_LOST)
 
 
-def test_a_conflict_is_named_first_even_beside_another_problem() -> None:
+def test_a_conflict_is_named_first_even_with_another_problem() -> None:
     """Where both stand in the way, the order of the checks decides."""
     suspended = replace(now_with(OPAQUE), account=an_account(tokenPolicy={"maxLifetime": "1d"}))
     wanted = plan(suspended, NOW + 1)
@@ -174,10 +174,10 @@ DRIFT = {
 
 
 @pytest.mark.parametrize(("secret", "write"), DRIFT.values(), ids=DRIFT)
-def test_what_surrounds_the_token_is_put_right_and_the_token_stays(
+def test_edited_content_around_the_token_is_repaired_and_the_token_stays(
     secret: SecretFacts, write: SecretWrite
 ) -> None:
-    """It is verified once more before it is written back; status says so only where the Secret is gone for a moment."""
+    """It is verified again before it is written; status says so only where the Secret is missing for a moment."""
     wanted = plan(now_with(secret), NOW + 1)
     assert wanted.mint is None
     assert wanted.deliver is not None
@@ -209,7 +209,7 @@ def test_a_changed_template_changes_the_secret_only() -> None:
     assert wanted.deliver.keeps_value
 
 
-def test_drift_beside_a_token_that_cannot_be_verified_is_left_until_it_can() -> None:
+def test_drift_around_an_unverifiable_token_is_left_until_it_can_be_verified() -> None:
     """Without a mint there is nothing to write."""
     blocked = replace(
         now_with(ours(verifiers={}, fingerprint="x")),
@@ -221,7 +221,7 @@ def test_drift_beside_a_token_that_cannot_be_verified_is_left_until_it_can() -> 
 # Memory.
 
 
-def test_a_refused_secret_is_told_and_tried_again_later() -> None:
+def test_a_rejected_secret_is_reported_and_retried_later() -> None:
     """The sentence is the API server's. It changes nothing while it stays the same, and nothing looks ready before."""
     waiting = a_snapshot(memory=Memory(delivery_error="exceeded quota", not_before=NOW + 8))
     wanted = plan(waiting, NOW + 1)
@@ -297,7 +297,7 @@ def test_a_dead_credential_that_is_written_back_is_dropped_although_nothing_can_
         assert dead.id not in {one.id for one in wanted.status.credentials}
 
 
-def test_a_fresh_token_beside_a_running_overlap_says_that_the_older_one_is_valid() -> None:
+def test_a_new_token_during_an_overlap_says_that_the_older_one_is_valid() -> None:
     """While a rival undoes the Secret, and none is minted."""
     rotated = settled(edited(settled(), rotation={"id": "a"}), NOW)
     waiting = replace(rotated, secret=None, memory=Memory(not_before=NOW + 10))
@@ -312,7 +312,7 @@ def test_a_fresh_token_beside_a_running_overlap_says_that_the_older_one_is_valid
     assert settled(alone, NOW + 3600).token.status.credentials[0].serial == 3
 
 
-def test_drift_that_is_undone_again_waits_and_is_told() -> None:
+def test_a_repeatedly_undone_repair_waits_and_is_reported() -> None:
     """The token itself is fine, so it stays ready; the condition about the Secret says who and when."""
     impatient = Memory(not_before=NOW + 10)
     drifting = now_with(ours(fingerprint="x", changed_by="rival"), impatient)
@@ -326,8 +326,8 @@ def test_drift_that_is_undone_again_waits_and_is_told() -> None:
     assert plan(drifting, NOW + 10).deliver is not None
 
 
-def test_a_refused_repair_of_what_surrounds_the_token_leaves_the_secret_in_sync() -> None:
-    """It holds the token; but what the template asks for is not there."""
+def test_a_rejected_repair_around_the_token_leaves_the_secret_in_sync() -> None:
+    """It holds the token; but what the template asks for does not exist."""
     memory = Memory(delivery_error="denied", not_before=NOW + 10)
     wanted = plan(now_with(ours(fingerprint="x"), memory), NOW + 1)
     assert says(wanted, "Ready") == ("False", "DeliveryFailed")
@@ -335,7 +335,7 @@ def test_a_refused_repair_of_what_surrounds_the_token_leaves_the_secret_in_sync(
     assert "denied" in condition(wanted, "SecretSynced").message
 
 
-def test_patience_does_not_hold_back_what_nobody_undid() -> None:
+def test_the_delay_does_not_apply_to_changes_that_were_not_undone() -> None:
     """A restored Secret in order needs no mint, whatever was remembered."""
     wanted = plan(replace(settled(), memory=Memory(not_before=NOW + 10)), NOW + 1)
     assert (wanted.status, wanted.mint, wanted.deliver) == (None, None, None)
@@ -344,7 +344,7 @@ def test_patience_does_not_hold_back_what_nobody_undid() -> None:
 # Edited by hand.
 
 
-def test_a_planted_verifier_is_replaced_by_a_fresh_token() -> None:
+def test_a_forged_verifier_is_replaced_by_a_new_token() -> None:
     """The Secret's value does not hash to it."""
     token = settled().token
     current = token.current
@@ -356,7 +356,7 @@ def test_a_planted_verifier_is_replaced_by_a_fresh_token() -> None:
     assert wanted.mint.serial == 2
 
 
-def test_a_later_end_on_status_is_put_back() -> None:
+def test_a_later_expiration_on_status_is_corrected() -> None:
     """The spec knows better; the token stays."""
     token = settled().token
     current = token.current
@@ -368,7 +368,7 @@ def test_a_later_end_on_status_is_put_back() -> None:
     assert wanted.status == token.status
 
 
-def test_an_older_credential_put_back_by_hand_ends_with_the_overlap() -> None:
+def test_an_older_credential_restored_by_hand_expires_with_the_overlap() -> None:
     """However far in the future its end was written."""
     rotated = settled(edited(settled(), rotation={"id": "a", "overlap": "10m"}), NOW)
     older = rotated.token.status.credentials[0]
@@ -381,7 +381,7 @@ def test_an_older_credential_put_back_by_hand_ends_with_the_overlap() -> None:
     assert len(settled(back, NOW + 600).token.status.credentials) == 1
 
 
-def test_a_mint_time_moved_back_to_now_is_put_right_by_the_secret() -> None:
+def test_a_mint_time_moved_to_now_is_corrected_from_the_secret() -> None:
     """It bears witness, unless it does not hold this credential or is not this token's."""
     token = settled().token
     current = token.current
@@ -398,7 +398,7 @@ def test_a_mint_time_moved_back_to_now_is_put_right_by_the_secret() -> None:
 
 
 def test_a_mint_in_the_future_counts_from_now_if_the_secret_holds_its_token() -> None:
-    """A clock was ahead by more than a minute; the value is ours all the same. What is in no Secret was planted."""
+    """A clock was ahead by more than a minute; the value is ours nevertheless. What is in no Secret was forged."""
     token = settled().token
     current = token.current
     assert current is not None

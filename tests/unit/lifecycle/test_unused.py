@@ -32,7 +32,7 @@ SUSPENDED = FLAGGED + 30 * DAY
 
 
 def under(policy: dict[str, str] | None, snapshot: Snapshot | None = None, **account: Any) -> Snapshot:
-    """Return a token without an end, minted at NOW, of an account with *policy*; others are in use."""
+    """Return a token without an expiration, minted at NOW, of an account with *policy*; others are in use."""
     found = snapshot or settled(edited(a_snapshot(), expiresAfter="never"))
     changed = {**account, **({} if policy is None else {"tokenPolicy": policy})}
     return replace(found, account=an_account(**changed), latest_use=10 * SUSPENDED)
@@ -98,7 +98,7 @@ def test_it_is_suspended_after_it_was_flagged_for_long_enough(flagged: Snapshot)
 
 
 def test_without_a_second_period_it_is_only_flagged() -> None:
-    """What a dry run is: the token stays valid for ever."""
+    """What a dry run is: the token stays valid indefinitely."""
     flagged = at(under(FLAG_ONLY), FLAGGED)
     assert "stays valid" in condition(flagged, "Unused").message
     rest = plan(flagged, FLAGGED + 1000 * DAY)
@@ -154,8 +154,8 @@ def test_a_use_puts_it_off(flagged: Snapshot) -> None:
     assert wanted.requeue_at == FLAGGED + 110 * DAY
 
 
-def test_a_notice_that_is_still_to_come_was_planted_and_begins_now(flagged: Snapshot) -> None:
-    """One pass puts it right; from then on the notice has its whole time."""
+def test_a_notice_in_the_future_is_forged_and_begins_now(flagged: Snapshot) -> None:
+    """One pass repairs it; from then on the notice has its whole time."""
     planted = tuple(
         one.model_copy(update={"last_transition_time": FLAGGED + 365 * DAY}) if one.type == "Unused" else one
         for one in flagged.token.status.conditions
@@ -164,7 +164,7 @@ def test_a_notice_that_is_still_to_come_was_planted_and_begins_now(flagged: Snap
     assert says(plan(found, SUSPENDED + DAY), "Active") == ("False", "UnusedForLong")
 
 
-def test_a_use_that_is_still_to_come_was_planted_and_puts_nothing_off() -> None:
+def test_a_use_in_the_future_is_forged_and_delays_nothing() -> None:
     """A token would never be unused otherwise."""
     snapshot = with_status(under(BOTH), last_used_time=FLAGGED + 365 * DAY)
     assert says(plan(snapshot, FLAGGED), "Unused") == ("True", "UnusedForLong")
@@ -179,7 +179,7 @@ def test_a_use_that_was_reported_late_lifts_the_suspension(suspended: Snapshot) 
 
 
 def test_somebodys_word_lifts_both(flagged: Snapshot, suspended: Snapshot) -> None:
-    """It counts as a use at that moment; the very same token is accepted again."""
+    """It counts as a use at that moment; the same token is accepted again."""
     for before, now in ((flagged, FLAGGED + DAY), (suspended, SUSPENDED + DAY)):
         said = edited(before, inUseTime=format_time(now - 60))
         wanted = plan(said, now)
@@ -199,7 +199,7 @@ def test_an_old_word_lifts_nothing(suspended: Snapshot) -> None:
 
 
 def test_after_it_was_lifted_it_has_as_long_as_any_other(suspended: Snapshot) -> None:
-    """The word may be taken away at once: the time counts from when it was accepted again."""
+    """The word may be removed immediately: the time counts from when it was accepted again."""
     now = SUSPENDED + DAY
     lifted = at(edited(suspended, inUseTime=format_time(now)), now)
     assert plan(edited(lifted, inUseTime=None), now + DAY).requeue_at == now + 90 * DAY
@@ -221,7 +221,7 @@ def test_a_moment_to_come_exempts_until_then() -> None:
     ],
 )
 def test_another_policy_lifts_the_suspension(suspended: Snapshot, policy: dict[str, str] | None) -> None:
-    """Taken away or raised: accepted again, and with the whole time before it."""
+    """Removed or raised: accepted again, and with the whole time before it."""
     now = SUSPENDED + DAY
     lifted = under(policy, suspended)
     wanted = plan(lifted, now)
@@ -234,7 +234,7 @@ def test_another_policy_lifts_the_suspension(suspended: Snapshot, policy: dict[s
     assert plan(again, now + 2 * DAY).requeue_at == now + 90 * DAY
 
 
-def test_a_shorter_policy_gives_notice_all_the_same() -> None:
+def test_a_shorter_policy_still_gives_notice() -> None:
     """A token that is unused for years is flagged for the whole second period first."""
     now = NOW + 1000 * DAY
     flagged = at(under({"unusedFor": "1d", "suspendUnusedAfter": "2d"}), now)
@@ -257,7 +257,7 @@ def test_an_operator_that_was_away_gives_notice_of_what_is_new(flagged: Snapshot
 
 
 def test_a_word_holds_that_was_said_while_the_operator_was_away(suspended: Snapshot) -> None:
-    """The validator has accepted the token since then, so it is not refused again without notice."""
+    """The validator has accepted the token since then, so it is not rejected again without notice."""
     now = SUSPENDED + 500 * DAY
     said = edited(suspended, inUseTime=format_time(SUSPENDED))
     wanted = plan(said, now)
@@ -284,7 +284,7 @@ def test_the_notice_does_not_run_while_the_account_is_suspended(flagged: Snapsho
 
 
 def test_a_suspension_outlives_that_of_the_account(suspended: Snapshot) -> None:
-    """An incident must not bring back what nobody uses."""
+    """An incident must not restore what nobody uses."""
     both = at(under(BOTH, suspended, state="Suspended"), SUSPENDED + DAY)
     assert says(both, "Active") == ("False", "AccountSuspended")
     assert says(at(under(BOTH, both), SUSPENDED + 2 * DAY), "Active") == ("False", "UnusedForLong")
@@ -315,7 +315,7 @@ def test_what_is_not_known_decides_nothing(suspended: Snapshot, what: str) -> No
 
 
 def test_revoking_and_restoring_is_an_undo(suspended: Snapshot) -> None:
-    """Whoever restores a token wants it."""
+    """Restoring a token counts as a need for it."""
     revoked = at(edited(suspended, state="Revoked"), SUSPENDED + DAY)
     assert says(revoked, "Active") == ("False", "Revoked")
     assert not has_condition(revoked, "Unused")
@@ -326,7 +326,7 @@ def test_revoking_and_restoring_is_an_undo(suspended: Snapshot) -> None:
 
 
 def test_an_end_makes_an_end_of_it() -> None:
-    """What is expired is neither flagged nor suspended; a later end begins anew."""
+    """What is expired is neither flagged nor suspended; a later end begins again."""
     snapshot = edited(under(BOTH), expiresAfter="125d")
     gone = at(at(at(snapshot, FLAGGED), SUSPENDED), NOW + 125 * DAY)
     assert says(gone, "Active") == ("False", "Expired")
@@ -337,7 +337,7 @@ def test_an_end_makes_an_end_of_it() -> None:
 
 
 def test_a_rotation_is_no_use() -> None:
-    """The clock does it; and it goes on after the suspension, so that what is brought back works."""
+    """The clock does it; and it goes on after the suspension, so that what is restored works."""
     snapshot = settled(under(BOTH, edited(a_snapshot(), expiresAfter="never", rotation={"every": "40d"})))
     for days in (40, 80):
         snapshot = settled(snapshot, NOW + days * DAY)
@@ -351,7 +351,7 @@ def test_a_rotation_is_no_use() -> None:
     assert says(wanted, "SecretSynced") == ("True", "Synced")
 
 
-def test_a_suspension_that_somebody_has_planted_is_put_right() -> None:
+def test_a_forged_suspension_is_corrected() -> None:
     """By the policy, or without one."""
     for policy in (None, BOTH):
         wanted = plan(with_status(under(policy), suspension_time=NOW), NOW + DAY)
@@ -360,7 +360,7 @@ def test_a_suspension_that_somebody_has_planted_is_put_right() -> None:
 
 
 def test_without_keys_nothing_is_decided_in_a_hurry(flagged: Snapshot) -> None:
-    """Nothing can be used then; when they are back the time begins anew."""
+    """Nothing can be used then; when they are back the time begins again."""
     lost = at(replace(flagged, keys=NO_KEYS), SUSPENDED + DAY)
     assert says(lost, "Active") == ("False", "KeyMissing")
     assert lost.token.status.suspension_time is None

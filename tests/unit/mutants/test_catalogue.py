@@ -13,7 +13,7 @@ def test_every_mutant_still_applies(mutant: Mutant) -> None:
     compile(mutated(mutant, (SOURCE / mutant.file).read_text()), mutant.file, "exec")
 
 
-def test_a_mutant_whose_text_is_gone_is_an_error() -> None:
+def test_a_mutant_whose_text_does_not_exist_is_an_error() -> None:
     """It would pass for one that nobody noticed."""
     with pytest.raises(Inapplicable, match="0 times"):
         mutated(Mutant("does not exist", "lifecycle/plan.py", "no such text", ""), "a = 1")

@@ -43,7 +43,7 @@ def test_the_lines_of_a_mutant_are_those_that_differ(before: str, changed: list[
     assert list(lines(Mutant("is wrong", "module.py", before, ""), TEXT)) == changed
 
 
-# In a process of its own: whoever measures within a measurement ends the outer one.
+# In a process of its own: a measurement within a measurement ends the outer one.
 MEASURE = """
 import json, sys
 from pathlib import Path

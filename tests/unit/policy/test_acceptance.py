@@ -1,4 +1,4 @@
-"""The acceptance policy: each reason by itself, in its order."""
+"""The acceptance policy: each reason on its own, in its order."""
 
 import pytest
 
@@ -21,7 +21,7 @@ GOOD = Facts(
 
 
 def test_what_nothing_speaks_against_is_accepted() -> None:
-    """Also without an end."""
+    """Also without an expiration."""
     assert find_refusal(GOOD, NOW) is None
     assert find_refusal(GOOD._replace(end=None), NOW) is None
 
@@ -66,7 +66,7 @@ def test_a_second_before_it_is_accepted(facts: Facts) -> None:
 
 
 def test_the_first_reason_wins() -> None:
-    """All at once: an object that is going away is named before anything that could be put right."""
+    """All together: an object that is going away is named before anything that could be repaired."""
     everything = Facts(
         deleting=True,
         account_uid="",
@@ -88,7 +88,7 @@ def test_an_end_that_was_not_understood_is_no_expiry() -> None:
     assert find_refusal(GOOD._replace(readable=False, end=0), NOW) is Reason.UNREADABLE
 
 
-def test_the_list_of_refusals_is_in_the_order_of_the_checks() -> None:
+def test_the_list_of_rejections_is_in_the_order_of_the_checks() -> None:
     """The page of reasons shows it."""
     checked = [reason for reason, _ in CHECKS]
     assert [reason for reason in ABOUT_THE_TOKEN if reason in checked] == checked

@@ -80,7 +80,7 @@ class World:
         await self.may_list.wait()
 
     def answers(self) -> bool:
-        """Say whether a valid token gets an answer; all watches are alive."""
+        """Say whether a valid token gets an answer; all watches are live."""
         self.around.confirm()
         return not hasattr(self.around.present(), "problems")
 
@@ -119,7 +119,7 @@ async def test_nothing_is_answered_before_the_lease_is_written() -> None:
     assert not world.answers()
 
 
-async def test_a_change_of_state_is_told_at_once() -> None:
+async def test_a_change_of_state_is_reported_immediately() -> None:
     """And many together cost few writes: four a second, however slow the machine is."""
     world = World()
     async with world.running():
@@ -132,7 +132,7 @@ async def test_a_change_of_state_is_told_at_once() -> None:
         assert 2 <= world.store.writes <= 3 + (clock() - began) / 0.25
 
 
-async def test_whoever_was_late_lists_before_it_answers_again() -> None:
+async def test_a_late_validator_lists_before_it_answers_again() -> None:
     """Also though all watches go on: what they deliver may have been sent long ago."""
     world = World()
     async with world.running():
@@ -146,8 +146,8 @@ async def test_whoever_was_late_lists_before_it_answers_again() -> None:
         assert world.answers()
 
 
-async def test_a_lease_that_was_deleted_is_written_anew_and_everything_listed() -> None:
-    """Whoever has deleted it does not wait for us any more."""
+async def test_a_deleted_lease_is_written_again_and_everything_listed() -> None:
+    """After its deletion the operator does not wait for us any more."""
     world = World()
     async with world.running():
         await world.store.delete(await world.store.get("home", "validator-1"))
@@ -158,7 +158,7 @@ async def test_a_lease_that_was_deleted_is_written_anew_and_everything_listed() 
 
 
 async def test_an_answer_that_was_lost_is_made_up_for() -> None:
-    """Somebody has written it: it was us."""
+    """Another writer changed it: it was us."""
     world = World()
     async with world.running():
         assert world.store.stored is not None
@@ -168,7 +168,7 @@ async def test_an_answer_that_was_lost_is_made_up_for() -> None:
         assert world.answers()
 
 
-async def test_an_api_server_that_is_away_is_told_and_waited_for() -> None:
+async def test_an_unavailable_api_server_is_reported_and_waited_for() -> None:
     """Answers go on until the Lease could have ended."""
     world = World()
     async with world.running():
@@ -183,7 +183,7 @@ async def test_an_api_server_that_is_away_is_told_and_waited_for() -> None:
 
 
 async def test_leaving_takes_the_lease_away_and_ends_all_answers() -> None:
-    """In that order: nobody may be let in whom nobody waits for."""
+    """In that order: nobody may be accepted whom nobody waits for."""
     world = World()
     await world.presence.announce()
     await world.presence.leave()

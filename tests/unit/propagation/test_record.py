@@ -38,7 +38,7 @@ def a_lease(applied: str | None, version: str = "1000") -> Lease:
         ('{"servicetokens":"500"}', "opaque", 500, False),
         ('{"servicetokens/team-a":"500","servicetokens/team-b":"7"}', "1000", 500, True),
         ('{"servicetokens/team-a":"5","servicetokens/team-b":"700"}', "1000", 500, False),
-        # It follows other namespaces, and refuses everything of this one.
+        # It follows other namespaces, and rejects everything of this one.
         ('{"servicetokens/team-b":"5"}', "1000", 500, True),
         ('{"' + "x" * 200_000 + '":"5"}', "1000", 500, False),
     ],

@@ -1,4 +1,4 @@
-"""When the operator may say that a revocation is in force."""
+"""When the operator may say that a revocation is in effect."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -22,7 +22,7 @@ KEY = Key("ServiceToken", "team-a", "ci-prod")
 
 @dataclass
 class Leases:
-    """What the API server has; deletes what it is told to."""
+    """What the API server has; deletes what it is informed to."""
 
     stored: dict[str, Lease] = field(default_factory=dict)
     version: int = 1000
@@ -71,14 +71,14 @@ class Desk:
 
 @pytest.fixture
 def desk() -> Desk:
-    """With two validators, one of which has got there."""
+    """With two validators, one of which has applied it."""
     found = Desk()
     found.leases.write("a", {"servicetokens": "500"})
     found.leases.write("b", {"servicetokens": "499"})
     return found
 
 
-async def test_it_is_true_when_every_validator_has_got_there(desk: Desk) -> None:
+async def test_it_is_true_when_every_validator_has_applied_the_revision(desk: Desk) -> None:
     """Not before, and the object is looked at again once it is."""
     assert desk.about() == Enforcement()
     assert not (await desk.ask()).passed
@@ -102,7 +102,7 @@ async def test_those_who_are_late_are_named_after_a_while(desk: Desk) -> None:
     assert len(desk.queue) == 1
 
 
-async def test_a_validator_that_says_nothing_is_waited_for_until_its_lease_has_ended(desk: Desk) -> None:
+async def test_a_silent_validator_is_waited_for_until_its_lease_has_expired(desk: Desk) -> None:
     """By our own clock since we saw it; then its Lease is deleted."""
     desk.about()
     await desk.ask()
@@ -114,7 +114,7 @@ async def test_a_validator_that_says_nothing_is_waited_for_until_its_lease_has_e
 
 
 async def test_a_lease_that_claims_to_last_for_years_is_waited_for_like_the_longest(desk: Desk) -> None:
-    """A ghost that no validator could be must not keep anybody waiting."""
+    """A ghost that no validator could be must not delay the proof."""
     desk.leases.write("a", {"servicetokens": "500"})
     desk.leases.write("b", {})
     desk.leases.stored["b"] = replace(desk.leases.stored["b"], seconds=2**31 - 1)
@@ -135,7 +135,7 @@ async def test_a_lease_that_was_renewed_meanwhile_is_not_buried(desk: Desk) -> N
     assert set(desk.leases.stored) == {"a", "b"}
 
 
-async def test_another_generation_starts_anew_and_a_restored_one_is_waited_for_too(desk: Desk) -> None:
+async def test_another_generation_starts_again_and_a_restored_one_is_waited_for_too(desk: Desk) -> None:
     """What was true of the last one is true of nothing else."""
     desk.about()
     desk.leases.write("b", {"servicetokens": "500"})
@@ -150,8 +150,8 @@ async def test_another_generation_starts_anew_and_a_restored_one_is_waited_for_t
     assert desk.about(newer).passed
 
 
-async def test_nobody_is_asked_for_what_was_never_revoked(desk: Desk) -> None:
-    """Nor for what is gone."""
+async def test_no_lease_is_read_for_objects_that_were_never_revoked(desk: Desk) -> None:
+    """Nor for deleted objects."""
     desk.about(a_token())
     assert not desk.service._waiting
     desk.about()

@@ -84,7 +84,7 @@ BROKEN = [
 async def test_a_broken_request_is_answered_and_leaves_no_line_in_the_log(
     request_: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Whoever reaches the port could fill the log otherwise, with a traceback each."""
+    """Anyone who reaches the port could fill the log otherwise, with a traceback each."""
     port = free_port()
     server = HealthServer("127.0.0.1", port, missing=list, registry=CollectorRegistry())
     await server.start()
@@ -128,7 +128,7 @@ async def test_an_address_that_is_taken_is_named_with_the_flag_that_chooses_anot
 
 
 async def test_one_address_leaves_room_for_others(caplog: pytest.LogCaptureFixture) -> None:
-    """It may be the address of a pod that anybody runs: what it opens beyond its share is closed, and fills no log."""
+    """It may be the address of a pod that any user runs: what it opens beyond its share is closed, and fills no log."""
     port = free_port()
     server = HealthServer("127.0.0.1", port, missing=list, registry=CollectorRegistry())
     await server.start()

@@ -15,7 +15,7 @@ ANY_IPV4 = "0.0.0.0"  # noqa: S104 - to see what it means
 
 
 def answers(host: str, port: int) -> bool:
-    """Say whether somebody listens there."""
+    """Return whether a process listens there."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as client:
         client.settimeout(5)
@@ -34,7 +34,7 @@ def test_all_addresses_are_those_of_both_versions(text: str) -> None:
 
 
 def test_a_machine_without_ipv6_listens_on_ipv4() -> None:
-    """What was asked for is every address that there is."""
+    """What was requested is every address that there is."""
     (opened,) = open_sockets("::", 0, family=_NO_FAMILY)
     with closing(opened):
         opened.listen()
@@ -44,7 +44,7 @@ def test_a_machine_without_ipv6_listens_on_ipv4() -> None:
 
 @pytest.mark.parametrize(("host", "other"), [("127.0.0.1", "::1"), (ANY_IPV4, "::1"), ("::1", "127.0.0.1")])
 def test_one_address_is_that_one_only(host: str, other: str) -> None:
-    """Whoever names a version gets that one."""
+    """A named version is used."""
     (opened,) = open_sockets(host, 0)
     with closing(opened):
         opened.listen()

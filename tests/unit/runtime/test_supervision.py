@@ -15,7 +15,7 @@ POLL = 0.01
 
 
 class Passing(Exception):
-    """Something that passes by itself."""
+    """A temporary failure."""
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -39,7 +39,7 @@ async def cancelled() -> None:
 
 
 async def returned() -> None:
-    """End by itself."""
+    """End on its own."""
 
 
 async def defect() -> None:
@@ -79,7 +79,7 @@ async def test_a_part_that_ends_is_named_and_comes_back(
     keeper.cancel()
 
 
-async def test_what_passes_by_itself_is_told_once_without_a_traceback_and_tried_again_soon() -> None:
+async def test_a_temporary_failure_is_logged_once_without_a_traceback_and_retried_soon() -> None:
     """As an API server that cannot be reached: it is an ordinary warning, once, until it is over."""
     readiness, tries = Readiness(), []
 
@@ -99,7 +99,7 @@ async def test_what_passes_by_itself_is_told_once_without_a_traceback_and_tried_
     keeper.cancel()
 
 
-async def test_a_part_that_fails_at_once_each_time_is_never_shown_as_working() -> None:
+async def test_a_part_that_always_fails_immediately_is_never_shown_as_working() -> None:
     """Between two tries it is not started for long enough."""
     readiness, seen = Readiness(), set()
     keeper = Supervisor(readiness, expected=(ValueError,)).start("watches", defect)

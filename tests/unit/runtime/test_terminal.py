@@ -29,7 +29,7 @@ def test_what_cannot_be_seen_is_shown_as_an_escape(foreign: str, shown: str) -> 
 
 
 @given(st.text(st.characters(exclude_categories=[])))
-def test_nothing_is_left_that_a_terminal_acts_upon(text: str) -> None:
+def test_nothing_is_left_that_a_terminal_interprets(text: str) -> None:
     """Whatever the text: it can be encoded, has one line, and escaping it again changes nothing."""
     shown = escape_controls(text)
     assert len(shown.splitlines()) <= 1

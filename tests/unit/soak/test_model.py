@@ -20,8 +20,8 @@ def verdicts(model: Model, now: float) -> dict[str, Verdict]:
     return {value.text: model.verdict(token, value, now) for token, value in model.everything()}
 
 
-def test_a_value_is_accepted_until_something_takes_it_away() -> None:
-    """Revoking and suspending do, and their opposites bring it back."""
+def test_a_value_is_accepted_until_an_act_ends_it() -> None:
+    """Revoking and suspending do, and their opposites restore it."""
     model, token, account = a_token()
     assert verdicts(model, 1) == {"one": Verdict.ACCEPTED}
     token.revoked = True
@@ -61,7 +61,7 @@ def test_a_second_rotation_ends_the_value_before_the_last() -> None:
 
 
 @pytest.mark.parametrize("act", ["lost", "rotated"])
-def test_what_is_replaced_ends_at_once(act: str) -> None:
+def test_a_replaced_value_ends_immediately(act: str) -> None:
     """A lost Secret, a cut, a rotation without overlap."""
     model, token, _ = a_token()
     if act == "lost":
@@ -72,8 +72,8 @@ def test_what_is_replaced_ends_at_once(act: str) -> None:
     assert verdicts(model, 3) == {"one": Verdict.REFUSED, "two": Verdict.ACCEPTED}
 
 
-def test_a_mint_that_nobody_asked_for_is_found_out() -> None:
-    """And so is one that was asked for and did not happen, and a value that comes back."""
+def test_an_unrequested_mint_is_detected() -> None:
+    """And so is one that was requested and did not happen, and a value that comes back."""
     _, token, _ = a_token()
     with pytest.raises(AssertionError, match="nobody asked for it"):
         token.settled("two", 1)

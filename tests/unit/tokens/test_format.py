@@ -107,15 +107,15 @@ SHAPES = {
 
 
 @pytest.mark.parametrize("text", SHAPES.values(), ids=SHAPES)
-def test_what_has_not_the_shape_has_no_id(text: str) -> None:
-    """And the refusal does not quote it."""
+def test_a_text_without_the_shape_of_a_token_has_no_id(text: str) -> None:
+    """And the rejection does not quote it."""
     assert find_id(text, "svt") is None
     with pytest.raises(MalformedToken) as refusal:
         parse(text, "svt")
     assert SECRET_PART[:20] not in str(refusal.value)
 
 
-def test_a_wrong_checksum_is_told_as_a_typo_and_not_quoted() -> None:
+def test_a_wrong_checksum_is_reported_as_a_typo_and_not_quoted() -> None:
     """The request path does not look at it."""
     text = TEXT[:-1] + "s"
     assert find_id(text, "svt") == "0123456789AB"

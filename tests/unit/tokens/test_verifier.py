@@ -50,7 +50,7 @@ def test_a_value_that_is_no_verifier_verifies_nothing(value: str) -> None:
 
 
 def test_an_unknown_key_verifies_nothing_and_signs_nothing() -> None:
-    """A plain no where somebody asks, an error where we ourselves would sign."""
+    """False for verification, an error for signing."""
     assert not RING.verify(VALUE, "k3", UID, 1, TEXT)
     with pytest.raises(KeyError):
         RING.sign("k3", UID, 1, TEXT)
@@ -84,7 +84,7 @@ RINGS = {
 
 
 @pytest.mark.parametrize(("keys", "words"), RINGS.values(), ids=RINGS)
-def test_keys_that_cannot_be_used_are_refused_by_name(keys: dict[str, bytes], words: str) -> None:
+def test_keys_that_cannot_be_used_are_rejected_by_name(keys: dict[str, bytes], words: str) -> None:
     """Never with their bytes."""
     with pytest.raises(InvalidKeyRing, match=words):
         KeyRing(keys)

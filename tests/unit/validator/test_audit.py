@@ -29,7 +29,7 @@ def bearer(text: str) -> tuple[str, str]:
     return ("Authorization", f"Bearer {text}")
 
 
-def test_a_refusal_names_the_token_and_the_client(lines: Lines) -> None:
+def test_a_rejection_names_the_token_and_the_client(lines: Lines) -> None:
     """By its public id; the token itself is in no line."""
     around = Surroundings()
     around.put_token(state="Revoked")
@@ -50,7 +50,7 @@ def test_a_refusal_names_the_token_and_the_client(lines: Lines) -> None:
     assert around.token.reveal().split("_")[2] not in str(lines)
 
 
-def test_strangers_cannot_fill_a_disk_and_do_not_hide_the_others(lines: Lines) -> None:
+def test_unknown_clients_cannot_fill_a_disk_and_do_not_hide_others(lines: Lines) -> None:
     """So many lines a second for tokens that nobody knows, and a count of the rest; others have their own room."""
     around = Surroundings()
     around.put_token(state="Revoked")
@@ -71,14 +71,14 @@ def test_strangers_cannot_fill_a_disk_and_do_not_hide_the_others(lines: Lines) -
 
 
 def refused(lines: Lines) -> int:
-    """Return how many refusals of tokens that exist are in the log, by a line or by a count."""
+    """Return how many rejections of tokens that exist are in the log, by a line or by a count."""
     named = [line for line in lines if line["event"] == "token refused" and "token_id" in line]
     left_out = [line for line in lines if line.get("about") == "tokens that exist"]
     return len(named) + sum(int(line["count"]) for line in left_out)
 
 
 def test_a_client_that_fails_too_often_does_not_hide_a_token_that_exists(lines: Lines) -> None:
-    """It is told to ask less, as before; each presentation of a revoked token is in the log, or counted there."""
+    """It is informed to ask less, as before; each presentation of a revoked token is in the log, or counted there."""
     around = Surroundings()
     around.put_token(state="Revoked")
     refusals = make_refusals(around, Tally("test"))
@@ -93,7 +93,7 @@ def test_a_client_that_fails_too_often_does_not_hide_a_token_that_exists(lines: 
     assert len([line for line in lines if "token_id" in line]) == 100
 
 
-def test_a_refusal_of_a_credential_that_has_ended_names_its_object(lines: Lines) -> None:
+def test_a_rejection_of_an_ended_credential_names_its_object(lines: Lines) -> None:
     """Rotated, or deleted: to the client it is unknown, to the log it is not."""
     around = Surroundings()
     handler = ForwardAuth(make_gate(around), behind_proxies=False)

@@ -1,4 +1,4 @@
-"""What the debug log tells people who configure a proxy, and that nothing is told at other levels."""
+"""What the debug log tells people who configure a proxy, and that other levels contain none of it."""
 
 import logging
 from collections.abc import Iterator
@@ -157,7 +157,7 @@ def test_explanations_are_bounded(handler: ForwardAuth, around: Surroundings) ->
 
 
 def test_nothing_is_explained_at_other_levels(handler: ForwardAuth, around: Surroundings) -> None:
-    """Who calls is in the audit line; what was asked for is not logged."""
+    """Who calls is in the audit line; what was requested is not logged."""
     logging.getLogger(audit.__name__).setLevel(logging.INFO)
     assert explained(handler, around, ("X-Original-URI", "/a#b")) == (400, [])
     assert explained(handler, around, ("X-Original-URI", "/a")) == (403, [])

@@ -1,4 +1,4 @@
-"""ext_authz by HTTP: every path is a check, and nothing that a client writes makes it easier."""
+"""ext_authz over HTTP: every path is a check, and nothing that a client writes makes it easier."""
 
 import pytest
 from hypothesis import given
@@ -56,7 +56,7 @@ def test_a_token_without_roles_passes_no_request(handler: ExtAuthz, around: Surr
 
 
 @given(target=st.text(st.characters(max_codepoint=255, exclude_characters=" \r\n\x00"), min_size=1))
-def test_no_path_lets_anybody_in(target: str) -> None:
+def test_no_path_bypasses_the_check(target: str) -> None:
     """Whatever the client asks for, without a token it does not pass."""
     handler = ExtAuthz(make_gate(Surroundings()), behind_proxies=False)
     assert ask(handler, ("Host", "x"), target=target).status in {400, 401}
@@ -94,7 +94,7 @@ def test_a_yes_overwrites_every_identity_header(handler: ExtAuthz, around: Surro
 def test_the_proxy_may_require_roles_by_a_header(
     handler: ExtAuthz, around: Surroundings, required: str, status: int
 ) -> None:
-    """All of them; what cannot be read is refused, never taken for nothing."""
+    """All of them; what cannot be read is rejected, never taken for nothing."""
     reply = ask(handler, bearer(around), (REQUIRED, required), target="/")
     assert reply.status == status
     if status == 403:
@@ -128,7 +128,7 @@ def test_a_prefix_may_require_roles_too(
 
 
 def test_the_rules_of_a_role_see_the_request_itself(handler: ExtAuthz, around: Surroundings) -> None:
-    """Method, host and raw path. Behind a prefix nobody knows where the client's path begins, so they refuse."""
+    """Method, host and raw path. Behind a prefix nobody knows where the client's path begins, so they reject."""
     rule = {"hosts": ["orders.example.com"], "methods": ["GET"], "paths": ["/orders/*"]}
     around.put_role("orders-reader", http=[rule])
     host = ("Host", "Orders.example.com:8443")
@@ -140,7 +140,7 @@ def test_the_rules_of_a_role_see_the_request_itself(handler: ExtAuthz, around: S
     assert ask(handler, host, bearer(around), target="/validate/role/orders-reader/orders/1").status == 403
 
 
-def test_several_tokens_are_refused(handler: ExtAuthz, around: Surroundings) -> None:
+def test_several_tokens_are_rejected(handler: ExtAuthz, around: Surroundings) -> None:
     """Two headers by 400, and the one that Envoy makes of them by 401, in both orders."""
     bad = ("Authorization", "Bearer bad")
     for pair in ((bearer(around), bad), (bad, bearer(around))):

@@ -1,4 +1,4 @@
-"""ext_authz by gRPC: the messages that Envoy sends and gets."""
+"""ext_authz over gRPC: the messages that Envoy sends and gets."""
 
 from collections.abc import Mapping, Sequence
 
@@ -78,7 +78,7 @@ def test_a_yes_overwrites_identity_and_takes_the_token_away(checks: Checks, arou
 
 
 def test_headers_in_a_list_count_like_those_in_the_map(checks: Checks, around: Surroundings) -> None:
-    """With `encode_raw_headers` they come there, in any case, and each by itself."""
+    """With `encode_raw_headers` they come there, in any case, and each on its own."""
     assert check(checks, request(raw=[("Authorization", bearer(around))])).status.code == code_pb2.OK
     for pair in ([bearer(around), "Bearer bad"], ["Bearer bad", bearer(around)]):
         answer = check(checks, request(raw=[("authorization", value) for value in pair]))
@@ -115,7 +115,7 @@ def test_a_no_says_why_to_the_client(
 
 
 def test_a_token_without_roles_passes_no_request(checks: Checks, around: Surroundings) -> None:
-    """As by HTTP."""
+    """As over HTTP."""
     around.put_account()
     around.put_token()
     answer = check(checks, request({"authorization": bearer(around)}))
@@ -123,8 +123,8 @@ def test_a_token_without_roles_passes_no_request(checks: Checks, around: Surroun
 
 
 @pytest.mark.parametrize("message", [b"\xff" * 10, b"\x0a\xff\xff\xff\x7f", b"", bytes(100)])
-def test_what_is_no_message_is_refused(checks: Checks, message: bytes) -> None:
-    """By an answer, and without a word in the log that a stranger could repeat for ever."""
+def test_an_invalid_message_is_rejected(checks: Checks, message: bytes) -> None:
+    """By an answer, and without a message in the log that an unknown client could repeat indefinitely."""
     assert CheckResponse.FromString(checks.answer(message)).denied_response.status.code in {400, 401}
 
 
@@ -134,7 +134,9 @@ def test_required_roles_that_are_held_pass(checks: Checks, around: Surroundings)
     assert check(checks, sent).status.code == code_pb2.OK
 
 
-def test_unknown_is_unavailable_and_a_flood_is_told_so(checks: Checks, around: Surroundings) -> None:
+def test_an_incomplete_index_is_unavailable_and_a_flood_is_throttled(
+    checks: Checks, around: Surroundings
+) -> None:
     """Envoy shows what the denied response says, also for these."""
     wrong = request({"authorization": "Bearer svt_AAAAAAAAAAAA_" + "a" * 49})
     for _ in range(BURST):
@@ -146,7 +148,7 @@ def test_unknown_is_unavailable_and_a_flood_is_told_so(checks: Checks, around: S
     assert (late.status.code, late.denied_response.status.code) == (code_pb2.UNAVAILABLE, 503)
 
 
-def test_rules_and_networks_judge_the_request_in_the_message(checks: Checks, around: Surroundings) -> None:
+def test_rules_and_networks_apply_to_the_request_in_the_message(checks: Checks, around: Surroundings) -> None:
     """Method, host and path of the client, and the address that Envoy saw."""
     around.put_role(
         "orders-reader", http=[{"hosts": ["orders.example.com"], "methods": ["GET"], "paths": ["/orders/*"]}]

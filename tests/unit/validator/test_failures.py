@@ -12,7 +12,7 @@ def failures(limit: FailureLimit, peer: str | None, tries: int) -> int:
 
 
 def test_a_peer_has_a_burst_and_then_a_rate() -> None:
-    """Whoever waits gets room again, never more than the burst."""
+    """After a pause there is room again, never more than the burst."""
     clock = FakeClock()
     limit = FailureLimit(clock)
     assert failures(limit, "10.0.0.1", 5 * BURST) == BURST

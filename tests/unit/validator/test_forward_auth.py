@@ -32,7 +32,7 @@ def bearer(around: Surroundings) -> tuple[str, str]:
     return ("Authorization", f"Bearer {around.token.reveal()}")
 
 
-def test_a_body_comes_only_when_json_is_asked_for(handler: ForwardAuth, around: Surroundings) -> None:
+def test_a_body_is_sent_only_when_json_is_requested(handler: ForwardAuth, around: Surroundings) -> None:
     """Also when the same token is presented in turn by those who want it and those who do not."""
     for _ in range(2):
         for accept in ((), (("Accept", "*/*"),), (("Accept", "text/html, */*;q=0.1"),)):
@@ -62,7 +62,7 @@ def test_a_token_without_roles_passes_no_request(handler: ForwardAuth, around: S
         assert reply.headers["WWW-Authenticate"].endswith(', error="insufficient_scope"')
 
 
-def test_whoever_fails_too_often_is_told_so_and_good_tokens_pass(
+def test_a_client_that_fails_too_often_is_throttled_and_valid_tokens_pass(
     handler: ForwardAuth, around: Surroundings
 ) -> None:
     """A flood from one address takes nothing from valid tokens, not even from that address."""
@@ -76,7 +76,9 @@ def test_whoever_fails_too_often_is_told_so_and_good_tokens_pass(
     assert ask(handler).status == 401, f"no token is no failure of {PEER}"
 
 
-def test_a_good_token_that_may_not_do_this_is_no_failure(handler: ForwardAuth, around: Surroundings) -> None:
+def test_a_valid_token_without_permission_is_not_a_failure(
+    handler: ForwardAuth, around: Surroundings
+) -> None:
     """However often it asks for a role that it does not have."""
     for _ in range(BURST + 10):
         assert ask(handler, bearer(around), target="/validate/role/other").status == 403

@@ -1,4 +1,4 @@
-"""Calls by gRPC that a client does not complete, or whose answers it does not take; and the health service."""
+"""Calls over gRPC that a client does not complete, or whose answers it does not take; and the health service."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -116,8 +116,8 @@ async def test_a_call_whose_message_does_not_come_is_ended() -> None:
         assert await asyncio.wait_for(call.code(), patient(30)) == grpc.StatusCode.DEADLINE_EXCEEDED
 
 
-async def test_a_call_without_a_message_is_told_so() -> None:
-    """The client has said that nothing follows."""
+async def test_a_call_without_a_message_gets_an_error() -> None:
+    """The client has reported that nothing follows."""
     async with serving() as served, channel_to(served) as channel:
         call = begin(channel)
         await call.done_writing()
@@ -125,7 +125,7 @@ async def test_a_call_without_a_message_is_told_so() -> None:
 
 
 async def test_a_peer_has_its_share_of_the_calls() -> None:
-    """Those beyond are refused, and it is logged; when others end, there is room again."""
+    """Those beyond are rejected, and it is logged; when others end, there is room again."""
     async with serving() as served, channel_to(served) as channel:
         with capture_logs() as lines:
             calls = [begin(channel) for _ in range(MOST + 3)]
@@ -138,8 +138,8 @@ async def test_a_peer_has_its_share_of_the_calls() -> None:
         assert await ask(channel) == code_pb2.UNAUTHENTICATED
 
 
-async def test_a_client_that_takes_no_data_stops_nobody() -> None:
-    """Neither by watching the health nor by asking: connections are counted, and the health is told to others."""
+async def test_a_client_that_does_not_read_delays_no_others() -> None:
+    """Neither by watching the health nor by asking: connections are counted, and others receive the health status."""
     async with serving() as served, channel_to(served) as channel:
         _, writer = await asyncio.open_connection(LOOPBACK, served.port)
         writer.write(http2.hello(window=0))
@@ -156,7 +156,7 @@ async def test_a_client_that_takes_no_data_stops_nobody() -> None:
         writer.close()
 
 
-async def test_who_watches_the_health_is_told_each_change() -> None:
+async def test_health_watchers_receive_each_change() -> None:
     """Of a service that does not exist, only that; at the end, that nothing is served."""
     async with serving() as served, channel_to(served) as channel:
         stub = HealthStub(channel)

@@ -138,7 +138,7 @@ async def test_a_request_that_arrives_byte_by_byte_is_one_request(reads_body: bo
 
 
 async def test_http_1_0_is_served_without_a_host_and_closed() -> None:
-    """Nginx asks so, unless it is told otherwise; keep-alive where it is asked for."""
+    """Nginx asks so, unless it is informed otherwise; keep-alive where it is requested."""
     async with serving() as served:
         answer = await served.ask(b"GET /x HTTP/1.0\r\n\r\n")
         assert seen(answer) == b"GET /x - -"
@@ -189,7 +189,7 @@ REFUSED = {
 
 @pytest.mark.parametrize(("request_", "status"), REFUSED.values(), ids=REFUSED)
 @pytest.mark.parametrize("reads_body", [True, False])
-async def test_what_is_malformed_or_too_large_is_refused_and_ends_the_connection(
+async def test_malformed_or_large_requests_are_rejected_and_close_the_connection(
     request_: bytes, status: int, reads_body: bool
 ) -> None:
     """What follows it could mean anything, so it is not looked at."""
@@ -214,7 +214,7 @@ async def test_a_body_is_read_up_to_its_bound() -> None:
 
 
 async def test_a_client_that_waits_for_a_word_gets_it() -> None:
-    """`Expect: 100-continue`; any other expectation is refused."""
+    """`Expect: 100-continue`; any other expectation is rejected."""
     async with serving(reads_body=True) as served, served.connection() as client:
         head = b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 3\r\n"
         client.writer.write(head + b"Expect: 100-continue\r\n\r\n")
@@ -278,7 +278,7 @@ async def test_a_body_of_no_bytes_keeps_the_connection(length: bytes) -> None:
             assert b"Connection: close" not in answer
 
 
-async def test_an_upgrade_is_ignored_or_refused() -> None:
+async def test_an_upgrade_is_ignored_or_rejected() -> None:
     """WebSockets pass through proxies that copy headers; on the webhook there is no other protocol."""
     upgrade = b"GET /x HTTP/1.1\r\n" + HOST + b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
     async with serving() as served, served.connection() as client:
@@ -291,7 +291,7 @@ async def test_an_upgrade_is_ignored_or_refused() -> None:
         assert (await served.ask(upgrade)).startswith(b"HTTP/1.1 400 ")
 
 
-async def test_a_method_that_nobody_has_heard_of_is_a_method() -> None:
+async def test_an_unknown_method_is_accepted_as_a_method() -> None:
     """Where it does not matter; the webhook takes known ones only."""
     request = last(b"FROBNICATE /x HTTP/1.1\r\n" + HOST + b"\r\n")
     async with serving() as served:
@@ -354,7 +354,7 @@ async def test_an_idle_connection_is_kept_for_longer_than_gos_clients_do() -> No
         assert await client.rest() == b""
 
 
-async def test_connections_beyond_the_bound_are_told_so() -> None:
+async def test_connections_beyond_the_limit_get_an_error() -> None:
     """And there is room again when others have gone."""
     async with serving(max_connections=1) as served:
         async with served.connection() as first:

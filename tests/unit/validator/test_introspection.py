@@ -1,4 +1,4 @@
-"""RFC 7662, vector by vector: what a caller must be, and what it is told."""
+"""RFC 7662, vector by vector: what a caller must be, and what it receives."""
 
 import base64
 import json
@@ -20,7 +20,7 @@ MAX_AGE = 60
 
 
 class Desk(Surroundings):
-    """Besides `ci`, an account that may introspect, with a token of its own; and the handler."""
+    """In addition to `ci`, an account that may introspect, with a token of its own; and the handler."""
 
     def __init__(self, *, max_age: int | None = MAX_AGE) -> None:
         super().__init__()
@@ -160,7 +160,7 @@ def test_a_wrong_secret_or_name_is_an_invalid_client(desk: Desk, name: str) -> N
 
 
 def test_a_caller_without_credentials_is_rejected(desk: Desk) -> None:
-    """Whether or not the token is good; an id alone is no credential."""
+    """Whether or not the token is valid; an id alone is no credential."""
     for fields in ((), (("client_id", "team-a/ci"),)):
         assert desk.ask(desk.token, fields=fields).status == 401
     wrong = desk.ask(desk.token, ("Authorization", "Bearer svt_junk"))
@@ -199,13 +199,13 @@ def test_a_token_type_hint_does_not_restrict(desk: Desk) -> None:
 
 @pytest.mark.parametrize("name", ["token", "client_id", "client_secret"])
 def test_a_repeated_field_is_rejected(desk: Desk, name: str) -> None:
-    """Which of them counts would be anybody's guess."""
+    """Which of them counts would be ambiguous."""
     reply = desk.ask(desk.token, desk.basic, fields=((name, "x"), (name, "x")))
     assert (reply.status, json.loads(reply.body)["error"]) == (400, "invalid_request")
 
 
 @pytest.mark.parametrize("body", [b"token=x&" * 40, b"token=%ff%fe", b"\xff\xfe=1", b"token=%zz"])
-def test_forms_that_are_none_give_no_verdict(desk: Desk, body: bytes) -> None:
+def test_malformed_forms_give_no_decision(desk: Desk, body: bytes) -> None:
     """Too many fields, no token among them, or bytes that are no text: 400, or inactive where there is a token."""
     reply = desk.post(body, desk.basic)
     assert reply.status == 400 or reply.body == b'{"active":false}'
@@ -222,7 +222,7 @@ def test_basic_credentials_are_decoded_once(desk: Desk) -> None:
 
 
 def test_each_of_the_three_ways_to_authenticate_works(desk: Desk) -> None:
-    """By itself; and two headers are one too many, also when they are the same."""
+    """On its own; and two headers are one too many, also when they are the same."""
     for header in (desk.basic, desk.bearer):
         assert desk.ask(desk.token, header).status == 200
     assert desk.ask(desk.token, fields=desk.posted).status == 200
@@ -240,8 +240,8 @@ def test_a_form_may_repeat_what_the_header_says(desk: Desk) -> None:
         assert desk.ask(desk.token, header, fields=(("client_id", ""), ("client_secret", ""))).status == 200
 
 
-def test_a_form_that_says_something_else_than_the_header_is_refused(desk: Desk) -> None:
-    """Another secret, or the name of another caller, whoever is the right one; and nothing is told about the token."""
+def test_a_form_that_contradicts_the_header_is_rejected(desk: Desk) -> None:
+    """Another secret, or the name of another caller, whichever is right; the answer reveals nothing about the token."""
     other = desk.token
     secret = ("client_secret", desk.caller.reveal())
     for header in (desk.basic, desk.bearer):
@@ -307,7 +307,7 @@ def test_a_caller_without_permission_is_rejected(desk: Desk) -> None:
         assert 'scope="servicetokens:introspect"' in reply.headers["WWW-Authenticate"]
 
 
-def test_a_caller_that_is_refused_with_its_own_token_is_named_in_the_log(desk: Desk) -> None:
+def test_a_caller_that_is_rejected_with_its_own_token_is_named_in_the_log(desk: Desk) -> None:
     """It exists: without the permission, and under the name of another caller."""
     own = desk.token.reveal()
     with capture_logs() as lines:
@@ -319,8 +319,8 @@ def test_a_caller_that_is_refused_with_its_own_token_is_named_in_the_log(desk: D
     ]
 
 
-def test_a_callers_token_is_judged_by_all_that_restricts_it(desk: Desk) -> None:
-    """Its networks are those of the service that asks; being revoked ends it at once."""
+def test_all_restrictions_of_a_callers_token_apply(desk: Desk) -> None:
+    """Its networks are those of the service that asks; being revoked ends it immediately."""
     desk.put_caller(allowedCIDRs=["192.0.2.0/24"])
     assert desk.ask(desk.token, desk.basic).status == 200
     desk.put_caller(allowedCIDRs=["198.51.100.0/24"])
@@ -329,7 +329,7 @@ def test_a_callers_token_is_judged_by_all_that_restricts_it(desk: Desk) -> None:
     assert desk.ask(desk.token, desk.basic).status == 401
 
 
-def test_networks_refuse_and_audiences_are_told(desk: Desk) -> None:
+def test_networks_reject_and_audiences_are_reported(desk: Desk) -> None:
     """Where the client is nobody knows here; for whom the token is, the asker has to read."""
     desk.put_token(roles=["orders-reader"], allowedCIDRs=["0.0.0.0/0"])
     assert desk.ask(desk.token, desk.basic).body == b'{"active":false}'
@@ -360,7 +360,7 @@ def test_exp_without_a_greatest_age_is_the_tokens_own() -> None:
     assert json.loads(bounded.ask(bounded.token, bounded.basic).body)["exp"] == bounded.clock.now() + MAX_AGE
 
 
-def test_callers_who_fail_too_often_are_told_so_and_bad_tokens_are_no_failures(desk: Desk) -> None:
+def test_callers_that_fail_too_often_are_throttled_and_invalid_tokens_are_no_failures(desk: Desk) -> None:
     """A service may be asked about junk all day long."""
     for _ in range(BURST + 10):
         assert desk.ask("svt_junk", desk.basic).status == 200
@@ -370,7 +370,7 @@ def test_callers_who_fail_too_often_are_told_so_and_bad_tokens_are_no_failures(d
     assert desk.ask(desk.token, desk.basic).status == 200
 
 
-def test_while_nothing_is_known_there_is_no_verdict(desk: Desk) -> None:
+def test_an_incomplete_index_gives_no_decision(desk: Desk) -> None:
     """503, which no client takes for a no."""
     desk.clock.advance(3600)
     reply = desk.ask(desk.token, desk.basic)

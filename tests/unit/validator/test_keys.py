@@ -96,7 +96,7 @@ async def test_without_keys_in_memory_nothing_is_answered(lost: object) -> None:
     assert it.problems() == ()
 
 
-async def test_keys_that_are_replaced_or_taken_away_on_purpose_are_out_of_use() -> None:
+async def test_keys_that_are_replaced_or_removed_on_purpose_are_not_used() -> None:
     """What can be read counts."""
     it = Reader({"k1": KEY, "k2": OTHER})
     await it.reader.read()
@@ -106,7 +106,7 @@ async def test_keys_that_are_replaced_or_taken_away_on_purpose_are_out_of_use() 
     assert it.index.keys.ids == {"k2"}
 
 
-async def test_an_api_server_that_is_away_says_nothing_about_the_secret() -> None:
+async def test_an_unavailable_api_server_does_not_change_the_keys() -> None:
     """Neither that it is usable nor that it is not."""
     it = Reader({"k1": KEY})
     it.secrets.down = True

@@ -47,7 +47,7 @@ def test_answers_are_counted_by_listener_result_and_reason() -> None:
 
 
 def test_credentials_are_counted_by_the_keys_that_we_have() -> None:
-    """So that an old key can be retired; ids that somebody wrote into a status make no labels."""
+    """So that an old key can be retired; ids that a user wrote into a status make no labels."""
     around = Surroundings()
     stranger = around.credential(around.mint(), uid="u-2")
     stranger["verifier"] |= {"keyID": "anybody's words"}
@@ -64,7 +64,7 @@ def test_credentials_are_counted_by_the_keys_that_we_have() -> None:
     assert around.index.by_key == {}
 
 
-def test_without_a_certificate_there_is_no_end_of_one() -> None:
+def test_without_a_certificate_there_is_no_expiration() -> None:
     """A zero would ring an alarm."""
     assert "servicetokens_tls_certificate_expiration_timestamp_seconds" not in {
         name for name, _ in read(Surroundings(), end=None)

@@ -114,7 +114,7 @@ def _raise(error: Exception) -> None:
 async def serving(
     authority: CertificateAuthority, *, seconds: float = HANDSHAKE_SECONDS, names: tuple[str, ...] = ()
 ) -> AsyncIterator[Serving]:
-    """Listen by TLS. A handshake may take *seconds*; *names* are the only clients that are served."""
+    """Listen over TLS. A handshake may take *seconds*; *names* are the only clients that are served."""
     pair = authority.server("validator")
     client_ca = authority.certificate if names else None
     listener = Listener(
@@ -146,7 +146,7 @@ async def rest(reader: asyncio.StreamReader) -> bytes:
 async def test_an_unfinished_handshake_counts_and_leaves_others_their_room(
     authority: CertificateAuthority, connect: Connect
 ) -> None:
-    """Whoever connects and says nothing takes its own share; the next one from there is closed, others are served."""
+    """A silent client uses up its own share; the next one from there is closed, others are served."""
     async with serving(authority) as server:
         mute = [await connect(server.listener.port) for _ in range(2)]
         await until(lambda: len(server.listener) == 2, "both to be counted")
@@ -188,10 +188,10 @@ async def test_what_is_no_tls_is_closed_and_forgotten(
             await until(lambda: not len(server.listener), "nothing to be open")
 
 
-async def test_a_client_that_is_not_served_counts_until_it_is_gone(
+async def test_a_rejected_connection_counts_until_it_is_closed(
     authority: CertificateAuthority, connect: Connect
 ) -> None:
-    """It is told so; that it does not close, or answer the goodbye of TLS, keeps nothing open."""
+    """It is informed so; that it does not close, or answer the goodbye of TLS, keeps nothing open."""
     async with serving(authority, names=("kube-apiserver",)) as server:
         pair = authority.client("stranger")
         server.client.load_cert_chain(pair.certificate, pair.key)
@@ -217,7 +217,7 @@ async def test_handshakes_end_with_the_listener(authority: CertificateAuthority,
 
 @asynccontextmanager
 async def serving_grpc() -> AsyncIterator[tuple[GrpcService, int]]:
-    """Listen by gRPC with room for eight connections, two for each peer."""
+    """Listen over gRPC with room for eight connections, two for each peer."""
     (port,) = free_ports(1)
     service = GrpcService(
         Address(LOOPBACK, port),
@@ -235,7 +235,7 @@ async def serving_grpc() -> AsyncIterator[tuple[GrpcService, int]]:
         await service.drain(seconds=0)
 
 
-async def test_by_grpc_a_peer_has_its_share_too(connect: Connect) -> None:
+async def test_a_grpc_peer_has_its_share_too(connect: Connect) -> None:
     """What is beyond is closed; its older connections stay, others are answered, and what ends is room again."""
     async with serving_grpc() as (service, port):
         opened = []
@@ -256,7 +256,7 @@ async def test_by_grpc_a_peer_has_its_share_too(connect: Connect) -> None:
         await until(lambda: not service.connections, "nothing to be open")
 
 
-async def test_by_grpc_nobody_waits_for_a_peer_that_says_nothing(connect: Connect) -> None:
+async def test_a_silent_grpc_peer_delays_no_others(connect: Connect) -> None:
     """Five seconds are enough for its first words; two minutes are what grpc would give it."""
     async with serving_grpc() as (service, port):
         reader, _ = await connect(port)
@@ -280,7 +280,7 @@ def test_an_ipv6_network_is_one_peer() -> None:
 
 
 def test_who_takes_too_much_is_named_once_a_minute() -> None:
-    """By TLS nothing else tells."""
+    """Over TLS nothing else tells."""
     shares = Shares(4, 25)
     shares.take(parse_address("192.0.2.7"), 100)
     with capture_logs() as lines:

@@ -1,4 +1,4 @@
-"""TLS of the listeners: who is let in, what is shown, and what a replaced file changes."""
+"""TLS of the listeners: who is accepted, what is shown, and what a replaced file changes."""
 
 import shutil
 import ssl
@@ -95,10 +95,8 @@ def test_half_of_a_replacement_changes_nothing(
     assert shaken(server, client) != before
 
 
-def test_a_file_that_is_gone_changes_nothing(
-    authority: CertificateAuthority, files: CertificateFiles
-) -> None:
-    """It is told, and the old pair stays in use."""
+def test_a_deleted_file_changes_nothing(authority: CertificateAuthority, files: CertificateFiles) -> None:
+    """It is informed, and the old pair stays in use."""
     server, client = ServerTls(files), client_of(authority)
     before = shaken(server, client)
     files.key.unlink()
@@ -134,7 +132,7 @@ def test_files_that_cannot_be_used_are_named(files: CertificateFiles, tmp_path: 
 def test_with_a_client_ca_only_its_clients_come_in(
     authority: CertificateAuthority, files: CertificateFiles, tmp_path: Path
 ) -> None:
-    """Neither strangers nor who shows nothing; and a replaced CA is asked about the next client."""
+    """Neither unknown clients nor who shows nothing; and a replaced CA is asked about the next client."""
     second = CertificateAuthority(tmp_path / "pki2", "second-ca")
     client_ca = tmp_path / "client-ca.crt"
     shutil.copy(authority.certificate, client_ca)
@@ -173,7 +171,7 @@ def test_only_clients_with_an_allowed_name_are_served(
     assert ClientNames(()).admit(certificate), "without names, all"
 
 
-def test_the_ca_of_clients_is_asked_for_by_one_listener_only(
+def test_only_one_listener_requests_client_certificates(
     authority: CertificateAuthority, files: CertificateFiles
 ) -> None:
     """kube-apiserver shows a certificate; services that introspect show a token."""

@@ -1,4 +1,4 @@
-"""What a TokenReview says of a token that is no good: whether kube-apiserver may keep the answer."""
+"""What a TokenReview says of a token that is invalid: whether kube-apiserver may keep the answer."""
 
 import json
 from typing import Any
@@ -19,7 +19,7 @@ def around() -> Surroundings:
 
 
 def review(around: Surroundings, token: Token | None = None) -> dict[str, Any]:
-    """Return the status that kube-apiserver is told of *token*, or of the one there is."""
+    """Return the status that kube-apiserver receives for *token*, or for the stored one."""
     tally = Tally("tokenreview")
     webhook = TokenReviewWebhook(around.authenticator, tally, make_refusals(around, tally))
     body = {

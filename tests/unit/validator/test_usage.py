@@ -14,7 +14,7 @@ from servicetokens.validator.usage import GRAIN_SECONDS, WRITES_PER_SECOND, Usag
 
 @dataclass
 class Store:
-    """Remembers what was written; fails as often as it is told to."""
+    """Remembers what was written; fails as often as it is informed to."""
 
     written: list[tuple[str, int, int]] = field(default_factory=list)
     failures: list[KubeError] = field(default_factory=list)
@@ -63,7 +63,7 @@ class Ledger:
 
 
 async def test_many_uses_are_one_write_an_hour() -> None:
-    """Also though the verdict is made anew every minute; the time is that of the first use in that hour."""
+    """Also though the decision is made again every minute; the time is that of the first use in that hour."""
     ledger = Ledger()
     first = ledger.clock.now()
     for _ in range(59):
@@ -77,7 +77,7 @@ async def test_many_uses_are_one_write_an_hour() -> None:
     assert [before for _, before, _ in ledger.store.written] == [0, first]
 
 
-async def test_a_refused_token_is_not_used() -> None:
+async def test_a_rejected_token_is_not_used() -> None:
     """Nor is one that is good, but not for this."""
     ledger = Ledger()
     ledger.around.put_token(audiences=["https://a"])
@@ -88,7 +88,7 @@ async def test_a_refused_token_is_not_used() -> None:
 
 
 async def test_a_restart_finds_what_was_written_and_another_validator_does_too() -> None:
-    """The status says when it was; a time that is less than an hour old is left alone."""
+    """The status says when it was; a time that is less than an hour old is not changed."""
     ledger = Ledger()
     ledger.present()
     ledger.around.put_token()
@@ -105,7 +105,7 @@ async def test_a_restart_finds_what_was_written_and_another_validator_does_too()
     assert again.usage.pending == 0
 
 
-async def test_a_time_to_come_was_planted_and_is_overwritten_by_the_next_use() -> None:
+async def test_a_time_in_the_future_is_forged_and_overwritten_by_the_next_use() -> None:
     """It would hide every use until then; a validator whose clock is a little ahead plants nothing."""
     ledger = Ledger()
     record = ledger.around.accepted().record
@@ -125,7 +125,7 @@ async def test_a_time_to_come_was_planted_and_is_overwritten_by_the_next_use() -
     "error", [Conflict("x"), NotFound("x"), Unprocessable("x", causes=("FieldValueInvalid",))]
 )
 async def test_what_cannot_be_written_is_dropped(error: KubeError) -> None:
-    """Somebody else was faster, it is gone, or this object refuses it: nobody waits for it."""
+    """Another validator was faster, it was deleted, or this object rejects it: nobody waits for it."""
     ledger = Ledger()
     ledger.store.failures = [error]
     ledger.present()
@@ -170,7 +170,7 @@ def _accepted(ledger: Ledger, record: TokenRecord, token_id: str) -> Accepted:
     return Accepted(record, token_id, None, (), (), False, True, 0, 0, 0, keys, b"")
 
 
-def test_who_is_told_of_uses_hears_of_each_token_about_once_a_minute() -> None:
+def test_each_use_is_reported_about_once_a_minute() -> None:
     """Not of every request: nothing is done for those."""
     heard: list[str] = []
 

@@ -250,7 +250,7 @@ def test_a_token_is_reported_once_with_all_its_lines() -> None:
 
 
 def test_all_places_of_an_encoded_token_are_reported() -> None:
-    """What was looked at once is not looked at again only if it holds no token; and its beginning says nothing."""
+    """Data that was searched once is skipped later only if it holds no token; and its beginning says nothing."""
     empty = base64.b64encode(LINE * 3 + b"no token")
     full = base64.b64encode(LINE * 3 + TOKEN.reveal().encode())
     (found,) = finder.find(b"\n\n".join([empty, full, empty, full])).sightings

@@ -137,7 +137,7 @@ def test_a_token_in_a_binary_patch_of_git_is_found(repository: Path) -> None:
 
 
 def test_a_damaged_pack_and_one_without_its_bases_are_named(repository: Path) -> None:
-    """What is not there cannot be searched."""
+    """What does not exist cannot be searched."""
     subprocess.run(
         [*GIT, "bundle", "create", "-q", "last.bundle", "HEAD~1..HEAD"], cwd=repository, check=True
     )

@@ -98,7 +98,7 @@ def test_no_spreadsheet_takes_a_text_for_a_formula(text: str) -> None:
 
 
 def test_neither_a_verifier_nor_a_pasted_token_nor_a_control_character_is_in_it() -> None:
-    """Somebody may have put a token into a description, or what a terminal would obey."""
+    """A user may have put a token into a description, or what a terminal would obey."""
     found = inventory(
         [account("a", "b", description=f"use {PASTED}", roles=["x\x1b[31m"])],
         [token("a", "b", "c", description=f"{PASTED} \x1b]0;title\x07 \u202e", stalled=PASTED, ends=3)],

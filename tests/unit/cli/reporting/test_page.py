@@ -75,7 +75,7 @@ def test_each_list_names_what_belongs_there(title: str, names: set[str]) -> None
 
 
 def test_the_numbers_are_those_of_all_tokens() -> None:
-    """Each beside its word."""
+    """Each next to its word."""
     words = [one.strip() for one in page(demo()).words if one.strip()]
     numbers = {name: words[words.index(name) - 1] for name in ("accounts", "tokens", "valid now", "expired")}
     assert numbers == {"accounts": "8", "tokens": "13", "valid now": "8", "expired": "1"}
@@ -114,7 +114,7 @@ def test_what_was_written_is_shown_as_it_was_written() -> None:
 
 
 def test_neither_a_verifier_nor_a_pasted_token_is_on_it() -> None:
-    """Somebody may have put a token into a description."""
+    """A user may have put a token into a description."""
     found = inventory(
         [account("a", "b", description=f"use {PASTED}")],
         [token("a", "b", "c", description=PASTED, stalled=f"saw {PASTED}!", ends=3)],
@@ -172,7 +172,7 @@ def test_a_token_without_status_waits() -> None:
 
 
 def test_an_odd_object_costs_the_others_nothing() -> None:
-    """It is counted, and the page says so; a time that is none is as if it were not there."""
+    """It is counted, and the page says so; a time that is none is as if it did not exist."""
     found = demo()
     found.add_token(b'{"metadata": {"name": 7}, "spec": {}}')
     found.add_account(b'{"metadata": []}')

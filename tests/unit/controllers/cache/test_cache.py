@@ -54,7 +54,7 @@ def test_the_deletion_of_an_older_object_leaves_the_newer_one() -> None:
     assert len(table) == 0
 
 
-def test_doubt_lasts_until_it_is_settled_or_the_object_is_gone() -> None:
+def test_an_invalidated_entry_stays_so_until_it_is_read_or_deleted() -> None:
     """A place in doubt is read before it is believed."""
     table: Table[SecretFacts] = Table()
     table.put(PLACE, secret("1"))
@@ -101,7 +101,7 @@ def test_holders_of_a_role_are_found() -> None:
 
 
 def test_the_latest_use_of_any_token_is_known() -> None:
-    """Also when the token is gone, but not after the history was forgotten; a late event tells nothing."""
+    """Also when the token was deleted, but not after the history was forgotten; a late event tells nothing."""
     caches = Caches()
     caches.put_token(token())
     known = [caches.latest_use]

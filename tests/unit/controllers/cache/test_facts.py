@@ -61,7 +61,7 @@ def a_secret(**changes: Any) -> dict[str, Any]:
 
 
 def test_a_secret_is_squeezed_to_the_verifier_of_its_value() -> None:
-    """The value itself is gone; what it hashes to, whose it is and who wrote last stay."""
+    """The value itself is dropped; what it hashes to, its owner and who wrote last stay."""
     found = facts.secret_facts(a_secret(), RING)
     assert found.verifiers == {"k1": VERIFIER}
     assert (found.serial, found.mint_time, found.changed_by) == (1, 1795579200, "kubectl-edit")
@@ -86,7 +86,7 @@ def test_values_that_cannot_be_tokens_hash_to_nothing() -> None:
 
 
 def test_a_garbled_serial_or_time_counts_as_none() -> None:
-    """Annotations are anybody's to edit."""
+    """Annotations are any user's to edit."""
     secret = a_secret()
     secret["metadata"]["annotations"] = {names.ANNOTATION_SERIAL: "1e3", names.ANNOTATION_MINT_TIME: "soon"}
     found = facts.secret_facts(secret, RING)
@@ -171,7 +171,7 @@ def test_all_owners_of_a_secret_are_seen() -> None:
 
 
 def test_the_marks_of_a_secret_without_owners_are_read() -> None:
-    """They say whose it is; where owners say so nobody needs them."""
+    """They name its owner; with owner references they are not needed."""
     marks = {names.ANNOTATION_TOKEN_NAME: "ci-prod", names.ANNOTATION_TOKEN_ID: "ID1"}
     restored = facts.secret_facts({"type": names.SECRET_TYPE, "metadata": {"annotations": marks}}, RING)
     assert (restored.marked_for, restored.token_id) == ("ci-prod", "ID1")

@@ -178,7 +178,7 @@ async def test_a_broken_certificate_is_replaced_and_a_broken_ca_is_not() -> None
     assert "restore it" in world.issuer.problem
 
 
-async def test_other_peoples_secrets_are_left_alone() -> None:
+async def test_secrets_of_others_are_not_changed() -> None:
     """Under our name, but without our label."""
     world = World()
     theirs = {"metadata": {"name": VALIDATOR_TLS_SECRET}, "data": {"tls.crt": "eA=="}}
@@ -188,7 +188,7 @@ async def test_other_peoples_secrets_are_left_alone() -> None:
     assert world.secrets.stored[VALIDATOR_TLS_SECRET]["data"] == {"tls.crt": "eA=="}
 
 
-async def test_a_refusal_is_told_and_a_race_is_not() -> None:
+async def test_a_rejection_is_reported_and_a_race_is_not() -> None:
     """Another operator may have been faster: the next look finds it so."""
     world = World()
     world.secrets.refusal = Forbidden("secrets is forbidden")
@@ -199,7 +199,7 @@ async def test_a_refusal_is_told_and_a_race_is_not() -> None:
     assert world.issuer.problem == ""
 
 
-def test_pairs_that_do_not_belong_together_are_refused() -> None:
+def test_pairs_that_do_not_belong_together_are_rejected() -> None:
     """Nor is anything taken that is no certificate, or is far too large."""
     one, other = new_authority(0, 10), new_authority(0, 10)
     leaf = new_leaf(one, ["a"], 0, 5)
@@ -213,7 +213,9 @@ def test_pairs_that_do_not_belong_together_are_refused() -> None:
 
 @settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.data())
-async def test_whoever_reads_the_bundle_once_in_a_leafs_life_always_connects(data: st.DataObject) -> None:
+async def test_a_client_that_reads_the_bundle_once_in_a_leaf_lifetime_always_connects(
+    data: st.DataObject,
+) -> None:
     """Over several generations of CAs, whenever the operator happens to look and the client happens to read."""
     world = World()
     await world.issuer.refresh()
@@ -296,8 +298,8 @@ async def test_a_certificate_that_is_made_during_the_overlap_is_signed_by_the_ol
     assert world.is_trusted(old)
 
 
-async def test_what_was_made_while_the_clock_ran_ahead_is_replaced_once_the_clock_is_right() -> None:
-    """Clients would refuse it until its time comes; whoever trusts the CA of then goes on trusting it."""
+async def test_certificates_issued_while_the_clock_was_ahead_are_replaced() -> None:
+    """Clients would reject it until its time comes; clients that trust that CA continue to trust it."""
     world = World()
     world.clock.advance(400 * DAY)
     await world.issuer.refresh()
@@ -317,7 +319,7 @@ async def test_what_was_made_while_the_clock_ran_ahead_is_replaced_once_the_cloc
         assert len(split_pem(world.bundle)) <= 3
 
 
-async def test_a_leaf_that_was_made_while_the_clock_ran_ahead_is_replaced_under_the_same_ca() -> None:
+async def test_a_leaf_issued_while_the_clock_was_ahead_is_replaced_under_the_same_ca() -> None:
     """Clients keep what they trust. A clock that is late by less than an hour changes nothing."""
     world = World()
     await world.issuer.refresh()
@@ -336,7 +338,7 @@ async def test_a_leaf_that_was_made_while_the_clock_ran_ahead_is_replaced_under_
 
 
 async def test_a_lost_ca_leaves_clients_with_the_old_bundle_the_time_until_the_next_leaf() -> None:
-    """The leaf stays until two thirds of its life, beside the new CA; with both Secrets lost there is no such time."""
+    """The leaf stays until two thirds of its lifetime, with the new CA; not so with both Secrets lost."""
     world = World()
     await world.issuer.refresh()
     old, leaf = world.bundle, world.secrets.data(VALIDATOR_TLS_SECRET, "tls.crt")
@@ -366,8 +368,8 @@ async def test_a_lost_ca_leaves_clients_with_the_old_bundle_the_time_until_the_n
     assert world.is_trusted(world.bundle)
 
 
-async def test_a_leaf_of_a_lost_ca_does_not_stay_for_other_names_or_when_it_was_planted() -> None:
-    """One that is newer than the CA that signs was made by somebody else; nor does one stay whose CA is not there."""
+async def test_a_leaf_of_a_lost_ca_does_not_stay_for_other_names_or_when_forged() -> None:
+    """One that is newer than the CA that signs was forged; nor does one stay whose CA does not exist."""
     world = World()
     await world.issuer.refresh()
     old, leaf = world.bundle, world.secrets.data(VALIDATOR_TLS_SECRET, "tls.crt")

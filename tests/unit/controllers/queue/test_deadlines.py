@@ -58,7 +58,7 @@ def test_a_key_is_due_at_its_second_and_not_before(
 
 
 def test_a_deadline_fires_once(deadlines: Deadlines, added: Added, clock: FakeClock) -> None:
-    """Whoever wants another one sets it."""
+    """A new deadline has to be set."""
     deadlines.set(ONE, 1001)
     clock.advance(5)
     deadlines.wake_due()
@@ -99,7 +99,7 @@ def test_replaced_deadlines_do_not_pile_up(deadlines: Deadlines, clock: FakeCloc
 
 
 async def test_run_wakes_what_is_due(deadlines: Deadlines, added: Added) -> None:
-    """The loop looks at the heap by itself."""
+    """The loop looks at the heap on its own."""
     deadlines.set(ONE, 1000)
     running = asyncio.create_task(deadlines.run())
     await asyncio.sleep(0.05)

@@ -28,7 +28,7 @@ TWO = Key("ServiceToken", "team-a", "two")
 
 
 class Reconciler:
-    """Does what the test says, and notes what it was asked for."""
+    """Does what the test says, and notes what it was requested."""
 
     def __init__(self) -> None:
         self.seen: list[Key] = []
@@ -90,7 +90,7 @@ async def test_every_key_is_reconciled(work: Work) -> None:
     await work.end()
 
 
-async def test_a_failure_is_tried_again(work: Work) -> None:
+async def test_a_failure_is_retried(work: Work) -> None:
     """Whatever the API server says."""
     work.reconciler.failures = [Conflict("changed"), ApiUnavailable("away"), RuntimeError("a defect")]
     work.start()
@@ -100,7 +100,7 @@ async def test_a_failure_is_tried_again(work: Work) -> None:
     await work.end()
 
 
-async def test_another_look_at_once_is_given(work: Work) -> None:
+async def test_an_immediate_second_pass_is_possible(work: Work) -> None:
     """What asks for it comes back without a delay."""
     work.reconciler.again = 1
     work.start()
@@ -144,7 +144,7 @@ async def test_a_webhook_that_fails_for_one_object_leaves_the_operator_ready(wor
 
 
 async def test_the_end_waits_for_what_is_under_way_and_begins_nothing_new() -> None:
-    """Between status and Secret there is no good place to stop."""
+    """Between status and Secret there is no safe place to stop."""
     queue, finished = WorkQueue(), []
     gate = asyncio.Event()
 
@@ -196,7 +196,7 @@ async def test_a_worker_that_is_ended_is_replaced_and_gives_its_key_back(work: W
     await work.end()
 
 
-async def test_a_pool_that_never_started_ends_at_once() -> None:
+async def test_a_pool_that_never_started_ends_immediately() -> None:
     """As when the CRDs never came."""
     await Work().end()
 

@@ -18,7 +18,7 @@ async def next_key(queue: WorkQueue, seconds: float = 0.05) -> Key | None:
 
 
 async def test_a_key_that_is_added_twice_is_given_out_once() -> None:
-    """Events come in bursts; the object is looked at once."""
+    """Events come in bursts; the object is reconciled once."""
     queue = WorkQueue()
     queue.add(ONE)
     queue.add(ONE)
@@ -39,7 +39,7 @@ async def test_a_key_is_never_with_two_workers() -> None:
 
 
 async def test_other_keys_do_not_wait_for_a_busy_one() -> None:
-    """One slow object holds up nobody else."""
+    """One slow object delays no other."""
     queue = WorkQueue()
     queue.add(ONE)
     assert await next_key(queue) == ONE
@@ -73,7 +73,7 @@ async def test_a_success_forgets_the_failures_before_it() -> None:
 
 
 async def test_the_longest_delay_is_five_minutes() -> None:
-    """Whoever removed the cause need not wait for an hour."""
+    """After the cause is removed, the wait is less than an hour."""
     queue = WorkQueue()
     delays = []
     for _ in range(40):

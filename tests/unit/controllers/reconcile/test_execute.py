@@ -58,7 +58,7 @@ async def test_a_rotation_is_known_to_validators_before_the_secret_has_it(it: Op
 async def test_a_rotation_survives_a_failure_at_every_write(
     it: Operator, write: int, crash: bool, applied: bool
 ) -> None:
-    """Also when the process dies with it: it converges to one credential in the Secret and the overlap beside it."""
+    """Also when the process dies with it: it converges to one credential in the Secret and the overlapping one."""
     await it.reconcile()
     it.edit(rotation={"id": "now"})
     it.cluster.fails_at, it.cluster.applied = write, applied
@@ -114,7 +114,7 @@ async def test_a_conflict_is_read_again_before_anything_is_written(it: Operator)
     assert it.is_delivered()
 
 
-async def test_a_token_that_is_gone_is_forgotten(it: Operator) -> None:
+async def test_a_deleted_token_is_forgotten(it: Operator) -> None:
     """The write says so, then the object itself, and at last the watch. Garbage collection takes the Secret."""
     it.cluster.token = None
     await it.fails_with(NotFound)
@@ -124,7 +124,7 @@ async def test_a_token_that_is_gone_is_forgotten(it: Operator) -> None:
     assert len(it.memories) == 0
 
 
-async def test_a_namespace_that_goes_is_no_error_and_costs_one_refused_write(it: Operator) -> None:
+async def test_a_terminating_namespace_is_no_error_and_costs_one_rejected_write(it: Operator) -> None:
     """403 with the cause NamespaceTerminating: final. Nothing else is tried there, no Event either."""
     it.cluster.fails["create secret"] = Forbidden("being terminated", causes=("NamespaceTerminating",))
     for _ in range(3):
@@ -133,7 +133,7 @@ async def test_a_namespace_that_goes_is_no_error_and_costs_one_refused_write(it:
     assert it.cluster.calls == ["create secret"]
 
 
-async def test_an_event_that_a_namespace_refuses_as_it_goes_is_the_last_write(it: Operator) -> None:
+async def test_an_event_rejected_by_a_terminating_namespace_is_the_last_write(it: Operator) -> None:
     """Its Secret goes, too, and is not created again."""
     await it.reconcile()
     it.edit(rotation={"id": "now"})
@@ -146,7 +146,7 @@ async def test_an_event_that_a_namespace_refuses_as_it_goes_is_the_last_write(it
 
 
 @pytest.mark.parametrize("call", ["put status", "create secret"])
-async def test_what_is_not_found_is_tried_again(it: Operator, call: str) -> None:
+async def test_an_object_that_is_not_found_is_retried(it: Operator, call: str) -> None:
     """An API server that starts, or whose CRD comes back, says 404 of what is there. Nothing is minted twice."""
     it.cluster.fails[call] = NotFound("the server could not find the requested resource")
     await it.fails_with(NotFound)
@@ -165,7 +165,7 @@ REFUSALS = {
 
 
 @pytest.mark.parametrize("refusal", REFUSALS.values(), ids=REFUSALS)
-async def test_a_refused_secret_is_told_at_the_first_failure(it: Operator, refusal: KubeError) -> None:
+async def test_a_rejected_secret_is_reported_at_the_first_failure(it: Operator, refusal: KubeError) -> None:
     """By a condition and an Event. Nothing is on status before it is delivered, and nothing looks ready meanwhile."""
     it.cluster.fails["create secret"] = refusal
     assert await it.reconcile()
@@ -186,7 +186,7 @@ async def test_a_refused_secret_is_told_at_the_first_failure(it: Operator, refus
 
 
 @pytest.mark.parametrize("refusal", REFUSALS.values(), ids=REFUSALS)
-async def test_a_refused_rotation_keeps_the_old_token_and_one_that_waits(
+async def test_a_rejected_rotation_keeps_the_old_token_and_a_pending_one(
     it: Operator, refusal: KubeError
 ) -> None:
     """Again and again: no second one is minted, no condition flaps, and the one that waits is delivered."""
@@ -212,7 +212,7 @@ async def test_a_refused_rotation_keeps_the_old_token_and_one_that_waits(
     assert it.cluster.events == ["DeliveryFailed", "TokenRotated"]
 
 
-async def test_an_immutable_secret_is_not_deleted_where_its_successor_would_be_refused(it: Operator) -> None:
+async def test_an_immutable_secret_is_not_deleted_where_its_successor_would_be_rejected(it: Operator) -> None:
     """It holds a token that is accepted, and a quota must not cost that."""
     await it.reconcile()
     assert it.cluster.secret is not None
@@ -253,7 +253,7 @@ async def test_a_webhook_that_cannot_be_rehearsed_does_not_keep_a_secret_immutab
     assert it.is_delivered()
 
 
-async def test_the_next_attempt_waits_until_the_failure_was_told(it: Operator) -> None:
+async def test_the_next_attempt_waits_until_the_failure_was_reported(it: Operator) -> None:
     """However late the pass comes that tells it, as on a busy machine."""
     it.cluster.fails["create secret"] = Forbidden("exceeded quota: secrets=10", status=403)
     assert await it.reconcile()
@@ -267,7 +267,7 @@ async def test_the_next_attempt_waits_until_the_failure_was_told(it: Operator) -
     assert it.is_delivered()
 
 
-async def test_a_failure_is_forgotten_with_the_rotation_that_was_taken_back(it: Operator) -> None:
+async def test_a_failure_is_forgotten_with_the_withdrawn_rotation(it: Operator) -> None:
     """Neither conditions nor memory speak of it any more, and what comes later is not delayed by it."""
     it.edit(rotation={"id": "a"})
     await it.reconcile()
@@ -352,7 +352,7 @@ async def test_a_failure_is_logged_once_with_the_tokens_name(it: Operator, logge
     assert any("recovered" in line for line in lines)
 
 
-async def test_marks_that_were_removed_are_put_back_around_the_same_token(it: Operator) -> None:
+async def test_removed_annotations_are_restored_around_the_same_token(it: Operator) -> None:
     """The value is read once more and decides; nothing is minted."""
     await it.reconcile()
     assert it.cluster.secret is not None
@@ -415,7 +415,7 @@ async def test_what_leaves_the_template_leaves_the_secret(it: Operator) -> None:
     assert it.cluster.calls == calls
 
 
-async def test_an_immutable_secret_is_made_anew_with_the_same_token(it: Operator) -> None:
+async def test_an_immutable_secret_is_made_again_with_the_same_token(it: Operator) -> None:
     """Deleted and created; what others put there moves along."""
     await it.reconcile()
     assert it.cluster.secret is not None

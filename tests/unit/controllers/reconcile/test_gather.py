@@ -21,7 +21,7 @@ ROLE = ("serviceroles", "", "reader")
 
 
 class Stored:
-    """The API server's objects by plural, namespace and name; it notes what was asked for."""
+    """The API server's objects by plural, namespace and name; it notes what was requested."""
 
     def __init__(self) -> None:
         self.objects: dict[tuple[str, ...], dict[str, Any]] = {}
@@ -43,7 +43,7 @@ class Stored:
 
 
 class Surroundings:
-    """A gatherer over empty caches but for one token."""
+    """A gatherer over empty caches except one token."""
 
     def __init__(self, *, answered: bool = False, **spec: Any) -> None:
         self.caches, self.stored = Caches(), Stored()
@@ -57,7 +57,7 @@ class Surroundings:
 
 
 async def test_an_account_and_a_role_that_no_watch_has_told_of_are_looked_up_for_a_new_token() -> None:
-    """They are often applied together with it, and the watches tell of them in any order."""
+    """They are often applied together with it, and the watches deliver them in any order."""
     it = Surroundings()
     it.stored.add(ACCOUNT, roles=["reader"])
     it.stored.add(ROLE, allowedNamespaces=["*"])
@@ -71,7 +71,7 @@ async def test_an_account_and_a_role_that_no_watch_has_told_of_are_looked_up_for
 
 
 async def test_what_was_looked_up_is_left_to_the_watch() -> None:
-    """It wakes whoever else waits for it, which it would not do for what the cache knows already."""
+    """It wakes every other object that waits for it, which it would not do for what the cache knows already."""
     it = Surroundings()
     it.stored.add(ACCOUNT)
     await it.gatherer.token(KEY, 0)
@@ -174,8 +174,8 @@ async def test_a_copy_of_another_tokens_secret_is_recognised_by_its_id() -> None
     assert await copied_from() == ""
 
 
-async def test_a_token_in_doubt_that_is_not_found_is_asked_for_again_until_its_deletion_is_told_of() -> None:
-    """A starting API server says "not found" of what is there; only the watch or a list says that it is gone."""
+async def test_an_invalidated_token_is_read_again_until_its_deletion_arrives() -> None:
+    """A starting API server answers "not found" for existing objects; only the watch or a list reports a deletion."""
     it = Surroundings(answered=True)
     place = ("team-a", "ci-prod")
     it.caches.tokens.doubt(place)
@@ -187,8 +187,8 @@ async def test_a_token_in_doubt_that_is_not_found_is_asked_for_again_until_its_d
     assert await it.gatherer.token(KEY, 0) is None
 
 
-async def test_a_doubt_about_a_token_that_is_gone_ends_with_the_first_answer() -> None:
-    """Its deletion was told of before the doubt."""
+async def test_an_invalidated_deleted_token_is_settled_by_the_first_answer() -> None:
+    """Its deletion was reported of before the doubt."""
     it = Surroundings(answered=True)
     it.caches.drop_token(("team-a", "ci-prod"))
     it.caches.tokens.doubt(("team-a", "ci-prod"))

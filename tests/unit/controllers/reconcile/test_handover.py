@@ -1,4 +1,4 @@
-"""Taking over from another operator, whose last writes the watches may tell of late and in any order."""
+"""Taking over from another operator, whose last writes the watches may deliver late and in any order."""
 
 import contextlib
 
@@ -62,7 +62,7 @@ async def test_another_operator_that_sees_a_delivery_late_finishes_the_rotation(
 
 
 async def test_a_secret_whose_status_was_never_written_costs_one_read_and_one_mint(it: Operator) -> None:
-    """Whoever wrote it ended in between; nobody accepts its value."""
+    """Its writer exited in between; no validator accepts its value."""
     it.cluster.fails_at = 1
     await it.fails_with(ApiUnavailable)
     it.restart()

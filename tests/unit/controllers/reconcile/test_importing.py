@@ -102,7 +102,7 @@ async def test_nothing_is_read_once_anything_was_minted_or_it_is_too_late() -> N
     assert it.asked == []
 
 
-async def test_a_secret_that_is_not_there_is_nothing() -> None:
+async def test_a_missing_secret_is_none() -> None:
     """It may come."""
     it = Surroundings(None)
     assert await it.look(token()) is None
@@ -119,7 +119,7 @@ async def test_a_secret_that_is_not_there_is_nothing() -> None:
         ({"token": VALUE.encode()}, names.SECRET_TYPE, "of type servicetokens.dev/token"),
     ],
 )
-async def test_what_must_not_be_imported_is_told_without_the_value(
+async def test_an_impossible_import_is_reported_without_the_value(
     data: dict[str, bytes], kind: str, words: str
 ) -> None:
     """The sentence ends up in a condition and in an Event."""

@@ -102,7 +102,7 @@ def test_the_first_repair_is_free_and_each_one_after_it_waits_longer(memories: M
 
 
 def test_patience_is_restored_after_ten_quiet_minutes(memories: Memories) -> None:
-    """A Secret that is deleted once a day is healed at once every day."""
+    """A Secret that is deleted once a day is healed immediately every day."""
     for _ in range(5):
         memories.reminted(KEY, NOW)
     later = NOW + 601
@@ -111,7 +111,7 @@ def test_patience_is_restored_after_ten_quiet_minutes(memories: Memories) -> Non
     assert memories.recall(KEY, facts(), later).not_before == later + 10
 
 
-def test_a_refused_secret_is_remembered_with_its_reason_until_it_is_written(memories: Memories) -> None:
+def test_a_rejected_secret_is_remembered_with_its_reason_until_it_is_written(memories: Memories) -> None:
     """The plaintext keeps waiting; that a reason is news is said once."""
     memories.hold(KEY, credential(1), TOKEN, "a-1")
     assert memories.failed(KEY, "exceeded quota", AT_ONCE)
@@ -126,7 +126,7 @@ def test_a_refused_secret_is_remembered_with_its_reason_until_it_is_written(memo
     assert memories.recall(KEY, facts(), NOW) == Memory(minted=credential(1), minted_for="a-1")
 
 
-def test_a_refused_write_is_repeated_within_ten_seconds(memories: Memories) -> None:
+def test_a_rejected_write_is_repeated_within_ten_seconds(memories: Memories) -> None:
     """1, 2, 4 and then 8 s; a server may ask for more, but not for longer than that."""
     waits = []
     for _ in range(6):
@@ -140,7 +140,7 @@ def test_a_refused_write_is_repeated_within_ten_seconds(memories: Memories) -> N
         memories.delivered(KEY)
 
 
-def test_many_refused_writes_share_what_an_api_server_can_bear(memories: Memories) -> None:
+def test_many_rejected_writes_share_a_rate_limit(memories: Memories) -> None:
     """Fifty a second of all tokens together; and a cause that has gone shortens the wait of the others."""
     keys = [Key("ServiceToken", "team-a", f"token-{number}") for number in range(1000)]
     for key in keys:
@@ -164,7 +164,7 @@ def test_writes_that_are_not_answered_leave_most_workers_to_other_tokens(memorie
     assert memories.recall(keys[-1], facts(), NOW).not_before == NOW + 10 + 90
 
 
-def test_a_write_that_was_applied_all_the_same_is_recognised_by_what_it_wrote(memories: Memories) -> None:
+def test_a_write_that_was_applied_after_all_is_recognised_by_its_content(memories: Memories) -> None:
     """And by nothing else; once it has arrived, nothing is outstanding."""
     assert not memories.was_applied(KEY, "")
     memories.failed(KEY, "etcdserver: request timed out", AT_ONCE)
@@ -203,7 +203,7 @@ def test_a_namespace_in_which_a_secret_was_created_is_not_being_deleted(memories
 
 
 def test_new_content_is_free_and_the_same_content_again_is_not(memories: Memories) -> None:
-    """An edited template is followed at once; whoever undoes it is not fought at full speed."""
+    """An edited template is followed immediately; repeated changes by another writer are repaired with delays."""
     memories.refreshed(KEY, "one", NOW)
     assert not memories.delivered(KEY)
     assert memories.recall(KEY, facts(), NOW).not_before == 0

@@ -131,7 +131,7 @@ async def test_of_several_lists_the_oldest_counts() -> None:
 
 
 async def test_secrets_are_listed_by_label_and_only_if_they_are_watched() -> None:
-    """Without the right to list them, the list is not even asked for."""
+    """Without permission to list them, the list is not even asked for."""
     for watches in (True, False):
         it = Surroundings(watches_secrets=watches)
         await it.resync.others()

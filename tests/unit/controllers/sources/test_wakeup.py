@@ -78,12 +78,12 @@ ROLE = Key(names.KIND_ROLE, "", "reader")
 
 
 async def test_a_changed_token_wakes_itself(awake: Awake) -> None:
-    """And nobody else."""
+    """And no other."""
     awake.wakeup.token(a_token("one", 10))
     assert await awake.keys() == {token_key("one")}
 
 
-async def test_the_echo_of_an_own_write_wakes_nobody(awake: Awake) -> None:
+async def test_the_watch_event_of_an_own_write_wakes_no_object(awake: Awake) -> None:
     """The answer to the write is in the cache before its event comes; a late event is older."""
     awake.wakeup.token(a_token("one", 3))
     awake.wakeup.token(a_token("one", 2))
@@ -130,7 +130,7 @@ async def test_a_token_that_names_a_role_of_its_own_is_woken_too(awake: Awake) -
 
 
 async def test_a_secret_wakes_the_tokens_that_want_it(awake: Awake) -> None:
-    """By its name, whoever owns it."""
+    """By its name, whatever its owner."""
     awake.wakeup.secret(an_object("shared", 10, type=names.SECRET_TYPE))
     assert await awake.keys() == {token_key("two")}
     awake.wakeup.secret(an_object("shared", 10, type=names.SECRET_TYPE))
@@ -155,7 +155,7 @@ async def test_the_late_deletion_of_a_secret_that_is_there_again_casts_no_doubt(
 
 
 async def test_a_token_that_goes_wakes_itself_and_the_next_for_its_secret(awake: Awake) -> None:
-    """Its deadline has to be forgotten, and somebody may have waited for the name."""
+    """Its deadline has to be forgotten, and a user may have waited for the name."""
     awake.wakeup.token(a_token("three", 10, secret={"name": "shared"}))
     await awake.keys()
     awake.wakeup.token_gone(a_token("two", 11, secret={"name": "shared"}))

@@ -1,14 +1,14 @@
-"""What kopf is told to do, where its defaults would harm a process that starts it again."""
+"""What kopf is asked to do, where its defaults would harm a process that starts it again."""
 
 from servicetokens.controllers.sources.watching import _settings
 
 
-def test_kopf_does_not_kill_a_process_whose_watches_were_started_anew() -> None:
-    """By default it sends SIGKILL ten minutes after its tasks were ended, whoever ended them."""
+def test_kopf_does_not_kill_a_process_whose_watches_were_restarted() -> None:
+    """By default it sends SIGKILL ten minutes after its tasks were ended, whatever ended them."""
     assert _settings(watches_secrets=True).process.ultimate_exiting_timeout is None
 
 
-def test_after_an_outage_kopf_tries_again_within_seconds_for_ever() -> None:
+def test_after_an_outage_kopf_retries_within_seconds_without_limit() -> None:
     """Everything that is created meanwhile waits for its next try."""
     backoffs = iter(_settings(watches_secrets=True).networking.error_backoffs)  # type: ignore[arg-type]
     assert max(next(backoffs) for _ in range(1000)) <= 2
