@@ -25,6 +25,13 @@ MUTANTS: Final = (
         ("tests/unit/controllers/queue/test_pool.py",),
     ),
     Mutant(
+        "logs each Event that it has no permission to record",
+        "controllers/reconcile/execute.py",
+        "is_news = token.namespace not in self._without_events",
+        "is_news = True",
+        ("tests/unit/controllers/reconcile/test_execute.py",),
+    ),
+    Mutant(
         "takes the words of a policy for a missing right",
         "kube/errors.py",
         "_UNAUTHORIZED.match(self.message)",

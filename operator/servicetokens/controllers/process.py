@@ -111,7 +111,7 @@ class Operator:
             entropy=entropy,
             outcome=lambda outcome: happenings.events.labels(outcome).inc(),
         )
-        executor = Executor(
+        self._executor = Executor(
             self._caches,
             self._memories,
             self._keys,
@@ -124,7 +124,7 @@ class Operator:
             ),
             clock=clock,
         )
-        self._reconciler = Reconciler(self._caches, gatherer, executor, objects, self._deadlines, clock)
+        self._reconciler = Reconciler(self._caches, gatherer, self._executor, objects, self._deadlines, clock)
         self._pool = WorkerPool(
             self._queue, happenings.observed(self._reconcile), self._readiness, self._supervisor
         )
@@ -168,7 +168,10 @@ class Operator:
 
     def degraded(self) -> Sequence[str]:
         """Say what does not work although the operator is ready."""
-        return self._readiness.degraded
+        found = self._readiness.degraded
+        if (refusal := self._executor.find_missing_permission()) is not None:
+            found.append(f"Events are not recorded, because a permission is missing: {refusal}")
+        return found
 
     def numbers(self) -> OperatorNumbers:
         """Return what is measured."""

@@ -88,8 +88,14 @@ class Executor:
         self._statuses = statuses
         self._secrets = secrets
         self._events = events
+        # The last refusals by namespace, where the permission is missing: it is logged once, not for each Event.
+        self._without_events: dict[str, str] = {}
         self._minting = minting
         self._clock = clock
+
+    def find_missing_permission(self) -> str | None:
+        """Return the API server's message if the permission to record Events is missing, or None."""
+        return next(iter(self._without_events.values()), None)
 
     async def execute(self, key: Key, snapshot: Snapshot, plan: Plan) -> bool:
         """Execute *plan*; return whether the object has to be reconciled again immediately.
@@ -308,13 +314,20 @@ class Executor:
                 if TERMINATING in error.causes:
                     self._memories.namespace_ends(key, token.uid, self._clock.now())
                     return
-                _log.warning(
+                is_news = True
+                if isinstance(error, Forbidden) and error.lacks_right:
+                    is_news = token.namespace not in self._without_events
+                    self._without_events[token.namespace] = error.message
+                log = _log.warning if is_news else _log.debug
+                log(
                     "failed to record an Event",
                     namespace=token.namespace,
                     name=token.name,
                     event_reason=event.reason,
                     error=error.message,
                 )
+            else:
+                self._without_events.pop(token.namespace, None)
 
     @property
     def _ring(self) -> KeyRing:

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable
 
 import pytest
+from structlog.testing import capture_logs
 
 from common.enforcing import NobodyAsked
 from common.executing import KEY, PLACE, Operator
@@ -450,6 +451,28 @@ async def test_an_event_that_cannot_be_sent_costs_nothing_else(it: Operator) -> 
     assert not await it.reconcile()
     assert it.cluster.events == []
     assert len((it.cluster.token or {})["status"]["credentials"]) == 2
+
+
+async def test_a_missing_permission_for_events_is_logged_once_until_it_is_granted(it: Operator) -> None:
+    """Not for each Event of each token; meanwhile the reason can be shown, and other failures are logged as ever."""
+    await it.reconcile()
+    refusal = 'events.events.k8s.io is forbidden: User "x" cannot create resource "events"'
+    with capture_logs() as logs:
+        for number in range(3):
+            it.cluster.fails["event"] = Forbidden(refusal)
+            it.edit(rotation={"id": f"refused-{number}"})
+            await it.reconcile()
+        assert it.executor.find_missing_permission() == refusal
+        it.edit(rotation={"id": "granted"})
+        await it.reconcile()
+        assert it.executor.find_missing_permission() is None
+        for failure in (ApiUnavailable("no answer"), Forbidden(refusal)):
+            it.cluster.fails["event"] = failure
+            it.edit(rotation={"id": f"again-{failure.message[:2]}"})
+            await it.reconcile()
+    assert it.cluster.events == ["TokenRotated"]
+    warned = [line["error"] for line in logs if line["log_level"] == "warning"]
+    assert warned == [refusal, "no answer", refusal]
 
 
 async def test_keys_that_vanish_between_plan_and_mint_stop_the_mint(it: Operator) -> None:
