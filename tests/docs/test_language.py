@@ -20,8 +20,8 @@ PAGES: Final = sorted(
     if "decisions" not in path.parts
 )
 DECISIONS: Final = sorted((ROOT / "docs" / "decisions").glob("*.md"))
-# Modules whose docstrings still have words of the list.
-NOT_YET: Final = {"plan.py", "checks.py", "verdicts.py", "credentials.py", "authenticator.py"}
+# Docstrings and comments that still have words of the list, by folder. Only ever lower these numbers.
+LEFT: Final = {"operator/servicetokens": 160, "hack": 5}
 # Written by a program, with lines as long as its texts are.
 LONG: Final = {"docs/concepts/benchmarks.md", "docs/concepts/scale.md"}
 
@@ -50,11 +50,11 @@ def test_the_product_uses_words_that_readers_know() -> None:
     assert {where: found for where, text in texts if (found := wording.odd(text))} == {}
 
 
-@pytest.mark.parametrize("folder", ["operator/servicetokens", "hack"])
+@pytest.mark.parametrize("folder", LEFT)
 def test_the_code_uses_words_that_maintainers_know(folder: str) -> None:
-    """In docstrings and comments: the same list as for users, except in the modules that are not rewritten yet."""
+    """In docstrings and comments: the same list as for users; there must not be more odd ones than are left."""
     found = {where: words for where, text in wording.comments(ROOT / folder) if (words := wording.odd(text))}
-    assert {where: words for where, words in found.items() if where.partition(":")[0] not in NOT_YET} == {}
+    assert len(found) <= LEFT[folder], found
 
 
 def test_comments_on_several_lines_are_read_together(tmp_path: Path) -> None:

@@ -188,7 +188,7 @@ def comments(folder: Path) -> Iterator[tuple[str, str]]:
 
 def _without_names(text: str) -> str:
     """Leave out *names* between asterisks, and those that begin a line of a list of arguments."""
-    return re.sub(r"\*\w+\*|^ +\w+(?:, \w+)*: ", "`", text, flags=re.MULTILINE)
+    return re.sub(r"\*\w+\*|^ +\w+(?:, \w+)*: ", "", text, flags=re.MULTILINE)
 
 
 def _blocks(remarks: list[tokenize.TokenInfo]) -> Iterator[tuple[int, str]]:
