@@ -71,6 +71,27 @@ MUTANTS: Final = (
         "pass",
     ),
     Mutant(
+        "reads an object again whose version it knows already",
+        "controllers/cache/caches.py",
+        "return known.resource_version == resource_version or (",
+        "return False and (",
+        ("tests/unit/controllers/cache", "tests/unit/controllers/sources"),
+    ),
+    Mutant(
+        "counts the conditions of tokens that are gone",
+        "controllers/cache/caches.py",
+        "        _take(self._states, token.states)\n",
+        "",
+        ("tests/unit/controllers/cache",),
+    ),
+    Mutant(
+        "keeps the models of every token in memory",
+        "controllers/cache/kept.py",
+        "packed=pack(*(",
+        "packed=(lambda *kept: kept)(*(",
+        ("tests/unit/controllers/cache",),
+    ),
+    Mutant(
         "takes a new namespace for the deleted one of that name",
         "controllers/reconcile/memory.py",
         "self._ending.get(facts.namespace, 0) > now and not is_new",

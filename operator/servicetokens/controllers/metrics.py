@@ -100,15 +100,8 @@ class OperatorCollector(Collector):
 
 
 def _of_tokens(caches: Caches, ring: KeyRing | None) -> Iterator[Metric]:
-    conditions: Tally[tuple[str, str, str]] = Tally()
-    keys: Tally[str] = Tally()
-    for token in caches.tokens.values():
-        for condition in token.status.conditions or ():
-            conditions[condition.type, condition.status, condition.reason] += 1
-        for credential in token.status.credentials:
-            keys[credential.verifier.key_id] += 1
     bounded: Tally[tuple[str, str, str]] = Tally()
-    for (kind, status, reason), count in conditions.items():
+    for (kind, status, reason), count in caches.states.items():
         # A status may have been written by any user with permission.
         if kind in _KNOWN_TYPES:
             bounded[kind, status, reason if reason in _KNOWN_REASONS else _OTHER] += count
@@ -134,7 +127,7 @@ def _of_tokens(caches: Caches, ring: KeyRing | None) -> Iterator[Metric]:
         "key_id",
         "servicetokens_operator_credentials",
         "Credentials by the key that they were hashed with; a key without any can be removed.",
-        count_by_key(keys, ring.ids if ring else ()),
+        count_by_key(caches.keys, ring.ids if ring else ()),
     )
 
 

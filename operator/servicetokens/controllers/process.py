@@ -311,7 +311,7 @@ class Operator:
         self._enforcements.clear()
 
     def _has_credentials(self) -> bool:
-        return any(token.status.credentials for token in self._caches.tokens.values())
+        return bool(self._caches.keys)
 
     def _keys_changed(self) -> None:
         """The verifiers of all cached Secrets were made with the old keys: have them read again, and look."""

@@ -1,11 +1,11 @@
 """What the operator knows of the cluster: facts by key, and who has to look again when one of them changes."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from typing import Generic, Protocol, TypeVar
 
+from servicetokens.controllers.cache.kept import KeptToken, Shared, State
 from servicetokens.kube.versions import version_number
-from servicetokens.lifecycle.importing import find_imported
 from servicetokens.lifecycle.snapshot import AccountFacts, RoleFacts, SecretFacts, TokenFacts
 
 Place = tuple[str, str]
@@ -22,6 +22,8 @@ class Versioned(Protocol):
 
 
 F = TypeVar("F", bound=Versioned)
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V", bound=Hashable)
 
 
 class Table(Generic[F]):
@@ -60,6 +62,18 @@ class Table(Generic[F]):
     def values(self) -> Iterable[F]:
         """Return all facts."""
         return self._facts.values()
+
+    def is_known(self, place: Place, resource_version: str) -> bool:
+        """Say whether *place* is known as of *resource_version* or later.
+
+        An event of that version is late, or the echo of our own write, whose answer is here already.
+        """
+        known = self._facts.get(place)
+        if known is None:
+            return False
+        return known.resource_version == resource_version or (
+            (version_number(resource_version) or 0) < version(known)
+        )
 
     def put(self, place: Place, facts: F) -> F | None:
         """Keep *facts* unless newer ones are there; return the ones replaced, or *facts* itself if it is late."""
@@ -103,12 +117,16 @@ class Caches:
     """The four tables, and the references between them in the direction that events need."""
 
     def __init__(self) -> None:
-        self.tokens: Table[TokenFacts] = Table()
+        self.tokens: Table[KeptToken] = Table()
         self.accounts: Table[AccountFacts] = Table()
         self.roles: Table[RoleFacts] = Table()
         self.secrets: Table[SecretFacts] = Table()
         self._latest_use: int | None = None
+        self._shared = Shared()
+        self._states: Counter[State] = Counter()
+        self._keys: Counter[str] = Counter()
         self._by_account: defaultdict[Place, set[str]] = defaultdict(set)
+        # Without the tokens whose Secret has the token's own name, which are most.
         self._by_secret: defaultdict[Place, set[str]] = defaultdict(set)
         self._by_handle: defaultdict[str, set[Place]] = defaultdict(set)
         # Ids are random, so the same one twice was forged, and either may be kept.
@@ -119,22 +137,33 @@ class Caches:
         """The latest use of any token, also of a deleted one: up to then uses are known."""
         return self._latest_use
 
-    def put_token(self, facts: TokenFacts) -> TokenFacts | None:
-        """Keep *facts*; see `Table.put`."""
+    @property
+    def states(self) -> Mapping[State, int]:
+        """How many tokens have each type, status and reason of a condition."""
+        return self._states
+
+    @property
+    def keys(self) -> Mapping[str, int]:
+        """How many credentials were hashed with each key, by its id."""
+        return self._keys
+
+    def token(self, place: Place) -> TokenFacts | None:
+        """Return the facts of the token at *place*, or None."""
+        kept = self.tokens.get(place)
+        return kept.facts() if kept is not None else None
+
+    def put_token(self, facts: TokenFacts) -> None:
+        """Keep *facts*, unless later ones are there; see `Table.put`."""
         place = (facts.namespace, facts.name)
-        old = self.tokens.put(place, facts)
-        if old is not facts:
-            if (used := facts.status.last_used_time) is not None:
-                self._latest_use = max(used, self._latest_use or 0)
-            if old is not None:
-                self._unlink(old)
-            self._by_account[facts.namespace, facts.account_name].add(facts.name)
-            self._by_secret[facts.namespace, facts.secret_name].add(facts.name)
-            if (imported := find_imported(facts.status.credentials)) is not None:
-                self._by_handle[imported.id].add(place)
-            if facts.status.token_id:
-                self._by_id[facts.status.token_id] = place
-        return old
+        before = self.tokens.get(place)
+        new = KeptToken.of(facts, self._shared, before)
+        if self.tokens.put(new.place, new) is new:
+            return
+        if (used := facts.status.last_used_time) is not None:
+            self._latest_use = max(used, self._latest_use or 0)
+        if before is not None:
+            self._unlink(before)
+        self._link(new)
 
     def drop_token(self, place: Place, resource_version: str | None = None) -> bool:
         """Forget a token; see `Table.drop`."""
@@ -149,6 +178,9 @@ class Caches:
         for table in (self.tokens, self.accounts, self.roles, self.secrets):
             table.clear()
         self._latest_use = None
+        self._shared = Shared()
+        self._states.clear()
+        self._keys.clear()
         self._by_account.clear()
         self._by_secret.clear()
         self._by_handle.clear()
@@ -160,7 +192,11 @@ class Caches:
 
     def tokens_of_secret(self, place: Place) -> list[Place]:
         """Return the tokens that want the Secret at *place*; more than one only by mistake."""
-        return [(place[0], name) for name in self._by_secret.get(place, ())]
+        found = [(place[0], name) for name in self._by_secret.get(place, ())]
+        own = self.tokens.get(place)
+        if own is not None and own.secret_name == place[1]:
+            found.append(own.place)
+        return found
 
     def accounts_with_role(self, role: str) -> list[Place]:
         """Return the accounts whose spec lists *role*. Roles change rarely, so this looks at every account."""
@@ -173,9 +209,7 @@ class Caches:
     def tokens_with_role(self, role: str) -> list[Place]:
         """Return the tokens whose own list names *role*."""
         return [
-            (token.namespace, token.name)
-            for token in self.tokens.values()
-            if token.spec is not None and token.spec.roles is not None and role in token.spec.roles
+            token.place for token in self.tokens.values() if token.roles is not None and role in token.roles
         ]
 
     def is_imported(self, handle: str, place: Place) -> bool:
@@ -187,17 +221,39 @@ class Caches:
         found = self._by_id.get(token_id)
         return found if found != place else None
 
-    def _unlink(self, facts: TokenFacts) -> None:
-        if self._by_id.get(facts.status.token_id or "") == (facts.namespace, facts.name):
-            del self._by_id[facts.status.token_id or ""]
-        if (imported := find_imported(facts.status.credentials)) is not None:
-            self._by_handle[imported.id].discard((facts.namespace, facts.name))
-            if not self._by_handle[imported.id]:
-                del self._by_handle[imported.id]
-        for index, place in (
-            (self._by_account, (facts.namespace, facts.account_name)),
-            (self._by_secret, (facts.namespace, facts.secret_name)),
-        ):
-            index[place].discard(facts.name)
-            if not index[place]:
-                del index[place]
+    def _link(self, token: KeptToken) -> None:
+        namespace, name = token.place
+        self._states.update(token.states)
+        self._keys.update(token.key_ids)
+        self._by_account[namespace, token.account_name].add(name)
+        if token.secret_name != name:
+            self._by_secret[namespace, token.secret_name].add(name)
+        if token.handle:
+            self._by_handle[token.handle].add(token.place)
+        if token.token_id:
+            self._by_id[token.token_id] = token.place
+
+    def _unlink(self, token: KeptToken) -> None:
+        namespace, name = token.place
+        _take(self._states, token.states)
+        _take(self._keys, token.key_ids)
+        if self._by_id.get(token.token_id) == token.place:
+            del self._by_id[token.token_id]
+        _discard(self._by_handle, token.handle, token.place)
+        _discard(self._by_account, (namespace, token.account_name), name)
+        _discard(self._by_secret, (namespace, token.secret_name), name)
+
+
+def _take(counter: Counter[K], counted: Iterable[K]) -> None:
+    """Count *counted* no more; what is counted zero times is not there, whoever invented it."""
+    for one in counted:
+        counter[one] -= 1
+        if not counter[one]:
+            del counter[one]
+
+
+def _discard(index: defaultdict[K, set[V]], key: K, value: V) -> None:
+    if (found := index.get(key)) is not None:
+        found.discard(value)
+        if not found:
+            del index[key]

@@ -12,7 +12,7 @@ from typing import Any, Final, TypedDict, TypeVar
 from pydantic import ValidationError
 
 from servicetokens.api import names, values
-from servicetokens.api.meta import Model, describe_errors, slim
+from servicetokens.api.meta import Model, describe_errors
 from servicetokens.api.service_account import ServiceAccountSpec, ServiceAccountStatus
 from servicetokens.api.service_role import ServiceRoleSpec, ServiceRoleStatus
 from servicetokens.api.service_token import Credential, ServiceTokenSpec, ServiceTokenStatus
@@ -26,6 +26,9 @@ S = TypeVar("S", bound=Model)
 # A token has 66 characters with the default prefix and 73 at most; what is longer is none, and is not hashed.
 _MAX_TOKEN: Final = 128
 _MAX_SERIAL_DIGITS: Final = 16
+_OF_EVERY_SECRET: Final = {
+    text: text for text in (names.SECRET_TYPE, names.API_VERSION, names.KIND_TOKEN, names.FIELD_MANAGER)
+}
 
 
 class _Common(TypedDict):
@@ -37,14 +40,16 @@ class _Common(TypedDict):
     deleting: bool
 
 
+def identity(raw: Raw) -> tuple[str, str, str]:
+    """Return the namespace, the name and the resourceVersion of an object, without looking at the rest of it."""
+    meta = _mapping(raw.get("metadata"))
+    return str(meta.get("namespace", "")), str(meta.get("name", "")), str(meta.get("resourceVersion", ""))
+
+
 def token_facts(raw: Raw) -> TokenFacts:
     """Squeeze a ServiceToken."""
     spec, error = _read_spec(ServiceTokenSpec, raw)
     status = ServiceTokenStatus.read(raw.get("status"))
-    # There are many of them.
-    slim(status)
-    if spec is not None:
-        slim(spec)
     created = _time(str(_mapping(raw.get("metadata")).get("creationTimestamp", "")))
     return TokenFacts(**_common(raw), spec=spec, spec_error=error, status=status, created_at=created)
 
@@ -76,7 +81,7 @@ def secret_facts(
     """
     meta = _mapping(raw.get("metadata"))
     controller, others = _owners(meta)
-    secret_type = str(raw.get("type", ""))
+    secret_type = _shared(raw.get("type", ""))
     if secret_type != names.SECRET_TYPE:
         return SecretFacts(
             uid=str(meta.get("uid", "")),
@@ -141,8 +146,8 @@ def _owners(meta: Raw) -> tuple[Controller | None, tuple[Controller, ...]]:
     for reference in references if isinstance(references, list) else ():
         raw = _mapping(reference)
         owner = Controller(
-            api_version=str(raw.get("apiVersion", "")),
-            kind=str(raw.get("kind", "")),
+            api_version=_shared(raw.get("apiVersion", "")),
+            kind=_shared(raw.get("kind", "")),
             name=str(raw.get("name", "")),
             uid=str(raw.get("uid", "")),
         )
@@ -201,6 +206,12 @@ def _decoded(value: object) -> str | None:
         return base64.b64decode(value, validate=True).decode()
     except (binascii.Error, ValueError):
         return None
+
+
+def _shared(value: object) -> str:
+    """Return a text, and always the same object for what stands in every Secret of ours: there are many."""
+    text = str(value)
+    return _OF_EVERY_SECRET.get(text, text)
 
 
 def _mapping(value: object) -> Raw:

@@ -187,7 +187,7 @@ class Gatherer:
 
     async def _token(self, place: Place) -> TokenFacts | None:
         if not self._caches.tokens.is_doubted(place):
-            return self._caches.tokens.get(place)
+            return self._caches.token(place)
         try:
             raw = await self._objects.get(names.PLURAL_TOKENS, *place)
         except NotFound:
@@ -199,7 +199,7 @@ class Gatherer:
             return None
         self._caches.put_token(facts.token_facts(raw))
         self._caches.tokens.settle(place)
-        return self._caches.tokens.get(place)
+        return self._caches.token(place)
 
     async def _secret(self, token: TokenFacts, memory: Memory) -> SecretFacts | None:
         place = (token.namespace, token.secret_name)

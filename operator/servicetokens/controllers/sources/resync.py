@@ -39,6 +39,18 @@ HISTORY_WENT_BACK: Final = (
 )
 SELECTOR: Final = f"{names.LABEL_TOKEN_SECRET}=true"
 
+
+class _Meta(msgspec.Struct, rename="camel", gc=False):
+    name: str
+    namespace: str = ""
+    resource_version: str = ""
+
+
+class _Item(msgspec.Struct, gc=False):
+    metadata: _Meta
+
+
+_items: Final = msgspec.json.Decoder(_Item)
 _objects: Final = msgspec.json.Decoder(dict[str, Any])
 
 
@@ -162,14 +174,15 @@ class Resync:
                     # A list is never older than what was seen before it was requested.
                     raise HistoryWentBack(HISTORY_WENT_BACK)
                 for item in page.items or ():
-                    raw = _objects.decode(item)
-                    meta = raw["metadata"]
-                    listed.add((meta.get("namespace", ""), meta["name"]))
-                    put(raw)
+                    # What is known already, which is the rule but for the first list, is not read.
+                    meta = _items.decode(item).metadata
+                    place = (meta.namespace, meta.name)
+                    listed.add(place)
+                    if not table.is_known(place, meta.resource_version):
+                        put(_objects.decode(item))
                 await asyncio.sleep(0)
             if version is not None:
                 versions.append(version)
         as_of = str(min(versions, default=0))
         for namespace, name in [place for place in table if place not in listed]:
-            meta = {"namespace": namespace, "name": name, "resourceVersion": as_of}
-            gone({"metadata": meta})
+            gone({"metadata": {"namespace": namespace, "name": name, "resourceVersion": as_of}})

@@ -27,12 +27,14 @@ class Wakeup:
 
     def token(self, raw: Raw) -> None:
         """Take in a ServiceToken that is new or has changed."""
-        new = facts.token_facts(raw)
-        old = self._caches.put_token(new)
-        if _is_known(old, new):
+        namespace, name, version = facts.identity(raw)
+        if self._caches.tokens.is_known((namespace, name), version):
             return
-        self._queue.add(Key(names.KIND_TOKEN, new.namespace, new.name))
+        new = facts.token_facts(raw)
+        old = self._caches.tokens.get((namespace, name))
         before = old.account_name if old else ""
+        self._caches.put_token(new)
+        self._queue.add(Key(names.KIND_TOKEN, new.namespace, new.name))
         if before != new.account_name:
             self._count(new.namespace, before)
             self._count(new.namespace, new.account_name)
@@ -58,11 +60,12 @@ class Wakeup:
 
     def account(self, raw: Raw) -> None:
         """Take in a ServiceAccount that is new or has changed."""
-        new = facts.account_facts(raw)
-        place = (new.namespace, new.name)
-        old = self._caches.accounts.put(place, new)
-        if _is_known(old, new):
+        namespace, name, version = facts.identity(raw)
+        place = (namespace, name)
+        if self._caches.accounts.is_known(place, version):
             return
+        new = facts.account_facts(raw)
+        old = self._caches.accounts.put(place, new)
         self._queue.add(Key(names.KIND_ACCOUNT, *place))
         if _differs(old, new):
             self._wake_tokens(self._caches.tokens_of_account(place))
@@ -76,10 +79,11 @@ class Wakeup:
 
     def role(self, raw: Raw) -> None:
         """Take in a ServiceRole that is new or has changed."""
+        _, name, version = facts.identity(raw)
+        if self._caches.roles.is_known(("", name), version):
+            return
         new = facts.role_facts(raw)
         old = self._caches.roles.put(("", new.name), new)
-        if _is_known(old, new):
-            return
         self._queue.add(Key(names.KIND_ROLE, "", new.name))
         if _differs(old, new):
             self._wake_holders(new.name)
@@ -92,16 +96,20 @@ class Wakeup:
 
     def secret(self, raw: Raw) -> None:
         """Take in a Secret with our label that is new or has changed."""
+        namespace, name, version = facts.identity(raw)
+        place = (namespace, name)
+        if self._caches.secrets.is_known(place, version):
+            # Also after the keys have changed: then it is in doubt, and is read anew by whoever needs it.
+            return
         new = facts.secret_facts(raw, self._keys.ring)
-        place = _place(raw)
-        old = self._caches.secrets.put(place, new)
-        if old is not new and old != new:
+        if self._caches.secrets.put(place, new) != new:
             self._wake_tokens(self._caches.tokens_of_secret(place))
 
     def secret_gone(self, raw: Raw) -> None:
         """Take in that a Secret has left the watch: it was deleted, or only lost our label. The next pass looks."""
-        place = _place(raw)
-        dropped = self._caches.secrets.drop(place, str(raw.get("metadata", {}).get("resourceVersion", "")))
+        namespace, name, version = facts.identity(raw)
+        place = (namespace, name)
+        dropped = self._caches.secrets.drop(place, version)
         wanted = self._caches.tokens_of_secret(place)
         if dropped and wanted:
             self._caches.secrets.doubt(place)
@@ -142,16 +150,6 @@ class Wakeup:
             self._queue.add(Key(names.KIND_TOKEN, *place))
 
 
-def _is_known(old: ObjectFacts | None, new: ObjectFacts) -> bool:
-    """Say whether *new* is late, or the echo of our own write, whose answer is in the cache already."""
-    return old is new or (old is not None and old.resource_version == new.resource_version)
-
-
 def _differs(old: ObjectFacts | None, new: ObjectFacts) -> bool:
     """Say whether anything that others depend on has changed, rather than a status or a label."""
     return old is None or (old.uid, old.generation, old.deleting) != (new.uid, new.generation, new.deleting)
-
-
-def _place(raw: Raw) -> Place:
-    meta = raw.get("metadata", {})
-    return str(meta.get("namespace", "")), str(meta.get("name", ""))

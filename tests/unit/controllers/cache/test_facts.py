@@ -6,7 +6,6 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from common.facts import settled
 from servicetokens.api import names
 from servicetokens.controllers.cache import facts
 from servicetokens.tokens.format import assemble
@@ -141,18 +140,6 @@ def test_no_object_is_odd_enough_to_raise(raw: dict[str, Any]) -> None:
 def test_no_secret_of_our_type_is_odd_enough_to_raise(raw: dict[str, Any]) -> None:
     """Also where its parts have the right names and the wrong content."""
     facts.secret_facts(raw, RING)
-
-
-def test_what_stays_in_memory_is_slim_and_the_same() -> None:
-    """Equal to what was read, written alike, and copies of it do not share what they change."""
-    token = settled().token
-    raw = {"metadata": {"name": "ci-prod"}, "spec": {"accountRef": {"name": "ci"}, "expiresAfter": "30d"}}
-    found = facts.token_facts({**raw, "status": token.status.to_wire()})
-    assert found.status == token.status
-    assert found.status.to_wire() == token.status.to_wire()
-    assert not found.status.conditions[0].model_fields_set
-    assert found.status.model_copy(update={"serial": 9}).model_fields_set == {"serial"}
-    assert not found.status.model_fields_set
 
 
 def an_owner(kind: str, name: str, *, controls: bool) -> dict[str, Any]:

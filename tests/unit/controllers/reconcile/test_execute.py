@@ -103,11 +103,14 @@ async def test_a_first_mint_survives_a_failure_at_every_write(
 async def test_a_conflict_is_read_again_before_anything_is_written(it: Operator) -> None:
     """The cache was behind."""
     it.edit(description="changed meanwhile")
-    it.caches.tokens._facts[PLACE] = facts.token_facts(
-        {
-            **(it.cluster.token or {}),
-            "metadata": {**(it.cluster.token or {})["metadata"], "resourceVersion": "3"},
-        }
+    it.caches.drop_token(PLACE)
+    it.caches.put_token(
+        facts.token_facts(
+            {
+                **(it.cluster.token or {}),
+                "metadata": {**(it.cluster.token or {})["metadata"], "resourceVersion": "3"},
+            }
+        )
     )
     await it.fails_with(Conflict)
     await it.reconcile()
