@@ -13,20 +13,30 @@ import yaml
 _PREFIX: Final = "nginx.ingress.kubernetes.io/"
 _VALIDATOR: Final = "http://servicetokens-validator.servicetokens.svc.cluster.local:8080"
 # What the renderer knows; an annotation that is not among them would go untested.
-_KNOWN: Final = frozenset({"auth-url", "auth-response-headers", "auth-method"})
+_KNOWN: Final = frozenset({"auth-url", "auth-response-headers", "auth-method", "auth-proxy-set-headers"})
 
 
 def write_configuration(home: Path) -> None:
     """Turn `ingress.yaml` in *home* into `servicetokens.conf`."""
     objects = list(yaml.safe_load_all((home / "ingress.yaml").read_text()))
-    locations = "\n".join(line for number, one in enumerate(objects) for line in _locations(number, one))
+    maps = {_name_of(one): one["data"] for one in objects if one["kind"] == "ConfigMap"}
+    ingresses = [one for one in objects if one["kind"] == "Ingress"]
+    locations = "\n".join(
+        line for number, one in enumerate(ingresses) for line in _locations(number, one, maps)
+    )
     (home / "servicetokens.conf").write_text(
         "map $http_upgrade $connection_upgrade { default upgrade; '' ''; }\n"
         f"server {{\nlisten 127.0.0.1:8000;\nclient_max_body_size 10m;\n{locations}\n}}\n"
     )
 
 
-def _locations(number: int, ingress: Mapping[str, Any]) -> Iterator[str]:
+def _name_of(found: Mapping[str, Any]) -> str:
+    return f"{found['metadata']['namespace']}/{found['metadata']['name']}"
+
+
+def _locations(
+    number: int, ingress: Mapping[str, Any], maps: Mapping[str, Mapping[str, str]]
+) -> Iterator[str]:
     annotations = {
         name.removeprefix(_PREFIX): value
         for name, value in ingress["metadata"]["annotations"].items()
@@ -53,6 +63,8 @@ def _locations(number: int, ingress: Mapping[str, Any]) -> Iterator[str]:
     yield "proxy_set_header X-Real-IP $remote_addr;"
     yield "proxy_set_header X-Forwarded-For $remote_addr;"
     yield "proxy_set_header X-Auth-Request-Redirect $request_uri;"
+    for name, value in maps[annotations["auth-proxy-set-headers"]].items():
+        yield f"proxy_set_header '{name}' '{value}';"
     yield "proxy_http_version 1.1;"
     yield "proxy_pass_request_headers on;"
     yield f"set $target {asked.replace(_VALIDATOR, 'http://127.0.0.1:8080')};"

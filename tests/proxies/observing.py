@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import json
+import re
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,12 +34,11 @@ class Seen:
     def spoofed(self) -> list[str]:
         """Which headers reached the service that a backend may take for one of ours, and which are none."""
         assert self.reached is not None
-        folded = [
+        return [
             known
             for known, _ in self.reached["headers"]
-            if known.replace("_", "-").startswith("x-servicetoken-")
+            if (folded := re.sub("[^a-z0-9]", "-", known)).startswith("x-servicetoken-") and folded != known
         ]
-        return [known for known in folded if "_" in known]
 
     def __str__(self) -> str:
         if self.reached is not None:
