@@ -57,18 +57,21 @@ MUTANTS: Final = (
         SCHEDULE,
         "max(1, delay - int(took), _shared_delay(waiting, took))",
         "max(delay, _shared_delay(waiting, took))",
+        ("tests/unit/lifecycle/test_conditions.py",),
     ),
     Mutant(
         "announces a fixed end only after the last rotation",
         CREDENTIALS,
         "    elif next_rotation(spec, begun) is not None:\n",
         "    if next_rotation(spec, current.mint_time) is not None:\n",
+        ("tests/unit/lifecycle/test_conditions.py",),
     ),
     Mutant(
         "announces a fixed end anew after each rotation",
         CREDENTIALS,
         "begun = min(begun, token.created_at if token.created_at is not None else begun)",
         "pass",
+        ("tests/unit/lifecycle/test_conditions.py",),
     ),
     Mutant(
         "reads an object again whose version it knows already",
