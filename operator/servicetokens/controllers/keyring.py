@@ -14,6 +14,7 @@ import msgspec
 from servicetokens.api import names
 from servicetokens.kube import paths
 from servicetokens.kube.errors import AlreadyExists, ApiUnavailable, KubeError, NotFound
+from servicetokens.kube.secrets import SecretCreator
 from servicetokens.kube.watch import Feed, Identity, Reader, Surroundings
 from servicetokens.runtime.clock import Clock
 from servicetokens.runtime.entropy import Entropy
@@ -47,24 +48,12 @@ class Keyring(Protocol):
         ...
 
 
-class SecretStore(Protocol):
-    """Reads and creates Secrets."""
-
-    async def get(self, namespace: str, name: str) -> Mapping[str, Any]:
-        """Return one; raises `NotFound`."""
-        ...
-
-    async def create(self, namespace: str, secret: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Create one; raises `AlreadyExists`."""
-        ...
-
-
 class KeyringKeeper:
     """Holds the ring. *in_use* says whether any credential exists that a key may have signed."""
 
     def __init__(
         self,
-        secrets: SecretStore,
+        secrets: SecretCreator,
         namespace: str,
         *,
         entropy: Entropy,

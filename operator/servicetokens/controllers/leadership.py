@@ -21,11 +21,11 @@ import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Protocol, Self
+from typing import Final, Self
 
 from servicetokens.api.names import OPERATOR_LEASE
 from servicetokens.kube.errors import Conflict, KubeError, NotConfigured, NotFound
-from servicetokens.kube.leases import Lease
+from servicetokens.kube.leases import Lease, LeaseKeeper
 from servicetokens.kube.versions import version_number
 from servicetokens.runtime.clock import Clock
 from servicetokens.runtime.logs import get_logger
@@ -63,18 +63,6 @@ class Timing:
         return cls(duration, usual.deadline * share, retry, min(usual.standby, retry))
 
 
-class LeaseStore(Protocol):
-    """Reads and writes Leases."""
-
-    async def get(self, namespace: str, name: str) -> Lease:
-        """See `kube.leases.LeaseStore`."""
-        ...
-
-    async def put(self, lease: Lease) -> Lease:
-        """See `kube.leases.LeaseStore`."""
-        ...
-
-
 class Leadership:
     """Acquires, renews and releases the operators' Lease. *end* ends the process immediately.
 
@@ -83,7 +71,7 @@ class Leadership:
 
     def __init__(
         self,
-        store: LeaseStore,
+        store: LeaseKeeper,
         namespace: str,
         identity: str,
         clock: Clock,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Protocol
 
 import msgspec
 
@@ -38,6 +38,16 @@ class Regarding:
 
 
 Outcome = Literal["sent", "repeated", "dropped", "failed"]
+
+
+class EventSender(Protocol):
+    """Sends Events; see `EventRecorder`."""
+
+    async def send(
+        self, regarding: Regarding, kind: Literal["Normal", "Warning"], reason: str, note: str
+    ) -> None:
+        """Send one about *regarding*; raises `KubeError`."""
+        ...
 
 
 class EventRecorder:

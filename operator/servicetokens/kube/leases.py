@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Self
+from typing import Any, Final, Protocol, Self
 
 import msgspec
 
@@ -68,6 +68,34 @@ class Lease:
     def released(self) -> Self:
         """Return this Lease as released by its holder; one second is the shortest duration that the API accepts."""
         return replace(self, holder="", seconds=1)
+
+
+class LeaseKeeper(Protocol):
+    """Keeps one Lease; see `LeaseStore`, also for what is below."""
+
+    async def get(self, namespace: str, name: str) -> Lease:
+        """Return one; raises `NotFound`."""
+        ...
+
+    async def put(self, lease: Lease) -> Lease:
+        """Create it, or replace the one that was seen; raises `Conflict`."""
+        ...
+
+    async def delete(self, lease: Lease) -> None:
+        """Delete the one that was seen; raises `Conflict`."""
+        ...
+
+
+class LeaseLister(Protocol):
+    """Lists Leases, and deletes those of validators that have exited."""
+
+    async def list(self, namespace: str, selector: str) -> tuple[Lease, ...]:
+        """Return all whose labels match."""
+        ...
+
+    async def delete(self, lease: Lease) -> None:
+        """Delete the one that was seen; raises `Conflict`."""
+        ...
 
 
 class LeaseStore:

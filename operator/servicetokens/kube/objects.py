@@ -1,7 +1,7 @@
 """Writes our three kinds: `/status` only. The spec belongs to the users."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -14,6 +14,39 @@ from servicetokens.kube.errors import Conflict, Unprocessable
 # An older CRD would drop a field that it does not have with a warning, and a lost verifier means minting without end.
 # With strict validation the write is rejected instead.
 _STRICT = {"fieldValidation": "Strict"}
+
+
+class ObjectReader(Protocol):
+    """Reads objects of our group; see `ObjectStore`, also for what is below."""
+
+    async def get(self, plural: str, namespace: str, name: str) -> Mapping[str, Any]:
+        """Return one; raises `NotFound`."""
+        ...
+
+
+class StatusWriter(Protocol):
+    """Writes the status of objects of our group."""
+
+    async def put_status(
+        self,
+        plural: str,
+        kind: str,
+        *,
+        namespace: str,
+        name: str,
+        resource_version: str,
+        status: Mapping[str, Any],
+    ) -> Mapping[str, Any]:
+        """Replace the status of one that was seen at that version; raises `Conflict`."""
+        ...
+
+
+class UsageWriter(Protocol):
+    """Writes the time of last use."""
+
+    async def set_last_used(self, namespace: str, name: str, uid: str, *, before: int, at: int) -> None:
+        """Replace *before* (0: none) by *at*, Unix seconds; raises `Conflict`."""
+        ...
 
 
 class ObjectStore:

@@ -7,13 +7,56 @@ import base64
 import binascii
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
 from servicetokens.kube import paths
 from servicetokens.kube.errors import KubeError
 from servicetokens.kube.requester import Requester
+
+
+class SecretReader(Protocol):
+    """Reads Secrets as plain JSON values; see `SecretStore`, also for what is below."""
+
+    async def get(self, namespace: str, name: str) -> Mapping[str, Any]:
+        """Return one; raises `NotFound`."""
+        ...
+
+
+class SecretCreator(SecretReader, Protocol):
+    """Reads and creates Secrets."""
+
+    async def create(
+        self,
+        namespace: str,
+        secret: Mapping[str, Any],
+        *,
+        hidden: Sequence[bytes] | None = None,
+        dry_run: bool = False,
+    ) -> Mapping[str, Any]:
+        """Create one, or with *dry_run* only ask; raises `AlreadyExists`. No failure quotes what is *hidden*."""
+        ...
+
+
+class SecretWriter(SecretCreator, Protocol):
+    """Reads and writes Secrets."""
+
+    async def patch(
+        self,
+        namespace: str,
+        name: str,
+        resource_version: str,
+        patch: Mapping[str, Any],
+        *,
+        hidden: Sequence[bytes] | None = None,
+    ) -> Mapping[str, Any]:
+        """Change one that was seen at that version; raises `Conflict`. No failure quotes what is *hidden*."""
+        ...
+
+    async def delete(self, namespace: str, name: str, *, uid: str, resource_version: str) -> None:
+        """Delete the one that was seen; raises `Conflict`."""
+        ...
 
 
 class SecretStore:

@@ -13,11 +13,11 @@ import asyncio
 import contextlib
 import dataclasses
 from collections.abc import Callable, Coroutine
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from servicetokens.authn.index import Index
 from servicetokens.kube.errors import Conflict, KubeError, NotConfigured, NotFound
-from servicetokens.kube.leases import Lease
+from servicetokens.kube.leases import Lease, LeaseKeeper
 from servicetokens.propagation.record import Positions, renewed
 from servicetokens.runtime.clock import Clock
 from servicetokens.runtime.logs import get_logger
@@ -36,28 +36,12 @@ _LEAST_GAP: Final = 0.25
 _GATHERING: Final = 0.01
 
 
-class LeaseStore(Protocol):
-    """Writes and reads Leases."""
-
-    async def get(self, namespace: str, name: str) -> Lease:
-        """See `kube.leases.LeaseStore`; so do the other methods."""
-        ...
-
-    async def put(self, lease: Lease) -> Lease:
-        """Create or replace."""
-        ...
-
-    async def delete(self, lease: Lease) -> None:
-        """Delete what was seen."""
-        ...
-
-
 class Presence:
     """Keeps the Lease, and stops the index from answering while the Lease does not hold."""
 
     def __init__(
         self,
-        store: LeaseStore,
+        store: LeaseKeeper,
         index: Index,
         clock: Clock,
         lease: Lease,

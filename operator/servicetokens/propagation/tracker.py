@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 from servicetokens.api import names
 from servicetokens.kube.errors import Conflict, KubeError, NotConfigured, NotFound
-from servicetokens.kube.leases import Lease
+from servicetokens.kube.leases import Lease, LeaseLister
 from servicetokens.kube.object_key import Key
 from servicetokens.kube.versions import version_number
 from servicetokens.lifecycle.enforced import shows_enforcement
@@ -45,18 +45,6 @@ class Queue(Protocol):
         ...
 
 
-class LeaseReader(Protocol):
-    """Lists Leases, and deletes those of validators that have exited."""
-
-    async def list(self, namespace: str, selector: str) -> tuple[Lease, ...]:
-        """See `kube.leases.LeaseStore`."""
-        ...
-
-    async def delete(self, lease: Lease) -> None:
-        """See `kube.leases.LeaseStore`."""
-        ...
-
-
 @dataclass(slots=True)
 class _Entry:
     """The state of one object: since when it waits, and which revision validators must have applied."""
@@ -71,7 +59,7 @@ class _Entry:
 class Enforcements:
     """Answers `about` for the gatherer, and polls for objects that wait."""
 
-    def __init__(self, leases: LeaseReader, namespace: str, queue: Queue, clock: Clock) -> None:
+    def __init__(self, leases: LeaseLister, namespace: str, queue: Queue, clock: Clock) -> None:
         """List Leases in *namespace*, and add changed objects to *queue*."""
         self._leases = leases
         self._namespace = namespace

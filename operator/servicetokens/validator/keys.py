@@ -6,11 +6,13 @@ was read nothing can be verified, and the index answers nothing.
 """
 
 import asyncio
-from typing import Final, Protocol
+from collections.abc import Mapping
+from typing import Final
 
 from servicetokens.api.names import KEYS_SECRET
 from servicetokens.authn.index import Index
 from servicetokens.kube.errors import KubeError, NotConfigured, NotFound
+from servicetokens.kube.secrets import SecretReader
 from servicetokens.runtime.logs import get_logger
 from servicetokens.runtime.readiness import Readiness
 from servicetokens.tokens.verifier import InvalidKeyRing, KeyRing
@@ -25,18 +27,10 @@ _RETRY: Final = 2.0
 _LEAST_GAP: Final = 2.0
 
 
-class Secrets(Protocol):
-    """Reads Secrets."""
-
-    async def get(self, namespace: str, name: str) -> dict[str, object]:
-        """Return one as plain JSON values; raises `KubeError`."""
-        ...
-
-
 class KeyReader:
     """Keeps the key ring of an index current."""
 
-    def __init__(self, secrets: Secrets, namespace: str, index: Index, readiness: Readiness) -> None:
+    def __init__(self, secrets: SecretReader, namespace: str, index: Index, readiness: Readiness) -> None:
         """Nothing is read until `run`. *readiness* reports when the keys in use are not those of the Secret."""
         self._secrets = secrets
         self._namespace = namespace
@@ -115,7 +109,7 @@ class KeyReader:
         return f"the Secret '{KEYS_SECRET}' in namespace '{self._namespace}' {what}"
 
 
-def _data_of(secret: dict[str, object]) -> dict[str, str]:
+def _data_of(secret: Mapping[str, object]) -> dict[str, str]:
     data = secret.get("data")
     if not isinstance(data, dict):
         return {}

@@ -10,7 +10,7 @@ together have a limit of writes per second, which they share evenly.
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from typing import Final, Protocol
+from typing import Final
 
 from servicetokens.authn.decision import Accepted
 from servicetokens.authn.index import Index
@@ -25,6 +25,7 @@ from servicetokens.kube.errors import (
     TooManyRequests,
     Unauthorized,
 )
+from servicetokens.kube.objects import UsageWriter
 from servicetokens.runtime.clock import Clock
 from servicetokens.runtime.entropy import Entropy
 from servicetokens.runtime.logs import get_logger
@@ -43,25 +44,12 @@ _BACK_OFF_SECONDS: Final = 30.0
 _COUNT_PERIOD: Final = 30.0
 
 
-class UsageStore(Protocol):
-    """Writes the time of last use."""
-
-    async def set_last_used(self, namespace: str, name: str, uid: str, *, before: int, at: int) -> None:
-        """Replace *before* (0: none) by *at*, Unix seconds.
-
-        Raises:
-            Conflict: it is another object, or the time is not *before* any more.
-            KubeError: anything else.
-        """
-        ...
-
-
 class Usage:
     """Uses that are not written yet."""
 
     def __init__(
         self,
-        store: UsageStore,
+        store: UsageWriter,
         index: Index,
         clock: Clock,
         entropy: Entropy,

@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -39,12 +39,20 @@ class Secrets:
             raise NotFound(message)
         return {"data": self.data}
 
-    async def create(self, _namespace: str, secret: Mapping[str, Any]) -> Mapping[str, Any]:
+    async def create(
+        self,
+        _namespace: str,
+        secret: Mapping[str, Any],
+        *,
+        hidden: Sequence[bytes] | None = None,  # noqa: ARG002 - nothing is refused with its words
+        dry_run: bool = False,
+    ) -> Mapping[str, Any]:
         """Create it, unless a rival is faster."""
         if self.rival is not None:
             self.data = self.rival
             message = "already exists"
             raise AlreadyExists(message)
+        assert not dry_run
         self.created.append(secret)
         self.data = secret["data"]
         return secret

@@ -45,6 +45,14 @@ class Store:
         self.lease = replace(lease, resource_version=str(self.writes))
         return self.lease
 
+    async def delete(self, lease: Lease) -> None:
+        """Delete it as it was seen."""
+        self._check()
+        if self.lease is None or lease.resource_version != self.lease.resource_version:
+            message = "the object has been modified"
+            raise Conflict(message)
+        self.lease = None
+
     def _check(self) -> None:
         if self.down:
             message = "the API server did not answer"

@@ -20,7 +20,7 @@ The keys of the CAs are in a Secret of their own, so that a validator, which mou
 import asyncio
 import base64
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from servicetokens.api.names import BUNDLE_RESERVE_DAYS, GROUP, VALIDATOR_TLS_SECRET
 from servicetokens.api.values import format_time
@@ -33,6 +33,7 @@ from servicetokens.controllers.pki.certificates import (
 )
 from servicetokens.kube.errors import AlreadyExists, Conflict, KubeError, NotConfigured, NotFound
 from servicetokens.kube.events import EventRecorder, Regarding
+from servicetokens.kube.secrets import SecretWriter
 from servicetokens.runtime.clock import Clock
 from servicetokens.runtime.logs import get_logger
 
@@ -53,24 +54,6 @@ _PERIOD: Final = 300.0
 _RETRY: Final = 10.0
 
 Announce = Callable[[Mapping[str, Any], str], Awaitable[None]]
-
-
-class SecretStore(Protocol):
-    """Reads and writes Secrets; see `kube.secrets.SecretStore`."""
-
-    async def get(self, namespace: str, name: str) -> Mapping[str, Any]:
-        """Return one; raises `NotFound`."""
-        ...
-
-    async def create(self, namespace: str, secret: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Create one; raises `AlreadyExists`."""
-        ...
-
-    async def patch(
-        self, namespace: str, name: str, resource_version: str, patch: Mapping[str, Any]
-    ) -> Mapping[str, Any]:
-        """Change one that was seen at that version; raises `Conflict`."""
-        ...
 
 
 def living(authorities: Iterable[Issued], now: int) -> tuple[Issued, ...]:
@@ -145,7 +128,7 @@ class Issuer:
 
     def __init__(
         self,
-        secrets: SecretStore,
+        secrets: SecretWriter,
         namespace: str,
         clock: Clock,
         *,

@@ -2,7 +2,7 @@
 
 import base64
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -51,20 +51,40 @@ class Secrets:
             raise NotFound(name)
         return self.stored[name]
 
-    async def create(self, _namespace: str, secret: Mapping[str, Any]) -> Mapping[str, Any]:
+    async def create(
+        self,
+        _namespace: str,
+        secret: Mapping[str, Any],
+        *,
+        hidden: Sequence[bytes] | None = None,  # noqa: ARG002 - nothing is refused with its words
+        dry_run: bool = False,
+    ) -> Mapping[str, Any]:
         """See `SecretStore`."""
         name = secret["metadata"]["name"]
         if name in self.stored:
             raise AlreadyExists(name)
+        assert not dry_run
         return self._store(name, dict(secret))
 
     async def patch(
-        self, _namespace: str, name: str, resource_version: str, patch: Mapping[str, Any]
+        self,
+        _namespace: str,
+        name: str,
+        resource_version: str,
+        patch: Mapping[str, Any],
+        *,
+        hidden: Sequence[bytes] | None = None,  # noqa: ARG002 - nothing is refused with its words
     ) -> Mapping[str, Any]:
         """See `SecretStore`."""
         if self.stored[name]["metadata"]["resourceVersion"] != resource_version:
             raise Conflict(name)
         return self._store(name, {**self.stored[name], **patch})
+
+    async def delete(self, _namespace: str, name: str, *, uid: str, resource_version: str) -> None:  # noqa: ARG002
+        """See `SecretStore`; these Secrets have no uid."""
+        if self.stored[name]["metadata"]["resourceVersion"] != resource_version:
+            raise Conflict(name)
+        del self.stored[name]
 
     def _store(self, name: str, secret: dict[str, Any]) -> Mapping[str, Any]:
         self.writes += 1
