@@ -26,14 +26,14 @@ MUTANTS: Final = (
     ),
     Mutant(
         "forgets in Active that the token is revoked",
-        "lifecycle/verdicts.py",
+        "lifecycle/acceptance.py",
         'revoked=token.spec is not None and token.spec.state == "Revoked",',
         "revoked=False,",
         AGREEMENT,
     ),
     Mutant(
         "forgets in Active that the account is suspended",
-        "lifecycle/verdicts.py",
+        "lifecycle/acceptance.py",
         'account_suspended=account_spec is not None and account_spec.state == "Suspended",',
         "account_suspended=False,",
         AGREEMENT,

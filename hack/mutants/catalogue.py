@@ -85,7 +85,7 @@ MUTANTS: Final = (
         "mints again although the plaintext waits to be delivered",
         ARRIVAL,
         "    if pending is not None and not is_held(snapshot, pending):\n"
-        "        return Arrival(_at(it, pending, delivered_now(it.snapshot, it.now)))\n",
+        "        return Arrival(_at(snapshot, pending, delivered_now(snapshot, now)))\n",
         "",
     ),
     Mutant(
@@ -161,6 +161,12 @@ MUTANTS: Final = (
         "    # against",
     ),
     Mutant(
+        "asks no further once something stands in the way that blocks nothing",
+        CHECKS,
+        "            if finding.blocks_mint:\n                break\n",
+        "            break\n",
+    ),
+    Mutant(
         "touches a foreign Secret",
         SNAPSHOT,
         "        if self.type != names.SECRET_TYPE:\n            return True\n        if self.belongs_to(token):",
@@ -217,20 +223,21 @@ MUTANTS: Final = (
     Mutant(
         "has no patience with a rival",
         CHECKS,
-        "    if memory.not_before <= it.now:\n        return None\n    if memory.delivery_error:",
+        "    if memory.not_before <= evaluation.now or not evaluation.owes:\n"
+        "        return None\n    if memory.delivery_error:",
         "    return None\n    if memory.delivery_error:",
     ),
     Mutant(
         "loses its patience with a rival when a rotation falls due",
         CHECKS,
-        "return it.alive.current is None and it.alive.pending is None",
+        "return evaluation.alive.current is None and evaluation.alive.pending is None",
         "return False",
     ),
     Mutant(
         "lets a rotation that was begun wait for a rival",
         CHECKS,
-        "return it.alive.current is None and it.alive.pending is None",
-        "return it.alive.current is None",
+        "return evaluation.alive.current is None and evaluation.alive.pending is None",
+        "return evaluation.alive.current is None",
     ),
     Mutant(
         "trusts CRDs that it may not read",
@@ -286,14 +293,14 @@ MUTANTS: Final = (
     Mutant(
         "sleeps through a rotation",
         PLAN,
-        "status.next_rotation_time, cut_of(snapshot), memory.not_before]",
-        "cut_of(snapshot), memory.not_before]",
+        "status.next_rotation_time, cut_of(snapshot), retry_at]",
+        "cut_of(snapshot), retry_at]",
     ),
     Mutant(
         "sleeps through a cut",
         PLAN,
-        "status.next_rotation_time, cut_of(snapshot), memory.not_before]",
-        "status.next_rotation_time, memory.not_before]",
+        "status.next_rotation_time, cut_of(snapshot), retry_at]",
+        "status.next_rotation_time, retry_at]",
     ),
     Mutant(
         "sleeps through the end of an overlap",

@@ -4,8 +4,9 @@ from typing import Final
 
 from mutants.mutant import ARRIVAL, CHECKS, CREDENTIALS, PLAN, Mutant
 
-VERDICTS: Final = "lifecycle/verdicts.py"
+CONDITIONS: Final = "lifecycle/token_conditions.py"
 SCHEDULE: Final = "lifecycle/schedule.py"
+SECRET_UPDATE: Final = "lifecycle/secret_update.py"
 GATHER: Final = "controllers/reconcile/gather.py"
 HANDOVER: Final = ("tests/unit/controllers/reconcile/test_handover.py",)
 
@@ -26,7 +27,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "logs each Event that it has no permission to record",
-        "controllers/reconcile/execute.py",
+        "controllers/reconcile/reports.py",
         "is_news = token.namespace not in self._without_events",
         "is_news = True",
         ("tests/unit/controllers/reconcile/test_execute.py",),
@@ -130,8 +131,8 @@ MUTANTS: Final = (
     Mutant(
         "begins the overlap at the mint",
         ARRIVAL,
-        "        return Arrival(_at(it, pending, delivered_now(it.snapshot, it.now)))\n",
-        "        return Arrival(_at(it, pending, pending.mint_time))\n",
+        "        return Arrival(_at(snapshot, pending, delivered_now(snapshot, now)))\n",
+        "        return Arrival(_at(snapshot, pending, pending.mint_time))\n",
     ),
     Mutant(
         "ends the old one although the new one is not delivered",
@@ -148,12 +149,13 @@ MUTANTS: Final = (
     Mutant(
         "calls a token ready between its end and the next delivery",
         PLAN,
-        "        # What the Secret still holds is rejected from now on.\n        return _while_delivered(it, ahead)\n",
+        "        # What the Secret still holds is rejected from now on.\n"
+        "        return _while_delivered(evaluation, ahead)\n",
         "        return ahead\n",
     ),
     Mutant(
         "calls a refused Secret in sync",
-        VERDICTS,
+        CONDITIONS,
         "{Reason.SECRET_CONFLICT, Reason.SECRET_MISSING, Reason.DELIVERY_FAILED}",
         "{Reason.SECRET_CONFLICT, Reason.SECRET_MISSING}",
     ),
@@ -192,8 +194,8 @@ MUTANTS: Final = (
     Mutant(
         "mints again what the Secret holds already",
         ARRIVAL,
-        "    for candidate in (pending, minted):\n",
-        "    for candidate in (pending,):\n",
+        "        minted is not None\n        and cause is not None\n",
+        "        minted is None\n        and cause is not None\n",
     ),
     Mutant(
         "brings back one that was rotated out",
@@ -216,7 +218,7 @@ MUTANTS: Final = (
     Mutant(
         "calls a token active while it is being deleted",
         PLAN,
-        "        return _say_that_it_goes(snapshot, now)\n",
+        "        return _mark_deleting(snapshot, now)\n",
         "        return Plan()\n",
     ),
     Mutant(
@@ -249,7 +251,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "says nothing while a webhook for Secrets hangs",
-        "controllers/reconcile/execute.py",
+        "controllers/reconcile/delivery.py",
         "return error.status > 0 or error.timed_out",
         "return error.status > 0",
         ("tests/unit/controllers/reconcile/test_execute.py",),
@@ -270,7 +272,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "deletes an immutable Secret whose successor is refused",
-        "controllers/reconcile/execute.py",
+        "controllers/reconcile/delivery.py",
         "        await self._rehearse(token.namespace, fresh, hidden)\n",
         "",
         ("tests/unit/controllers/reconcile/test_execute.py",),
@@ -285,7 +287,7 @@ MUTANTS: Final = (
     Mutant(
         "calls a token usable until a lost one is replaced",
         PLAN,
-        "    return ahead or _withdrawn(it, arrival)\n",
+        "    return ahead or _withdrawn(evaluation, arrival)\n",
         "    return ahead\n",
     ),
     Mutant(
@@ -296,33 +298,33 @@ MUTANTS: Final = (
     ),
     Mutant(
         "takes a refused import for a lost Secret",
-        PLAN,
-        "(status.mint_time is None and last is not None and last.is_imported)",
+        SECRET_UPDATE,
+        "(status.mint_time is None and last is not None and last.origin is Origin.IMPORTED)",
         "(status.mint_time is None and last is None)",
     ),
     Mutant(
         "goes on about a refusal of what is not wanted any more",
-        PLAN,
-        "    if not owes and snapshot.memory.delivery_error:\n",
-        "    if owes and not snapshot.memory.delivery_error and not snapshot.token.uid:\n",
+        CHECKS,
+        "    if memory.not_before <= evaluation.now or not evaluation.owes:\n",
+        "    if memory.not_before <= evaluation.now:\n",
     ),
     Mutant(
         "remembers a refusal of what is not wanted any more",
         "controllers/reconcile/execute.py",
-        "        if not filled.owes:\n            self._memories.delivered(key)\n",
+        "        if not plan.owes:\n            self._memories.delivered(key)\n",
         "",
         ("tests/unit/controllers/reconcile/test_execute.py",),
     ),
     Mutant(
         "calls a Secret in sync although a newer token waits, where its surroundings are wrong, too",
         PLAN,
-        "lacks_surroundings = is_deferred and it.cause is None\n",
+        "lacks_surroundings = is_deferred and evaluation.cause is None\n",
         "lacks_surroundings = is_deferred\n",
     ),
     Mutant(
         "calls a token ready while its immutable Secret is deleted",
         PLAN,
-        "        return _while_replaced(it, ahead)\n",
+        "        return _while_replaced(evaluation, ahead)\n",
         "        return ahead\n",
     ),
     Mutant(
@@ -341,19 +343,19 @@ MUTANTS: Final = (
     ),
     Mutant(
         "calls a token active between its end and the next delivery",
-        VERDICTS,
+        CONDITIONS,
         "        types.append(ConditionType.ACTIVE)\n",
         "        pass\n",
     ),
     Mutant(
         "forgets during a delivery that the token is revoked",
-        VERDICTS,
+        CONDITIONS,
         'if said is None or said.status != "False":\n',
         "if True:\n",
     ),
     Mutant(
         "says of a Secret that cannot be compared that it holds something else",
-        VERDICTS,
+        CONDITIONS,
         "snapshot.secret is not None and snapshot.keys.newest is None:",
         "snapshot.secret is None and snapshot.keys.newest is None:",
     ),

@@ -9,6 +9,13 @@ IMPORTED: Final = "tokens/imported.py"
 
 MUTANTS: Final = (
     Mutant(
+        "takes an imported value for one that it has minted",
+        "api/origin.py",
+        "credential_id.startswith(_IMPORTED_PREFIX)",
+        "credential_id == _IMPORTED_PREFIX",
+        ("tests/unit/tokens/test_imported.py",),
+    ),
+    Mutant(
         "imports again when status was lost",
         IMPORTING,
         "return None if was_minted or asked.until <= now else asked",
@@ -47,7 +54,7 @@ MUTANTS: Final = (
     Mutant(
         "takes an imported value for the current credential",
         CREDENTIALS,
-        "if current.is_imported or _is_rotated_out(token.status, current):",
+        "if current.origin is Origin.IMPORTED or _is_rotated_out(token.status, current):",
         "if _is_rotated_out(token.status, current):",
     ),
     Mutant(

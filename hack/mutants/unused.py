@@ -10,25 +10,25 @@ MUTANTS: Final = (
     Mutant(
         "flags what is unused a second late",
         UNUSED,
-        "if it.flag_at > now or (",
-        "if it.flag_at >= now or (",
+        "if case.flag_at > now or (",
+        "if case.flag_at >= now or (",
     ),
     Mutant(
         "flags as unused in silence",
         UNUSED,
-        "(flagged_since is None and it.flag_at > it.known_until)",
+        "(flagged_since is None and case.flag_at > case.known_until)",
         "False",
     ),
     Mutant(
         "suspends as unused in silence",
         UNUSED,
-        "if it.usable and due <= it.known_until:",
-        "if it.usable and due <= it.now:",
+        "if case.usable and due <= case.known_until:",
+        "if case.usable and due <= case.now:",
     ),
     Mutant(
         "is stopped by a time to come in the condition Unused",
         UNUSED,
-        "min(said.last_transition_time, it.now)",
+        "min(said.last_transition_time, case.now)",
         "said.last_transition_time",
     ),
     Mutant(
@@ -40,13 +40,13 @@ MUTANTS: Final = (
     Mutant(
         "suspends as unused without notice",
         UNUSED,
-        "due = max(it.flag_at, shown_at)",
-        "due = it.flag_at",
+        "due = max(case.flag_at, shown_at)",
+        "due = case.flag_at",
     ),
     Mutant(
         "suspends as unused what cannot be used",
         UNUSED,
-        "if it.usable and due <=",
+        "if case.usable and due <=",
         "if due <=",
     ),
     Mutant(
@@ -83,26 +83,38 @@ MUTANTS: Final = (
     Mutant(
         "keeps an unused token suspended under another policy",
         UNUSED,
-        "it.flag_at + it.suspend_after <= it.now:",
+        "case.flag_at + case.suspend_after <= case.now:",
         "True:",
     ),
     Mutant(
         "keeps an unused token suspended after an undo",
         UNUSED,
-        "and it.since < at and",
+        "and case.since < at and",
         "and",
     ),
     Mutant(
         "forgets that a revocation ends being unused",
         UNUSED,
-        '(token.spec is not None and token.spec.state == "Revoked")',
-        "False",
+        'if token.spec is not None and token.spec.state == "Revoked":',
+        "if False:",
     ),
     Mutant(
         "counts a suspended account as time unused",
         UNUSED,
         "snapshot, now) if usable else None",
         "snapshot, 0) if usable else None",
+    ),
+    Mutant(
+        "suspends for disuse what is rejected for another reason",
+        "lifecycle/acceptance.py",
+        "usable=reason is Reason.VALID)",
+        "usable=True)",
+    ),
+    Mutant(
+        "calls a token active that is suspended for disuse",
+        "lifecycle/acceptance.py",
+        "    if disuse.suspends:\n",
+        "    if False:\n",
     ),
     Mutant(
         "sleeps while a token is unused",

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,9 +13,13 @@ from common.entropy import CountingEntropy
 from servicetokens.api import names
 from servicetokens.controllers.cache import facts
 from servicetokens.controllers.cache.caches import Caches
-from servicetokens.controllers.reconcile.execute import Executor, Minting
+from servicetokens.controllers.reconcile.delivery import Delivery
+from servicetokens.controllers.reconcile.execute import Executor
 from servicetokens.controllers.reconcile.gather import Gatherer
 from servicetokens.controllers.reconcile.memory import Memories
+from servicetokens.controllers.reconcile.minting import TokenMint
+from servicetokens.controllers.reconcile.reports import Reports
+from servicetokens.controllers.reconcile.statuses import Statuses
 from servicetokens.kube.errors import (
     AlreadyExists,
     ApiUnavailable,
@@ -23,7 +28,9 @@ from servicetokens.kube.errors import (
     NotFound,
 )
 from servicetokens.kube.object_key import Key
+from servicetokens.lifecycle.actions import Plan
 from servicetokens.lifecycle.plan import plan
+from servicetokens.lifecycle.snapshot import Snapshot
 from servicetokens.tokens.format import mint
 from servicetokens.tokens.verifier import KeyRing
 
@@ -214,23 +221,26 @@ class Operator:
             NobodyAsked(),
             watches_secrets=True,
         )
+        self.reports = Reports(self.memories, self.cluster, self.clock)
         self.executor = Executor(
-            self.caches,
             self.memories,
-            self.keys,
-            self.cluster,
-            self.cluster,
-            self.cluster,
-            minting=Minting(lambda: mint("svt", self._entropy)),
-            clock=self.clock,
+            Statuses(self.caches, self.cluster),
+            Delivery(self.caches, self.memories, self.keys, self.cluster, self.clock),
+            self.reports,
+            self.clock,
         )
+        self.minting = TokenMint(self.memories, self.keys, lambda: mint("svt", self._entropy))
 
     async def reconcile(self) -> bool:
         """Run one pass."""
         snapshot = await self.gatherer.token(KEY, self.clock.now())
         if snapshot is None:
             return False
-        return await self.executor.execute(KEY, snapshot, plan(snapshot, self.clock.now()))
+        return await self.executor.execute(KEY, snapshot, self.plan(snapshot))
+
+    def plan(self, snapshot: Snapshot) -> Plan:
+        """Return the plan for *snapshot*, with what was minted for it."""
+        return plan(snapshot, self.clock.now(), partial(self.minting.mint, KEY, snapshot))
 
     async def fails_with(self, kind: type[KubeError]) -> None:
         """Run one pass that fails."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from common.planning import plan
 from servicetokens.api import names
 from servicetokens.api.conditions import Condition
 from servicetokens.api.service_account import ServiceAccountSpec, ServiceAccountStatus
@@ -15,9 +16,7 @@ from servicetokens.api.service_token import (
     Verifier,
 )
 from servicetokens.lifecycle.actions import Plan
-from servicetokens.lifecycle.arrival import with_minted
 from servicetokens.lifecycle.content import desired_content
-from servicetokens.lifecycle.plan import plan
 from servicetokens.lifecycle.snapshot import (
     AccountFacts,
     Controller,
@@ -133,15 +132,9 @@ def carried_out(snapshot: Snapshot, wanted: Plan) -> Snapshot:
     """Return what is known after *wanted* was carried out, without an accident."""
     token, secret = snapshot.token, snapshot.secret
     if wanted.status is not None:
-        status = wanted.status
-        if wanted.mint is not None:
-            serial = wanted.mint.serial
-            status = with_minted(status, wanted.mint, f"ID{serial:010}", f"verifier-{serial}")
-        token = replace(token, status=status)
+        token = replace(token, status=wanted.status)
     if wanted.deliver is not None:
         subject = wanted.deliver.subject
-        if not wanted.deliver.keeps_value:
-            subject = replace(subject, token_id=token.status.token_id or "")
         current = token.current
         held = {current.verifier.key_id: current.verifier.value} if current else {}
         controller = Controller(

@@ -28,12 +28,12 @@ from property.stored_objects import (
 from servicetokens.api import names
 from servicetokens.api.conditions import ConditionType
 from servicetokens.api.reasons import Reason
-from servicetokens.api.service_token import ServiceTokenStatus
+from servicetokens.api.service_token import Credential, ServiceTokenStatus
 from servicetokens.api.values import format_time
 from servicetokens.authn.decision import Accepted, Rejected
 from servicetokens.cli.judging import Objects, Request, judge
 from servicetokens.controllers.cache import facts
-from servicetokens.lifecycle.arrival import with_minted
+from servicetokens.lifecycle.actions import Mint
 from servicetokens.lifecycle.conditions import find
 from servicetokens.lifecycle.plan import plan
 from servicetokens.lifecycle.snapshot import Keys, SecretFacts, Snapshot, roles_asked_for
@@ -112,12 +112,12 @@ def secret(token: Token, serial: int) -> SecretFacts:
 
 def settle(snapshot: Snapshot) -> ServiceTokenStatus:
     """Return the status that is written once the plan is carried out, with its token minted and delivered."""
-    planned = plan(snapshot, NOW)
-    status = planned.status or snapshot.token.status
-    if planned.mint is not None:
-        value = RING.sign(planned.mint.key_id, UID, planned.mint.serial, MINTED.reveal())
-        status = with_minted(status, planned.mint, MINTED.id, value)
-    return status
+
+    def mint_it(wanted: Mint) -> Credential:
+        value = RING.sign(wanted.key_id, UID, wanted.serial, MINTED.reveal())
+        return wanted.credential(MINTED.id, value)
+
+    return plan(snapshot, NOW, mint_it).status or snapshot.token.status
 
 
 @settings(max_examples=600)

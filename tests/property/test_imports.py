@@ -19,13 +19,13 @@ from hypothesis.stateful import (
 )
 
 from common.facts import DAY, NOW, a_snapshot, a_token, an_account, carried_out
+from common.planning import plan
 from common.presenting import RING, Surroundings
 from property.search import SEARCH
 from servicetokens.api.service_token import ServiceTokenStatus, Verifier
 from servicetokens.api.values import format_time
 from servicetokens.authn.decision import Accepted
 from servicetokens.lifecycle.importing import wanted_import
-from servicetokens.lifecycle.plan import plan
 from servicetokens.lifecycle.snapshot import Importable, Snapshot
 from servicetokens.tokens.imported import MAX_SECONDS, handle_of
 from servicetokens.tokens.verifier import ALGORITHM

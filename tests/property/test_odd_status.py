@@ -8,12 +8,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from common.facts import NOW, a_role, a_snapshot, a_token, an_account, carried_out
+from common.planning import plan
 from property.odd import ACCOUNTS, INTEGERS, SPECS, secrets, statuses
 from servicetokens.api.fields import MAX_INTEGER
 from servicetokens.api.service_token import ServiceTokenStatus
 from servicetokens.controllers.cache import facts
 from servicetokens.lifecycle.account import account_status
-from servicetokens.lifecycle.plan import plan
 from servicetokens.lifecycle.role import role_status
 from servicetokens.lifecycle.snapshot import Enforcement, SecretFacts, Snapshot
 

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from admission.table import KINDS, accepted, refused
 from common.clock import FakeClock
 from common.facts import NOW, a_snapshot, an_account
+from common.planning import plan
 from property.odd import statuses
 from servicetokens.api import names
 from servicetokens.authn import tables, wire
@@ -35,7 +36,6 @@ from servicetokens.controllers.cache.caches import Caches
 from servicetokens.kube.leases import Lease
 from servicetokens.kube.watch import Identity
 from servicetokens.lifecycle.account import account_status
-from servicetokens.lifecycle.plan import plan
 from servicetokens.lifecycle.role import role_status
 from servicetokens.lifecycle.snapshot import Enforcement
 from servicetokens.propagation.record import Presence

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.facts import NOW, a_role, a_snapshot, a_token, an_account, carried_out
+from common.planning import plan
 from property.odd import secrets, statuses
 from property.test_odd_status import PASSES, with_stored
 from servicetokens.api.service_token import ServiceTokenStatus
 from servicetokens.lifecycle.content import Subject, desired_content
-from servicetokens.lifecycle.plan import plan
 from servicetokens.lifecycle.snapshot import AccountFacts, RoleFacts, Snapshot
 
 SPECS: tuple[dict[str, Any], ...] = (

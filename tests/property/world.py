@@ -5,7 +5,8 @@ durations are tiny (1 to 12 seconds), so that expiry, rotation and overlap colli
 every single write is asserted here; what must hold at rest is asserted by the machine.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from typing import Final, Literal
 
 from common.entropy import CountingEntropy
@@ -24,8 +25,7 @@ from servicetokens.api.service_token import (
 from servicetokens.controllers.reconcile.memory import Attempt, Memories
 from servicetokens.kube.object_key import Key
 from servicetokens.lifecycle import conditions
-from servicetokens.lifecycle.actions import Deliver, Mint, MintCause, Plan, SecretWrite
-from servicetokens.lifecycle.arrival import with_minted
+from servicetokens.lifecycle.actions import Mint, MintCause, Plan, SecretUpdate, SecretWrite
 from servicetokens.lifecycle.content import desired_content
 from servicetokens.lifecycle.plan import plan
 from servicetokens.lifecycle.snapshot import (
@@ -99,6 +99,7 @@ class World:
         #: The greatest serial that status has had since it was last lost as a whole.
         self.floor = 0
         self._entropy = CountingEntropy()
+        self._one_waited = False
 
     # The operator.
 
@@ -136,7 +137,7 @@ class World:
         """Let the operator work until it has nothing to do; return how many passes it took."""
         for passes in range(MOST_PASSES):
             snapshot = self.snapshot()
-            wanted = plan(snapshot, self.now)
+            wanted = plan(snapshot, self.now, partial(self._mint, snapshot.memory))
             assert wanted.requeue_at is None or wanted.requeue_at > self.now
             self.requeue_at = wanted.requeue_at
             if wanted.status is None and wanted.deliver is None:
@@ -147,27 +148,28 @@ class World:
                 assert wanted.mint is None
                 assert wanted.events == ()
                 return passes
+            if wanted.mint is not None and wanted.ahead is not None:
+                assert not self._one_waited, "one is enough"
             self._carry_out(wanted, snapshot.memory)
         message = "the operator does not come to rest"
         raise AssertionError(message)
 
     def _carry_out(self, wanted: Plan, memory: Memory) -> None:
-        filled = self._mint(wanted, memory) if wanted.mint is not None else wanted
         if wanted.mint is None:
             self._release(wanted, memory)
-        if filled.ahead is not None:
-            self._write(filled.ahead)
+        if wanted.ahead is not None:
+            self._write(wanted.ahead)
         if self._strikes(wanted, "dies before the Secret"):
             return
-        if filled.deliver is not None and not self._deliver(filled.deliver):
+        if wanted.deliver is not None and not self._deliver(wanted.deliver):
             return
         if self._strikes(wanted, "dies after the Secret") or self._strikes(wanted, "does not get to say so"):
             return
-        if filled.status is not None:
-            self._write(filled.status)
-        if filled.arrives is not None:
-            self.causes.append(filled.arrives)
-            if filled.arrives is MintCause.SECRET_LOST:
+        if wanted.status is not None:
+            self._write(wanted.status)
+        if wanted.arrives is not None:
+            self.causes.append(wanted.arrives)
+            if wanted.arrives is MintCause.SECRET_LOST:
                 self.memories.reminted(KEY, self.now)
             self.memories.settled(KEY)
         self.memories.told(KEY)
@@ -189,21 +191,16 @@ class World:
         if memory.minted is not None and all(one.serial != memory.minted.serial for one in kept):
             self.memories.release(KEY)
 
-    def _mint(self, wanted: Plan, memory: Memory) -> Plan:
-        assert wanted.mint is not None
-        assert wanted.status is not None
-        self._check_mint(wanted, wanted.mint, memory)
+    def _mint(self, memory: Memory, wanted: Mint) -> Credential:
+        self._check_mint(wanted, memory)
+        self._one_waited = any(one.is_pending and self.waits(one) for one in self.status.credentials)
         token = mint("svt", self._entropy)
-        value = RING.sign(wanted.mint.key_id, UID, wanted.mint.serial, token.reveal())
-        status = with_minted(wanted.status, wanted.mint, token.id, value)
-        ahead = with_minted(wanted.ahead, wanted.mint, token.id, value) if wanted.ahead is not None else None
-        credential = next(one for one in status.credentials if one.serial == wanted.mint.serial)
+        value = RING.sign(wanted.key_id, UID, wanted.serial, token.reveal())
+        credential = wanted.credential(token.id, value)
         self.memories.hold(KEY, credential, token, self.account_uid)
         self.plaintexts[token.id] = token.reveal()
-        self.ledger.entries[token.reveal()] = Entry(
-            wanted.mint.serial, self._counts_from, self.account_number
-        )
-        return replace(wanted, status=status, ahead=ahead)
+        self.ledger.entries[token.reveal()] = Entry(wanted.serial, self._counts_from, self.account_number)
+        return credential
 
     def _write(self, status: ServiceTokenStatus) -> None:
         """Write the status, as it comes back from the API server; a watch sees it at this moment."""
@@ -240,7 +237,7 @@ class World:
             assert self.secret is not None
             assert any(self.is_value_of(one, self.secret.value) for one in self.status.credentials)
 
-    def _check_mint(self, plan_: Plan, wanted: Mint, memory: Memory) -> None:
+    def _check_mint(self, wanted: Mint, memory: Memory) -> None:
         """Assert what no mint may do."""
         assert self.account is not None
         assert self.keys_are_there
@@ -254,10 +251,6 @@ class World:
             wanted.cause is MintCause.ROTATION_DUE and not self.status.credentials
         ):
             assert memory.not_before <= self.now, "the patience with a rival"
-        if plan_.ahead is not None:
-            assert not any(one.is_pending for one in self.status.credentials if self.waits(one)), (
-                "one is enough"
-            )
 
     def check_status(self) -> None:
         """Assert what every status that is written holds, also between two passes."""
@@ -274,7 +267,7 @@ class World:
             assert end is not None
             assert end <= credentials[1].mint_time + overlap_of(self.spec)
 
-    def _deliver(self, deliver: Deliver) -> bool:
+    def _deliver(self, deliver: SecretUpdate) -> bool:
         if self.refuses_secrets:
             self.memories.failed(KEY, "exceeded quota", Attempt("refused", self.now))
             return False
@@ -290,7 +283,7 @@ class World:
             held = self.memories.plaintext(KEY, subject.serial)
             assert held is not None
             value = held.reveal()
-            subject = replace(subject, token_id=held.id)
+            assert subject.token_id == held.id
             entry = self.ledger.entries[value]
             entry.delivered, entry.mint_time = True, self._counts_from
             self.ledger.last = entry

@@ -63,12 +63,3 @@ certificate."""
 OPERATOR_LEASE: Final = "servicetokens-operator"
 DEFAULT_NAMESPACE: Final = "servicetokens"
 DEFAULT_PREFIX: Final = "svt"
-
-IMPORTED_ID_PREFIX: Final = "imp-"
-"""Prefix of the ids of imported values. No minted token has a `-` in its id, so the two are never
-confused."""
-
-
-def is_imported_id(credential_id: str) -> bool:
-    """Return whether a credential was imported rather than minted; credentials have it as `is_imported`."""
-    return credential_id.startswith(IMPORTED_ID_PREFIX)

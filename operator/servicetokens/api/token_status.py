@@ -5,10 +5,10 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import Field
 
-from servicetokens.api import names
 from servicetokens.api.conditions import Conditions
 from servicetokens.api.fields import MAX_INTEGER, ListType, RecordedTime, Serial, Text
 from servicetokens.api.meta import Model, StatusModel
+from servicetokens.api.origin import Origin, origin_of
 
 # Half of what the API server stores. Counting never reaches a greater number, so it must have been written by
 # hand; and no serial could follow the greatest number that the API server stores.
@@ -54,9 +54,9 @@ class Credential(Model):
     )
 
     @property
-    def is_imported(self) -> bool:
-        """Whether the value was imported from another system, and is accepted only until the cut-over."""
-        return names.is_imported_id(self.id)
+    def origin(self) -> Origin:
+        """Where it comes from."""
+        return origin_of(self.id)
 
     @property
     def is_pending(self) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Final
 from weakref import WeakValueDictionary
 
+from servicetokens.api.origin import Origin
 from servicetokens.authn.claims import Claims, Ended
 from servicetokens.authn.records import Account, Credential, Role, Terms, TokenRecord
 from servicetokens.tokens.verifier import KeyRing
@@ -127,7 +128,7 @@ class Index:
     def remember_ended(self, record: TokenRecord, *, is_deleted: bool = False) -> None:
         """Remember the credentials of *record*, which is unlinked, as ended, except those that are claimed now."""
         for credential in record.credentials:
-            if not credential.is_imported:
+            if credential.origin is Origin.MINTED:
                 self.claims.end(credential.id, _ended(record, credential.end, is_deleted=is_deleted))
 
     def remember_last(self, record: TokenRecord, token_id: str, end: int | None) -> None:
@@ -135,7 +136,9 @@ class Index:
         self.claims.end(token_id, _ended(record, end, is_named_only=True))
 
     def _count(self, credential: Credential, by: int) -> None:
-        for table in (self.by_key, self.imports_by_key) if credential.is_imported else (self.by_key,):
+        for table in (
+            (self.by_key, self.imports_by_key) if credential.origin is Origin.IMPORTED else (self.by_key,)
+        ):
             count = table.get(credential.key_id, 0) + by
             if count:
                 table[credential.key_id] = count

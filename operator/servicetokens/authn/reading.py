@@ -12,7 +12,7 @@ from typing import Final, Literal
 import msgspec
 
 from servicetokens.api import values
-from servicetokens.api.names import is_imported_id
+from servicetokens.api.origin import Origin, origin_of
 from servicetokens.authn.addresses import parse_network
 from servicetokens.authn.records import (
     STATES,
@@ -186,7 +186,7 @@ def _read_credentials(item: TokenObject) -> list[Credential]:
         if was_delivered or succeeded_at > credentials[0].mint_time:
             succeeded = credentials
     for older in succeeded:
-        if older.is_imported or _waits_for(older, item, spec):
+        if older.origin is Origin.IMPORTED or _waits_for(older, item, spec):
             continue
         # Whatever status contains, it does not outlive the rotation by more than the overlap in the spec.
         older.life = earliest(older.life, succeeded_at + spec.overlap - older.mint_time)
@@ -227,7 +227,7 @@ def _read_credential(stored: WireCredential, spec: _Spec) -> Credential:
         expires_after=spec.expires_after,
         expiration_time=spec.expiration_time,
     )
-    if is_imported_id(stored.id):
+    if origin_of(stored.id) is Origin.IMPORTED:
         # It has no overlap but a cut-over date. It was not minted by us, so it ends when the spec no longer
         # requests it.
         end = import_end(mint_time, spec.import_until, end)

@@ -15,7 +15,7 @@ from uuid import UUID
 
 import msgspec
 
-from servicetokens.api.names import is_imported_id
+from servicetokens.api.origin import Origin, origin_of
 from servicetokens.authn.addresses import Network
 from servicetokens.authn.requests import HttpRule
 
@@ -105,9 +105,9 @@ class Credential(msgspec.Struct, gc=False, eq=False):
     life: int | None
 
     @property
-    def is_imported(self) -> bool:
-        """Whether the value was imported from another system, and is accepted only until the cut-over."""
-        return is_imported_id(self.id)
+    def origin(self) -> Origin:
+        """Where it comes from."""
+        return origin_of(self.id)
 
     @property
     def mint_time(self) -> int:

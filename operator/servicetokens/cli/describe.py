@@ -6,6 +6,7 @@ from typing import Any, Final
 import click
 
 from servicetokens.api import names, times
+from servicetokens.api.origin import Origin
 from servicetokens.cli import listing, output
 from servicetokens.cli.exits import Failure
 from servicetokens.cli.naming import split
@@ -112,7 +113,7 @@ def _credentials(session: Session, token: TokenView) -> None:
     now = session.now
     for one in reversed(token.credentials):
         role = "current" if one.id == token.id else "previous, in overlap"
-        what = "imported" if one.is_imported else f"mint {one.serial}, {role}"
+        what = "imported" if one.origin is Origin.IMPORTED else f"mint {one.serial}, {role}"
         _line(session, "Credential", f"{one.id} ({what}), ends {listing.exact(one.end, now)}")
     if not token.credentials:
         _line(session, "Credential", "none")

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from servicetokens.api.origin import Origin
 from servicetokens.cli.views import CredentialView, Raw, TokenView, mapping, moment, number, text
 
 
@@ -26,7 +27,9 @@ def _of_status(token: TokenView) -> Iterator[Happening]:
         yield Happening(token.created, "created")
     for one in token.credentials:
         if one.minted is not None:
-            yield Happening(one.minted, f"{one.id} {'imported' if one.is_imported else 'minted'}")
+            yield Happening(
+                one.minted, f"{one.id} {'imported' if one.origin is Origin.IMPORTED else 'minted'}"
+            )
     for at, what in (
         (moment(token.status.get("revocationTime")), "revoked"),
         (moment(token.status.get("restorationTime")), "restored"),
@@ -46,7 +49,11 @@ def _of_status(token: TokenView) -> Iterator[Happening]:
 def _ending(token: TokenView, credential: CredentialView) -> str:
     if credential.id == token.id:
         return "expires"
-    return "expires: the cut-over of the import" if credential.is_imported else "expires: its overlap ends"
+    return (
+        "expires: the cut-over of the import"
+        if credential.origin is Origin.IMPORTED
+        else "expires: its overlap ends"
+    )
 
 
 def _of_events(events: Iterable[Raw]) -> Iterator[Happening]:

@@ -7,6 +7,7 @@ from typing import Any, Final
 import click
 
 from servicetokens.api import names
+from servicetokens.api.origin import Origin
 from servicetokens.cli import asking, findings, judging, verifying
 from servicetokens.cli.describing import described, describing
 from servicetokens.cli.exits import Exit, Failure
@@ -141,7 +142,7 @@ async def _of_object(
 async def _look_for_import(session: Session, text: str, url: str | None, request: Request) -> list[Finding]:
     """Tell what can be known of a value that is none of ours: only validators can look an imported value up."""
     everywhere, tokens = await list_widely(session)
-    imports = sum(any(one.is_imported for one in token.credentials) for token in tokens)
+    imports = sum(any(one.origin is Origin.IMPORTED for one in token.credentials) for token in tokens)
     where = "" if everywhere else f" in namespace '{session.namespace}'"
     length = verifying.miscounted(text)
     if imports:

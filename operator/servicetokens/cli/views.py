@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from servicetokens.api import names
+from servicetokens.api.origin import Origin, origin_of
 from servicetokens.api.values import parse_recorded_time
 from servicetokens.runtime.terminal import escape_controls
 
@@ -47,9 +47,9 @@ class CredentialView:
     end: int | None
 
     @property
-    def is_imported(self) -> bool:
-        """Whether the value was imported from another system, and is accepted only until the cut-over."""
-        return names.is_imported_id(self.id)
+    def origin(self) -> Origin:
+        """Where it comes from."""
+        return origin_of(self.id)
 
 
 class View:

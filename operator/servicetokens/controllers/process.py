@@ -17,10 +17,14 @@ from servicetokens.controllers.pki.issuing import Issuer, announce_deadline
 from servicetokens.controllers.queue.deadlines import Deadlines
 from servicetokens.controllers.queue.pool import WorkerPool
 from servicetokens.controllers.queue.work_queue import WorkQueue
-from servicetokens.controllers.reconcile.execute import Executor, Minting
+from servicetokens.controllers.reconcile.delivery import Delivery
+from servicetokens.controllers.reconcile.execute import Executor
 from servicetokens.controllers.reconcile.gather import Gatherer
 from servicetokens.controllers.reconcile.memory import Memories
-from servicetokens.controllers.reconcile.reconciler import Reconciler
+from servicetokens.controllers.reconcile.minting import TokenMint
+from servicetokens.controllers.reconcile.reconciler import Reconciler, TokenReconciler
+from servicetokens.controllers.reconcile.reports import Reports
+from servicetokens.controllers.reconcile.statuses import Statuses
 from servicetokens.controllers.settings import OperatorSettings
 from servicetokens.controllers.sources.resync import HISTORY_WENT_BACK, Resync
 from servicetokens.controllers.sources.streams import Streams, until_one_is_missing
@@ -111,20 +115,20 @@ class Operator:
             entropy=entropy,
             outcome=lambda outcome: happenings.events.labels(outcome).inc(),
         )
-        self._executor = Executor(
-            self._caches,
-            self._memories,
-            self._keys,
-            objects,
-            tokens_secrets,
-            events,
-            minting=Minting(
-                partial(mint, settings.token_prefix, entropy),
-                lambda cause: happenings.minted.labels(cause.value).inc(),
-            ),
-            clock=clock,
+        self._reports = Reports(
+            self._memories, events, clock, lambda cause: happenings.minted.labels(cause.value).inc()
         )
-        self._reconciler = Reconciler(self._caches, gatherer, self._executor, objects, self._deadlines, clock)
+        statuses = Statuses(self._caches, objects)
+        executor = Executor(
+            self._memories,
+            statuses,
+            Delivery(self._caches, self._memories, self._keys, tokens_secrets, clock),
+            self._reports,
+            clock,
+        )
+        minting = TokenMint(self._memories, self._keys, partial(mint, settings.token_prefix, entropy))
+        tokens = TokenReconciler(gatherer, minting, executor, self._deadlines, clock)
+        self._reconciler = Reconciler(tokens, gatherer, statuses, clock)
         self._pool = WorkerPool(
             self._queue, happenings.observed(self._reconcile), self._readiness, self._supervisor
         )
@@ -169,7 +173,7 @@ class Operator:
     def degraded(self) -> Sequence[str]:
         """Say what does not work although the operator is ready."""
         found = self._readiness.degraded
-        if (refusal := self._executor.find_missing_permission()) is not None:
+        if (refusal := self._reports.find_missing_permission()) is not None:
             found.append(f"Events are not recorded, because a permission is missing: {refusal}")
         return found
 

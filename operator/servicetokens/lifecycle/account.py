@@ -6,7 +6,7 @@ from servicetokens.api.conditions import ConditionType
 from servicetokens.api.reasons import Reason
 from servicetokens.api.service_account import ServiceAccountStatus
 from servicetokens.lifecycle import conditions, words
-from servicetokens.lifecycle.conditions import Verdict
+from servicetokens.lifecycle.conditions import ConditionUpdate
 from servicetokens.lifecycle.enforced import enforced
 from servicetokens.lifecycle.snapshot import AccountFacts, Enforcement, RoleFacts, find_role
 
@@ -42,11 +42,11 @@ def account_status(
     return None if status == account.status else status
 
 
-def _judged(account: AccountFacts, roles: Verdict) -> list[Verdict]:
-    """Return all conditions of an account whose spec holds; *roles* is the one about its roles, and decides Ready."""
+def _judged(account: AccountFacts, roles: ConditionUpdate) -> list[ConditionUpdate]:
+    """Return all updates for an account whose spec is valid; *roles* is the one about its roles, and decides Ready."""
     if roles.status == "True":
         ready = [
-            Verdict(
+            ConditionUpdate(
                 ConditionType.READY, "True", Reason.ACCEPTED, "The spec is valid, and all roles are granted."
             )
         ]
@@ -54,23 +54,25 @@ def _judged(account: AccountFacts, roles: Verdict) -> list[Verdict]:
         # As for a token: a missing role may still be created, and a rejected one needs an administrator.
         kind = ConditionType.STALLED if roles.reason is Reason.ROLE_NOT_GRANTED else ConditionType.RECONCILING
         ready = [
-            Verdict(ConditionType.READY, "False", roles.reason, roles.message),
-            Verdict(kind, "True", roles.reason, roles.message),
+            ConditionUpdate(ConditionType.READY, "False", roles.reason, roles.message),
+            ConditionUpdate(kind, "True", roles.reason, roles.message),
         ]
     return [*ready, _active(account), roles]
 
 
-def _active(account: AccountFacts) -> Verdict:
+def _active(account: AccountFacts) -> ConditionUpdate:
     if account.spec is not None and account.spec.state == "Suspended":
         message = "Validators reject every token of this account. Remove `spec.state` to accept them again."
-        return Verdict(ConditionType.ACTIVE, "False", Reason.SUSPENDED, message)
-    return Verdict(ConditionType.ACTIVE, "True", Reason.VALID, "Tokens of this account are accepted.")
+        return ConditionUpdate(ConditionType.ACTIVE, "False", Reason.SUSPENDED, message)
+    return ConditionUpdate(ConditionType.ACTIVE, "True", Reason.VALID, "Tokens of this account are accepted.")
 
 
-def _roles(account: AccountFacts, roles: Mapping[str, RoleFacts | None]) -> Verdict:
+def _roles(account: AccountFacts, roles: Mapping[str, RoleFacts | None]) -> ConditionUpdate:
     asked = account.spec.roles if account.spec else ()
     if not asked:
-        return Verdict(ConditionType.ROLES_ACCEPTED, "True", Reason.NO_ROLES, _without_roles(none_asked=True))
+        return ConditionUpdate(
+            ConditionType.ROLES_ACCEPTED, "True", Reason.NO_ROLES, _without_roles(none_asked=True)
+        )
     unknown = [name for name in asked if find_role(roles, name) is None]
     refused = [
         name
@@ -79,7 +81,7 @@ def _roles(account: AccountFacts, roles: Mapping[str, RoleFacts | None]) -> Verd
     ]
     if not unknown and not refused:
         message = f"Granted: {', '.join(asked)}."
-        return Verdict(ConditionType.ROLES_ACCEPTED, "True", Reason.ALL_GRANTED, message)
+        return ConditionUpdate(ConditionType.ROLES_ACCEPTED, "True", Reason.ALL_GRANTED, message)
     parts = [
         words.role_is_absent(name) if roles.get(name) is None else words.role_is_going(name)
         for name in unknown
@@ -88,19 +90,19 @@ def _roles(account: AccountFacts, roles: Mapping[str, RoleFacts | None]) -> Verd
     reason = Reason.ROLE_NOT_GRANTED if refused else Reason.ROLE_NOT_FOUND
     without = f" {_without_roles(none_asked=False)}" if len(parts) == len(asked) else ""
     message = f"{words.sentence_case('; '.join(parts))}. {_WAITS}{without}"
-    return Verdict(ConditionType.ROLES_ACCEPTED, "False", reason, message)
+    return ConditionUpdate(ConditionType.ROLES_ACCEPTED, "False", reason, message)
 
 
 def _without_roles(*, none_asked: bool) -> str:
     return f"The account has no roles. {words.without_roles('its tokens', 'them', none_asked=none_asked)}"
 
 
-def _invalid(account: AccountFacts) -> list[Verdict]:
+def _invalid(account: AccountFacts) -> list[ConditionUpdate]:
     message = (
         f"The spec breaks the rules of this version: {account.spec_error}. Correct it and apply it again."
     )
     return [
-        Verdict(ConditionType.READY, "False", Reason.INVALID_SPEC, message),
-        Verdict(ConditionType.ACTIVE, "Unknown", Reason.INVALID_SPEC, message),
-        Verdict(ConditionType.STALLED, "True", Reason.INVALID_SPEC, message),
+        ConditionUpdate(ConditionType.READY, "False", Reason.INVALID_SPEC, message),
+        ConditionUpdate(ConditionType.ACTIVE, "Unknown", Reason.INVALID_SPEC, message),
+        ConditionUpdate(ConditionType.STALLED, "True", Reason.INVALID_SPEC, message),
     ]

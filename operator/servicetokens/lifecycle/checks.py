@@ -5,27 +5,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from servicetokens.api import times
+from servicetokens.api.origin import Origin
 from servicetokens.api.reasons import Reason
 from servicetokens.lifecycle import importing, words
 from servicetokens.lifecycle.actions import MintCause
-from servicetokens.lifecycle.credentials import Living, lives_too_long
+from servicetokens.lifecycle.credentials import lives_too_long
+from servicetokens.lifecycle.evaluation import Evaluation
 from servicetokens.lifecycle.schedule import end_by_spec
 from servicetokens.lifecycle.snapshot import Snapshot, find_role, roles_asked_for
-
-
-@dataclass(frozen=True, slots=True)
-class Situation:
-    """A snapshot with what has been derived from it already; *cause* says why a mint is wanted, if it is."""
-
-    snapshot: Snapshot
-    now: int
-    alive: Living
-    cause: MintCause | None
-
-    @property
-    def mint_time(self) -> int:
-        """When the credential in question was minted, or would be."""
-        return self.alive.current.mint_time if self.alive.current else self.now
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,23 +35,23 @@ class Finding:
         return self.note or self.message
 
 
-Check = Callable[[Situation], Finding | None]
+Check = Callable[[Evaluation], Finding | None]
 
 
-def spec_is_invalid(it: Situation) -> Finding | None:
+def spec_is_invalid(evaluation: Evaluation) -> Finding | None:
     """The stored spec breaks today's rules: it is older than they are, or the CRD is another one."""
-    if it.snapshot.token.spec is not None:
+    if evaluation.snapshot.token.spec is not None:
         return None
-    error = it.snapshot.token.spec_error
+    error = evaluation.snapshot.token.spec_error
     message = f"The spec breaks the rules of this version: {error}. Correct it and apply it again."
     return Finding(Reason.INVALID_SPEC, message, stalled=True)
 
 
-def end_has_passed_before_the_start(it: Situation) -> Finding | None:
+def end_has_passed_before_the_start(evaluation: Evaluation) -> Finding | None:
     """The token never lived: its fixed end had passed before anything was minted. Most likely a wrong year."""
-    spec, status = it.snapshot.token.spec, it.snapshot.token.status
+    spec, status = evaluation.snapshot.token.spec, evaluation.snapshot.token.status
     end = spec.expiration_time if spec else None
-    if end is None or end > it.now or status.serial is not None or status.credentials:
+    if end is None or end > evaluation.now or status.serial is not None or status.credentials:
         return None
     message = (
         f"`spec.expirationTime` ({times.moment(end)}) had passed before a token was minted, so there is none. "
@@ -73,9 +60,9 @@ def end_has_passed_before_the_start(it: Situation) -> Finding | None:
     return Finding(Reason.ALREADY_EXPIRED, message, stalled=True)
 
 
-def account_is_missing(it: Situation) -> Finding | None:
+def account_is_missing(evaluation: Evaluation) -> Finding | None:
     """The account is not there: not yet, or not any more."""
-    account = it.snapshot.account
+    account = evaluation.snapshot.account
     if account is not None and not account.deleting:
         return None
     if account is not None:
@@ -85,22 +72,22 @@ def account_is_missing(it: Situation) -> Finding | None:
         )
         return Finding(Reason.ACCOUNT_NOT_FOUND, message)
     message = (
-        f"Waiting for the ServiceAccount '{it.snapshot.token.account_name}' of servicetokens.dev in this namespace; "
-        "create it, or correct `spec.accountRef.name` in a new ServiceToken."
+        f"Waiting for the ServiceAccount '{evaluation.snapshot.token.account_name}' of servicetokens.dev in this "
+        "namespace; create it, or correct `spec.accountRef.name` in a new ServiceToken."
     )
     return Finding(Reason.ACCOUNT_NOT_FOUND, message)
 
 
-def key_is_missing(it: Situation) -> Finding | None:
+def key_is_missing(evaluation: Evaluation) -> Finding | None:
     """There is no key to sign with. The operator makes the first one itself, and never another while tokens exist."""
-    if it.snapshot.keys.newest is not None:
+    if evaluation.snapshot.keys.newest is not None:
         return None
-    return Finding(Reason.KEY_MISSING, it.snapshot.keys.error, stalled=True)
+    return Finding(Reason.KEY_MISSING, evaluation.snapshot.keys.error, stalled=True)
 
 
-def account_is_invalid(it: Situation) -> Finding | None:
+def account_is_invalid(evaluation: Evaluation) -> Finding | None:
     """The account breaks today's rules, so its policy and its kill switch are unknown."""
-    account = it.snapshot.account
+    account = evaluation.snapshot.account
     if account is None or account.spec is not None:
         return None
     message = (
@@ -110,13 +97,15 @@ def account_is_invalid(it: Situation) -> Finding | None:
     return Finding(Reason.INVALID_SPEC, message, stalled=True)
 
 
-def lifetime_is_too_long(it: Situation) -> Finding | None:
+def lifetime_is_too_long(evaluation: Evaluation) -> Finding | None:
     """The token would live longer than the account or one of its roles allows."""
-    spec, limit = it.snapshot.token.spec, lives_too_long(it.snapshot, it.mint_time)
+    spec, limit = evaluation.snapshot.token.spec, lives_too_long(evaluation.snapshot, evaluation.mint_time)
     if spec is None or limit is None:
         return None
-    end = end_by_spec(spec, it.mint_time)
-    asked = "never to expire" if end is None else f"a lifetime of {times.duration(end - it.mint_time)}"
+    end = end_by_spec(spec, evaluation.mint_time)
+    asked = (
+        "never to expire" if end is None else f"a lifetime of {times.duration(end - evaluation.mint_time)}"
+    )
     if spec.expiration_time is not None:
         # Not for how long: that would be another message, and another write, with every second.
         asked = f"to be valid until {times.moment(end)}"
@@ -127,9 +116,9 @@ def lifetime_is_too_long(it: Situation) -> Finding | None:
     return Finding(Reason.LIFETIME_TOO_LONG, message, stalled=True)
 
 
-def secret_is_foreign(it: Situation) -> Finding | None:
+def secret_is_foreign(evaluation: Evaluation) -> Finding | None:
     """The Secret's name is taken by something that is not ours to touch."""
-    secret, token = it.snapshot.secret, it.snapshot.token
+    secret, token = evaluation.snapshot.secret, evaluation.snapshot.token
     if secret is None or not secret.is_foreign_to(token):
         return None
     message = (
@@ -140,58 +129,58 @@ def secret_is_foreign(it: Situation) -> Finding | None:
     return Finding(Reason.SECRET_CONFLICT, message, stalled=True)
 
 
-def import_is_impossible(it: Situation) -> Finding | None:
+def import_is_impossible(evaluation: Evaluation) -> Finding | None:
     """The value to be imported is not there, or is not good enough. Later it could not be made up for."""
-    obstacle = importing.find_obstacle(it.snapshot, it.now)
+    obstacle = importing.find_obstacle(evaluation.snapshot, evaluation.now)
     if obstacle is None:
         return None
     reason, message = obstacle
     return Finding(reason, message, stalled=reason is Reason.IMPORT_REFUSED)
 
 
-def role_is_not_granted(it: Situation) -> Finding | None:
+def role_is_not_granted(evaluation: Evaluation) -> Finding | None:
     """A role asked for is not granted: it does not exist, does not list this namespace, or the account lacks it.
 
     A live credential goes on without the role (roles are resolved when a token is presented), so only the
     first mint waits.
     """
-    missing = _ungranted(it.snapshot)
+    missing = _ungranted(evaluation.snapshot)
     if not missing:
         return None
-    is_first = it.cause is MintCause.FIRST
+    is_first = evaluation.cause is MintCause.FIRST
     return Finding(
         _reason_of(missing),
-        _sentence(missing, it.snapshot, waits=is_first),
+        _sentence(missing, evaluation.snapshot, waits=is_first),
         stalled=_reason_of(missing) is Reason.ROLE_NOT_GRANTED,
         blocks_mint=is_first,
     )
 
 
-def secret_cannot_be_written(it: Situation) -> Finding | None:
+def secret_cannot_be_written(evaluation: Evaluation) -> Finding | None:
     """The API server refuses the Secret (a quota, an admission rule), or somebody keeps undoing it."""
-    memory, name = it.snapshot.memory, it.snapshot.token.secret_name
-    if memory.not_before <= it.now:
+    memory, name = evaluation.snapshot.memory, evaluation.snapshot.token.secret_name
+    if memory.not_before <= evaluation.now or not evaluation.owes:
         return None
     if memory.delivery_error:
-        return Finding(Reason.DELIVERY_FAILED, describe_refusal(it))
-    if not _replaces_what_was_undone(it):
+        return Finding(Reason.DELIVERY_FAILED, describe_refusal(evaluation))
+    if not _replaces_what_was_undone(evaluation):
         return None
     message = (
-        f"The Secret '{name}' was {who_undid(it.snapshot)} soon after the operator had written it. {PATIENCE} "
-        f"{words.sentence_case(_what_is_valid_meanwhile(it))}"
+        f"The Secret '{name}' was {who_undid(evaluation.snapshot)} soon after the operator had written it. {PATIENCE} "
+        f"{words.sentence_case(_what_is_valid_meanwhile(evaluation))}"
     )
     later = f" The next token is minted at {times.moment(memory.not_before)}."
     return Finding(Reason.SECRET_MISSING, message + later, note=message)
 
 
-def _replaces_what_was_undone(it: Situation) -> bool:
+def _replaces_what_was_undone(evaluation: Evaluation) -> bool:
     """Say whether a mint would bring back what somebody has removed.
 
     A rotation by the clock is no exception once there is nothing left to rotate; one that was begun is finished.
     """
-    if it.cause is MintCause.ROTATION_DUE:
-        return it.alive.current is None and it.alive.pending is None
-    return it.cause is MintCause.SECRET_LOST
+    if evaluation.cause is MintCause.ROTATION_DUE:
+        return evaluation.alive.current is None and evaluation.alive.pending is None
+    return evaluation.cause is MintCause.SECRET_LOST
 
 
 PATIENCE: Final = (
@@ -200,11 +189,12 @@ PATIENCE: Final = (
 )
 
 
-def describe_refusal(it: Situation) -> str:
+def describe_refusal(evaluation: Evaluation) -> str:
     """Return why the Secret is not written, and what that means."""
+    token, memory = evaluation.snapshot.token, evaluation.snapshot.memory
     return (
-        f"Failed to write the Secret '{it.snapshot.token.secret_name}': {it.snapshot.memory.delivery_error}. "
-        f"The operator retries until it succeeds; {_what_is_valid_meanwhile(it)}"
+        f"Failed to write the Secret '{token.secret_name}': {memory.delivery_error}. "
+        f"The operator retries until it succeeds; {_what_is_valid_meanwhile(evaluation)}"
     )
 
 
@@ -216,24 +206,24 @@ def who_undid(snapshot: Snapshot) -> str:
     return f"changed again by '{secret.changed_by}'" if secret.changed_by else "changed again"
 
 
-def _what_is_valid_meanwhile(it: Situation) -> str:
+def _what_is_valid_meanwhile(evaluation: Evaluation) -> str:
     """Return what the delay means for whoever uses the token: the end of a sentence."""
-    current, status = it.alive.current, it.snapshot.token.status
-    if current is None and it.cause is None:
+    current, status = evaluation.alive.current, evaluation.snapshot.token.status
+    if current is None and evaluation.cause is None:
         return "the token has ended and stays rejected."
-    if current is not None and _is_taken_back(it.snapshot):
+    if current is not None and _is_taken_back(evaluation.snapshot):
         return "the token in it stays as it is, and rejected."
-    if current is not None and it.cause is None:
+    if current is not None and evaluation.cause is None:
         return "the token in it stays valid."
     if current is not None:
         end = current.expiration_time
         at_most = f", at most until {times.moment(end)}" if end is not None else ""
         return f"the token in the Secret stays valid until then{at_most}."
-    if it.alive.older is not None:
-        until = times.moment(it.alive.older.expiration_time)
-        which = "imported value" if it.alive.older.is_imported else "previous token"
+    if evaluation.alive.older is not None:
+        until = times.moment(evaluation.alive.older.expiration_time)
+        which = "imported value" if evaluation.alive.older.origin is Origin.IMPORTED else "previous token"
         return f"until then only the {which} is valid, at most until {until}."
-    if it.alive.pending is not None and status.mint_time is not None:
+    if evaluation.alive.pending is not None and status.mint_time is not None:
         return (
             "until then no token is valid: `rotation.overlap: 0s` ended the previous one without waiting for the "
             "delivery."
@@ -263,14 +253,16 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
-def first_finding(it: Situation) -> Finding | None:
-    """Return the first thing that stands in the way, or None."""
-    return next((finding for check in CHECKS if (finding := check(it)) is not None), None)
-
-
-def mint_is_blocked(it: Situation) -> bool:
-    """Say whether any check forbids to mint now."""
-    return any(finding.blocks_mint for check in CHECKS if (finding := check(it)) is not None)
+def find_obstacles(evaluation: Evaluation) -> tuple[Finding, ...]:
+    """Return what stands in the way, the first reason first, up to one that blocks the mint: the last, if any does."""
+    found: list[Finding] = []
+    for check in CHECKS:
+        finding = check(evaluation)
+        if finding is not None:
+            found.append(finding)
+            if finding.blocks_mint:
+                break
+    return tuple(found)
 
 
 def describe_roles(snapshot: Snapshot, *, waits: bool) -> tuple[Reason, str]:

@@ -19,7 +19,7 @@ Answer = Literal["True", "False", "Unknown"]
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ConditionUpdate:
     """What a condition should be; `merge` adds the times."""
 
     type: ConditionType
@@ -29,39 +29,39 @@ class Verdict:
 
 
 def merge(
-    before: Iterable[Condition], verdicts: Iterable[Verdict], *, generation: int, now: int
+    before: Iterable[Condition], updates: Iterable[ConditionUpdate], *, generation: int, now: int
 ) -> tuple[Condition, ...]:
-    """Return the updated conditions, sorted by type so that equal results are equal statuses.
+    """Return the conditions after *updates*, sorted by type so that equal answers are equal statuses.
 
     - `lastTransitionTime` moves only when the status flips, or is in the future: then it was forged;
     - `observedGeneration` is always the present one, or `kubectl wait` hangs;
-    - `Reconciling`, `Stalled` (kstatus), `Unused` and `ImportEndingSoon` are removed when they are not in the update:
-      they are present only while true;
+    - `Reconciling`, `Stalled` (kstatus), `Unused` and `ImportEndingSoon` are removed when no update names them: they
+      exist only while true;
     - conditions of other writers stay as they are.
     """
     known = {condition.type: condition for condition in before}
     for passing in _PASSING:
         known.pop(passing, None)
     old = {condition.type: condition for condition in before}
-    for verdict in verdicts:
-        previous = old.get(verdict.type)
-        flipped = previous is None or previous.status != verdict.status
+    for update in updates:
+        previous = old.get(update.type)
+        flipped = previous is None or previous.status != update.status
         since = now if flipped or previous is None else previous.last_transition_time
-        known[verdict.type] = Condition(
-            type=verdict.type.value,
-            status=verdict.status,
+        known[update.type] = Condition(
+            type=update.type.value,
+            status=update.status,
             observed_generation=generation,
             last_transition_time=since if since <= now + MAX_CLOCK_SKEW else now,
-            reason=verdict.reason.value,
-            message=verdict.message,
+            reason=update.reason.value,
+            message=update.message,
         )
     return tuple(known[name] for name in sorted(known))
 
 
-def deleting(rejected: str, *types: ConditionType) -> list[Verdict]:
+def deleting(rejected: str, *types: ConditionType) -> list[ConditionUpdate]:
     """Return the *types* for an object that is being deleted, also behind a finalizer: *rejected* are rejected."""
     message = f"This object is being deleted, and validators reject {rejected}."
-    return [Verdict(one, "False", Reason.DELETING, message) for one in types]
+    return [ConditionUpdate(one, "False", Reason.DELETING, message) for one in types]
 
 
 def find(conditions: Iterable[Condition], wanted: ConditionType) -> Condition | None:

@@ -12,6 +12,7 @@ while it is pending. The current one is the one in the Secret: what the Secret d
 
 from dataclasses import dataclass
 
+from servicetokens.api.origin import Origin
 from servicetokens.api.service_token import Credential, Rotation, ServiceTokenSpec, ServiceTokenStatus
 from servicetokens.lifecycle import importing
 from servicetokens.lifecycle.actions import MintCause
@@ -49,7 +50,7 @@ def living(snapshot: Snapshot, now: int) -> Living:
     if token.current is None:
         return Living(pending=pending)
     current = _put_right(snapshot, token.current, now)
-    if current.is_imported or _is_rotated_out(token.status, current):
+    if current.origin is Origin.IMPORTED or _is_rotated_out(token.status, current):
         # It is alone: its successor was lost or is not delivered yet.
         return Living(older=_older(snapshot, current, token.status.mint_time, now), pending=pending)
     others = (one for one in token.status.credentials if one.serial != current.serial)
@@ -94,7 +95,11 @@ def older_after(snapshot: Snapshot, alive: Living, delivered_at: int, now: int) 
     """
     if alive.current is None:
         # An imported value has no overlap that could be running: it ends with any rotation.
-        is_over = alive.older is not None and alive.older.is_imported and rotation_is_requested(snapshot)
+        is_over = (
+            alive.older is not None
+            and alive.older.origin is Origin.IMPORTED
+            and rotation_is_requested(snapshot)
+        )
         return None if is_over and snapshot.token.status.mint_time is not None else alive.older
     overlap = overlap_of(snapshot.token.spec)
     end = lifetime.earliest(alive.current.expiration_time, delivered_at + overlap)
@@ -238,7 +243,7 @@ def _was_delivered(snapshot: Snapshot) -> bool:
     status = snapshot.token.status
     if status.serial is not None and not status.credentials:
         return True
-    return any(not one.is_pending and not one.is_imported for one in status.credentials)
+    return any(not one.is_pending and one.origin is Origin.MINTED for one in status.credentials)
 
 
 def is_held(snapshot: Snapshot, credential: Credential) -> bool:
@@ -325,7 +330,7 @@ def _older(snapshot: Snapshot, older: Credential, succeeded_at: int | None, now:
         return None
     overlap_end = succeeded_at + overlap_of(spec) if spec and succeeded_at is not None else None
     end = lifetime.earliest(older.expiration_time, overlap_end, end_by_spec(spec, older.mint_time))
-    if older.is_imported:
+    if older.origin is Origin.IMPORTED:
         rotated_at = next_rotation(spec, succeeded_at) if succeeded_at is not None else None
         end = lifetime.earliest(importing.end_of(older, spec, now), rotated_at)
     if end is not None and end <= now:

@@ -6,7 +6,7 @@ from typing import Final
 from servicetokens.api.conditions import ConditionType
 from servicetokens.api.reasons import Reason
 from servicetokens.lifecycle import conditions
-from servicetokens.lifecycle.conditions import Verdict
+from servicetokens.lifecycle.conditions import ConditionUpdate
 from servicetokens.lifecycle.snapshot import AccountFacts, Enforcement, TokenFacts
 
 # A longer list of names would not be read.
@@ -20,7 +20,7 @@ def shows_enforcement(of: TokenFacts | AccountFacts) -> bool:
     return taken_back or conditions.find(of.status.conditions, ConditionType.ENFORCED) is not None
 
 
-def enforced(of: TokenFacts | AccountFacts, enforcement: Enforcement) -> Iterable[Verdict]:
+def enforced(of: TokenFacts | AccountFacts, enforcement: Enforcement) -> Iterable[ConditionUpdate]:
     """Yield the condition, for an object that has it.
 
     Until the result is known it keeps the result for this generation: what was true of a generation before a restart is
@@ -36,15 +36,15 @@ def enforced(of: TokenFacts | AccountFacts, enforcement: Enforcement) -> Iterabl
         and said.observed_generation == of.generation
         and said.reason in _REASONS
     ):
-        yield Verdict(ConditionType.ENFORCED, said.status, Reason(said.reason), said.message)
+        yield ConditionUpdate(ConditionType.ENFORCED, said.status, Reason(said.reason), said.message)
     else:
-        yield _verdict(enforcement)
+        yield _update(enforcement)
 
 
-def _verdict(enforcement: Enforcement) -> Verdict:
+def _update(enforcement: Enforcement) -> ConditionUpdate:
     kind = ConditionType.ENFORCED
     if enforcement.passed:
-        return Verdict(
+        return ConditionUpdate(
             kind, "True", Reason.ALL_VALIDATORS, "Every validator has applied this generation of the spec."
         )
     if enforcement.validators == 0:
@@ -52,9 +52,11 @@ def _verdict(enforcement: Enforcement) -> Verdict:
             "No validator is running, so no token is accepted anywhere; this becomes true when one has started. "
             "If one should be running, check that it has the same --namespace as the operator."
         )
-        return Verdict(kind, "False", Reason.NO_VALIDATORS, message)
+        return ConditionUpdate(kind, "False", Reason.NO_VALIDATORS, message)
     if not enforcement.awaited:
-        return Verdict(kind, "False", Reason.WAITING, "Waiting for all validators to apply this generation.")
+        return ConditionUpdate(
+            kind, "False", Reason.WAITING, "Waiting for all validators to apply this generation."
+        )
     named = ", ".join(f"'{name}'" for name in enforcement.awaited[:_MOST_NAMED])
     others = len(enforcement.awaited) - _MOST_NAMED
     also = f" and {others} others" if others > 0 else ""
@@ -62,4 +64,4 @@ def _verdict(enforcement: Enforcement) -> Verdict:
         f"Waiting for {named}{also}, of {enforcement.validators} validators, to apply this generation. "
         "One that is disconnected or hangs rejects every token when its Lease expires, and is no longer waited for."
     )
-    return Verdict(kind, "False", Reason.WAITING, message)
+    return ConditionUpdate(kind, "False", Reason.WAITING, message)

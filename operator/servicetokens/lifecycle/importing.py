@@ -11,6 +11,7 @@ from typing import Final
 
 from servicetokens.api import times
 from servicetokens.api.importing import DEFAULT_KEY, ImportSpec
+from servicetokens.api.origin import Origin
 from servicetokens.api.reasons import Reason
 from servicetokens.api.service_token import Credential, ServiceTokenSpec
 from servicetokens.lifecycle import schedule
@@ -118,7 +119,7 @@ def warns_at(taken: Credential | None) -> int | None:
 
 def find_imported(credentials: tuple[Credential, ...]) -> Credential | None:
     """Return the credential that was imported, if there is one."""
-    return next((one for one in credentials if one.is_imported), None)
+    return next((one for one in credentials if one.origin is Origin.IMPORTED), None)
 
 
 def _fault_of_time(until: int, spec: ServiceTokenSpec | None, now: int) -> str | None:

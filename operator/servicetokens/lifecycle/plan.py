@@ -1,4 +1,4 @@
-"""One function decides about a token: `plan(snapshot, now)`.
+"""One function decides about a token: `plan(snapshot, now, mint)`.
 
                         spec.state: Revoked                      spec.state: Active, not expired
        Pending ──mint──▶ Active ─────────────▶ Revoked ──────────────────────────────▶ Active
@@ -11,28 +11,30 @@
 It is level-triggered: it looks at what is, not at what happened, so running it twice, late, or after a crash
 between two writes is free. In this order it asks
 
-    1. which credentials live            credentials.living
-    2. whether another one is needed     credentials.mint_cause
-    3. what stands in the way            checks.CHECKS
-    4. which credential becomes current  arrival.find_arrival
-    5. whether nobody uses it            unused.judge
-    6. what status and Secret should be  and leaves out what they are already; `Active` by policy.acceptance
-    7. when time alone changes that      requeue_at
+    1. which credentials live             credentials.living
+    2. whether another one is needed      credentials.mint_cause
+    3. what the Secret holds that status  arrival.find_delivered, secret_update.find_repair
+       does not list, or holds wrongly
+    4. what stands in the way             checks.find_obstacles
+    5. which credential becomes current   arrival.find_arrival, which mints it if it has to be minted
+    6. whether validators accept it       acceptance.find_acceptance, of which disuse is a part
+    7. what status and Secret should be   and leaves out what they are already
+    8. when time alone changes that       requeue_at
 
 Revocation and suspension are acceptance, not minting: a revoked token, or one that was suspended because nobody
 used it, rotates and is repaired as any other, so that restoring it brings back a token that works.
 """
 
-import dataclasses
 from typing import Final
 
 from servicetokens.api.conditions import ConditionType
 from servicetokens.api.service_token import Credential, ServiceTokenStatus
-from servicetokens.lifecycle import conditions, importing, schedule, unused
-from servicetokens.lifecycle.actions import Deliver, MintCause, Plan, SecretWrite
-from servicetokens.lifecycle.arrival import Arrival, answered, find_arrival, status_ahead
-from servicetokens.lifecycle.checks import Situation, first_finding
-from servicetokens.lifecycle.content import Subject, desired_content
+from servicetokens.lifecycle import conditions, importing, schedule
+from servicetokens.lifecycle.acceptance import Outcome, find_acceptance
+from servicetokens.lifecycle.actions import MintCause, Minter, Plan, SecretUpdate, SecretWrite
+from servicetokens.lifecycle.arrival import answered, find_arrival, find_delivered, status_ahead
+from servicetokens.lifecycle.checks import find_obstacles
+from servicetokens.lifecycle.content import Subject
 from servicetokens.lifecycle.credentials import (
     cut_of,
     lives_too_long,
@@ -42,18 +44,23 @@ from servicetokens.lifecycle.credentials import (
     older_after,
     warnings_of,
 )
+from servicetokens.lifecycle.evaluation import Arrival, Evaluation
 from servicetokens.lifecycle.schedule import next_deadline
-from servicetokens.lifecycle.snapshot import SecretFacts, Snapshot
-from servicetokens.lifecycle.transitions import events_of
-from servicetokens.lifecycle.verdicts import (
-    Coming,
-    active,
+from servicetokens.lifecycle.secret_update import (
+    find_repair,
+    fixed_end_that_has_passed,
+    last_subject,
+    subject_of,
+    write_of,
+)
+from servicetokens.lifecycle.snapshot import Snapshot
+from servicetokens.lifecycle.token_conditions import (
     being_delivered,
     being_replaced,
+    condition_updates,
     deleting,
-    verdicts,
 )
-from servicetokens.tokens import lifetime
+from servicetokens.lifecycle.transitions import events_of
 
 # How often a namespace that is being deleted is looked at again: one of that name may be created anew.
 _ENDING_RECHECK: Final = 30
@@ -61,63 +68,79 @@ _ENDING_RECHECK: Final = 30
 _CLAIMS: Final = (ConditionType.READY, ConditionType.ACTIVE, ConditionType.SECRET_SYNCED)
 
 
-def plan(snapshot: Snapshot, now: int) -> Plan:
-    """Return what has to be done for the token of *snapshot* at *now* (Unix seconds)."""
+def plan(snapshot: Snapshot, now: int, mint: Minter) -> Plan:
+    """Return what has to be done for the token of *snapshot* at *now* (Unix seconds).
+
+    *mint* is called once, if a new credential is due.
+    """
     if snapshot.memory.namespace_ends:
         return Plan(requeue_at=now + _ENDING_RECHECK)
     if snapshot.token.deleting:
-        return _say_that_it_goes(snapshot, now)
-    alive = living(snapshot, now)
-    it = Situation(snapshot, now, alive, mint_cause(snapshot, alive, now))
-    arrival = find_arrival(it)
-    status, current, subject = _next_status(it, arrival)
-    deliver = _deliver(it, arrival, subject, current)
-    owes = it.cause is not None or deliver is not None
-    if not owes and snapshot.memory.delivery_error:
-        # What was refused is not wanted any more.
-        forgiving = dataclasses.replace(snapshot.memory, delivery_error="", not_before=0)
-        return plan(dataclasses.replace(snapshot, memory=forgiving), now)
-    # Somebody undoes what surrounds the token again and again. A token that is missing is checked for instead.
-    is_deferred = deliver is not None and deliver.keeps_value and snapshot.memory.not_before > now
-    finding = first_finding(it)
-    coming = Coming(
+        return _mark_deleting(snapshot, now)
+    evaluation = evaluate(snapshot, now)
+    obstacles = find_obstacles(evaluation)
+    finding = next(iter(obstacles), None)
+    arrival = find_arrival(evaluation, mint, is_blocked=any(one.blocks_mint for one in obstacles))
+    current = arrival.credential if arrival is not None else evaluation.alive.current
+    subject = subject_of(current) if current is not None else last_subject(snapshot, evaluation.alive, now)
+    status = _next_status(evaluation, arrival, current, subject)
+    outcome = Outcome(
         current=current,
         end=status.expiration_time,
         imported=importing.find_imported(status.credentials),
         account_uid=status.account_uid,
     )
-    usable = active(it, finding, coming).status == "True"
-    idle = unused.judge(snapshot, now, current, usable=usable)
+    acceptance = find_acceptance(evaluation, finding, outcome)
+    deliver = _deliver(evaluation, arrival, subject)
+    # Somebody undoes what surrounds the token again and again. A token that is missing is checked for instead.
+    is_deferred = deliver is not None and deliver.keeps_value and snapshot.memory.not_before > now
     # A newer one that waits is more than what surrounds the present one.
-    lacks_surroundings = is_deferred and it.cause is None
-    found = verdicts(it, finding, coming, idle, delivers=arrival is not None, defers=lacks_surroundings)
+    lacks_surroundings = is_deferred and evaluation.cause is None
+    updates = condition_updates(
+        evaluation,
+        finding,
+        outcome,
+        acceptance,
+        delivers=arrival is not None,
+        defers=lacks_surroundings,
+    )
     status = status.model_copy(
         update={
-            "unused_since_time": idle.since,
-            "suspension_time": idle.suspended_at,
+            "unused_since_time": acceptance.disuse.since,
+            "suspension_time": acceptance.disuse.suspended_at,
             "conditions": conditions.merge(
-                status.conditions, found, generation=snapshot.token.generation, now=now
+                status.conditions, updates, generation=snapshot.token.generation, now=now
             ),
         }
     )
-    ahead = None if is_deferred else _ahead(it, arrival, deliver)
+    ahead = None if is_deferred else _ahead(evaluation, arrival, deliver)
     # A rotation that is not asked for any more is carried through once the Secret holds its token.
-    arrives = (it.cause or MintCause.ROTATION_REQUESTED) if arrival is not None else None
+    arrives = (evaluation.cause or MintCause.ROTATION_REQUESTED) if arrival is not None else None
+    is_new = arrival is not None or ahead is not None or status != snapshot.token.status
     return Plan(
         ahead=ahead,
-        status=status
-        if arrival is not None or ahead is not None or status != snapshot.token.status
-        else None,
+        status=status if is_new else None,
         mint=arrival.mint if arrival else None,
         deliver=None if is_deferred else deliver,
-        owes=owes,
+        owes=evaluation.owes,
         arrives=arrives,
         events=events_of(snapshot, status, arrives, finding),
-        requeue_at=_requeue_at(it, status, current, idle.look_at),
+        requeue_at=_requeue_at(evaluation, status, current, acceptance.disuse.look_at),
     )
 
 
-def _say_that_it_goes(snapshot: Snapshot, now: int) -> Plan:
+def evaluate(snapshot: Snapshot, now: int) -> Evaluation:
+    """Return what follows from *snapshot* before anything is decided."""
+    alive = living(snapshot, now)
+    cause = mint_cause(snapshot, alive, now)
+    delivered = find_delivered(snapshot, alive, cause, now)
+    current = delivered.credential if delivered is not None else alive.current
+    subject = subject_of(current) if current is not None else last_subject(snapshot, alive, now)
+    repair = find_repair(snapshot, subject, current)
+    return Evaluation(snapshot, now, alive, cause, delivered, repair)
+
+
+def _mark_deleting(snapshot: Snapshot, now: int) -> Plan:
     """Return a status that says what validators do: they reject a token that is being deleted."""
     before = snapshot.token.status
     found = conditions.merge(before.conditions, deleting(), generation=snapshot.token.generation, now=now)
@@ -125,85 +148,86 @@ def _say_that_it_goes(snapshot: Snapshot, now: int) -> Plan:
     return Plan(status=None if status == before else status)
 
 
-def _ahead(it: Situation, arrival: Arrival | None, deliver: Deliver | None) -> ServiceTokenStatus | None:
+def _ahead(
+    evaluation: Evaluation, arrival: Arrival | None, deliver: SecretUpdate | None
+) -> ServiceTokenStatus | None:
     """Return the status to be written before the Secret, if one is needed."""
-    ahead = status_ahead(it, arrival)
+    ahead = status_ahead(evaluation, arrival)
     if (
-        it.alive.current is not None
+        evaluation.alive.current is not None
         and ahead is not None
         and all(one.is_pending for one in ahead.credentials)
     ):
         # What the Secret still holds is rejected from now on.
-        return _while_delivered(it, ahead)
-    if it.alive.current is not None and deliver is not None and deliver.write is SecretWrite.RECREATE:
-        return _while_replaced(it, ahead)
-    return ahead or _withdrawn(it, arrival)
+        return _while_delivered(evaluation, ahead)
+    if evaluation.alive.current is not None and deliver is not None and deliver.write is SecretWrite.RECREATE:
+        return _while_replaced(evaluation, ahead)
+    return ahead or _withdrawn(evaluation, arrival)
 
 
-def _withdrawn(it: Situation, arrival: Arrival | None) -> ServiceTokenStatus | None:
+def _withdrawn(evaluation: Evaluation, arrival: Arrival | None) -> ServiceTokenStatus | None:
     """Return the status that does not call the token usable any more, or None where it does not do so as it is.
 
     What status lists is over, or not in the Secret any more, and a delivery takes its time.
     """
-    status = it.snapshot.token.status
-    is_late = arrival is None or arrival.is_delivered or it.alive.current is not None
+    status = evaluation.snapshot.token.status
+    is_late = arrival is None or arrival.is_delivered or evaluation.alive.current is not None
     if is_late or not any(one.type in _CLAIMS and one.status == "True" for one in status.conditions):
         return None
-    left = tuple(one for one in (it.alive.older, it.alive.pending) if one is not None)
-    return _while_delivered(it, status.model_copy(update={"credentials": left}))
+    left = tuple(one for one in (evaluation.alive.older, evaluation.alive.pending) if one is not None)
+    return _while_delivered(evaluation, status.model_copy(update={"credentials": left}))
 
 
-def _while_replaced(it: Situation, ahead: ServiceTokenStatus | None) -> ServiceTokenStatus | None:
+def _while_replaced(evaluation: Evaluation, ahead: ServiceTokenStatus | None) -> ServiceTokenStatus | None:
     """Return *ahead*, or what status says, without the claim that the Secret is there: for a moment it will not be.
 
     Where status does not call the token ready, an attempt has failed, and that goes on being said until one succeeds.
     """
-    status = ahead or it.snapshot.token.status
+    status = ahead or evaluation.snapshot.token.status
     ready = conditions.find(status.conditions, ConditionType.READY)
     if ready is None or ready.status != "True":
         return ahead
-    generation = it.snapshot.token.generation
-    found = conditions.merge(status.conditions, being_replaced(it), generation=generation, now=it.now)
+    generation = evaluation.snapshot.token.generation
+    found = conditions.merge(
+        status.conditions, being_replaced(evaluation), generation=generation, now=evaluation.now
+    )
     return status.model_copy(update={"conditions": found})
 
 
-def _while_delivered(it: Situation, status: ServiceTokenStatus) -> ServiceTokenStatus:
-    generation = it.snapshot.token.generation
-    found = conditions.merge(status.conditions, being_delivered(it), generation=generation, now=it.now)
+def _while_delivered(evaluation: Evaluation, status: ServiceTokenStatus) -> ServiceTokenStatus:
+    generation = evaluation.snapshot.token.generation
+    found = conditions.merge(
+        status.conditions, being_delivered(evaluation), generation=generation, now=evaluation.now
+    )
     return status.model_copy(update={"conditions": found})
 
 
 def _next_status(
-    it: Situation, arrival: Arrival | None
-) -> tuple[ServiceTokenStatus, Credential | None, Subject | None]:
-    """Return the status without its conditions' new verdicts, its current credential, and what the Secret is about."""
-    snapshot, status = it.snapshot, it.snapshot.token.status
+    evaluation: Evaluation, arrival: Arrival | None, current: Credential | None, subject: Subject | None
+) -> ServiceTokenStatus:
+    """Return the status once *arrival* is delivered, its conditions as they were."""
+    snapshot, status = evaluation.snapshot, evaluation.snapshot.token.status
     changes: dict[str, object] = {
         "observed_generation": snapshot.token.generation,
-        **_revocation_times(it),
+        **_revocation_times(evaluation),
     }
-    current, older = it.alive.current, it.alive.older
-    pending = it.alive.pending if it.cause is not None else None
+    older = evaluation.alive.older
+    pending = evaluation.alive.pending if evaluation.cause is not None else None
     if arrival is not None:
-        current, pending = arrival.credential, None
-        older = importing.imported_now(snapshot, it.now, current.mint_time) or older_after(
-            snapshot, it.alive, current.mint_time, it.now
+        pending = None
+        delivered_at = arrival.credential.mint_time
+        older = importing.imported_now(snapshot, evaluation.now, delivered_at) or older_after(
+            snapshot, evaluation.alive, delivered_at, evaluation.now
         )
         changes |= answered(snapshot)
     changes["credentials"] = tuple(item for item in (older, current, pending) if item is not None)
-    described, subject = _describe_last(it) if current is None else _describe(it, current)
-    return status.model_copy(update=changes | described), current, subject
+    described = _describe_last(evaluation, subject) if current is None else _describe(evaluation, current)
+    return status.model_copy(update=changes | described)
 
 
-def _describe(it: Situation, current: Credential) -> tuple[dict[str, object], Subject]:
+def _describe(evaluation: Evaluation, current: Credential) -> dict[str, object]:
     """Return what the top of status says of the *current* credential."""
-    token = it.snapshot.token
-    subject = Subject(
-        token_id=current.id,
-        serial=current.serial,
-        mint_time=current.mint_time,
-        end=current.expiration_time,
-    )
+    token = evaluation.snapshot.token
     return {
         # Never back, not even when the newest could not be delivered: one serial is one credential.
         "serial": max(
@@ -214,97 +238,54 @@ def _describe(it: Situation, current: Credential) -> tuple[dict[str, object], Su
         "secret_name": token.secret_name,
         "expiration_time": current.expiration_time,
         "next_rotation_time": next_rotation(token.spec, current.mint_time),
-    }, subject
+    }
 
 
-def _describe_last(it: Situation) -> tuple[dict[str, object], Subject | None]:
-    """Return what the top of status says when there is no current credential: the last one, if there was one."""
-    token, status = it.snapshot.token, it.snapshot.token.status
-    last = token.current
-    serial = status.serial or (last.serial if last else None)
-    if serial is None or (status.mint_time is None and last is not None and last.is_imported):
-        # Nothing of ours was ever delivered; an imported value is none.
-        return {"expiration_time": _end_that_has_passed(it), "next_rotation_time": None}, None
-    mint_time = status.mint_time or (last.mint_time if last else 0)
-    end = it.alive.died_at if it.alive.died_at is not None else status.expiration_time
-    # Status may have been edited; by the spec it is over all the same, and nothing will be minted.
-    end = lifetime.earliest(end, _end_that_has_passed(it))
-    subject = Subject(
-        token_id=status.token_id or "",
-        serial=serial,
-        mint_time=mint_time,
-        end=end,
-        expired=end is not None and end <= it.now,
-    )
+def _describe_last(evaluation: Evaluation, last: Subject | None) -> dict[str, object]:
+    """Return what the top of status says when there is no current credential: of the *last* one, if there was one."""
+    if last is None:
+        end = fixed_end_that_has_passed(evaluation.snapshot, evaluation.now)
+        return {"expiration_time": end, "next_rotation_time": None}
     return {
-        "serial": serial,
-        "mint_time": mint_time,
-        "expiration_time": end,
+        "serial": last.serial,
+        "mint_time": last.mint_time,
+        "expiration_time": last.end,
         "next_rotation_time": None,
-    }, subject
+    }
 
 
-def _end_that_has_passed(it: Situation) -> int | None:
-    """Return the fixed end of the spec if it has passed, also before anything was minted: the status says Expired."""
-    spec = it.snapshot.token.spec
-    end = spec.expiration_time if spec else None
-    return end if end is not None and end <= it.now else None
-
-
-def _revocation_times(it: Situation) -> dict[str, object]:
+def _revocation_times(evaluation: Evaluation) -> dict[str, object]:
     """Return the change of the two times, if the token was revoked or restored since the last pass.
 
     A revocation clears the restoration, so "revoked" and "restored" can be told apart even within one second.
     """
-    spec, status = it.snapshot.token.spec, it.snapshot.token.status
+    spec, status = evaluation.snapshot.token.spec, evaluation.snapshot.token.status
     if spec is None:
         return {}
     was_revoked = status.revocation_time is not None and status.restoration_time is None
     if spec.state == "Revoked" and not was_revoked:
-        return {"revocation_time": it.now, "restoration_time": None}
+        return {"revocation_time": evaluation.now, "restoration_time": None}
     if spec.state != "Revoked" and was_revoked:
-        return {"restoration_time": it.now}
+        return {"restoration_time": evaluation.now}
     return {}
 
 
-def _deliver(
-    it: Situation, arrival: Arrival | None, subject: Subject | None, current: Credential | None
-) -> Deliver | None:
+def _deliver(evaluation: Evaluation, arrival: Arrival | None, subject: Subject | None) -> SecretUpdate | None:
     """Return the write that the Secret needs, or None when it is right or must not be touched."""
-    token, secret = it.snapshot.token, it.snapshot.secret
-    if subject is None or token.spec is None or (secret is not None and secret.is_foreign_to(token)):
-        return None
-    if arrival is not None and not arrival.is_delivered:
-        return _write(secret, subject)
-    if secret is None:
-        return None
-    held = current if current is not None and secret.holds(current) else None
-    is_ours = secret.belongs_to(token)
-    is_right = is_ours and not secret.immutable and secret.fingerprint == _fingerprint(it, subject)
-    if is_right or (held is None and not (subject.expired and is_ours)):
-        return None
-    return dataclasses.replace(_write(secret, subject), keeps_value=True, holds=held)
-
-
-def _fingerprint(it: Situation, subject: Subject) -> str:
-    return desired_content(it.snapshot.token, subject).fingerprint
-
-
-def _write(secret: SecretFacts | None, subject: Subject) -> Deliver:
-    if secret is None:
-        return Deliver(subject, SecretWrite.CREATE)
-    how = SecretWrite.RECREATE if secret.immutable else SecretWrite.REPLACE
-    return Deliver(subject, how, secret.resource_version, secret.uid)
+    if arrival is None or arrival.is_delivered or subject is None:
+        return evaluation.repair
+    return write_of(evaluation.snapshot.secret, subject)
 
 
 def _requeue_at(
-    it: Situation, status: ServiceTokenStatus, current: Credential | None, look_at: int | None
+    evaluation: Evaluation, status: ServiceTokenStatus, current: Credential | None, look_at: int | None
 ) -> int | None:
-    snapshot, now = it.snapshot, it.now
+    snapshot, now = evaluation.snapshot, evaluation.now
     spec, memory = snapshot.token.spec, snapshot.memory
     deadlines: list[int | None] = [item.expiration_time for item in status.credentials]
     deadlines.append(look_at)
-    deadlines += [status.expiration_time, status.next_rotation_time, cut_of(snapshot), memory.not_before]
+    retry_at = memory.not_before if evaluation.owes else None
+    deadlines += [status.expiration_time, status.next_rotation_time, cut_of(snapshot), retry_at]
     if current is not None:
         deadlines += [warning.at for warning in warnings_of(snapshot.token, current)]
     if spec is not None and spec.expiration_time is not None and current is None:

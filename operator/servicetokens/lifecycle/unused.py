@@ -12,9 +12,8 @@ from typing import Final
 from servicetokens.api import times
 from servicetokens.api.conditions import ConditionType
 from servicetokens.api.reasons import Reason
-from servicetokens.api.service_token import Credential
 from servicetokens.lifecycle import conditions
-from servicetokens.lifecycle.conditions import Verdict
+from servicetokens.lifecycle.conditions import ConditionUpdate
 from servicetokens.lifecycle.snapshot import Snapshot
 from servicetokens.tokens.lifetime import MAX_CLOCK_SKEW
 
@@ -23,13 +22,18 @@ _LOOK_AGAIN: Final = 3600
 
 
 @dataclass(frozen=True, slots=True)
-class Idleness:
+class Disuse:
     """What follows from disuse of a token: two times for its status, a condition, and when to check again."""
 
     since: int | None = None
     suspended_at: int | None = None
-    verdict: Verdict | None = None
+    update: ConditionUpdate | None = None
     look_at: int | None = None
+
+    @property
+    def suspends(self) -> bool:
+        """Whether the token is suspended; not where that is only kept because the policy is unknown."""
+        return self.suspended_at is not None and self.update is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,23 +62,22 @@ class _Case:
         return due if due > self.now else self.now + _LOOK_AGAIN
 
 
-def judge(snapshot: Snapshot, now: int, current: Credential | None, *, usable: bool) -> Idleness:
-    """Say whether the token is unused at *now*.
+def find_disuse(snapshot: Snapshot, now: int, *, usable: bool) -> Disuse:
+    """Say whether a token that has a credential is unused at *now*.
 
-    *current* is the credential that it will have; *usable* says that this would be accepted, were it not for what is
-    decided here.
+    *usable* says that it would be accepted, were it not for what is decided here.
     """
     token, account = snapshot.token, snapshot.account
-    if current is None or (token.spec is not None and token.spec.state == "Revoked"):
+    if token.spec is not None and token.spec.state == "Revoked":
         # There is nothing to be used; a later credential starts over.
-        return Idleness()
+        return Disuse()
     if token.spec is None or account is None or account.deleting or account.spec is None:
         # The policy is unknown. No token is accepted, and nothing is decided.
-        return Idleness(token.status.unused_since_time, token.status.suspension_time)
+        return Disuse(token.status.unused_since_time, token.status.suspension_time)
     policy, since = account.spec.token_policy, _last_sign_of_life(snapshot, now, usable=usable)
     if policy is None or policy.unused_for is None or since is None:
-        return Idleness()
-    it = _Case(
+        return Disuse()
+    case = _Case(
         snapshot=snapshot,
         now=now,
         usable=usable,
@@ -83,58 +86,60 @@ def judge(snapshot: Snapshot, now: int, current: Credential | None, *, usable: b
         suspend_after=policy.suspend_unused_after,
     )
     flagged_since = token.status.unused_since_time
-    if it.flag_at > now or (flagged_since is None and it.flag_at > it.known_until):
-        return Idleness(look_at=it.look_at(it.flag_at))
+    if case.flag_at > now or (flagged_since is None and case.flag_at > case.known_until):
+        return Disuse(look_at=case.look_at(case.flag_at))
     if token.status.suspension_time is not None:
-        return _suspended_before(it, token.status.suspension_time)
+        return _suspended_before(case, token.status.suspension_time)
     if flagged_since not in {None, since}:
         # It was used while no operator was running, and then unused for long again: a new flag, with its full time.
-        return Idleness(look_at=now + 1)
-    return _flagged(it)
+        return Disuse(look_at=now + 1)
+    return _flagged(case)
 
 
-def _suspended_before(it: _Case, at: int) -> Idleness:
-    if it.suspend_after is not None and it.since < at and it.flag_at + it.suspend_after <= it.now:
-        return _suspended(it, at)
+def _suspended_before(case: _Case, at: int) -> Disuse:
+    if case.suspend_after is not None and case.since < at and case.flag_at + case.suspend_after <= case.now:
+        return _suspended(case, at)
     # Another policy, or a resumption that validators have applied already. The full time counts from now.
-    return Idleness(look_at=it.now + it.unused_for)
+    return Disuse(look_at=case.now + case.unused_for)
 
 
-def _flagged(it: _Case) -> Idleness:
-    if it.suspend_after is None:
-        return Idleness(
-            it.since, verdict=_verdict(it, "It stays valid: the account has no `suspendUnusedAfter`.")
+def _flagged(case: _Case) -> Disuse:
+    if case.suspend_after is None:
+        return Disuse(
+            case.since, update=_update(case, "It stays valid: the account has no `suspendUnusedAfter`.")
         )
-    said = conditions.find(it.snapshot.token.status.conditions, ConditionType.UNUSED)
+    said = conditions.find(case.snapshot.token.status.conditions, ConditionType.UNUSED)
     # In any case not before users could see the flag for the whole time. A time in the future was forged, and would
     # delay it.
     shown_at = (
-        min(said.last_transition_time, it.now) if said is not None and said.status == "True" else it.now
+        min(said.last_transition_time, case.now) if said is not None and said.status == "True" else case.now
     )
-    due = max(it.flag_at, shown_at) + it.suspend_after
-    if it.usable and due <= it.known_until:
-        return _suspended(it, it.now)
+    due = max(case.flag_at, shown_at) + case.suspend_after
+    if case.usable and due <= case.known_until:
+        return _suspended(case, case.now)
     warning = (
         f"It will be suspended at {times.moment(due)} or soon after, unless it is used before then or "
         "`spec.inUseTime` is set."
     )
-    return Idleness(it.since, verdict=_verdict(it, warning), look_at=it.look_at(due) if it.usable else None)
+    return Disuse(
+        case.since, update=_update(case, warning), look_at=case.look_at(due) if case.usable else None
+    )
 
 
-def _suspended(it: _Case, at: int) -> Idleness:
+def _suspended(case: _Case, at: int) -> Disuse:
     refusal = (
         f"It has been suspended since {times.moment(at)}. If it is needed, set `spec.inUseTime` to the current time: "
         "the same token is accepted again."
     )
-    return Idleness(it.since, at, _verdict(it, refusal))
+    return Disuse(case.since, at, _update(case, refusal))
 
 
-def _verdict(it: _Case, consequence: str) -> Verdict:
+def _update(case: _Case, consequence: str) -> ConditionUpdate:
     message = (
-        f"No use has been recorded since {times.moment(it.since)}, and the account's `tokenPolicy` has "
-        f"`unusedFor: {times.duration(it.unused_for)}`. {consequence}"
+        f"No use has been recorded since {times.moment(case.since)}, and the account's `tokenPolicy` has "
+        f"`unusedFor: {times.duration(case.unused_for)}`. {consequence}"
     )
-    return Verdict(ConditionType.UNUSED, "True", Reason.UNUSED_FOR_LONG, message)
+    return ConditionUpdate(ConditionType.UNUSED, "True", Reason.UNUSED_FOR_LONG, message)
 
 
 def _last_sign_of_life(snapshot: Snapshot, now: int, *, usable: bool) -> int | None:

@@ -1,6 +1,6 @@
 """Values from other systems, accepted for a while alongside a minted token: which are allowed, and their handle.
 
-handle = "imp-" + the first 112 bits of HMAC-SHA256(key[keyID], "svt-import-v1" 0x00 value), in hexadecimal
+handle = imp-<the first 112 bits of HMAC-SHA256(key[keyID], "svt-import-v1" 0x00 value), in hexadecimal>
 
 A foreign value contains no public id, so the handle replaces it: the look-up key, and the only name of the value in
 logs, Events and audit. It has its own context, so that it reveals nothing about the verifier, and it needs the key, so
@@ -10,7 +10,7 @@ that values cannot be guessed against it. No minted token has a `-` in its id, s
 import re
 from typing import Final
 
-from servicetokens.api.names import IMPORTED_ID_PREFIX
+from servicetokens.api.origin import imported_id
 from servicetokens.tokens.verifier import KeyRing
 
 # With the prefix, as long as an id in status may be.
@@ -33,7 +33,7 @@ MAX_SECONDS: Final = 90 * 86400
 
 def handle_of(value: str, keys: KeyRing, key_id: str) -> str:
     """Return the public handle of *value* under one of *keys*. Raises KeyError for an unknown key."""
-    return IMPORTED_ID_PREFIX + keys.digest(key_id, f"{_CONTEXT}\0{value}").hex()[:_HANDLE_DIGITS]
+    return imported_id(keys.digest(key_id, f"{_CONTEXT}\0{value}").hex()[:_HANDLE_DIGITS])
 
 
 def import_end(mint_time: int, until: int | None, *ends: int | None) -> int:

@@ -6,13 +6,13 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from common.facts import NOW, a_snapshot, a_token, an_account, settled, with_status
+from common.planning import plan
 from servicetokens.api import names
 from servicetokens.controllers.cache.caches import Caches
 from servicetokens.controllers.metrics import Happenings, OperatorCollector, OperatorNumbers
 from servicetokens.kube.errors import ApiUnavailable, Conflict, Forbidden, NotFound
 from servicetokens.kube.object_key import Key
 from servicetokens.lifecycle.actions import MintCause
-from servicetokens.lifecycle.plan import plan
 from servicetokens.runtime.metrics import make_registry
 from servicetokens.tokens.verifier import KEY_BYTES, KeyRing
 

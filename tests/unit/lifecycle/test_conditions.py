@@ -5,11 +5,11 @@ import dataclasses
 import pytest
 
 from common.facts import DAY, NOW, a_snapshot, a_token, condition, edited, says, settled, with_status
+from common.planning import plan
 from servicetokens.api import times
 from servicetokens.api.conditions import Condition, ConditionType
 from servicetokens.api.reasons import Reason
-from servicetokens.lifecycle.conditions import Verdict, find, merge
-from servicetokens.lifecycle.plan import plan
+from servicetokens.lifecycle.conditions import ConditionUpdate, find, merge
 from servicetokens.lifecycle.schedule import (
     delivery_delay,
     expiry_warnings,
@@ -23,16 +23,18 @@ READY = ConditionType.READY
 
 def test_the_transition_time_moves_only_when_the_status_flips() -> None:
     """Another reason or message is no transition."""
-    first = merge((), [Verdict(READY, "True", Reason.MINTED, "a")], generation=1, now=10)
-    same = merge(first, [Verdict(READY, "True", Reason.REVOKED, "b")], generation=2, now=20)
-    flipped = merge(same, [Verdict(READY, "False", Reason.SECRET_CONFLICT, "c")], generation=2, now=30)
+    first = merge((), [ConditionUpdate(READY, "True", Reason.MINTED, "a")], generation=1, now=10)
+    same = merge(first, [ConditionUpdate(READY, "True", Reason.REVOKED, "b")], generation=2, now=20)
+    flipped = merge(
+        same, [ConditionUpdate(READY, "False", Reason.SECRET_CONFLICT, "c")], generation=2, now=30
+    )
     assert [found[0].last_transition_time for found in (first, same, flipped)] == [10, 10, 30]
     assert [found[0].observed_generation for found in (first, same, flipped)] == [1, 2, 2]
 
 
 def test_transient_conditions_are_removed_when_they_are_not_updated() -> None:
     """And keep the moment at which they came while they last."""
-    stalled = [Verdict(ConditionType.STALLED, "True", Reason.INVALID_SPEC, "a")]
+    stalled = [ConditionUpdate(ConditionType.STALLED, "True", Reason.INVALID_SPEC, "a")]
     first = merge((), stalled, generation=1, now=10)
     assert merge(first, stalled, generation=1, now=20) == first
     assert merge(first, [], generation=1, now=30) == ()
@@ -41,11 +43,11 @@ def test_transient_conditions_are_removed_when_they_are_not_updated() -> None:
 def test_conditions_of_others_stay_and_the_order_is_the_alphabets() -> None:
     """Whatever other writers add, in any order."""
     foreign = Condition(type="Zebra", status="True", last_transition_time=1, reason="X", message="")
-    verdicts = [
-        Verdict(READY, "True", Reason.MINTED, ""),
-        Verdict(ConditionType.ACTIVE, "True", Reason.VALID, ""),
+    updates = [
+        ConditionUpdate(READY, "True", Reason.MINTED, ""),
+        ConditionUpdate(ConditionType.ACTIVE, "True", Reason.VALID, ""),
     ]
-    merged = merge((foreign,), verdicts, generation=1, now=2)
+    merged = merge((foreign,), updates, generation=1, now=2)
     assert [one.type for one in merged] == ["Active", "Ready", "Zebra"]
     assert merged[2] is foreign
     assert find(merged, READY) is merged[1]

@@ -16,8 +16,8 @@ from common.facts import (
     settled,
     with_status,
 )
+from common.planning import plan
 from servicetokens.api.service_token import Credential
-from servicetokens.lifecycle.plan import plan
 from servicetokens.lifecycle.snapshot import Keys, Snapshot
 
 HOUR = 3600

@@ -21,12 +21,11 @@ from common.facts import (
     settled,
     with_status,
 )
+from common.planning import plan
 from servicetokens.api.service_token import ServiceTokenStatus, Verifier
 from servicetokens.api.values import format_time
 from servicetokens.lifecycle.actions import MintCause
-from servicetokens.lifecycle.arrival import with_minted
 from servicetokens.lifecycle.importing import find_imported
-from servicetokens.lifecycle.plan import plan
 from servicetokens.lifecycle.snapshot import Importable, Memory, NotImportable, Snapshot
 
 HANDLE = "imp-0123456789abcdef0123456789ab"
@@ -126,8 +125,7 @@ def test_an_import_is_on_status_before_the_token_is_delivered_and_survives_a_cra
         (False, True),
     ]
     assert wanted.ahead.account_uid == "a-1"
-    status = with_minted(wanted.ahead, wanted.mint, "ID0000000002", "verifier-2")
-    crashed = replace(snapshot, token=replace(snapshot.token, status=status), imported=None)
+    crashed = replace(snapshot, token=replace(snapshot.token, status=wanted.ahead), imported=None)
     again = plan(crashed, NOW + 1)
     assert (again.ahead, again.arrives) == (None, MintCause.FIRST)
     assert again.status is not None
@@ -141,7 +139,7 @@ def test_an_import_whose_delivery_was_rejected_is_reported_as_an_import_later() 
     wanted = plan(snapshot, NOW)
     assert wanted.ahead is not None
     assert wanted.mint is not None
-    ahead = with_minted(wanted.ahead, wanted.mint, "ID2", "verifier-2")
+    ahead = wanted.ahead
     minted = next(one for one in ahead.credentials if one.is_pending)
     memory = Memory(minted=minted, minted_for="a-1", delivery_error="exceeded quota", not_before=NOW + 8)
     waiting = replace(snapshot, token=replace(snapshot.token, status=ahead), memory=memory)

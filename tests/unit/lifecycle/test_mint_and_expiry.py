@@ -18,9 +18,9 @@ from common.facts import (
     settled,
     with_status,
 )
+from common.planning import plan
 from servicetokens.api.values import format_time
 from servicetokens.lifecycle.actions import MintCause, Plan, SecretWrite
-from servicetokens.lifecycle.plan import plan
 from servicetokens.lifecycle.snapshot import Memory
 
 

@@ -18,11 +18,10 @@ from common.facts import (
     says,
     settled,
 )
+from common.planning import plan
 from servicetokens.api.conditions import ConditionType
 from servicetokens.lifecycle import conditions
 from servicetokens.lifecycle.actions import MintCause, Plan
-from servicetokens.lifecycle.arrival import with_minted
-from servicetokens.lifecycle.plan import plan
 from servicetokens.lifecycle.snapshot import Keys, Memory, Snapshot
 
 HOUR = 3600
@@ -241,7 +240,7 @@ def refused(asked: Snapshot, wanted: Plan, *, not_before: int) -> Snapshot:
     """Return what is known after the status ahead was written and the Secret was rejected."""
     assert wanted.ahead is not None
     assert wanted.mint is not None
-    status = with_minted(wanted.ahead, wanted.mint, "ID0000000002", "verifier-2")
+    status = wanted.ahead
     (minted,) = (one for one in status.credentials if one.is_pending)
     memory = Memory(minted=minted, minted_for="a-1", delivery_error="exceeded quota", not_before=not_before)
     return replace(asked, token=replace(asked.token, status=status), memory=memory)

@@ -19,9 +19,9 @@ from common.facts import (
     says,
     settled,
 )
+from common.planning import plan
 from servicetokens.api.values import format_time
 from servicetokens.lifecycle.account import account_status
-from servicetokens.lifecycle.plan import plan
 from servicetokens.lifecycle.role import role_status
 from servicetokens.lifecycle.snapshot import Enforcement, RoleFacts, Snapshot
 

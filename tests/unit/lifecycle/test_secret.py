@@ -17,10 +17,10 @@ from common.facts import (
     settled,
     with_status,
 )
+from common.planning import plan
 from servicetokens.api.conditions import ConditionType
 from servicetokens.lifecycle import conditions
 from servicetokens.lifecycle.actions import MintCause, SecretWrite
-from servicetokens.lifecycle.plan import plan
 from servicetokens.lifecycle.snapshot import Controller, Memory, SecretFacts, Snapshot
 
 A_CONFIG_MAP = Controller(api_version="v1", kind="ConfigMap", name="cm", uid="c")

@@ -19,9 +19,9 @@ from common.facts import (
     settled,
     with_status,
 )
+from common.planning import plan
 from servicetokens.api.values import format_time
 from servicetokens.lifecycle.actions import Plan
-from servicetokens.lifecycle.plan import plan
 from servicetokens.lifecycle.snapshot import Snapshot
 
 HOUR = 3600

@@ -2,7 +2,7 @@
 
 import pytest
 
-from servicetokens.api.names import is_imported_id
+from servicetokens.api.origin import Origin, origin_of
 from servicetokens.tokens.format import find_id
 from servicetokens.tokens.imported import (
     MAX_LENGTH,
@@ -30,14 +30,14 @@ def test_a_handle_names_one_value_under_one_key_and_nothing_else() -> None:
 
 def test_a_handle_is_never_the_id_of_a_token_of_ours() -> None:
     """Whatever a token looks like: its id has no dash."""
-    assert is_imported_id(handle_of(GOOD, RING, "k1"))
-    assert not is_imported_id("0123456789AB")
+    assert origin_of(handle_of(GOOD, RING, "k1")) is Origin.IMPORTED
+    assert origin_of("0123456789AB") is Origin.MINTED
     assert find_id(f"svt_imp-{'0' * 8}_{'0' * 49}", "svt") is None
 
 
 def test_even_a_value_that_no_text_can_be_has_a_handle() -> None:
     """What is presented may be anything."""
-    assert is_imported_id(handle_of("\udc80" * 20, RING, "k1"))
+    assert origin_of(handle_of("\udc80" * 20, RING, "k1")) is Origin.IMPORTED
 
 
 @pytest.mark.parametrize(

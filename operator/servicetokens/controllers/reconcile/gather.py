@@ -5,6 +5,7 @@ from typing import Protocol
 
 from servicetokens.api import names
 from servicetokens.api.conditions import ConditionType
+from servicetokens.api.origin import Origin
 from servicetokens.api.reasons import Reason
 from servicetokens.api.service_token import Credential
 from servicetokens.controllers.cache import facts
@@ -15,6 +16,8 @@ from servicetokens.controllers.reconcile.importing import Importer
 from servicetokens.controllers.reconcile.memory import Memories
 from servicetokens.kube.errors import Conflict, NotFound
 from servicetokens.kube.object_key import Key
+from servicetokens.kube.objects import ObjectReader
+from servicetokens.kube.secrets import SecretReader
 from servicetokens.lifecycle import conditions
 from servicetokens.lifecycle.snapshot import (
     AccountFacts,
@@ -30,22 +33,6 @@ from servicetokens.lifecycle.snapshot import (
 from servicetokens.runtime.logs import get_logger
 
 _log = get_logger(__name__)
-
-
-class ObjectReader(Protocol):
-    """Reads objects of our group."""
-
-    async def get(self, plural: str, namespace: str, name: str) -> Raw:
-        """Return one object; raises `NotFound`."""
-        ...
-
-
-class SecretReader(Protocol):
-    """Reads Secrets."""
-
-    async def get(self, namespace: str, name: str) -> Raw:
-        """Return one Secret; raises `NotFound`."""
-        ...
 
 
 class EnforcementSource(Protocol):
@@ -251,7 +238,7 @@ class Gatherer:
         waiting = memory.minted.id if memory.minted is not None else None
         written = (one for one in token.status.credentials if one.id != waiting)
         newest = max(written, key=lambda one: one.serial, default=None)
-        if newest is None or newest.is_imported or self._keys.ring is None:
+        if newest is None or newest.origin is Origin.IMPORTED or self._keys.ring is None:
             return False
         return known is None or not known.holds(newest)
 

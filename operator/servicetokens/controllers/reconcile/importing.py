@@ -2,25 +2,17 @@
 
 import base64
 import binascii
-from typing import Protocol
 
 from servicetokens.api import names
 from servicetokens.api.service_token import Verifier
 from servicetokens.controllers.cache.caches import Caches
 from servicetokens.controllers.cache.facts import Raw
 from servicetokens.kube.errors import NotFound
+from servicetokens.kube.secrets import SecretReader
 from servicetokens.lifecycle import importing
 from servicetokens.lifecycle.snapshot import Importable, NotImportable, SecretFacts, TokenFacts
 from servicetokens.tokens import imported
 from servicetokens.tokens.verifier import ALGORITHM, KeyRing
-
-
-class SecretReader(Protocol):
-    """Reads Secrets."""
-
-    async def get(self, namespace: str, name: str) -> Raw:
-        """Return one Secret; raises `NotFound`."""
-        ...
 
 
 class Importer:

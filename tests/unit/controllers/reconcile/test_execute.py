@@ -22,7 +22,6 @@ from servicetokens.kube.errors import (
     Unprocessable,
 )
 from servicetokens.kube.object_key import Key
-from servicetokens.lifecycle.plan import plan
 
 
 @pytest.fixture
@@ -465,10 +464,10 @@ async def test_a_missing_permission_for_events_is_logged_once_until_it_is_grante
             it.cluster.fails["event"] = Forbidden(refusal)
             it.edit(rotation={"id": f"refused-{number}"})
             await it.reconcile()
-        assert it.executor.find_missing_permission() == refusal
+        assert it.reports.find_missing_permission() == refusal
         it.edit(rotation={"id": "granted"})
         await it.reconcile()
-        assert it.executor.find_missing_permission() is None
+        assert it.reports.find_missing_permission() is None
         for failure in (ApiUnavailable("no answer"), Forbidden(refusal)):
             it.cluster.fails["event"] = failure
             it.edit(rotation={"id": f"again-{failure.message[:2]}"})
@@ -482,11 +481,12 @@ async def test_keys_that_vanish_between_plan_and_mint_stop_the_mint(it: Operator
     """Nothing is written; the next pass says KeyMissing."""
     snapshot = await it.gatherer.token(KEY, it.clock.now())
     assert snapshot is not None
-    wanted = plan(snapshot, it.clock.now())
     it.keys.ring = None
     with pytest.raises(ApiUnavailable):
-        await it.executor.execute(KEY, snapshot, wanted)
+        it.plan(snapshot)
     assert it.cluster.calls == []
+    await it.reconcile()
+    assert it.condition("Ready")["reason"] == "KeyMissing"
 
 
 async def test_a_token_unknown_to_the_cache_is_nothing_to_do(it: Operator) -> None:
