@@ -153,9 +153,9 @@ MUTANTS: Final = (
     ),
     Mutant(
         "compares only with what is kept",
-        AUTHENTICATOR,
-        "            compare_digest(proof, sha256(token).digest())\n            and decision is not None\n",
-        "            decision is not None\n            and compare_digest(proof, sha256(token).digest())\n",
+        "authn/kept.py",
+        "            compare_digest(proof, sha256(token).digest())\n            and kept is not None\n",
+        "            kept is not None\n            and compare_digest(proof, sha256(token).digest())\n",
         CLAIMS,
     ),
     Mutant(

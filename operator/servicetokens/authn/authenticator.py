@@ -3,25 +3,20 @@
     shape, or import → id known → keyed hash → not being deleted → account there and the same → token and account state
     → not before, expiry → audience → client address → roles
 
-What the first two lines find depends on nothing but objects, keys and time, and a yes is kept until one of
-them changes. As long as it holds, the token is recognised by its SHA-256, compared in constant time, which
-costs a third of the keyed hash; the token itself is kept nowhere.
+What the first two lines find depends on nothing but objects, keys and time, and a yes is kept: see `kept`.
 """
 
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from hashlib import sha256
-from hmac import compare_digest
 from typing import Final
-
-import msgspec
 
 from servicetokens.api.reasons import Reason
 from servicetokens.authn import imports
 from servicetokens.authn.addresses import Network, find_client, is_in
 from servicetokens.authn.decision import Accepted, Decision, Presented, Rejected, Unavailable
 from servicetokens.authn.index import Index
-from servicetokens.authn.records import STATES, Account, Credential, Role, Terms, TokenRecord, pack_mint
+from servicetokens.authn.kept import Kept, KeptDecisions
+from servicetokens.authn.records import STATES, Account, Credential, Terms, TokenRecord, pack_mint
 from servicetokens.authn.requests import HttpRequest
 from servicetokens.authn.roles import allowing_roles, asks_for_roles, effective_roles, permissions_of
 from servicetokens.policy.acceptance import Facts, find_refusal
@@ -29,24 +24,12 @@ from servicetokens.runtime.clock import Clock
 from servicetokens.tokens.format import find_id, mint
 from servicetokens.tokens.verifier import FIRST_KEY, KeyRing
 
-# A kept decision is made anew after so many seconds, so that whoever is told of uses hears of each token that is in
-# use about once a minute, at no cost to the requests in between.
-_KEPT_SECONDS: Final = 60
-# Later than any time in a year of four digits.
-_FOREVER: Final = 2**53
-# Decisions that are kept, with their finished answers, about 800 bytes each: more than a busy proxy sees.
-_MOST_KEPT: Final = 16384
-# Subsets of roles that requests to different services single out; there are as many as the rules tell apart.
-_MOST_NARROWED: Final = 8
-
 _MALFORMED: Final = Rejected(Reason.MALFORMED)
 _UNKNOWN: Final = Rejected(Reason.UNKNOWN)
 _UNKNOWN_KEY: Final = Rejected(Reason.UNKNOWN_KEY)
 _WRONG_SECRET: Final = Rejected(Reason.WRONG_SECRET)
 _TOO_MANY_CLAIMANTS: Final = Unavailable(("too many objects claim the id of one token",))
 
-# No token has this SHA-256.
-_NO_PROOF: Final = bytes(32)
 # A presented token costs one keyed hash, or as many as there are objects that claim its id. That many, 50 us, nobody
 # needs to be kept from.
 _MOST_FREE: Final = 16
@@ -108,7 +91,8 @@ class TokenAuthenticator:
         self._trusted = tuple(trusted_proxies)
         self._allow_without_roles = allow_without_roles
         self._on_use = on_use
-        self._kept: OrderedDict[str, Accepted] = OrderedDict()
+        self._kept = KeptDecisions(index, clock)
+        self._recall = self._kept.recall
         self._nobody = (_make_nobody(),)
         self._effort = _Effort(_EFFORT_PER_SECOND)
 
@@ -120,17 +104,17 @@ class TokenAuthenticator:
             return Unavailable(index.problems(self._clock.monotonic()))
         token = presented.token
         if len(token) != self._length:
-            decision: Decision = self._judge_foreign(token, keys)
+            kept: Kept | Rejected | Unavailable = self._judge_foreign(token, keys)
         else:
             token_id, encoded = token[self._id_at : self._id_end], _encoded(token)
-            decision = self._recall(token_id, encoded, keys) or self._judge(token, keys)
-        if not isinstance(decision, Accepted):
-            return decision
-        found: Decision = decision
-        if not decision.unconditional or presented.required_roles:
-            found = self._for_occasion(decision, presented)
-        if not decision.noted and isinstance(found, Accepted):
-            decision.noted = True
+            kept = self._recall(token_id, encoded, keys) or self._judge(token, keys)
+        if not isinstance(kept, Kept):
+            return kept
+        found: Decision = kept.accepted
+        if not kept.unconditional or presented.required_roles:
+            found = self._for_occasion(kept, presented)
+        if not kept.noted and isinstance(found, Accepted):
+            kept.noted = True
             self._on_use(found, presented)
         return found
 
@@ -144,30 +128,10 @@ class TokenAuthenticator:
         if keys is None or len(token) != self._length or self._clock.monotonic() >= index.usable_until:
             return None
         token_id = token[self._id_at : self._id_end].decode("latin-1")
-        decision = self._recall(token_id, token, keys)
-        return decision if decision is not None and decision.unconditional and decision.noted else None
+        kept = self._recall(token_id, token, keys)
+        return kept.accepted if kept is not None and kept.unconditional and kept.noted else None
 
-    def _recall(self, token_id: str, token: bytes, keys: KeyRing) -> Accepted | None:
-        """Return the kept decision, if nothing that it was made by has changed and it is this very token.
-
-        The comparison comes first, and is made also where nothing is kept: how long it takes to refuse a token says
-        neither whether its id is known nor whether it is in use.
-        """
-        decision = self._kept.get(token_id)
-        proof = _NO_PROOF if decision is None else decision.proof
-        if (
-            compare_digest(proof, sha256(token).digest())
-            and decision is not None
-            and decision.record is self._index.by_id.get(token_id)
-            and decision.account_version == decision.record.account.version
-            and decision.roles_version == self._index.roles_version
-            and decision.keys is keys
-            and decision.until > self._clock.now()
-        ):
-            return decision
-        return None
-
-    def _judge(self, token: str, keys: KeyRing) -> Decision:
+    def _judge(self, token: str, keys: KeyRing) -> Kept | Rejected | Unavailable:
         """Verify the token, and judge it."""
         token_id = find_id(token, self._prefix)
         if token_id is None:
@@ -175,7 +139,7 @@ class TokenAuthenticator:
         found = self._find(token, token_id, keys)
         return self._decide(*found, token, keys) if isinstance(found, tuple) else found
 
-    def _judge_foreign(self, token: str, keys: KeyRing) -> Accepted | Rejected:
+    def _judge_foreign(self, token: str, keys: KeyRing) -> Kept | Rejected:
         """Judge what has not the shape of our tokens: it may have been imported. See `imports` for what it costs."""
         answer = _MALFORMED
         for handle in imports.handles(token, self._index, keys):
@@ -191,35 +155,24 @@ class TokenAuthenticator:
 
     def _decide(
         self, record: TokenRecord, credential: Credential, token: str, keys: KeyRing
-    ) -> Accepted | Rejected:
+    ) -> Kept | Rejected:
         """Judge a token that was verified by objects and time, and keep a good decision."""
         now = self._clock.now()
         reason = find_refusal(_facts(record, credential), now)
         if reason is not None:
             return Rejected(reason, record, credential.id)
-        terms = record.terms
         roles = effective_roles(record, credential, self._index.roles)
-        restricted = any(role.http is not None for role in roles) or not (
-            roles or (self._allow_without_roles and not asks_for_roles(record))
-        )
         accepted = Accepted(
             record=record,
             token_id=credential.id,
             end=credential.end,
             roles=roles,
             permissions=permissions_of(roles),
-            restricted=restricted,
-            unconditional=not (restricted or terms.audiences or terms.networks),
-            until=min(_good_until(record, credential), now + _KEPT_SECONDS),
-            account_version=record.account.version,
-            roles_version=self._index.roles_version,
-            keys=keys,
-            proof=sha256(_encoded(token)).digest(),
         )
-        self._kept[credential.id] = accepted
-        if len(self._kept) > _MOST_KEPT:
-            self._kept.popitem(last=False)
-        return accepted
+        restricted = any(role.http is not None for role in roles) or not (
+            roles or (self._allow_without_roles and not asks_for_roles(record))
+        )
+        return self._kept.keep(accepted, credential, _encoded(token), keys, restricted=restricted)
 
     def _find(
         self, token: str, token_id: str, keys: KeyRing
@@ -263,8 +216,9 @@ class TokenAuthenticator:
             reason = Reason.REPLACED
         return Rejected(reason, token_id=token_id, ended=ended)
 
-    def _for_occasion(self, accepted: Accepted, presented: Presented) -> Decision:
+    def _for_occasion(self, kept: Kept, presented: Presented) -> Accepted | Rejected:
         """Judge by what is asked: for whom, from where, and with which roles."""
+        accepted = kept.accepted
         record, terms, token_id = accepted.record, accepted.record.terms, accepted.token_id
         if (
             terms.audiences
@@ -278,12 +232,12 @@ class TokenAuthenticator:
                 return Rejected(Reason.NO_CLIENT_ADDRESS, record, token_id)
             if not is_in(client, terms.networks):
                 return Rejected(Reason.CLIENT_ADDRESS, record, token_id)
-        if accepted.restricted and presented.original is not None:
+        if kept.restricted and presented.original is not None:
             roles = allowing_roles(accepted.roles, presented.original())
             if not roles:
                 reason = Reason.REQUEST_NOT_ALLOWED if accepted.roles else Reason.ROLE_MISSING
                 return Rejected(reason, record, token_id)
-            accepted = _narrowed(accepted, roles)
+            accepted = kept.narrow(roles)
         if presented.required_roles:
             held = {role.name for role in accepted.roles}
             if not held.issuperset(presented.required_roles):
@@ -347,32 +301,3 @@ def _facts(record: TokenRecord, credential: Credential) -> Facts:
         end=credential.end,
         not_before=account.not_before,
     )
-
-
-def _good_until(record: TokenRecord, credential: Credential) -> int:
-    """Return the Unix second from which time alone may turn a yes into a no."""
-    end = _FOREVER if credential.end is None else credential.end
-    not_before = record.account.not_before
-    if not_before is not None and credential.mint_time <= not_before:
-        return min(end, not_before)
-    return end
-
-
-def _narrowed(accepted: Accepted, roles: tuple[Role, ...]) -> Accepted:
-    """Return the same decision with fewer roles."""
-    if len(roles) == len(accepted.roles):
-        return accepted
-    if accepted.narrowed is None:
-        accepted.narrowed = {}
-    narrowed = accepted.narrowed.get(roles)
-    if narrowed is None:
-        narrowed = msgspec.structs.replace(
-            accepted,
-            roles=roles,
-            permissions=permissions_of(roles),
-            answer_key=None,
-            narrowed=None,
-        )
-        if len(accepted.narrowed) < _MOST_NARROWED:
-            accepted.narrowed[roles] = narrowed
-    return narrowed

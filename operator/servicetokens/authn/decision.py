@@ -13,7 +13,6 @@ from servicetokens.authn.addresses import Origin
 from servicetokens.authn.claims import Ended
 from servicetokens.authn.records import Role, TokenRecord
 from servicetokens.authn.requests import HttpRequest
-from servicetokens.tokens.verifier import KeyRing
 
 
 class Presented(msgspec.Struct, frozen=True, gc=False):
@@ -45,24 +44,16 @@ class Presented(msgspec.Struct, frozen=True, gc=False):
 
 
 class Accepted(msgspec.Struct, gc=False, eq=False):
-    """The token is valid until `until`, a Unix second, as long as nothing changes that the decision depends on.
-
-    Then it has to be checked again, which does not mean that it is invalid.
+    """The token is valid: whose it is, until when, and with which roles.
 
     Attributes:
         record: the ServiceToken.
         token_id: of the credential that was presented.
-        end: Unix second from which that is expired; None means never. `until` may be earlier.
+        end: Unix second from which that is dead; None is never.
         roles: the effective roles, sorted by name.
         permissions: what they permit together, sorted.
-        restricted: whether it depends on the HTTP request which roles there are.
-        unconditional: whether it depends on nothing but the roles that the caller requires.
-        account_version, roles_version, keys: what the decision depends on.
-        proof: the SHA-256 of the token, by which it is recognised as long as this decision holds.
         answer, answer_key: where a listener keeps the finished answer, which is dropped together with this decision.
             The key is the listener's own.
-        narrowed: the decisions for requests that only some of the roles allow, by those roles.
-        noted: whether it has accepted a request, and that was reported.
     """
 
     record: TokenRecord
@@ -70,17 +61,8 @@ class Accepted(msgspec.Struct, gc=False, eq=False):
     end: int | None
     roles: tuple[Role, ...]
     permissions: tuple[str, ...]
-    restricted: bool
-    unconditional: bool
-    until: int
-    account_version: int
-    roles_version: int
-    keys: KeyRing
-    proof: bytes
     answer: tuple[bytes, bytes] = (b"", b"")
     answer_key: object = None
-    narrowed: "dict[tuple[Role, ...], Accepted] | None" = None
-    noted: bool = False
 
 
 class Rejected(msgspec.Struct, frozen=True, gc=False):

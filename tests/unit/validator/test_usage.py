@@ -100,7 +100,7 @@ async def test_a_restart_finds_what_was_written_and_another_validator_does_too()
     again.around.accepted().record.last_used = again.clock.now() - GRAIN_SECONDS + 1
     again.usage._pending.clear()
     again.clock.advance(0)
-    again.around.authenticator._kept.clear()
+    again.around.authenticator._kept._kept.clear()
     again.present()
     assert again.usage.pending == 0
 
@@ -110,13 +110,13 @@ async def test_a_time_in_the_future_is_forged_and_overwritten_by_the_next_use() 
     ledger = Ledger()
     record = ledger.around.accepted().record
     ledger.usage._pending.clear()
-    ledger.around.authenticator._kept.clear()
+    ledger.around.authenticator._kept._kept.clear()
     planted = record.last_used = ledger.clock.now() + 365 * 24 * GRAIN_SECONDS
     ledger.present()
     await ledger.settle()
     assert [before for _, before, _ in ledger.store.written] == [planted]
     record.last_used = ledger.clock.now() + 60
-    ledger.around.authenticator._kept.clear()
+    ledger.around.authenticator._kept._kept.clear()
     ledger.present()
     assert ledger.usage.pending == 0
 
@@ -157,17 +157,11 @@ async def test_ten_thousand_tokens_are_written_in_turn(validators: int) -> None:
             f"u{number}", f"t{number}", account, "a-1", terms, STATES[False, False, False, True], credential
         )
         ledger.around.index.link(record)
-        ledger.usage.note(_accepted(ledger, record, token_id))
+        ledger.usage.note(Accepted(record, token_id, None, (), ()))
     took = await ledger.settle()
     assert len(ledger.store.written) == count
     assert len({name for name, _, _ in ledger.store.written}) == count
     assert took >= (count - 1) * validators / WRITES_PER_SECOND
-
-
-def _accepted(ledger: Ledger, record: TokenRecord, token_id: str) -> Accepted:
-    keys = ledger.around.index.keys
-    assert keys is not None
-    return Accepted(record, token_id, None, (), (), False, True, 0, 0, 0, keys, b"")
 
 
 def test_each_use_is_reported_about_once_a_minute() -> None:
