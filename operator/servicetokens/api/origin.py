@@ -1,4 +1,4 @@
-"""Where a credential comes from. Its id says so, and nobody but this module looks at how an id begins."""
+"""Where a credential comes from. Its id says so, and no other module looks at how an id begins."""
 
 from enum import StrEnum
 from typing import Final
@@ -11,7 +11,7 @@ class Origin(StrEnum):
 
     #: The operator.
     MINTED = "Minted"
-    #: Somebody else. The account accepts it until its cut-over.
+    #: Another system. The account accepts it until its cut-over.
     IMPORTED = "Imported"
 
 

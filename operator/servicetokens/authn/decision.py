@@ -44,7 +44,7 @@ class Presented(msgspec.Struct, frozen=True, gc=False):
 
 
 class Accepted(msgspec.Struct, gc=False, eq=False):
-    """The token is valid: whose it is, until when, and with which roles.
+    """The token is valid: its object, until when, and with which roles.
 
     Attributes:
         record: the ServiceToken.

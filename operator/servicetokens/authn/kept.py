@@ -19,14 +19,14 @@ from servicetokens.authn.roles import permissions_of
 from servicetokens.runtime.clock import Clock
 from servicetokens.tokens.verifier import KeyRing
 
-# A kept decision is made anew after so many seconds, so that whoever is told of uses hears of each token that is in
-# use about once a minute, at no cost to the requests in between.
+# A kept decision is made again after so many seconds, so that each token in use is reported about once a minute, at
+# no cost to the requests in between.
 _KEPT_SECONDS: Final = 60
 # Later than any time in a year of four digits.
 _FOREVER: Final = 2**53
 # Decisions that are kept, with their finished answers, about 800 bytes each: more than a busy proxy sees.
 _MOST_KEPT: Final = 16384
-# Subsets of roles that requests to different services single out; there are as many as the rules tell apart.
+# Subsets of roles that requests to different services single out; there are as many as the rules distinguish.
 _MOST_NARROWED: Final = 8
 
 # No token has this SHA-256.
@@ -85,7 +85,7 @@ class KeptDecisions:
         self._kept: OrderedDict[str, Kept] = OrderedDict()
 
     def recall(self, token_id: str, token: bytes, keys: KeyRing) -> Kept | None:
-        """Return the kept decision, if nothing that it was made by has changed and it is this very token.
+        """Return the kept decision, if nothing that it was made by has changed and it is the same token.
 
         The comparison comes first, and is made also where nothing is kept: how long it takes to reject a token says
         neither whether its id is known nor whether it is in use.

@@ -47,10 +47,10 @@ class Acceptance:
 
 
 def find_acceptance(evaluation: Evaluation, finding: Finding | None, outcome: Outcome) -> Acceptance:
-    """Return what validators do with the token of *outcome*; *finding* is what stands in the way of a mint."""
+    """Return what validators do with the token of *outcome*; *finding* is what prevents a mint."""
     current, now = outcome.current, evaluation.now
     if current is None:
-        # There is nothing to be used; what comes after it begins anew.
+        # There is nothing to be used; the time without a use starts again.
         return Acceptance(_reason_without_token(evaluation, finding, outcome), Disuse())
     facts = _facts(evaluation, outcome, current)
     reason = _reason_apart_from_disuse(evaluation, finding, facts)
@@ -104,5 +104,5 @@ def _facts(evaluation: Evaluation, outcome: Outcome, current: Credential) -> Fac
 
 
 def _account_of(snapshot: Snapshot) -> AccountFacts | None:
-    """Return the account, unless it is being deleted: then nobody vouches for its tokens any more."""
+    """Return the account, unless it is being deleted: then its tokens are rejected."""
     return None if snapshot.account is None or snapshot.account.deleting else snapshot.account

@@ -31,7 +31,7 @@ class MintCause(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Mint:
-    """A credential that is needed, and why: all that a plan can say of it. Times are Unix seconds; no end is never."""
+    """A credential that is needed, and why. Times are Unix seconds; an expiration of None is never."""
 
     serial: int
     key_id: str
@@ -51,7 +51,7 @@ class Mint:
 
 
 Minter = Callable[[Mint], Credential]
-"""Draws a token and returns its credential. The plaintext stays with whoever draws it, until it is delivered."""
+"""Draws a token and returns its credential. The caller of `plan` keeps the plaintext until it is delivered."""
 
 
 class SecretWrite(StrEnum):

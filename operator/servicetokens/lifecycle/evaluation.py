@@ -25,7 +25,7 @@ class Evaluation:
     """A snapshot at *now* (Unix seconds), and what follows from it.
 
     *alive* are the credentials that live, *cause* says why another one is needed, if it is. *delivered* is one that the
-    Secret holds and status does not list as delivered yet. *repair* puts right what surrounds the token in the Secret.
+    Secret holds and status does not list as delivered yet. *repair* repairs what surrounds the token in the Secret.
     """
 
     snapshot: Snapshot

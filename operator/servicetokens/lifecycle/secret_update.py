@@ -30,7 +30,7 @@ def last_subject(snapshot: Snapshot, alive: Living, now: int) -> Subject | None:
         # Nothing of ours was ever delivered; an imported value is none.
         return None
     end = alive.died_at if alive.died_at is not None else status.expiration_time
-    # Status may have been edited; by the spec it is over all the same, and nothing will be minted.
+    # Status may have been edited; by the spec it has expired anyway, and nothing will be minted.
     end = lifetime.earliest(end, fixed_end_that_has_passed(snapshot, now))
     return Subject(
         token_id=status.token_id or "",
@@ -51,7 +51,7 @@ def fixed_end_that_has_passed(snapshot: Snapshot, now: int) -> int | None:
 def find_repair(
     snapshot: Snapshot, subject: Subject | None, current: Credential | None
 ) -> SecretUpdate | None:
-    """Return the write that puts right what surrounds the token in the Secret.
+    """Return the write that repairs what surrounds the token in the Secret.
 
     None: it is right, or must not be touched, or does not hold *current*, and a new token is minted for it.
     """

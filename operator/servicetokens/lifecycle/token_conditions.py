@@ -29,7 +29,7 @@ def condition_updates(
 ) -> list[ConditionUpdate]:
     """Return what every condition says once the plan is carried out.
 
-    *delivers* says that the plaintext goes into the Secret, *defers* that what surrounds it there is not put right yet.
+    *delivers* says that the plaintext goes into the Secret, *defers* that what surrounds it there is not repaired yet.
     """
     undone = _undone(evaluation) if defers else ""
     disuse = acceptance.disuse.update
@@ -59,7 +59,7 @@ def deleting() -> list[ConditionUpdate]:
 
 
 def being_delivered(evaluation: Evaluation) -> list[ConditionUpdate]:
-    """Return what the conditions say between the end of a token without an overlap and the delivery of the next."""
+    """Return what the conditions say after the expiration of a token without an overlap, before the next delivery."""
     name = evaluation.snapshot.token.secret_name
     message = f"The new token is being written to the Secret '{name}'; the previous one is rejected already."
     types = [ConditionType.READY, ConditionType.SECRET_SYNCED]
@@ -72,7 +72,7 @@ def being_delivered(evaluation: Evaluation) -> list[ConditionUpdate]:
 
 
 def being_replaced(evaluation: Evaluation) -> list[ConditionUpdate]:
-    """Return what the conditions say while an immutable Secret is deleted and created anew."""
+    """Return what the conditions say while an immutable Secret is deleted and created again."""
     name = evaluation.snapshot.token.secret_name
     message = f"The Secret '{name}' is immutable. It is being deleted and created again."
     return [
@@ -144,7 +144,7 @@ def _validity(outcome: Outcome) -> str:
 
 
 def _rejection(evaluation: Evaluation, finding: Finding | None, outcome: Outcome, reason: Reason) -> str:
-    """Return the sentence for people: what *reason* means, with what is known here besides."""
+    """Return the sentence for people: what *reason* means, with what else is known here."""
     snapshot = evaluation.snapshot
     spec, name = snapshot.token.spec, snapshot.token.account_name
     if reason is Reason.EXPIRED:

@@ -1,4 +1,4 @@
-"""Writing the Secret of a token: what goes into it, and what a refusal leaves behind.
+"""Writing the Secret of a token: what goes into it, and what a rejection leaves behind.
 
 A write that was answered by a time-out may have been applied. It is never repeated blindly: the Secret is put in doubt,
 and the next pass reads it before it decides.

@@ -1,4 +1,4 @@
-"""What is told of a plan that was carried out: a metric, lines in the log, and k8s Events."""
+"""What is reported of a plan that was executed: a metric, lines in the log, and k8s Events."""
 
 from collections.abc import Callable
 from typing import Final
@@ -21,7 +21,7 @@ TERMINATING: Final = "NamespaceTerminating"
 
 
 class Reports:
-    """Tells of tokens. Nothing of it is needed for a token to work."""
+    """Reports on tokens. No token needs any of it to work."""
 
     def __init__(
         self,
@@ -30,7 +30,7 @@ class Reports:
         clock: Clock,
         minted: Callable[[MintCause], object] = lambda _: None,
     ) -> None:
-        """Let *minted* be told of each token that was minted and delivered, and why it was needed."""
+        """Call *minted* for each token that was minted and delivered, with the cause."""
         self._memories = memories
         self._events = events
         self._clock = clock

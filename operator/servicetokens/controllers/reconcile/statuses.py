@@ -14,7 +14,7 @@ from servicetokens.lifecycle.snapshot import AccountFacts, ObjectFacts, RoleFact
 
 
 class Statuses:
-    """Writes statuses to objects as they were seen. The caches know the result before any watch tells of it."""
+    """Writes statuses to objects as they were seen. The caches contain the result before any watch reports it."""
 
     def __init__(self, caches: Caches, objects: StatusWriter) -> None:
         self._caches = caches
@@ -24,7 +24,7 @@ class Statuses:
         """Write *status* to *token*, and return the token as it is now.
 
         Raises:
-            KubeError: it was not written, or nobody knows; in doubt the next pass reads the token first.
+            KubeError: it was not written, or it is not known whether it was; then the next pass reads the token first.
         """
         try:
             raw = await self._put(names.PLURAL_TOKENS, names.KIND_TOKEN, token, status)
