@@ -224,6 +224,7 @@ def test_the_api_server_takes_what_the_chart_takes(
             {
                 "operator": BOTH,
                 "validator": {**BOTH, "service": service},
+                "listenAddress": "[::]",
                 "networkPolicy": policy,
                 "commonLabels": {"team": "a"},
                 "crds": {"enabled": False},

@@ -46,6 +46,7 @@ def test_no_other_value_is_allowed() -> None:
 SERVICE = "validator.service"
 POD = "operator.podSecurityContext"
 VOLUME = "operator.extraVolumes[0].name=x"
+POLICY = "networkPolicy.enabled=true"
 MOUNT = "operator.extraVolumeMounts[0].name=x,operator.extraVolumeMounts[0].mountPath=/x"
 # What `--set` takes, and what is said of it.
 WRONG = [
@@ -130,7 +131,7 @@ WRONG = [
     ("tls.source=secret,tls.secretName=A_B", "tls.secretName: 'A_B' must be the name of an object"),
     (f"{POD}.fsGroup=65532.5", f"{POD}.fsGroup: 65532.5 must be a number from 0"),
     ("operator.extraVolumes[0].emptyDir.medium=Memory", "operator.extraVolumes: a volume has no name"),
-    ("networkPolicy.proxies[0].cidr=10.0.0.0/8", "networkPolicy.proxies: 'cidr' is not part of a peer"),
+    (f"{POLICY},networkPolicy.proxies[0].cidr=10.0.0.0/8", "networkPolicy.proxies: 'cidr' is not part of"),
     ("extraObjects[0].kind=ConfigMap", "extraObjects: an object needs apiVersion, kind and metadata.name"),
     ("operator.resources.request.cpu=1", "operator.resources: there are no 'request', only requests, limits"),
     ("operator.resources.requests.memory=1Gi", "requests.memory: 1Gi is more than the limit 512Mi"),
@@ -191,9 +192,34 @@ WRONG = [
         f"{SERVICE}.ipFamilyPolicy=SingleStack,{SERVICE}.ipFamilies={{IPv4,IPv6}}",
         "two families need ipFamilyPolicy",
     ),
-    ("networkPolicy.apiServer={10.0.0.1/8}", "networkPolicy.apiServer: '10.0.0.1/8' has bits set"),
-    ("networkPolicy.apiServer={10.0.0.1}", "networkPolicy.apiServer: '10.0.0.1' is no network"),
-    ("networkPolicy.proxies[0].ipBlock.cidr=10.0.0.1/8", "networkPolicy.proxies: '10.0.0.1/8' has bits set"),
+    (
+        f"{POLICY},networkPolicy.apiServer={{10.0.0.1/8}}",
+        "networkPolicy.apiServer: '10.0.0.1/8' has bits set",
+    ),
+    (f"{POLICY},networkPolicy.apiServer={{10.0.0.1}}", "networkPolicy.apiServer: '10.0.0.1' is no network"),
+    (
+        f"{POLICY},networkPolicy.proxies[0].ipBlock.cidr=10.0.0.1/8",
+        "networkPolicy.proxies: '10.0.0.1/8' has bits set",
+    ),
+    ("networkPolicy.apiServer={10.0.0.0/8}", "apiServer: has no effect while networkPolicy.enabled is false"),
+    ("networkPolicy.dnsPorts={5353}", "networkPolicy.dnsPorts: has no effect while networkPolicy.enabled is"),
+    ("networkPolicy.extraEgress[0].ports[0].port=1", "networkPolicy.extraEgress: has no effect while"),
+    (
+        f"{POLICY},operator.hostNetwork=true,validator.hostNetwork=true",
+        "networkPolicy.enabled: has no effect, since operator.hostNetwork and validator.hostNetwork",
+    ),
+    (f"{SERVICE}.ipFamilies={{IPv6}}", "listenAddress '0.0.0.0' is IPv4 only: set listenAddress to \"[::]\""),
+    (f"{SERVICE}.ipFamilyPolicy=RequireDualStack", "clients would be sent to IPv6 addresses"),
+    (
+        f"listenAddress=[fd00::7],{SERVICE}.ipFamilies={{IPv4}}",
+        "clients would be sent to IPv4 addresses, and listenAddress '[fd00::7]' is IPv6 only",
+    ),
+    ("operator.maxUnavailable=2", "operator.maxUnavailable: '2' of 2 replicas is all of them"),
+    ("validator.maxUnavailable=51%", "validator.maxUnavailable: '51%' of 2 replicas is all of them"),
+    (
+        "validator.autoscaling.enabled=true,validator.autoscaling.minReplicas=3,validator.maxUnavailable=3",
+        "validator.maxUnavailable: '3' of 3 replicas is all of them",
+    ),
 ]
 
 

@@ -313,3 +313,41 @@ Arguments of all of them: what (the path), value.
 {{- fail (printf "%s.ipFamilies: two families need ipFamilyPolicy PreferDualStack or RequireDualStack" .what) }}
 {{- end }}
 {{- end }}
+
+{{/* That one pod at least stays where a node is drained. Arguments: what (component), value, replicas. */}}
+{{- define "servicetokens.check.disruption" -}}
+{{- $number := regexFind "^[0-9]+" .value | int }}
+{{- if hasSuffix "%" .value }}
+{{- /* As the API server does, rounded up. */}}
+{{- $number = div (add (mul $number .replicas) 99) 100 | int }}
+{{- end }}
+{{- if and (gt .replicas 1) (ge $number .replicas) }}
+{{- fail (printf "%s.maxUnavailable: '%s' of %d replicas is all of them, so a drain could evict every pod at the same time: allow fewer" .what .value .replicas) }}
+{{- end }}
+{{- end }}
+
+{{/* That pods listen on the addresses to which the Service sends clients. Arguments: service, listenAddress. */}}
+{{- define "servicetokens.check.families" -}}
+{{- $isSix := or (has "IPv6" .service.ipFamilies) (has .service.ipFamilyPolicy (list "PreferDualStack" "RequireDualStack")) }}
+{{- if and $isSix (not (hasPrefix "[" .listenAddress)) }}
+{{- fail (printf "validator.service: clients would be sent to IPv6 addresses, and listenAddress '%s' is IPv4 only: set listenAddress to \"[::]\", which is both" .listenAddress) }}
+{{- end }}
+{{- $isFour := or (has "IPv4" .service.ipFamilies) (has .service.ipFamilyPolicy (list "PreferDualStack" "RequireDualStack")) }}
+{{- if and $isFour (hasPrefix "[" .listenAddress) (contains "1" (include "servicetokens.bits" (trimAll "[]" .listenAddress))) }}
+{{- fail (printf "validator.service: clients would be sent to IPv4 addresses, and listenAddress '%s' is IPv6 only: set listenAddress to \"[::]\", which is both" .listenAddress) }}
+{{- end }}
+{{- end }}
+
+{{/* That each value of the network policies has an effect. Argument: all values. */}}
+{{- define "servicetokens.check.policies" -}}
+{{- $policy := .networkPolicy }}
+{{- $default := dict "apiServerPorts" (list 443 6443) "dnsPorts" (list 53) }}
+{{- range $name := list "proxies" "metrics" "apiServer" "apiServerPorts" "dnsPorts" "extraIngress" "extraEgress" }}
+{{- if and (not $policy.enabled) (ne (index $policy $name | toJson) (index $default $name | default list | toJson)) }}
+{{- fail (printf "networkPolicy.%s: has no effect while networkPolicy.enabled is false: set it to true, or remove networkPolicy.%s" $name $name) }}
+{{- end }}
+{{- end }}
+{{- if and $policy.enabled .operator.hostNetwork .validator.hostNetwork }}
+{{- fail "networkPolicy.enabled: has no effect, since operator.hostNetwork and validator.hostNetwork put all pods into the network of their nodes, where no policy holds: use a firewall, or switch one of them off" }}
+{{- end }}
+{{- end }}
