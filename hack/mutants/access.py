@@ -8,6 +8,7 @@ KUBECONFIG: Final = "kube/kubeconfig.py"
 EXEC: Final = "kube/execplugin.py"
 _FILES: Final = ("tests/unit/kube/test_kubeconfig_files.py",)
 _EXEC: Final = ("tests/unit/kube/test_execplugin.py",)
+_OVERRIDES: Final = ("tests/unit/kube/test_overrides.py",)
 
 MUTANTS: Final = (
     Mutant(
@@ -72,5 +73,54 @@ MUTANTS: Final = (
         "    transport.close()\n    await process.is_drained.wait()\n",
         "",
         _EXEC,
+    ),
+    Mutant(
+        "sends the credentials of the kubeconfig without TLS",
+        "kube/access.py",
+        'if server.scheme == "https":\n',
+        "if True:\n",
+        _OVERRIDES,
+    ),
+    Mutant(
+        "runs an exec plugin beside a client certificate",
+        "kube/credentials.py",
+        "if user.exec is not None and not certificate:",
+        "if user.exec is not None:",
+        _OVERRIDES,
+    ),
+    Mutant(
+        "takes a name twice in one kubeconfig for the first of them",
+        KUBECONFIG,
+        "if name in here:",
+        "if False:",
+        _OVERRIDES,
+    ),
+    Mutant(
+        "leaves the authority of the file when another is named",
+        "kube/overrides.py",
+        'entry.certificate_authority_data = ""',
+        "pass",
+        _OVERRIDES,
+    ),
+    Mutant(
+        "expects the name in the file of another server",
+        "kube/overrides.py",
+        "if self.server or self.tls_server_name:",
+        "if self.tls_server_name:",
+        _OVERRIDES,
+    ),
+    Mutant(
+        "uses the service account of the pod in spite of a flag that names a cluster",
+        "kube/access.py",
+        'if unused := overrides.given(but=("token",)):',
+        "if unused := []:",
+        _OVERRIDES,
+    ),
+    Mutant(
+        "takes a switch that is set to false for one that is on",
+        "cli/spelling.py",
+        "found += option.secondary_opts[:1]",
+        "found.append(match[1])",
+        ("tests/unit/cli/test_spelling.py",),
     ),
 )

@@ -72,7 +72,7 @@ def _render(page: Page) -> str:
     usage = " ".join([page.name, *command.collect_usage_pieces(context)]).rstrip()
     text = _prose(command.help or "")
     parts = [f"# {page.name}\n\n{_NOTE}\n{text}\n\n```text\n{usage}\n```\n"]
-    options = [param for param in command.params if isinstance(param, click.Option)]
+    options = [param for param in command.params if isinstance(param, click.Option) and not param.hidden]
     if not options:
         return "".join(parts)
     has_variables = context.auto_envvar_prefix is not None

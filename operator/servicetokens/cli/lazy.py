@@ -13,6 +13,8 @@ from typing import Any, Final, NoReturn
 
 import click
 
+from servicetokens.cli.spelling import as_click_reads
+
 # A token, or most of one: prefix and public id, and what must not be shown.
 _TOKEN: Final = re.compile(r"([a-z][a-z0-9]{1,9}_[0-9A-Za-z]{12})_[0-9A-Za-z]+")
 # Two of three letters in common, as in `gte`; fewer, and it is another word.
@@ -82,7 +84,12 @@ class LazyGroup(click.Group):
         word = args[0] if args else ""
         if word and not word.startswith("-") and word not in self._modules and not ctx.resilient_parsing:
             self._refuse(ctx, word)
-        return super().resolve_command(ctx, args)
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, command, as_click_reads(command, rest) if command is not None else rest
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """See `click.Group`."""
+        return super().parse_args(ctx, as_click_reads(self, args))
 
     def _refuse(self, ctx: click.Context, word: str) -> NoReturn:
         import difflib  # noqa: PLC0415 - only where a word is wrong

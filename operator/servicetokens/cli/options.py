@@ -2,7 +2,8 @@
 
 import asyncio
 import functools
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import fields
 from typing import Any, Final, TypeVar
 
 import click
@@ -12,10 +13,16 @@ from servicetokens.api.names import DEFAULT_NAMESPACE
 from servicetokens.cli import placing
 from servicetokens.cli.session import Place, Session, with_session
 from servicetokens.kube.credentials import Impersonation
+from servicetokens.kube.overrides import Overrides
 
 T = TypeVar("T")
 Function = Callable[..., Any]
 Option = Callable[[Function], Function]
+# Commands have options `--user` and the like of their own names, so two of these are called otherwise inside.
+_OPTIONS: Final = {"user": "config_user", "token": "bearer_token"}
+_OVERRIDES: Final[Mapping[str, tuple[str, Any]]] = {
+    one.name: (_OPTIONS.get(one.name, one.name), one.default) for one in fields(Overrides)
+}
 
 
 def run(place: Place, work: Callable[[Session], Awaitable[T]]) -> T:
@@ -25,7 +32,10 @@ def run(place: Place, work: Callable[[Session], Awaitable[T]]) -> T:
 
 def at_a_place(*, everywhere: bool = False) -> Option:
     """Give a command `-n`, `--context`, `--kubeconfig` (and `-A`), and pass it a `Place` first."""
-    options = [placing.NAMESPACE, *([placing.EVERYWHERE] if everywhere else []), *placing.CLUSTER]
+    options = [
+        *(placing.NAMESPACE, *([placing.EVERYWHERE] if everywhere else []), *placing.CLUSTER),
+        *placing.rarely_used(hidden=True),
+    ]
 
     def decorate(function: Function) -> Function:
         @functools.wraps(function)
@@ -92,16 +102,28 @@ def _taken_from(arguments: dict[str, Any], ctx: click.Context) -> Place:
     def take(name: str) -> Any:
         return arguments.pop(name, None) or placing.given(ctx, name)
 
+    take("disable_compression")
     return Place(
         take("kubeconfig"),
         take("context"),
         take("namespace"),
         bool(take("all_namespaces")),
-        _impersonation(take("as_user"), take("as_uid"), take("as_groups")),
+        _impersonation(take("as_user"), take("as_uid"), take("as_groups"), take("as_user_extra")),
+        Overrides(**{name: take(option) or default for name, (option, default) in _OVERRIDES.items()}),
+        take("request_timeout"),
     )
 
 
-def _impersonation(user: str | None, uid: str | None, groups: Sequence[str] | None) -> Impersonation | None:
-    if not (user or uid or groups):
+def _impersonation(
+    user: str | None, uid: str | None, groups: Sequence[str] | None, extra: Sequence[str] | None
+) -> Impersonation | None:
+    if not (user or uid or groups or extra):
         return None
-    return Impersonation(user or "", uid or "", tuple(groups or ()))
+    values: dict[str, list[str]] = {}
+    for one in extra or ():
+        key, separator, value = one.partition("=")
+        if not key or not separator:
+            message = "--as-user-extra needs KEY=VALUE"
+            raise click.UsageError(message)
+        values.setdefault(key, []).append(value)
+    return Impersonation(user or "", uid or "", tuple(groups or ()), values)

@@ -1,7 +1,7 @@
 """One run of the plugin: the cluster, the namespace that is meant, the clock, and where to write."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 import msgspec
@@ -13,7 +13,9 @@ from servicetokens.kube import oneshot
 from servicetokens.kube.access import find_namespace
 from servicetokens.kube.credentials import Impersonation
 from servicetokens.kube.errors import KubeError, NotConfigured, NotFound
+from servicetokens.kube.overrides import Overrides
 from servicetokens.kube.paths import InvalidName
+from servicetokens.kube.requester import Requester
 from servicetokens.runtime.clock import Clock, SystemClock
 
 T = TypeVar("T")
@@ -27,13 +29,18 @@ _NOT_INSTALLED: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Cluster, namespace and user; None is the value in the kubeconfig."""
+    """Cluster, namespace and user; None is the value in the kubeconfig.
+
+    *request_seconds* is the time limit of one request; None is the usual limit for requests of its kind.
+    """
 
     kubeconfig: str | None = None
     context: str | None = None
     namespace: str | None = None
     everywhere: bool = False
     impersonation: Impersonation | None = None
+    overrides: Overrides = field(default_factory=Overrides)
+    request_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +74,15 @@ async def with_session(place: Place, work: Callable[[Session], Awaitable[T]]) ->
     """Do *work* with a connection to the cluster of *place*. Raises `Failure` with a sentence for people."""
     try:
         async with await oneshot.connect(
-            place.kubeconfig, place.context, impersonation=place.impersonation
+            place.kubeconfig,
+            place.context,
+            impersonation=place.impersonation,
+            overrides=place.overrides,
         ) as api:
             session = Session(
-                cluster=Cluster(api),
+                cluster=Cluster(
+                    api if place.request_seconds is None else _Limited(api, place.request_seconds)
+                ),
                 namespace=namespace_of_place(place),
                 everywhere=place.everywhere,
                 clock=SystemClock(),
@@ -89,4 +101,43 @@ async def with_session(place: Place, work: Callable[[Session], Awaitable[T]]) ->
 
 def namespace_of_place(place: Place) -> str:
     """Return the namespace that is meant: `-n`, else that of the context, else `default`."""
-    return place.namespace or find_namespace(place.kubeconfig, place.context) or "default"
+    return (
+        place.namespace
+        or find_namespace(place.kubeconfig, place.context, overrides=place.overrides)
+        or "default"
+    )
+
+
+class _Limited:
+    """An API server with a time limit of *seconds* for each request."""
+
+    def __init__(self, api: Requester, seconds: float) -> None:
+        self._api = api
+        self._seconds = seconds
+
+    @property
+    def server(self) -> str:
+        """See `Requester`."""
+        return self._api.server
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        content_type: str | None = None,
+        accept: str = "application/json",
+        timeout: float = 0,  # noqa: ASYNC109, ARG002 - as in `Requester`
+    ) -> bytes:
+        """See `Requester`."""
+        return await self._api.request(
+            method,
+            path,
+            query=query,
+            body=body,
+            content_type=content_type,
+            accept=accept,
+            timeout=self._seconds,
+        )

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from yarl import URL
 
 from servicetokens.kube.errors import NotConfigured
+from servicetokens.kube.overrides import Overrides
 from servicetokens.kube.trust import trust
 from servicetokens.runtime.clock import Clock, SystemClock
 
@@ -26,6 +27,7 @@ SERVICE_ACCOUNT_DIRECTORY: Final = Path("/var/run/secrets/kubernetes.io/servicea
 # The default file of users. Processes in a cluster never read it.
 PERSONAL_KUBECONFIG: Final = Path("~/.kube/config")
 _MAX_PORT: Final = 65535
+_NO_OVERRIDES: Final = Overrides()
 # The port after the colon of an authority; an IPv6 address is in brackets.
 _PORT: Final = re.compile(r"^[a-z]+://(?:[^/?#@]*@)?(?:\[[^\]]*\]|[^/?#:\[\]]*):([^/?#]*)")
 _BARE_IPV6: Final = re.compile(r"^[a-z]+://(?:[^/?#@]*@)?[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*(?:[/?#]|$)")
@@ -65,24 +67,31 @@ def find_source(
     *,
     context: str | None = None,
     impersonation: "Impersonation | None" = None,
+    overrides: Overrides = _NO_OVERRIDES,
     personal: bool = False,
 ) -> AccessSource:
     """Return the source to use: the file *kubeconfig*, else `$KUBECONFIG`, else the pod's own service account.
 
-    With *personal*, `~/.kube/config` comes before the pod, as with kubectl. *context* and *impersonation* come from the
-    command line.
+    With *personal*, `~/.kube/config` comes before the pod, as with kubectl. *context*, *impersonation* and *overrides*
+    come from the command line; a server among them needs neither a file nor a pod.
 
     Raises:
         NotConfigured: none of them exists.
     """
     files = find_files(kubeconfig, environment, personal=personal)
-    if files:
-        return KubeconfigSource(files, context, impersonation, environment)
+    if overrides.server and kubeconfig and not files[0].exists():
+        message = f"the kubeconfig {files[0]} does not exist; use --kubeconfig FILE"
+        raise NotConfigured(message)
+    if files or overrides.server:
+        return KubeconfigSource(files, context, impersonation, environment, overrides=overrides)
     if context:
         message = f"there is no kubeconfig, so there is no context '{context}'"
         raise NotConfigured(message)
     if environment.get("KUBERNETES_SERVICE_HOST"):
-        return PodSource(environment, service_account, impersonation)
+        if unused := overrides.given(but=("token",)):
+            message = f"there is no kubeconfig, and the pod's service account cannot be used with {unused[0]}"
+            raise NotConfigured(message)
+        return PodSource(environment, service_account, impersonation, overrides.token)
     message = "not in a pod, and neither --kubeconfig nor $KUBECONFIG names a file; use --kubeconfig FILE"
     raise NotConfigured(message)
 
@@ -108,6 +117,7 @@ def find_namespace(
     context: str | None = None,
     environment: Mapping[str, str] = os.environ,
     service_account: Path = SERVICE_ACCOUNT_DIRECTORY,
+    overrides: Overrides = _NO_OVERRIDES,
 ) -> str | None:
     """Return the namespace that a user works in: that of the *context* (else the current one), else the pod's.
 
@@ -115,12 +125,14 @@ def find_namespace(
     """
     files = find_files(kubeconfig, environment, personal=True)
     if not files:
+        if overrides.server:
+            return None
         path = service_account / "namespace"
         return path.read_text("ascii").strip() if path.is_file() else None
     from servicetokens.kube import kubeconfig as reading  # noqa: PLC0415 - see the module's docstring
 
     try:
-        return reading.load(files, context).namespace or None
+        return reading.load(files, context, overrides).namespace or None
     except NotConfigured:
         return None
 
@@ -135,11 +147,13 @@ class PodSource:
         environment: Mapping[str, str],
         directory: Path,
         impersonation: "Impersonation | None" = None,
+        token: str = "",
     ) -> None:
         self._server = _pod_server(
             environment["KUBERNETES_SERVICE_HOST"], environment.get("KUBERNETES_SERVICE_PORT") or "443"
         )
         self._directory = directory
+        self._token = token
         self._impersonation = impersonation
         self._authority = b""
         self._tls: ssl.SSLContext | None = None
@@ -150,7 +164,7 @@ class PodSource:
         The TLS context stays the same object while the authority is the same: open connections are reused.
         """
         try:
-            token = (self._directory / "token").read_text("ascii").strip()
+            token = self._token or (self._directory / "token").read_text("ascii").strip()
             authority = (self._directory / "ca.crt").read_bytes()
             if self._tls is None or authority != self._authority:
                 self._tls, self._authority = _trusting(authority), authority
@@ -176,6 +190,7 @@ class KubeconfigSource:
         impersonation: "Impersonation | None" = None,
         environment: Mapping[str, str] = os.environ,
         clock: Clock | None = None,
+        overrides: Overrides = _NO_OVERRIDES,
     ) -> None:
         self.max_age: float | None = None
         self._files = tuple(files)
@@ -183,6 +198,7 @@ class KubeconfigSource:
         self._impersonation = impersonation
         self._environment = environment
         self._clock = clock or SystemClock()
+        self._overrides = overrides
         self._tls: ssl.SSLContext | bool = True
         self._trust: object = None
 
@@ -190,11 +206,12 @@ class KubeconfigSource:
         """See `AccessSource`. Runs the file's exec plugin, if it names one."""
         from servicetokens.kube import kubeconfig  # noqa: PLC0415 - see the module's docstring
 
-        chosen = kubeconfig.load(self._files, self._context)
+        chosen = kubeconfig.load(self._files, self._context, self._overrides)
         try:
             return await self._read(chosen)
         except ValueError as error:
-            message = f"the kubeconfig context '{chosen.context}' cannot be used: {error}"
+            what = f"kubeconfig context '{chosen.context}'" if chosen.context else "command line"
+            message = f"the {what} cannot be used: {error}"
             raise NotConfigured(message) from error
 
     async def _read(self, chosen: "Chosen") -> Access:
@@ -205,7 +222,10 @@ class KubeconfigSource:
         proxy = find_proxy(server, chosen.cluster.proxy_url, self._environment)
         impersonation = (self._impersonation or credentials.Impersonation()).over(chosen.user)
         impersonated = impersonation.headers()
-        login = await credentials.log_in(chosen.user, chosen.cluster, self._clock.now())
+        login = credentials.Login()
+        if server.scheme == "https":
+            # As in client-go: without TLS, the network could read the credentials in the file.
+            login = await credentials.log_in(chosen.user, chosen.cluster, self._clock.now())
         authority = credentials.authority_of(chosen.cluster)
         trust = (chosen.cluster, authority, login.certificate, login.key)
         if server.scheme == "https" and trust != self._trust:

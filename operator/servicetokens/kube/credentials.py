@@ -19,7 +19,8 @@ import msgspec
 from yarl import URL
 
 from servicetokens.kube import execplugin
-from servicetokens.kube.kubeconfig import AuthProvider, ClusterEntry, UserEntry, decode_data
+from servicetokens.kube.entries import AuthProvider, ClusterEntry, UserEntry
+from servicetokens.kube.kubeconfig import decode_data
 from servicetokens.kube.trust import trust
 
 Headers = tuple[tuple[str, str], ...]
@@ -55,7 +56,7 @@ class Impersonation:
         """Return the impersonation headers. Raises `ValueError` when there are groups, but no user."""
         if not self.user:
             if self.uid or self.groups or self.extra:
-                message = "--as-group and --as-uid need --as USER"
+                message = "--as-group, --as-uid and --as-user-extra need --as USER"
                 raise ValueError(message)
             return ()
         found = [("Impersonate-User", self.user)]
@@ -85,19 +86,20 @@ async def log_in(user: UserEntry, cluster: ClusterEntry, now: int) -> Login:
     certificate = _material("client-certificate", user.client_certificate_data, user.client_certificate)
     key = _material("client-key", user.client_key_data, user.client_key)
     if user.token_file:
-        return Login(f"Bearer {_text(user.token_file)}", certificate, key, FILE_SECONDS)
+        return Login(f"Bearer {_of_file(user)}", certificate, key, FILE_SECONDS)
     if user.token:
         return Login(f"Bearer {user.token.strip()}", certificate, key)
     if user.username or user.password:
         return Login(_basic(user.username, user.password), certificate, key)
     if user.auth_provider is not None:
         return Login(f"Bearer {_id_token(user.auth_provider, now)}", certificate, key)
-    if user.exec is not None:
+    # As in client-go, a certificate in the file is enough: no plugin is asked for another credential.
+    if user.exec is not None and not certificate:
         authority = authority_of(cluster) if user.exec.provide_cluster_info else b""
         made = await execplugin.run(user.exec, cluster, authority)
         age = None if made.expires is None else max(0.0, made.expires - now - _MARGIN)
         bearer = f"Bearer {made.token}" if made.token else ""
-        return Login(bearer, made.certificate or certificate, made.key or key, age)
+        return Login(bearer, made.certificate, made.key, age)
     return Login("", certificate, key)
 
 
@@ -196,6 +198,13 @@ def _bytes(path: str) -> bytes:
     except OSError as error:
         message = f"{path} cannot be read: {error.strerror}"
         raise ValueError(message) from None
+
+
+def _of_file(user: UserEntry) -> str:
+    """Return the token in the file; the one beside it counts as long as there is no file."""
+    if user.token and not Path(user.token_file).exists():
+        return user.token.strip()
+    return _text(user.token_file)
 
 
 def _text(path: str) -> str:

@@ -18,7 +18,8 @@ from typing import Any, Final
 import msgspec
 
 from servicetokens.api.values import parse_recorded_time
-from servicetokens.kube.kubeconfig import ClusterEntry, ExecEntry, read_first, without_nulls
+from servicetokens.kube.entries import ClusterEntry, ExecEntry
+from servicetokens.kube.kubeconfig import read_first, without_nulls
 
 _GROUP: Final = "client.authentication.k8s.io"
 _VERSIONS: Final = (f"{_GROUP}/v1", f"{_GROUP}/v1beta1")

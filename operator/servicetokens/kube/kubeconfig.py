@@ -14,11 +14,16 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
+from servicetokens.kube.contradictions import check, check_exec
+from servicetokens.kube.entries import ClusterEntry, ContextEntry, UserEntry
 from servicetokens.kube.errors import NotConfigured
+from servicetokens.kube.overrides import Overrides
 
 # Large installations embed the certificates of hundreds of clusters; a larger file is not a kubeconfig.
 _MAX_FILE: Final = 16 * 1024 * 1024
 _MOST_NAMED: Final = 10
+# Both may be left out.
+_OF_A_KUBECONFIG: Final = {"apiVersion": "v1", "kind": "Config"}
 
 _TIME: Final = "tag:yaml.org,2002:timestamp"
 # The messages of msgspec, and its names of types in words.
@@ -35,74 +40,9 @@ _TYPES: Final = {
 }
 _SCALARS: Final = frozenset({"int", "float", "bool"})
 
+NO_OVERRIDES: Final = Overrides()
+
 T = TypeVar("T", bound=msgspec.Struct)
-
-
-class ClusterEntry(msgspec.Struct, rename="kebab", forbid_unknown_fields=True):
-    """`clusters[].cluster`. `disable-compression` needs no code: compressed answers are never requested."""
-
-    server: str = ""
-    tls_server_name: str = ""
-    insecure_skip_tls_verify: bool = False
-    certificate_authority: str = ""
-    certificate_authority_data: str = ""
-    proxy_url: str = ""
-    disable_compression: bool = False
-    extensions: list[Any] | None = None
-
-
-class ExecVariable(msgspec.Struct, forbid_unknown_fields=True):
-    """An environment variable of an exec plugin."""
-
-    name: str
-    value: str = ""
-
-
-class ExecEntry(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """`users[].user.exec`."""
-
-    command: str
-    api_version: str
-    args: list[str] | None = None
-    env: list[ExecVariable] | None = None
-    install_hint: str = ""
-    provide_cluster_info: bool = False
-    interactive_mode: str = ""
-
-
-class AuthProvider(msgspec.Struct, forbid_unknown_fields=True):
-    """`users[].user.auth-provider`."""
-
-    name: str
-    config: dict[str, str] | None = None
-
-
-class UserEntry(msgspec.Struct, rename="kebab", forbid_unknown_fields=True):
-    """`users[].user`."""
-
-    token: str = ""
-    token_file: str = msgspec.field(name="tokenFile", default="")
-    username: str = ""
-    password: str = ""
-    client_certificate: str = ""
-    client_certificate_data: str = ""
-    client_key: str = ""
-    client_key_data: str = ""
-    impersonate: str = msgspec.field(name="as", default="")
-    as_uid: str = ""
-    as_groups: list[str] | None = None
-    as_user_extra: dict[str, list[str]] | None = None
-    auth_provider: AuthProvider | None = None
-    exec: ExecEntry | None = None
-    extensions: list[Any] | None = None
-
-
-class ContextEntry(msgspec.Struct):
-    """`contexts[].context`."""
-
-    cluster: str = ""
-    user: str = ""
-    namespace: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,25 +63,26 @@ class _Named:
     folder: Path
 
 
-def load(paths: Sequence[Path], context: str | None = None) -> Chosen:
-    """Return the entries that *context* (None or empty: the current one) names in the files *paths*.
+def load(paths: Sequence[Path], context: str | None = None, overrides: Overrides = NO_OVERRIDES) -> Chosen:
+    """Return the entries that *context* (None or empty: the current one) names in *paths*, under *overrides*.
 
     The first file that has a name wins, as with kubectl; files that do not exist or are empty are skipped, and of
-    several YAML documents in a file the first counts.
+    several YAML documents in a file the first counts. With a server among *overrides*, no file need exist.
 
     Raises:
         NotConfigured: no file exists, one cannot be read, or the context is incomplete or not understood.
     """
     where = ":".join(map(str, paths))
     existing = [path for path in paths if path.exists()]
-    if not existing:
+    if not existing and not overrides.server:
         message = f"the kubeconfig {where} does not exist; use --kubeconfig FILE"
         raise NotConfigured(message)
     files = [(_read(path), path.absolute().parent) for path in existing]
     try:
-        return _choose(files, context or _current(files))
+        return _choose(files, context or _current(files), overrides)
     except (ValueError, TypeError) as error:
-        message = f"the kubeconfig {where} cannot be used: {error}"
+        what = f"the kubeconfig {where} cannot be used" if files else "there is no kubeconfig"
+        message = f"{what}: {error}"
         raise NotConfigured(message) from error
 
 
@@ -176,6 +117,12 @@ def _read(path: Path) -> Mapping[str, Any]:
     if not isinstance(found, dict | None):
         message = f"the kubeconfig {path} cannot be used: it is no mapping"
         raise NotConfigured(message)
+    for field, wanted in _OF_A_KUBECONFIG.items():
+        if (found or {}).get(field) not in (None, "", wanted):
+            message = (
+                f"the kubeconfig {path} cannot be used: it is another kind of file: {field} must be {wanted}"
+            )
+            raise NotConfigured(message)
     return found or {}
 
 
@@ -214,39 +161,58 @@ def _current(files: Sequence[tuple[Mapping[str, Any], Path]]) -> str:
     return next(filter(None, found), "")
 
 
-def _choose(files: Sequence[tuple[Mapping[str, Any], Path]], name: str) -> Chosen:
+def _choose(files: Sequence[tuple[Mapping[str, Any], Path]], name: str, overrides: Overrides) -> Chosen:
     contexts = _by_name(files, "contexts", "context")
-    if not name:
+    if not name and not (overrides.server or overrides.cluster):
         message = f"it has no current-context; choose one with --context{_known(contexts)}"
         raise ValueError(message if contexts else "it names no context")
-    context = _convert(_find(contexts, "context", name), ContextEntry, f"context '{name}'")
-    if not context.cluster:
-        message = f"context '{name}' names no cluster"
+    context = ContextEntry()
+    if name:
+        context = _convert(_find(contexts, "context", name), ContextEntry, f"context '{name}'")
+    cluster = _cluster(files, name, overrides.cluster or context.cluster, overrides)
+    user = _user(files, overrides.user or context.user, overrides)
+    check(cluster, user, f"user '{overrides.user or context.user}'")
+    return Chosen(name, context.namespace, cluster, user)
+
+
+def _cluster(
+    files: Sequence[tuple[Mapping[str, Any], Path]], context: str, name: str, overrides: Overrides
+) -> ClusterEntry:
+    cluster = ClusterEntry()
+    if name:
+        found = _find(_by_name(files, "clusters", "cluster"), "cluster", name)
+        cluster = _convert(found, ClusterEntry, f"cluster '{name}'")
+        cluster.certificate_authority = _resolved(cluster.certificate_authority, found)
+    elif not overrides.server:
+        message = f"context '{context}' names no cluster"
         raise ValueError(message)
-    cluster_at = _find(_by_name(files, "clusters", "cluster"), "cluster", context.cluster)
-    cluster = _convert(cluster_at, ClusterEntry, f"cluster '{context.cluster}'")
+    overrides.apply_to_cluster(cluster)
     if not cluster.server:
-        message = f"cluster '{context.cluster}' has no server"
+        message = f"cluster '{name}' has no server"
         raise ValueError(message)
-    cluster.certificate_authority = _resolved(cluster.certificate_authority, cluster_at)
+    return cluster
+
+
+def _user(files: Sequence[tuple[Mapping[str, Any], Path]], name: str, overrides: Overrides) -> UserEntry:
     user = UserEntry()
-    if context.user:
-        user_at = _find(_by_name(files, "users", "user"), "user", context.user)
-        user = _convert(user_at, UserEntry, f"user '{context.user}'")
+    if name:
+        found = _find(_by_name(files, "users", "user"), "user", name)
+        user = _convert(found, UserEntry, f"user '{name}'")
         for field in ("token_file", "client_certificate", "client_key"):
-            setattr(user, field, _resolved(getattr(user, field), user_at))
+            setattr(user, field, _resolved(getattr(user, field), found))
         if user.exec is not None:
-            _check_exec(user.exec, f"user '{context.user}'")
+            check_exec(user.exec, f"user '{name}'")
             if "/" in user.exec.command:
                 # A bare name is looked up on the path.
-                user.exec.command = _resolved(user.exec.command, user_at)
-    _check(cluster, user, f"user '{context.user}'")
-    return Chosen(name, context.namespace, cluster, user)
+                user.exec.command = _resolved(user.exec.command, found)
+    overrides.apply_to_user(user)
+    return user
 
 
 def _by_name(files: Sequence[tuple[Mapping[str, Any], Path]], plural: str, field: str) -> dict[str, _Named]:
     found: dict[str, _Named] = {}
     for content, folder in files:
+        here: set[str] = set()
         entries = content.get(plural) or []
         if not isinstance(entries, list):
             message = f"{plural} must be a list"
@@ -261,6 +227,10 @@ def _by_name(files: Sequence[tuple[Mapping[str, Any], Path]], plural: str, field
             if not isinstance(body, dict | None):
                 message = f"{plural}[{at}].{field} must be a mapping"
                 raise ValueError(message)  # noqa: TRY004 - as above
+            if name in here:
+                message = f"{plural} has two entries with the name '{name}'"
+                raise ValueError(message)
+            here.add(name)
             found.setdefault(name, _Named(body or {}, folder))
     return found
 
@@ -307,51 +277,3 @@ def _in_words(error: str) -> str:
 
 def _resolved(path: str, found: _Named) -> str:
     return str(found.folder / path) if path else ""
-
-
-def _check_exec(entry: ExecEntry, who: str) -> None:
-    """Reject entries with which no program can be started."""
-    variables = entry.env or []
-    for is_wrong, what in (
-        (not entry.command, "exec.command is empty"),
-        (not entry.api_version, "exec.apiVersion is empty"),
-        (
-            any("\0" in one for one in (entry.command, *(entry.args or ()))),
-            "exec.command and exec.args must not contain a NUL character",
-        ),
-        (
-            any(not one.name or "=" in one.name or "\0" in one.name + one.value for one in variables),
-            "exec.env needs names without '=', and no NUL character anywhere",
-        ),
-    ):
-        if is_wrong:
-            message = f"{who}: {what}"
-            raise ValueError(message)
-
-
-def _check(cluster: ClusterEntry, user: UserEntry, who: str) -> None:
-    """Reject what kubectl rejects, in one sentence."""
-    certificate = user.client_certificate or user.client_certificate_data
-    key = user.client_key or user.client_key_data
-    for is_wrong, message in (
-        (
-            cluster.insecure_skip_tls_verify
-            and bool(cluster.certificate_authority or cluster.certificate_authority_data),
-            "insecure-skip-tls-verify and certificate-authority exclude each other",
-        ),
-        (
-            bool(user.token or user.token_file) and bool(user.username or user.password),
-            f"{who} has a token and a password: only one is allowed",
-        ),
-        (
-            bool(user.exec and user.auth_provider),
-            f"{who} has exec and auth-provider: only one is allowed",
-        ),
-        (bool(certificate) != bool(key), f"{who} has a client certificate or a client key, but not both"),
-        (
-            bool(user.as_uid or user.as_groups or user.as_user_extra) and not user.impersonate,
-            f"{who} has as-uid, as-groups or as-user-extra, but no user in `as`",
-        ),
-    ):
-        if is_wrong:
-            raise ValueError(message)

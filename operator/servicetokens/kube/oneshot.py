@@ -15,6 +15,7 @@ import httptools
 from servicetokens.kube import failures
 from servicetokens.kube.access import Access, AccessSource, find_source
 from servicetokens.kube.errors import ApiUnavailable, NotConfigured, from_answer
+from servicetokens.kube.overrides import Overrides
 from servicetokens.kube.requester import BASE_HEADERS, CONNECT_SECONDS, MAX_ERROR_BODY, headers_for
 
 if TYPE_CHECKING:
@@ -37,13 +38,20 @@ async def connect(
     context: str | None = None,
     *,
     impersonation: "Impersonation | None" = None,
+    overrides: Overrides | None = None,
 ) -> "OneShot | Api":
     """Read the credentials of a user (see `servicetokens.kube.access.find_source`); nothing is sent yet.
 
     Raises:
         NotConfigured: there is no usable configuration.
     """
-    source = find_source(kubeconfig, context=context, impersonation=impersonation, personal=True)
+    source = find_source(
+        kubeconfig,
+        context=context,
+        impersonation=impersonation,
+        overrides=overrides or Overrides(),
+        personal=True,
+    )
     return door(source, await source.load())
 
 

@@ -1,10 +1,11 @@
 """A cluster with an operator and a validator, and the plugin in a namespace of it."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
+from common.kubectlike import Scene, scene
 from common.plugin import Plugin
 from common.validating import RunningValidator, validator
 from common.world import World, world_of
@@ -50,3 +51,10 @@ def token(world: World, namespace: str, plugin: Plugin, running: RunningValidato
     value = world.until_ready(namespace)
     world.until(lambda: running.forward(value).status == 200, "the validator to accept it")
     return value
+
+
+@pytest.fixture
+async def beside(tmp_path: Path, binaries: Path) -> AsyncIterator[Scene]:
+    """Servers that write down who asks: kubectl, or the plugin."""
+    async with scene(tmp_path, binaries) as found:
+        yield found

@@ -15,6 +15,7 @@ from controlplane.ports import LOOPBACK, free_ports
 from servicetokens.kube.access import find_source
 from servicetokens.kube.client import Api
 from servicetokens.kube.credentials import Impersonation
+from servicetokens.kube.entries import ClusterEntry, UserEntry
 from servicetokens.kube.errors import ApiUnavailable
 
 # Everything here is true of both ways of asking.
@@ -211,7 +212,6 @@ async def test_fields_of_a_later_kubectl_are_not_ignored(tmp_path: Path) -> None
     """Of the cluster, too; every field of today is known."""
     odd = {"server": "https://127.0.0.1:1", "tls-min-version": "1.3"}
     assert "the field 'tls-min-version' is not known here" in await refusal(write(tmp_path / "config", odd))
-    from servicetokens.kube.kubeconfig import ClusterEntry, UserEntry  # noqa: PLC0415 - what is under test
 
     assert set(UserEntry.__struct_encode_fields__) >= USER_FIELDS
     assert set(ClusterEntry.__struct_encode_fields__) >= CLUSTER_FIELDS

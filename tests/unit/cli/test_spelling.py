@@ -1,0 +1,39 @@
+"""Options as people type them for kubectl, in the spelling of click."""
+
+import click
+import pytest
+
+from servicetokens.cli.spelling import as_click_reads
+
+COMMAND = click.Command(
+    "get",
+    params=[
+        click.Option(["-n", "--namespace"]),
+        click.Option(["-o", "--output"]),
+        click.Option(["-A", "--all-namespaces"], is_flag=True),
+        click.Option(["--wait/--no-wait"], default=True),
+    ],
+)
+
+
+@pytest.mark.parametrize(
+    ("typed", "read"),
+    [
+        ("-o=json", "-o json"),
+        ("-ojson -n x", "-ojson -n x"),
+        ("-n=", "-n "),
+        ("-n=a=b", "-n a=b"),
+        ("--namespace=x", "--namespace=x"),
+        ("-A=true", "-A"),
+        ("-A=false x", "x"),
+        ("--all-namespaces=T", "--all-namespaces"),
+        ("--wait=false", "--no-wait"),
+        ("--wait=true", "--wait"),
+        ("--wait=maybe", "--wait=maybe"),
+        ("-x=1 --unknown=true", "-x=1 --unknown=true"),
+        ("-- -o=json", "-- -o=json"),
+    ],
+)
+def test_values_behind_an_equals_sign_are_read_as_with_kubectl(typed: str, read: str) -> None:
+    """Of options with one letter and of switches; what it does not know it leaves to click, which refuses it."""
+    assert as_click_reads(COMMAND, typed.split(" ")) == read.split(" ")
