@@ -82,6 +82,13 @@ MUTANTS: Final = (
         ("tests/unit/controllers/cache", "tests/unit/controllers/sources"),
     ),
     Mutant(
+        "lets kopf remember every object",
+        "controllers/sources/watching.py",
+        '**{**options, "ephemeral": True}',
+        "**options",
+        ("tests/unit/controllers/sources",),
+    ),
+    Mutant(
         "counts the conditions of tokens that are gone",
         "controllers/cache/caches.py",
         "        _take(self._states, token.states)\n",

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import aiohttp
 import kopf
+from kopf._core.reactor.inventory import ResourceMemories, ResourceMemory
 
 from servicetokens.api import names
 from servicetokens.controllers.signals import end_on_signals
@@ -61,6 +62,17 @@ class _NoDiffBase(kopf.DiffBaseStorage):
         """Keep nothing."""
 
 
+class _NoMemories(ResourceMemories):
+    """Keeps nothing: kopf's memory of an object (0.8 KB) is for daemons and change handlers, and we have none.
+
+    `kopf.spawn_tasks` takes a container of memories, but the package does not export its class.
+    """
+
+    async def recall(self, raw_body: kopf.RawBody, **options: Any) -> ResourceMemory:
+        """Return a memory that is forgotten after the event."""
+        return await super().recall(raw_body, **{**options, "ephemeral": True})
+
+
 async def watch(
     api: Api,
     wakeup: Wakeup,
@@ -85,6 +97,7 @@ async def watch(
     tasks = await kopf.spawn_tasks(
         registry=_registry(api, wakeup, sessions, begun, streams, watches_secrets=watches_secrets),
         settings=_settings(watches_secrets=watches_secrets),
+        memories=_NoMemories(),
         identity=_IDENTITY,
         standalone=True,
         clusterwide=not namespaces,
