@@ -123,4 +123,18 @@ MUTANTS: Final = (
         "out.getvalue())",
         _TESTS,
     ),
+    Mutant(
+        "knows base32 in capital letters only",
+        _ENCODINGS,
+        "|[a-z2-7]{%d,}+",
+        "|[a-z2-7]{99999%d,}+",
+        _TESTS,
+    ),
+    Mutant(
+        "does not know base32hex",
+        _ENCODINGS,
+        "for match in _BASE32HEX.finditer(run.joined)",
+        "for match in ()",
+        _TESTS,
+    ),
 )

@@ -270,6 +270,9 @@ WRITTEN: Final[Mapping[str, Encoder]] = {
     "a list of decimal numbers, by Go": lambda data: b"[" + b" ".join(b"%d" % byte for byte in data) + b"]",
     "a list of decimal numbers, a line for each": lambda data: json.dumps(list(data), indent=2).encode(),
     "base32": lambda data: wrapped(base64.b32encode(data), 76),
+    "base32 in small letters": lambda data: base64.b32encode(data).lower().rstrip(b"="),
+    "base32hex": lambda data: wrapped(base64.b32hexencode(data), 76),
+    "base32hex in small letters": lambda data: base64.b32hexencode(data).lower().rstrip(b"="),
     "octal escapes": lambda data: b"".join(b"\\%03o" % byte for byte in data),
 }
 #: Bytes in, bytes out.

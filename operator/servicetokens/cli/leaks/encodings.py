@@ -16,9 +16,16 @@ from servicetokens.cli.leaks.text import SHORTEST, Run, texts
 
 _BASE64: Final = re.compile(rb"[0-9A-Za-z+/_-]{%d,}+" % (SHORTEST * 4 // 3))
 # 8 digits of base32 are five bytes.
-_BASE32: Final = re.compile(rb"[A-Z2-7]{%d,}+" % (SHORTEST * 8 // 5))
+_BASE32_LENGTH: Final = SHORTEST * 8 // 5
+_BASE32: Final = re.compile(rb"[A-Z2-7]{%d,}+|[a-z2-7]{%d,}+" % (_BASE32_LENGTH, _BASE32_LENGTH))
+# The other alphabet of RFC 4648, which Python reads itself. Digests and keys are in hexadecimal, and need no look.
+_BASE32HEX: Final = re.compile(
+    rb"(?<![0-9A-V])[0-9A-V]{%d,}+|(?<![0-9a-v])[0-9a-v]{%d,}+" % (_BASE32_LENGTH, _BASE32_LENGTH)
+)
+_BEYOND_HEXADECIMAL: Final = re.compile(rb"[G-Vg-v]")
 _BASE32_DIGITS: Final = bytes.maketrans(
-    b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", b"0123456789abcdefghijklmnopqrstuv"
+    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz234567",
+    b"0123456789abcdefghijklmnop" * 2 + b"qrstuv",
 )
 # A line of uuencode begins with its length: of 45 bytes, `M`. Spaces are often written as "`".
 _UUENCODED: Final = re.compile(rb"(?m)^(?:M[ -`]{60}\r?\n)+(?:[!-M][ -`]{2,61}(?:\r?\n|$))?")
@@ -86,10 +93,18 @@ def opaque(run: Run) -> bool:
 
 
 def _base32_decoded(run: Run) -> Iterator[Decoded]:
-    for match in _BASE32.finditer(run.joined):
+    matches = chain(
+        ((match, match[0].translate(_BASE32_DIGITS)) for match in _BASE32.finditer(run.joined)),
+        (
+            (match, match[0])
+            for match in _BASE32HEX.finditer(run.joined)
+            if _BEYOND_HEXADECIMAL.search(match[0])
+        ),
+    )
+    for match, digits in matches:
         # A word before it may be of the same digits: `INFO ONUW…`.
         for shift in range(8):
-            decoded = _unbase32(match[0][shift:])
+            decoded = _unbase32(digits[shift:])
             if _is_promising(decoded):
                 yield decoded, chained(Scaled(match.start() + shift, 0, 8 / 5), run.origin)
 
@@ -125,9 +140,9 @@ def _unbase64(text: bytes) -> bytes:
     return binascii.a2b_base64(text + b"=" * (-len(text) % 4))
 
 
-def _unbase32(text: bytes) -> bytes:
-    bits = 5 * len(text)
-    return (int(text.translate(_BASE32_DIGITS), 32) >> bits % 8).to_bytes(bits // 8, "big")
+def _unbase32(digits: bytes) -> bytes:
+    bits = 5 * len(digits)
+    return (int(digits, 32) >> bits % 8).to_bytes(bits // 8, "big")
 
 
 def _is_binary(data: bytes) -> bool:
