@@ -64,6 +64,27 @@ MUTANTS: Final = (
         ("tests/unit/api/test_times.py",),
     ),
     Mutant(
+        "lets a limit be removed, and all that it kept out be accepted",
+        "api/rules.py",
+        'f"!has(oldSelf.{field}) || has(self.{field})"',
+        'f"!has(oldSelf.{field}) || !has(oldSelf.{field}) || true"',
+        ("tests/unit/crdgen/test_drift.py",),
+    ),
+    Mutant(
+        "grants a role without a limit only to tokens that expire",
+        "authn/reading.py",
+        "values.parse_lifetime(spec.max_lifetime)",
+        "values.parse_duration(spec.max_lifetime)",
+        ("tests/unit/authn/test_occasions.py",),
+    ),
+    Mutant(
+        "grants a role with a limit to tokens that never expire",
+        "authn/roles.py",
+        "return life is not None and life <= role.max_lifetime",
+        "return life is None or life <= role.max_lifetime",
+        ("tests/unit/authn/test_occasions.py",),
+    ),
+    Mutant(
         "shows people the regular expression of a field",
         "api/rules.py",
         "            raise sentence_error(kind, sentence) from None",

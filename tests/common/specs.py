@@ -164,14 +164,23 @@ TABLE: Final[Mapping[str, Mapping[str, Field]]] = {
             NOW,
             Effect.MINTED,
             "is rejected, and replaced immediately without overlap",
+            kept={"tokensNotBeforeTime": "2020-01-01T00:00:00Z"},
             calm=("2020-01-01T00:00:00Z", _FAR),
         ),
-        "tokenPolicy.maxLifetime": Field("10d", "20d", Effect.STATUS, "Longest lifetime", blocks=True),
+        "tokenPolicy.maxLifetime": Field(
+            "10d",
+            "20d",
+            Effect.STATUS,
+            "Longest lifetime",
+            kept={"tokenPolicy.maxLifetime": "never"},
+            blocks=True,
+        ),
         "tokenPolicy.unusedFor": Field(
             "90d",
             "60d",
             Effect.LATER,
             "Flags tokens that were not used for this long",
+            kept={"tokenPolicy.unusedFor": "100y"},
             shown_by=f"{_UNUSED}::test_first_a_dry_run_then_a_suspension",
         ),
         "tokenPolicy.suspendUnusedAfter": Field(
@@ -180,6 +189,7 @@ TABLE: Final[Mapping[str, Mapping[str, Field]]] = {
             Effect.LATER,
             "Suspends tokens that stay unused for this long after they were flagged",
             beside={"tokenPolicy.unusedFor": "90d"},
+            kept={"tokenPolicy.unusedFor": "90d", "tokenPolicy.suspendUnusedAfter": "100y"},
             shown_by=f"{_UNUSED}::test_first_a_dry_run_then_a_suspension",
         ),
     },
@@ -197,7 +207,12 @@ TABLE: Final[Mapping[str, Mapping[str, Field]]] = {
             blocks=True,
         ),
         "maxLifetime": Field(
-            "10d", "20d", Effect.STATUS, "Longest lifetime of a token with this role", blocks=True
+            "10d",
+            "20d",
+            Effect.STATUS,
+            "Longest lifetime of a token with this role",
+            kept={"maxLifetime": "never"},
+            blocks=True,
         ),
         "http[].hosts": Field(
             ["orders.example.com"],
@@ -225,6 +240,15 @@ def leaves(schema: Mapping[str, Any], path: str = "") -> Iterator[str]:
             yield from leaves(holder, f"{place}{mark}")
         else:
             yield place
+
+
+def at(spec: Mapping[str, Any], path: str) -> Any:
+    """Return the field at *path* of *spec*; None where it is not set."""
+    head, _, rest = path.partition(".")
+    inner = spec.get(head.removesuffix("[]"))
+    if not rest or inner is None:
+        return inner
+    return at(inner[0] if head.endswith("[]") else inner, rest)
 
 
 def put(spec: Spec, path: str, value: Any) -> None:

@@ -37,7 +37,7 @@ _catalogued = st.fixed_dictionaries(
     },
     optional={
         "http": st.lists(_rules, min_size=1, max_size=2),
-        "maxLifetime": st.sampled_from(("7d", "90d")),
+        "maxLifetime": st.sampled_from(("7d", "90d", "never")),
     },
 )
 _worlds: st.SearchStrategy[World] = st.fixed_dictionaries(

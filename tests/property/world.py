@@ -412,7 +412,7 @@ class World:
         limits = [policy.max_lifetime if policy else None]
         limits.append(self.role.max_lifetime if self.role and self.asks_for_role else None)
         end = end_by(self.spec, mint_time)
-        return any(limit is not None and (end is None or end - mint_time > limit) for limit in limits)
+        return any(isinstance(limit, int) and (end is None or end - mint_time > limit) for limit in limits)
 
     @property
     def current(self) -> Credential | None:

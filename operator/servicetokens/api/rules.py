@@ -130,6 +130,19 @@ class Shape:
             raise sentence_error(kind, sentence) from None
 
 
+def cannot_be_removed(field: str, advice: str) -> Rule:
+    """Return the rule of a model that *field*, once it is set, can be changed and not removed. *advice* says why.
+
+    For what restricts: a line that is lost in an editor, or a template that renders nothing, must not allow more.
+    """
+    return Rule(
+        f"!has(oldSelf.{field}) || has(self.{field})",
+        f"cannot be removed: {advice}",
+        path=f".{field}",
+        reason="FieldValueForbidden",
+    )
+
+
 def sentence_error(kind: str, sentence: str) -> PydanticCustomError:
     """Return an error whose message is exactly *sentence*, without pydantic's "Value error, " before it."""
     return PydanticCustomError(kind, "{sentence}", {"sentence": sentence})

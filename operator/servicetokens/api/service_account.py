@@ -9,24 +9,25 @@ from servicetokens.api.fields import (
     NOT_EMPTY,
     Count,
     DnsLabel,
-    Duration,
+    Lifetime,
     ListType,
     Text,
     TimeCeil,
     UnusedPeriod,
 )
 from servicetokens.api.meta import Model, ObjectMeta, RuledModel, StatusModel
-from servicetokens.api.rules import Rule
+from servicetokens.api.rules import Rule, cannot_be_removed
 
 
 class TokenPolicy(RuledModel):
     """Limits for all tokens of one account."""
 
-    max_lifetime: Duration | None = Field(
+    max_lifetime: Lifetime | None = Field(
         default=None,
         description=(
             "Longest lifetime that a token of this account may request, as in 90d. A token that requests "
-            "more, or `never`, is not minted, and its condition Ready says so."
+            "more, or `never`, is not minted, and its condition Ready says so. `never`, or no value, is no "
+            "limit."
         ),
     )
     unused_for: UnusedPeriod | None = Field(
@@ -60,10 +61,24 @@ class TokenPolicy(RuledModel):
             path=".suspendUnusedAfter",
             reason="FieldValueForbidden",
         ),
+        cannot_be_removed(
+            "maxLifetime",
+            "without it, tokens may request any lifetime; if you want that, write `maxLifetime: never`",
+        ),
+        cannot_be_removed(
+            "unusedFor",
+            "without it, tokens that are suspended as unused are accepted again; if you want that, write "
+            "`unusedFor: 100y`",
+        ),
+        cannot_be_removed(
+            "suspendUnusedAfter",
+            "without it, tokens that are suspended as unused are accepted again; if you want that, write "
+            "`suspendUnusedAfter: 100y`",
+        ),
     )
 
 
-class ServiceAccountSpec(Model):
+class ServiceAccountSpec(RuledModel):
     """The desired state of a ServiceAccount."""
 
     display_name: Annotated[Text, Field(max_length=128), NOT_EMPTY] | None = Field(
@@ -93,11 +108,28 @@ class ServiceAccountSpec(Model):
         description=(
             "Cut-off: a moment in RFC 3339 with a time zone, as in 2026-11-01T00:00:00Z. From then on, "
             "every credential that was minted earlier, or in the same second, is rejected, and replaced "
-            "immediately without overlap. A moment in the future schedules this."
+            "immediately without overlap. A moment in the future schedules this. Can be changed, but not "
+            "removed once it exists."
         ),
     )
     token_policy: TokenPolicy | None = Field(
-        default=None, description="Limits for the tokens of this account."
+        default=None,
+        description=(
+            "Limits for the tokens of this account. They can be changed, but not removed once they exist."
+        ),
+    )
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        cannot_be_removed(
+            "tokenPolicy",
+            "without it, its limits end, and suspensions of unused tokens with them; if you want that, write "
+            "`maxLifetime: never` and `unusedFor: 100y` for those that are set",
+        ),
+        cannot_be_removed(
+            "tokensNotBeforeTime",
+            "without it, tokens that it rejects could be accepted again; it does not affect tokens that are "
+            "minted later",
+        ),
     )
 
 

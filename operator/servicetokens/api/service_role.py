@@ -6,9 +6,9 @@ from pydantic import Field
 
 from servicetokens.api import texts
 from servicetokens.api.conditions import Conditions
-from servicetokens.api.fields import NOT_EMPTY, Duration, ListType, Text
+from servicetokens.api.fields import NOT_EMPTY, Lifetime, ListType, Text
 from servicetokens.api.meta import Model, ObjectMeta, RuledModel, StatusModel
-from servicetokens.api.rules import Rule, Shape
+from servicetokens.api.rules import Rule, Shape, cannot_be_removed
 
 EVERY_NAMESPACE = "*"
 
@@ -160,11 +160,12 @@ class ServiceRoleSpec(RuledModel):
             "it."
         ),
     )
-    max_lifetime: Duration | None = Field(
+    max_lifetime: Lifetime | None = Field(
         default=None,
         description=(
             "Longest lifetime of a token with this role, as in 90d. A token that lives longer, or never "
-            "expires, does not get the role. The shortest of several limits applies."
+            "expires, does not get the role; `never`, or no value, is no limit. The shortest of several "
+            "limits applies. Can be changed, but not removed once it exists."
         ),
     )
     http: (
@@ -190,6 +191,10 @@ class ServiceRoleSpec(RuledModel):
             "`http: [{paths: ['/**']}]`",
             path=".http",
             reason="FieldValueForbidden",
+        ),
+        cannot_be_removed(
+            "maxLifetime",
+            "without it, tokens of any lifetime get the role; if you want that, write `maxLifetime: never`",
         ),
         Rule(
             # A new entry `n` is an old entry `o` from which a whole list is missing and to which nothing was

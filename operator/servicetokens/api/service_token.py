@@ -20,7 +20,7 @@ from servicetokens.api.fields import (
 from servicetokens.api.importing import ONE_ACT, ImportSpec
 from servicetokens.api.meta import Model, ObjectMeta, RuledModel
 from servicetokens.api.rotation import Rotation
-from servicetokens.api.rules import Rule, Shape, cel_matches, cel_seconds
+from servicetokens.api.rules import Rule, Shape, cannot_be_removed, cel_matches, cel_seconds
 from servicetokens.api.secret_template import RESERVED_NAME_RULE, RESERVED_OWN_NAME_RULE, SecretTemplate
 from servicetokens.api.token_status import Credential, ServiceTokenStatus, Verifier
 
@@ -229,12 +229,9 @@ class ServiceTokenSpec(RuledModel):
     )
 
     RULES: ClassVar[tuple[Rule, ...]] = (
-        Rule(
-            "!has(oldSelf.roles) || has(self.roles)",
-            "cannot be removed: without it, the token has all roles of the account; list the roles that the "
-            "token must have",
-            path=".roles",
-            reason="FieldValueForbidden",
+        cannot_be_removed(
+            "roles",
+            "without it, the token has all roles of the account; list the roles that the token must have",
         ),
         Rule(
             "has(self.expiresAfter) || has(self.expirationTime)",

@@ -140,7 +140,7 @@ def read_role(item: RoleObject) -> Role:
         if spec.allowed_namespaces == (_EVERY_NAMESPACE,)
         else frozenset(spec.allowed_namespaces),
         permissions=spec.permissions,
-        max_lifetime=None if spec.max_lifetime is None else values.parse_duration(spec.max_lifetime),
+        max_lifetime=None if spec.max_lifetime is None else values.parse_lifetime(spec.max_lifetime),
         http=None
         if spec.http is None
         else tuple(compile_rule(rule.hosts, rule.methods, rule.paths) for rule in spec.http),

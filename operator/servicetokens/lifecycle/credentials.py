@@ -173,13 +173,13 @@ def life_limit(snapshot: Snapshot) -> LifeLimit | None:
     """Return the shortest of the account's and the roles' `maxLifetime`; None when nobody limits."""
     token, account = snapshot.token, snapshot.account
     limits = []
-    if account and account.spec and account.spec.token_policy and account.spec.token_policy.max_lifetime:
-        limits.append(
-            LifeLimit(account.spec.token_policy.max_lifetime, f"the ServiceAccount '{account.name}'")
-        )
+    policy = account.spec.token_policy if account and account.spec else None
+    # The word `never` is no limit, as is no value.
+    if account and policy and isinstance(policy.max_lifetime, int):
+        limits.append(LifeLimit(policy.max_lifetime, f"the ServiceAccount '{account.name}'"))
     for name in roles_asked_for(token, account):
         role = find_role(snapshot.roles, name)
-        if role is not None and role.spec is not None and role.spec.max_lifetime is not None:
+        if role is not None and role.spec is not None and isinstance(role.spec.max_lifetime, int):
             limits.append(LifeLimit(role.spec.max_lifetime, f"the ServiceRole '{name}'"))
     return min(limits, key=lambda limit: limit.seconds, default=None)
 

@@ -15,7 +15,7 @@ import yaml
 
 from common import specs
 from common.resting import HISTORY, Place, State
-from common.specs import BASES, TABLE, Effect, Field, Spec, filled, leaves, put
+from common.specs import BASES, TABLE, Effect, Field, Spec, at, filled, leaves, put
 from common.world import ROOT
 from servicetokens.api import names
 from servicetokens.api.values import format_time
@@ -228,7 +228,8 @@ class Specs:
             old, new = before.by_plural[plural] or {}, found[plural]
             for name, value in ((name, value) for one in fields.values() for name, value in one.kept.items()):
                 if new is not None and (
-                    (name in old and name not in new) or is_widened(old.get(name), new.get(name))
+                    (at(old, name) is not None and at(new, name) is None)
+                    or is_widened(at(old, name), at(new, name))
                 ):
                     put(new, name, value)
         return Specs(found)

@@ -95,7 +95,7 @@ def test_first_a_dry_run_then_a_suspension(world: World, namespace: str, clock: 
         assert world.status(namespace)["suspensionTime"] == format_time(clock.now())
         world.until(lambda: world.events(namespace) == ["TokenUnused", "TokenSuspended"], "the Events")
         clock.advance(60)
-        world.change(namespace, "ci", "serviceaccounts", tokenPolicy=None)
+        world.change(namespace, "ci", "serviceaccounts", tokenPolicy={"unusedFor": "100y"})
         world.until_reason(namespace, "Active", "Valid")
         assert world.condition(namespace, "Unused") == {}
         assert "suspensionTime" not in world.status(namespace)
@@ -108,7 +108,8 @@ def test_a_policy_writes_nothing_on_tokens_in_use(world: World, namespace: str, 
         begin(world, namespace, **BOTH)
         mark = world.cluster.audit.mark()
         clock.advance(60 * DAY)
-        for policy in ({"unusedFor": "80d"}, {"unusedFor": "70d", "suspendUnusedAfter": "1d"}, None):
+        policies = ({"unusedFor": "80d"}, {"unusedFor": "70d", "suspendUnusedAfter": "1d"})
+        for policy in (*policies, {"unusedFor": "100y"}):
             world.change(namespace, "ci", "serviceaccounts", tokenPolicy=policy)
             world.until(lambda: answered(world, namespace), "the account")
         look(world, namespace)

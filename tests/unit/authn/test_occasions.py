@@ -88,6 +88,16 @@ def test_effective_roles_are_those_of_token_account_and_catalogue_together(it: S
     assert it.accepted().roles == ()
 
 
+def test_a_role_with_a_limit_of_never_is_granted_to_tokens_that_never_expire(it: Surroundings) -> None:
+    """And to all others."""
+    it.put_role("any", maxLifetime="never")
+    it.put_role("long", maxLifetime="100y")
+    it.put_account(roles=["any", "long"])
+    assert [role.name for role in it.accepted().roles] == ["any", "long"]
+    it.put_token(expiresAfter="never")
+    assert [role.name for role in it.accepted().roles] == ["any"]
+
+
 def test_a_role_that_cannot_be_read_grants_nothing(it: Surroundings) -> None:
     """Also one that could be read before."""
     it.put_account(roles=["reader"])

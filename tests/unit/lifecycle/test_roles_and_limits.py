@@ -195,6 +195,16 @@ def test_exactly_the_limit_is_allowed() -> None:
     assert plan(limited("7d", expiresAfter="7d"), NOW).mint is not None
 
 
+def test_a_limit_of_never_limits_nothing() -> None:
+    """It is what a limit is changed to, since it cannot be removed; other limits count as before."""
+    account = an_account(roles=["reader"], tokenPolicy={"maxLifetime": "never"})
+    roles = {"reader": a_role("reader", maxLifetime="never")}
+    eternal = a_snapshot(a_token(expiresAfter="never"), account, roles=roles)
+    assert plan(eternal, NOW).mint is not None
+    strict = replace(eternal, roles={"reader": a_role("reader", maxLifetime="5d")})
+    assert "the ServiceRole 'reader' allows at most 5d" in condition(plan(strict, NOW), "Ready").message
+
+
 def test_the_shortest_limit_counts_and_is_named() -> None:
     """Of the account and all the roles asked for; an unknown or unlimited role limits nothing."""
     roles = {
