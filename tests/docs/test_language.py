@@ -21,7 +21,7 @@ PAGES: Final = sorted(
 )
 DECISIONS: Final = sorted((ROOT / "docs" / "decisions").glob("*.md"))
 # Docstrings and comments that still have words of the list, by folder. Only ever lower these numbers.
-LEFT: Final = {"operator/servicetokens": 160, "hack": 5}
+LEFT: Final = {"operator/servicetokens": 43, "hack": 0}
 # Written by a program, with lines as long as its texts are.
 LONG: Final = {"docs/concepts/benchmarks.md", "docs/concepts/scale.md"}
 
