@@ -110,9 +110,14 @@ def parse_any(text: str) -> Token:
     Raises:
         MalformedToken: as `parse`. A text that is not a token is never quoted: it may be a password.
     """
-    prefix = text.partition("_")[0]
-    if not PREFIX_PATTERN.fullmatch(prefix):
+    prefix, separator, _ = text.partition("_")
+    if not separator or not PREFIX_PATTERN.fullmatch(prefix):
         message = "not a token: it does not begin with a prefix such as 'svt_'"
+        raise MalformedToken(message)
+    if find_id(text, prefix) is None:
+        message = (
+            f"not a token: expected {_ID_LENGTH} characters behind the prefix, '_' and {_TAIL_LENGTH} more"
+        )
         raise MalformedToken(message)
     return parse(text, prefix)
 

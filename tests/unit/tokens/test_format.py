@@ -52,7 +52,7 @@ def test_any_prefix_is_read_where_people_paste_and_nothing_else_is_quoted() -> N
     assert parse_any(TEXT) == the_token()
     other = assemble("acme", "0123456789AB", bytes(32))
     assert parse_any(other.reveal()) == other
-    for text in ("correct horse", "Horse_0123456789AB_x", "", "_"):
+    for text in ("correct horse", "Horse_0123456789AB_x", "horse7", "horse7_x", "", "_"):
         with pytest.raises(MalformedToken) as raised:
             parse_any(text)
         assert "orse" not in str(raised.value)
