@@ -54,3 +54,6 @@ def test_the_decision_is_that_of_the_validator(
     assert any(one.level is Level.BAD for one in shown) != found.is_accepted, shown
     verdict = verifying.verdict(Known(found, complete=True, compared=True))
     assert (verdict.level is Level.OK) == found.is_accepted
+    # Anyone who has seen the public id can write a text that has it.
+    uncompared = verifying.verdict(Known(found, complete=True))
+    assert uncompared.level is (Level.UNKNOWN if found.is_accepted else Level.BAD)

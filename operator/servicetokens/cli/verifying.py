@@ -63,7 +63,8 @@ def of_text(text: str) -> tuple[list[Finding], Token | None]:
     prefix = text.partition("_")[0]
     if not PREFIX_PATTERN.fullmatch(prefix) or find_id(text, prefix) is None:
         what = what_is_around(text) or "expected <prefix>_<12 characters>_<49 characters>"
-        return [Finding(BAD, "format", f"{len(text)} characters; not a service token: {what}")], None
+        size = f"{len(text)} characters" if text else "there is nothing on stdin"
+        return [Finding(BAD, "format", f"{size}; not a service token: {what}")], None
     found = [Finding(OK, "format", f"prefix '{prefix}', public id {find_id(text, prefix)}")]
     try:
         token = parse_any(text)
@@ -126,7 +127,9 @@ def verdict(known: Known) -> Finding:
     found = _of_objects(known)
     if known.answer is Answer.NONE and found.level is not BAD:
         return Finding(
-            UNKNOWN, "result", f"unknown: the validator gave no answer; by its objects, {found.message}"
+            UNKNOWN,
+            "result",
+            f"unknown: the validator gave no answer; by its objects, {found.message.removeprefix('unknown: ')}",
         )
     return found
 
@@ -145,7 +148,9 @@ def _of_objects(known: Known) -> Finding:
         if known.compared:
             return Finding(OK, "result", "valid: validators accept it")
         return Finding(
-            OK, "result", "valid, if its value is the right one: that was not compared (use --ask URL)"
+            UNKNOWN,
+            "result",
+            "unknown: a token with this id is valid, but whether this is its value was not checked (use --ask URL)",
         )
     if not isinstance(judgement.decision, Rejected):
         return Finding(UNKNOWN, "result", "unknown: validators would not answer")
