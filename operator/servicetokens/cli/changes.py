@@ -1,7 +1,9 @@
 """Change many tokens, one after the other: successes are printed immediately, failures at the end."""
 
+import contextlib
+import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import click
@@ -12,6 +14,7 @@ from servicetokens.cli.duration import Timeout
 from servicetokens.cli.exits import Failure
 from servicetokens.cli.options import Option, with_options
 from servicetokens.cli.session import Session
+from servicetokens.cli.spelling import DryRun
 from servicetokens.cli.views import TokenView
 from servicetokens.kube.errors import KubeError
 
@@ -25,7 +28,10 @@ def changing(*, waits: bool, until: str, time: str, asks: str) -> Option:
     """Give a command `--dry-run`, `--wait` (it *waits* unless told otherwise, *until* what), `--timeout`, `--yes`."""
     options: list[Option] = [
         click.option(
-            "--dry-run", is_flag=True, help="Let the API server validate the request, without writing."
+            "--dry-run",
+            cls=DryRun,
+            words=("server",),
+            help="Let the API server validate the request, without writing.",
         ),
         click.option("--wait/--no-wait", default=waits, show_default=True, help=f"Wait until {until}."),
         timeout_option(time),
@@ -116,4 +122,15 @@ def confirm(question: str, *, yes: bool) -> None:
     if not sys.stdin.isatty():
         message = f"{question} There is no terminal to ask on: use --yes"
         raise click.UsageError(message)
-    click.confirm(question, abort=True, err=True)
+    with _interruptible():
+        click.confirm(question, abort=True, err=True)
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let Ctrl-C end a question: asyncio's own handler would only note it until the question is answered."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -13,10 +13,16 @@ from servicetokens.cli.options import at_a_place, run
 from servicetokens.cli.output import to_yaml
 from servicetokens.cli.secret import reveal
 from servicetokens.cli.session import Place, Session, namespace_of_place
+from servicetokens.cli.spelling import DryRun, as_click_reads
 from servicetokens.cli.views import TokenView
 from servicetokens.kube.errors import AlreadyExists
 
-_DRY_RUN: Final = click.option("--dry-run", is_flag=True, help="Print the YAML, without a cluster.")
+_DRY_RUN: Final = click.option(
+    "--dry-run", cls=DryRun, words=("client",), help="Print the YAML, without a cluster."
+)
+_FORM: Final = click.option(
+    "-o", "--output", "form", type=click.Choice(["yaml"]), help="Output format of --dry-run."
+)
 
 
 class _ByType(click.Group):
@@ -40,7 +46,8 @@ class _ByType(click.Group):
         ):
             message = f"'{word}' is not a type: use `create token NAME` or `create account NAME`"
             raise click.UsageError(message, ctx)
-        return super().resolve_command(ctx, args)
+        name, found, rest = super().resolve_command(ctx, args)
+        return name, found, as_click_reads(found, rest) if found is not None else rest
 
 
 @click.group("create", cls=_ByType)
@@ -59,9 +66,11 @@ def command() -> None:
 )
 @click.option("--max-lifetime", metavar="90d", help="Longest lifetime of the account's tokens.")
 @_DRY_RUN
+@_FORM
 @at_a_place()
-def create_account(place: Place, *, dry_run: bool, **asked: Any) -> None:
+def create_account(place: Place, form: str | None, *, dry_run: bool, **asked: Any) -> None:
     """Create the ServiceAccount (of servicetokens.dev) NAME."""
+    _check(form, dry_run=dry_run)
     made = manifests.account(AccountRequest(namespace=namespace_of_place(place), **asked))
     if dry_run:
         _print(made)
@@ -123,14 +132,23 @@ def create_account(place: Place, *, dry_run: bool, **asked: Any) -> None:
     "--import-until", metavar="TIME", help="... until this cut-over date, as in 2027-01-31T00:00:00Z."
 )
 @_DRY_RUN
+@_FORM
 @click.option("--wait/--no-wait", default=True, show_default=True, help="Wait until the token is minted.")
 @changes.timeout_option("30s")
 @click.option("--show-token", is_flag=True, help="Print only the token, to stdout.")
 @at_a_place()
 def create_token(
-    place: Place, timeout: float, *, dry_run: bool, wait: bool, show_token: bool, **asked: Any
+    place: Place,
+    timeout: float,
+    form: str | None,
+    *,
+    dry_run: bool,
+    wait: bool,
+    show_token: bool,
+    **asked: Any,
 ) -> None:
     """Create the ServiceToken NAME. Its value is in the Secret, and is printed only with --show-token."""
+    _check(form, dry_run=dry_run)
     made = manifests.token(TokenRequest(namespace=namespace_of_place(place), **asked))
     if dry_run:
         _print(made)
@@ -152,6 +170,12 @@ def create_token(
             click.echo((await reveal(session, token)).reveal())
 
     run(place, create)
+
+
+def _check(form: str | None, *, dry_run: bool) -> None:
+    if form is not None and not dry_run:
+        message = "-o is the output format of --dry-run; `get NAME -o yaml` prints what exists"
+        raise click.UsageError(message)
 
 
 async def _create(session: Session, plural: str, made: Manifest) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import Any, Final, NoReturn
 import click
 
 from servicetokens.cli.spelling import as_click_reads
+from servicetokens.runtime.terminal import escape_controls
 
 # A token, or most of one: prefix and public id, and what must not be shown.
 _TOKEN: Final = re.compile(r"([a-z][a-z0-9]{1,9}_[0-9A-Za-z]{12})_[0-9A-Za-z]+")
@@ -101,7 +102,7 @@ class LazyGroup(click.Group):
         if not close and _OTHER_WORDS.get(lower) in self._modules:
             close = [_OTHER_WORDS[lower]]
         hint = f" Did you mean {' or '.join(f'`{one}`' for one in close)}?" if close else ""
-        message = f"There is no command '{word}'.{hint}"
+        message = f"There is no command '{escape_controls(word)}'.{hint}"
         raise click.UsageError(message, ctx)
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:

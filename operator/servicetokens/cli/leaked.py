@@ -100,6 +100,7 @@ class _Data(click.File):
 
 @click.command("leaked")
 @click.argument("file", type=_Data("rb"), default="-")
+@click.argument("more", nargs=-1, metavar="")
 @click.option(
     "--revoke",
     is_flag=True,
@@ -116,7 +117,15 @@ class _Data(click.File):
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @at_a_place()
 def command(
-    place: Place, file: IO[bytes], timeout: float, ask: str | None, *, revoke: bool, rotates: bool, yes: bool
+    place: Place,
+    file: IO[bytes],
+    more: Sequence[str],
+    timeout: float,
+    ask: str | None,
+    *,
+    revoke: bool,
+    rotates: bool,
+    yes: bool,
 ) -> None:
     """Find all tokens in FILE (or stdin), show who owns them, and revoke or rotate them on request.
 
@@ -129,9 +138,7 @@ def command(
     that one (--ask). Public ids are not secret, so anyone can write a text that names your token: look at the text
     before you revoke.
     """
-    if revoke and rotates:
-        message = "--revoke and --rotate exclude each other: --rotate also makes the old values invalid"
-        raise click.UsageError(message)
+    _check(more, revoke=revoke, rotates=rotates)
     ask_to_paste("text", file)
     report = finder.find(file.read(finder.INPUT_BYTES + 1))
     for part in report.unread:
@@ -166,6 +173,16 @@ def command(
     else:
         click.echo("no token found in what could be read" if report.unread else "no token found")
     _fail_if_unread(report)
+
+
+def _check(more: Sequence[str], *, revoke: bool, rotates: bool) -> None:
+    """Raise `click.UsageError` for what cannot be done together."""
+    if more:
+        message = "leaked reads one FILE; search several as an archive: tar -cf - FILE... | kubectl servicetoken leaked"
+        raise click.UsageError(message)
+    if revoke and rotates:
+        message = "--revoke and --rotate exclude each other: --rotate also makes the old values invalid"
+        raise click.UsageError(message)
 
 
 def _fail_if_unread(report: Report) -> None:

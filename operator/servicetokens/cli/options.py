@@ -20,6 +20,9 @@ Function = Callable[..., Any]
 Option = Callable[[Function], Function]
 # Commands have options `--user` and the like of their own names, so two of these are called otherwise inside.
 _OPTIONS: Final = {"user": "config_user", "token": "bearer_token"}
+_TEMPLATES: Final = frozenset(
+    f"{name}{suffix}" for name in ("jsonpath", "go-template", "custom-columns") for suffix in ("", "-file")
+)
 _OVERRIDES: Final[Mapping[str, tuple[str, Any]]] = {
     one.name: (_OPTIONS.get(one.name, one.name), one.default) for one in fields(Overrides)
 }
@@ -58,13 +61,26 @@ def with_options(function: Function, options: Sequence[Option]) -> Function:
     return function
 
 
+class _Format(click.Choice[str]):
+    """Output formats of the plugin; it names the command that has kubectl's others."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """See `click.ParamType`."""
+        if str(value).partition("=")[0] in _TEMPLATES:
+            listed = ", ".join(map(str, self.choices))
+            self.fail(
+                f"the formats here are {listed}; `kubectl get svctok` prints with templates", param, ctx
+            )
+        return super().convert(value, param, ctx)
+
+
 def output_option(*formats: str) -> Option:
     """Give a command `-o`; the first of *formats* is the default."""
     return click.option(
         "-o",
         "--output",
         "form",
-        type=click.Choice(formats),
+        type=_Format(formats),
         default=formats[0],
         show_default=True,
         help="Output format.",

@@ -112,7 +112,7 @@ def standalone(
     try:
         write(asyncio.run(_run(kubeconfig, namespaces, limits, form)), target)
     except OSError as error:
-        click.echo(f"servicetokens report: cannot write {target}: {error.strerror}", err=True)
+        click.echo(f"servicetokens report: cannot write {_named(target)}: {error.strerror}", err=True)
         sys.exit(1)
     except (KubeError, NotConfigured, paths.InvalidName) as error:
         click.echo(f"servicetokens report: {error}", err=True)
@@ -149,6 +149,10 @@ def write(report: Report, target: str) -> None:
         return
     Path(target).write_bytes(_bytes(report))
     click.echo(f"wrote {target}: {report.summary}", err=True)
+
+
+def _named(target: str) -> str:
+    return "to stdout" if target == "-" else target
 
 
 def _bytes(report: Report) -> bytes:
@@ -188,5 +192,5 @@ def command(place: Place, form: str, target: str, expiring: int, unused: int, ro
     try:
         write(report, target)
     except OSError as error:
-        message = f"cannot write {target}: {error.strerror}"
+        message = f"cannot write {_named(target)}: {error.strerror}"
         raise Failure(message) from error

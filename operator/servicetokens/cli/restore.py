@@ -27,9 +27,19 @@ def command(place: Place, choice: Choice, timeout: float, *, dry_run: bool, wait
     """
 
     async def restore(session: Session) -> None:
-        tokens = [one for one in await select(session, choice) if one.is_revoked or one.is_suspended]
+        selected = await select(session, choice)
+        tokens = [one for one in selected if one.is_revoked or one.is_suspended]
+        # Tokens that were named are each reported; of an account or a label, most tokens need nothing.
+        for one in selected if choice.named or choice.token_id else ():
+            if one not in tokens:
+                session.err.print(
+                    f"token '{one.name}' in namespace '{one.namespace}' is neither revoked nor suspended"
+                )
         if not tokens:
-            session.err.print("nothing to restore: it is neither revoked nor suspended")
+            count = (
+                "the selected token is" if len(selected) == 1 else f"all {len(selected)} selected tokens are"
+            )
+            session.err.print(f"nothing to restore: {count} neither revoked nor suspended")
             return
         known = [one.name for one in tokens if one.spec.get("revocationReason") == "KeyCompromise"]
         if known and not dry_run:

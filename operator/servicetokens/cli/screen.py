@@ -32,6 +32,9 @@ _STYLES: Final[Mapping[str, str]] = {
     "yellow": "33",
     "cyan": "36",
 }
+# Where the locale has no symbols: a question mark for each would make "yes" and "no" look alike.
+_SYMBOLS: Final = {"✓": "+", "✗": "x", "└": "`", "├": "|", "─": "-", "│": "|", "…": "..."}
+_PLAIN: Final = str.maketrans(_SYMBOLS)
 _SPINNER: Final = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 _RESET: Final = "\x1b[0m"
 _WIDE: Final = frozenset({"W", "F"})
@@ -69,6 +72,14 @@ class Screen:
         return cls(stream, width=shutil.get_terminal_size().columns, coloured=coloured)
 
     @property
+    def _knows_symbols(self) -> bool:
+        try:
+            "".join(_SYMBOLS).encode(getattr(self.stream, "encoding", None) or "utf-8")
+        except UnicodeEncodeError:
+            return False
+        return True
+
+    @property
     def is_terminal(self) -> bool:
         """Whether a person is looking."""
         return self.stream.isatty()
@@ -82,7 +93,9 @@ class Screen:
     def paragraph(self, text: str, *, indent: str = "", style: str = "", head: Line = "") -> None:
         """Print *text* behind *head*; what does not fit in the line goes on below it, behind *indent*."""
         parts = head if isinstance(head, tuple) else (head,)
-        for number, line in enumerate(self._wrapped(escape_controls(text, keep="\n"), width_of(indent))):
+        more = max(0, sum(width_of(str(part)) for part in parts) - width_of(indent))
+        lines = self._wrapped(escape_controls(text, keep="\n"), width_of(indent), more)
+        for number, line in enumerate(lines):
             self.print((*parts, Styled(line, style)) if number == 0 else (indent, Styled(line, style)))
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
@@ -113,16 +126,18 @@ class Screen:
                 start = head if number == 0 else (" " * before,)
                 self.print((*start, Styled(line, last.style)))
 
-    def _wrapped(self, text: str, indent: int) -> list[str]:
+    def _wrapped(self, text: str, indent: int, first: int = 0) -> list[str]:
+        """Fold *text* behind *indent* columns; the first line has *first* columns less."""
         lines = text.split("\n")
         if self.width is None or self.width - indent < _LEAST_WRAPPED:
             return lines
         return [
-            part
-            for line in lines
+            part.removeprefix(start)
+            for start, line in zip(itertools.chain([" " * first], itertools.repeat("")), lines, strict=False)
             for part in textwrap.wrap(
                 line,
                 self.width - indent,
+                initial_indent=start,
                 break_long_words=False,
                 break_on_hyphens=False,
                 drop_whitespace=True,
@@ -138,7 +153,8 @@ class Screen:
 
     def _write(self, shown: str) -> None:
         # No spaces before the end of a line, also not those of an empty last cell.
-        self.stream.write(re.sub(r" +(?=\n|$)", "", shown) + "\n")
+        text = re.sub(r" +(?=\n|$)", "", shown) + "\n"
+        self.stream.write(text if self._knows_symbols else text.translate(_PLAIN))
         self.stream.flush()
 
 

@@ -62,9 +62,8 @@ def choosing(function: Function) -> Function:
 def _choice(named: Sequence[str], account: str | None, selector: str | None, token_id: str | None) -> Choice:
     said = [bool(named), account is not None, selector is not None, token_id is not None]
     if sum(said) != 1:
-        message = (
-            "no tokens are selected: use NAME, --account, --selector or --id, or `-` with a token on stdin"
-        )
+        ways = "NAME, --account, --selector or --id, or `-` with a token on stdin"
+        message = f"use only one of {ways}" if any(said) else f"no tokens are selected: use {ways}"
         raise click.UsageError(message)
     if "" in (selector, token_id):
         # An empty selector matches everything, which must be requested explicitly.
@@ -78,11 +77,14 @@ def _choice(named: Sequence[str], account: str | None, selector: str | None, tok
 def read_pasted() -> Token:
     """Return the token on stdin. Raises `Failure` for anything else; its text is never shown."""
     text = pasted_text()
+    if not text:
+        message = "there is nothing on stdin; a token is expected there"
+        raise Failure(message)
     try:
         return parse_any(text)
     except MalformedToken as error:
         hint = what_is_around(text)
-        message = f"the input is not a token: {hint or error}"
+        message = f"the input is not a token: {hint or str(error).removeprefix('not a token: ')}"
         raise Failure(message) from None
 
 
@@ -114,7 +116,7 @@ async def select(session: Session, choice: Choice) -> list[TokenView]:
     if choice.account is not None:
         found = [one for one in found if one.account == choice.account]
     if not found:
-        message = f"no token matches {session.where}"
+        message = f"no token {session.where} matches"
         raise Failure(message)
     return found
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Any, Final
 
 import click
 
@@ -13,6 +13,14 @@ _BOOLEANS: Final[Mapping[str, bool]] = {
     **dict.fromkeys(("1", "t", "T", "true", "TRUE", "True"), True),
     **dict.fromkeys(("0", "f", "F", "false", "FALSE", "False"), False),
 }
+
+
+class DryRun(click.Option):
+    """A switch `--dry-run` that also takes *words*, as kubectl's does; both forms mean the same here."""
+
+    def __init__(self, *args: Any, words: Iterable[str], **kwargs: Any) -> None:
+        super().__init__(*args, **{**kwargs, "is_flag": True})
+        self.words = {"none": False, **dict.fromkeys(words, True)}
 
 
 def as_click_reads(command: click.Command, words: Iterable[str]) -> list[str]:
@@ -29,7 +37,7 @@ def as_click_reads(command: click.Command, words: Iterable[str]) -> list[str]:
             found.append(word)
         elif not option.is_flag:
             found += [match[1], match[2]] if len(match[1]) == len("-o") else [word]
-        elif (wanted := _BOOLEANS.get(match[2])) is None:
+        elif (wanted := _meaning(option, match[2])) is None:
             found.append(word)
         elif wanted:
             found.append(match[1])
@@ -37,3 +45,9 @@ def as_click_reads(command: click.Command, words: Iterable[str]) -> list[str]:
             # Without an opposite, what is not said is false.
             found += option.secondary_opts[:1]
     return found
+
+
+def _meaning(option: click.Option, word: str) -> bool | None:
+    if isinstance(option, DryRun) and word in option.words:
+        return option.words[word]
+    return _BOOLEANS.get(word)

@@ -8,7 +8,8 @@ import click
 
 from servicetokens.api import names
 from servicetokens.cli import listing, output
-from servicetokens.cli.naming import account_option
+from servicetokens.cli.exits import Failure
+from servicetokens.cli.naming import account_option, did_you_mean
 from servicetokens.cli.options import at_a_place, run
 from servicetokens.cli.screen import Line, Styled
 from servicetokens.cli.session import Place, Session
@@ -51,21 +52,29 @@ class Around:
 
 
 @click.command("tree")
+@click.argument("unexpected", nargs=-1, metavar="")
 @account_option("Only this account.")
 @at_a_place(everywhere=True)
-def command(place: Place, account: str | None) -> None:
+def command(place: Place, account: str | None, unexpected: Sequence[str]) -> None:
     """Show accounts, their tokens, the Secrets that hold them, and the workloads that use those.
 
     Tokens whose account does not exist come last, in red.
     """
+    if unexpected:
+        message = "tree takes no names; use --account NAME for one account"
+        raise click.UsageError(message)
 
     async def show(session: Session) -> None:
         cluster, scope = session.cluster, session.scope
         accounts = [AccountView(one) for one in await cluster.list_ours(names.PLURAL_ACCOUNTS, scope)]
         tokens = [TokenView(one) for one in await cluster.list_ours(names.PLURAL_TOKENS, scope)]
         if account is not None:
+            known = [one.name for one in accounts]
             accounts = [one for one in accounts if one.name == account]
             tokens = [one for one in tokens if one.account == account]
+            if not accounts and not tokens:
+                message = f"there is no account '{account}' {session.where}{did_you_mean(account, known)}"
+                raise Failure(message)
         if not accounts and not tokens:
             session.err.print(f"No accounts {session.where}.")
             return

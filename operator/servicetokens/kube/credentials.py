@@ -30,6 +30,8 @@ FILE_SECONDS: Final = 60.0
 # A token that expires while a request is on its way would be rejected.
 _MARGIN: Final = 10
 _MAX_FILE: Final = 1024 * 1024
+# The value of a header cannot contain these (RFC 9110).
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 # The characters of a header's name (RFC 9110), except `%`, by which the rest is escaped.
 _PLAIN: Final = re.compile(rb"[0-9A-Za-z!#$&'*+.^_`|~-]")
 
@@ -65,8 +67,10 @@ class Impersonation:
         found += [("Impersonate-Group", group) for group in self.groups]
         for key, values in self.extra.items():
             found += [(f"Impersonate-Extra-{_escaped(key)}", value) for value in values]
-        if any(character in value for _, value in found for character in "\r\n\0"):
-            message = "the user or group to impersonate must not contain a line break"
+        if any(_CONTROL.search(value) for _, value in found):
+            message = (
+                "the user or group to impersonate must not contain a line break or another control character"
+            )
             raise ValueError(message)
         return tuple(found)
 

@@ -55,6 +55,9 @@ def _path(root: str, namespace: str, plural: str, name: str) -> str:
 
 def _checked(name: str) -> str:
     if len(name) > _MAX_NAME or not _NAME.fullmatch(name):
-        message = f"'{name[:63]}' is no name of a Kubernetes object"
+        message = (
+            f"'{name[:63]}' is not a valid name of a Kubernetes object: "
+            "names consist of lowercase letters, digits, '-' and '.'"
+        )
         raise InvalidName(message)
     return name

@@ -111,7 +111,9 @@ def test_restoring_a_compromised_token_is_asked_about(
     plugin.ok("revoke", "ci-prod", "--reason", "KeyCompromise")
     assert plugin("restore", "ci-prod").code == 2
     plugin.ok("restore", "ci-prod", "--yes")
-    assert "nothing to restore: it is neither" in plugin("restore", "ci-prod").err
+    again = plugin("restore", "ci-prod").err
+    assert f"token 'ci-prod' in namespace '{namespace}' is neither revoked nor suspended" in again
+    assert "nothing to restore" in again
 
 
 def test_a_token_that_was_suspended_for_disuse_is_restored_by_saying_that_it_is_needed(

@@ -204,7 +204,9 @@ def test_the_tree_leads_from_accounts_to_workloads(plugin: Plugin, world: World,
     assert lines[start + 1].startswith("token ci-prod  Active  expires in 30 days")
     assert lines[start + 2 : start + 4] == ["Secret ci-prod", "Deployment 'web' (1 pod, by volume)"]
     assert "account ci" in plugin.ok("tree", "--account", "ci")
-    assert "No accounts" in plugin("tree", "--account", "nobody").err
+    missing = plugin("tree", "--account", "nobody")
+    assert missing.code == 1
+    assert f"there is no account 'nobody' in namespace '{namespace}'" in missing.err
 
 
 def test_the_tree_shows_secrets_that_are_missing_or_foreign(

@@ -91,7 +91,7 @@ def test_only_the_namespaces_that_are_named(world: World, namespace: str, kubeco
     ("arguments", "code", "words"),
     [
         (["--output", "/nowhere/report.html"], 1, "No such file or directory"),
-        (["-n", "../secrets"], 1, "is no name of a Kubernetes object"),
+        (["-n", "../secrets"], 1, "is not a valid name of a Kubernetes object"),
         (["--unused", "soon"], 2, "must be one whole number and one unit"),
         (["--format", "xml"], 2, "'xml' is not one of 'html', 'csv', 'json'"),
     ],

@@ -79,6 +79,61 @@ def test_a_command_that_does_not_exist_is_answered_with_what_is_meant(
     assert f"There is no command '{word}'. Did you mean {meant}?" in done.output
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("revoke a --account ci", "use only one of NAME, --account, --selector or --id"),
+        ("revoke", "no tokens are selected: use NAME"),
+        ("tree ci", "use --account NAME for one account"),
+        ("leaked setup.py tox.ini", "tar -cf - FILE... | kubectl servicetoken leaked"),
+        ("get -o jsonpath={.items}", "`kubectl get svctok` prints with templates"),
+        ("get -o custom-columns-file=x", "`kubectl get svctok` prints with templates"),
+        ("create account a -o yaml", "-o is the output format of --dry-run"),
+        ("create account a --dry-run=server", "--dry-run"),
+    ],
+)
+def test_what_is_typed_out_of_habit_is_answered_with_what_to_type(
+    runner: CliRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str, said: str
+) -> None:
+    """Two ways of selecting, several files, a format of kubectl; the exit code is that of a wrong command line."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "setup.py").touch()
+    done = runner.invoke(command, words.split())
+    assert done.exit_code == 2, done.output
+    assert said in done.output
+
+
+@pytest.mark.parametrize(
+    "words", ["--dry-run", "--dry-run=client", "--dry-run=client -o yaml", "--dry-run=true"]
+)
+def test_yaml_is_printed_in_every_form_of_a_dry_run(runner: CliRunner, words: str) -> None:
+    """As with kubectl."""
+    done = runner.invoke(command, ["-n", "team-a", "create", "account", "ci", *words.split()])
+    assert done.exit_code == 0, done.output
+    assert yaml.safe_load(done.output)["metadata"] == {"name": "ci", "namespace": "team-a"}
+
+
+def test_control_characters_on_the_command_line_are_escaped(runner: CliRunner) -> None:
+    """A copied line can have them in it."""
+    done = runner.invoke(command, ["\x1b[31mgte"], color=True)
+    assert done.exit_code == 2
+    assert "\x1b[31m" not in done.output
+    assert "\\x1b[31mgte" in done.output
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [("", "there is nothing on stdin"), ("hunter2", "it does not begin with a prefix such as 'svt_'")],
+)
+def test_the_absence_of_a_token_on_stdin_is_reported(runner: CliRunner, typed: str, said: str) -> None:
+    """Once, and without what was pasted, which may be a password."""
+    done = runner.invoke(command, ["revoke", "-"], input=typed)
+    assert done.exit_code == 1
+    assert said in done.output
+    assert "hunter2" not in done.output
+    assert "not a token: not a token" not in done.output
+
+
 def test_a_directory_to_search_is_answered_with_the_command_that_searches_it(
     runner: CliRunner, tmp_path: Path
 ) -> None:

@@ -58,6 +58,25 @@ def test_a_paragraph_keeps_its_indent() -> None:
     screen = Screen(io.StringIO(), width=40)
     screen.paragraph("one two three four five six seven eight nine ten", indent="      ", head="Head: ")
     assert shown(screen) == ["Head: one two three four five six seven", "      eight nine ten"]
+
+
+def test_the_first_line_of_a_paragraph_has_room_for_a_long_head() -> None:
+    """A state in front of a sentence takes its columns; no line is wider than the terminal."""
+    screen = Screen(io.StringIO(), width=40)
+    head = ("State: ", Styled("AccountNotFound", "red"), "  ")
+    screen.paragraph("validators reject the token\nof this account", indent="       ", head=head)
+    first, *others = shown(screen)
+    assert first == "State: AccountNotFound  validators"
+    assert others == ["       reject the token", "       of this account"]
+
+
+@pytest.mark.parametrize(("encoding", "marks"), [("ascii", "+ x |-- ..."), ("utf-8", "✓ ✗ ├── …")])
+def test_yes_and_no_differ_where_the_locale_has_no_symbols(encoding: str, marks: str) -> None:
+    """Characters that mean something have another form; only the others become question marks."""
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, encoding=encoding, errors="replace")
+    Screen(stream).print("✓ ✗ ├── …")
+    assert raw.getvalue().decode(encoding) == marks + "\n"
     narrow = Screen(io.StringIO(), width=20)
     narrow.paragraph("one two three four five", indent="      ", head="Head: ")
     assert shown(narrow) == ["Head: one two three four five"]

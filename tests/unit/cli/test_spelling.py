@@ -3,7 +3,7 @@
 import click
 import pytest
 
-from servicetokens.cli.spelling import as_click_reads
+from servicetokens.cli.spelling import DryRun, as_click_reads
 
 COMMAND = click.Command(
     "get",
@@ -12,6 +12,7 @@ COMMAND = click.Command(
         click.Option(["-o", "--output"]),
         click.Option(["-A", "--all-namespaces"], is_flag=True),
         click.Option(["--wait/--no-wait"], default=True),
+        DryRun(["--dry-run"], words=("client",)),
     ],
 )
 
@@ -30,6 +31,10 @@ COMMAND = click.Command(
         ("--wait=false", "--no-wait"),
         ("--wait=true", "--wait"),
         ("--wait=maybe", "--wait=maybe"),
+        ("--dry-run=client", "--dry-run"),
+        ("--dry-run=true", "--dry-run"),
+        ("--dry-run=none x", "x"),
+        ("--dry-run=server", "--dry-run=server"),
         ("-x=1 --unknown=true", "-x=1 --unknown=true"),
         ("-- -o=json", "-- -o=json"),
     ],

@@ -60,6 +60,7 @@ async def test_options_for_impersonation_win_over_the_file(
     plain = write(tmp_path / "plain", trusting(front, authority))
     assert "need --as" in await refusal(plain, impersonation=Impersonation(groups=("admins",)))
     assert "line break" in await refusal(plain, impersonation=Impersonation(user="a\r\nX: y"))
+    assert "control character" in await refusal(plain, impersonation=Impersonation(user="a\x1b[31m"))
     orphan = write(tmp_path / "orphan", trusting(front, authority), {"as-groups": ["a"]})
     assert "no user in `as`" in await refusal(orphan)
     assert len(front.asked) == 1
