@@ -378,4 +378,11 @@ MUTANTS: Final = (
         "    if role.deleting:\n",
         "    if not role.uid:\n",
     ),
+    Mutant(
+        "bounds the note of an Event by its characters instead of its bytes",
+        "kube/events.py",
+        "    written = note.encode()\n    if len(written) <= _MAX_NOTE:\n        return note\n",
+        "    written = note.encode()\n    if len(note) <= _MAX_NOTE:\n        return note\n",
+        ("tests/integration/operator/test_events.py",),
+    ),
 )

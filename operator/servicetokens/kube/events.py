@@ -15,7 +15,7 @@ from servicetokens.kube.errors import KubeError, NotFound
 from servicetokens.runtime.clock import Clock
 from servicetokens.runtime.entropy import Entropy
 
-# Bounds of the events.k8s.io API.
+# Bounds of the events.k8s.io API, in bytes of UTF-8.
 _MAX_NOTE: Final = 1024
 _MAX_INSTANCE: Final = 128
 # An event's name is the object's with this many hexadecimal digits behind it, and may have 253 characters.
@@ -80,9 +80,8 @@ class EventRecorder:
         if not self._correlator.admits(regarding.uid, now):
             self._outcome("dropped")
             return
-        note = note if len(note) <= _MAX_NOTE else note[: _MAX_NOTE - 1] + "…"
         try:
-            self._outcome(await self._write(regarding, kind, reason, note, now))
+            self._outcome(await self._write(regarding, kind, reason, _shorten(note), now))
         except KubeError:
             self._outcome("failed")
             raise
@@ -136,3 +135,13 @@ class EventRecorder:
 
     def _moment(self) -> str:
         return format_micro_time(self._clock.now())
+
+
+def _shorten(note: str) -> str:
+    """Return *note*, or as much of its beginning as the API server takes."""
+    written = note.encode()
+    if len(written) <= _MAX_NOTE:
+        return note
+    ellipsis = "…"
+    # A character that would be cut is left out.
+    return written[: _MAX_NOTE - len(ellipsis.encode())].decode(errors="ignore") + ellipsis

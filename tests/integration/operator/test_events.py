@@ -1,5 +1,9 @@
 """Events on a real API server: series, what is left out, and what people see of them."""
 
+import uuid
+
+import pytest
+
 from common.clock import FakeClock
 from common.world import GROUPS, OPERATOR, World
 from servicetokens.api import names
@@ -42,3 +46,21 @@ async def test_what_repeats_is_one_event_with_a_count_and_what_loops_ends(
     assert outcomes.count("dropped") == 5
     assert outcomes.count("sent") == 3
     assert outcomes.count("repeated") == BURST - 3
+
+
+@pytest.mark.parametrize("letter", ["x", "é", "𝄞"])
+async def test_a_long_note_is_shortened_to_what_the_api_server_takes(
+    world: World, namespace: str, letter: str
+) -> None:
+    """The API server counts bytes: a long refusal that is quoted in an Event does not keep it from being recorded."""
+    regarding = Regarding(kind=names.KIND_TOKEN, namespace=namespace, name="ci-prod", uid=str(uuid.uuid4()))
+    async with await Api.connect(str(world.cluster.user(OPERATOR, GROUPS))) as api:
+        recorder = EventRecorder(api, instance="test", clock=FakeClock(), entropy=os_entropy)
+        exact = letter * (1024 // len(letter.encode()))
+        await recorder.send(regarding, "Warning", "DeliveryFailed", exact)
+        await recorder.send(regarding, "Warning", "DeliveryFailed", f"aa{exact}")
+    shortened, whole = (note for note, _ in listed(world, namespace))
+    assert whole == exact
+    assert shortened.startswith(f"aa{letter}")
+    assert shortened.endswith(f"{letter}…")
+    assert 1024 - 4 < len(shortened.encode()) <= 1024
