@@ -27,7 +27,7 @@ def pack(*values: Any) -> bytes:
 
 def unpack(packed: bytes) -> tuple[Any, ...]:
     """Return the values that were given to `pack`; models are equal to those, and of the same classes."""
-    return tuple(map(_whole, marshal.loads(packed)))  # noqa: S302 - made by `pack` in this very process
+    return tuple(map(_whole, marshal.loads(packed)))  # noqa: S302 - made by `pack` in this process
 
 
 def _flat(value: Any) -> Any:

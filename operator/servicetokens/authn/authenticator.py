@@ -30,11 +30,11 @@ _UNKNOWN_KEY: Final = Rejected(Reason.UNKNOWN_KEY)
 _WRONG_SECRET: Final = Rejected(Reason.WRONG_SECRET)
 _TOO_MANY_CLAIMANTS: Final = Unavailable(("too many objects claim the id of one token",))
 
-# A presented token costs one keyed hash, or as many as there are objects that claim its id. That many, 50 us, nobody
-# needs to be kept from.
+# A presented token costs one keyed hash, or as many as there are objects that claim its id. That many are always
+# computed: 50 us.
 _MOST_FREE: Final = 16
 # What more of them may cost together in each second: about a tenth of one core. A right token for an id that is claimed
-# so often is accepted unless somebody makes us spend all of that, and from then on it needs one hash only.
+# so often is accepted unless an attacker makes us spend all of that, and from then on it needs one hash only.
 _EFFORT_PER_SECOND: Final = 25_000
 
 
@@ -69,7 +69,7 @@ class TokenAuthenticator:
         allow_without_roles: bool = False,
         on_use: Callable[[Accepted, Presented], None] = lambda _accepted, _presented: None,
     ) -> None:
-        """Take part in nothing but memory: no call here blocks.
+        """Work in memory only: no call here blocks.
 
         Args:
             index: what is known.
@@ -77,7 +77,7 @@ class TokenAuthenticator:
             prefix: with which tokens of this installation begin.
             trusted_proxies: whose `X-Forwarded-For` is believed.
             allow_without_roles: let a token that asks for no role at all pass where an HTTP request is authorized.
-                Then taking away the last role of an account can allow more than before.
+                Then removing the last role of an account can allow more than before.
             on_use: called when a token was accepted, about once a minute for each that is in use.
         """
         self._index = index
@@ -97,7 +97,7 @@ class TokenAuthenticator:
         self._effort = _Effort(_EFFORT_PER_SECOND)
 
     def authenticate(self, presented: Presented) -> Decision:
-        """Say whether the token is good for this occasion."""
+        """Decide whether the token is accepted for this request."""
         index = self._index
         keys = index.keys
         if keys is None or self._clock.monotonic() >= index.usable_until:
@@ -121,7 +121,7 @@ class TokenAuthenticator:
     def recognise(self, token: bytes) -> Accepted | None:
         """Return the decision about *token* if it was made before, still holds, and depends on no occasion.
 
-        For the listeners' hot path: None says nothing, and has to be followed by `authenticate`.
+        For the listeners' hot path: None is no decision, and `authenticate` has to be called.
         """
         index = self._index
         keys = index.keys
@@ -132,7 +132,7 @@ class TokenAuthenticator:
         return kept.accepted if kept is not None and kept.unconditional and kept.noted else None
 
     def _judge(self, token: str, keys: KeyRing) -> Kept | Rejected | Unavailable:
-        """Verify the token, and judge it."""
+        """Verify the token, and decide whether it is accepted."""
         token_id = find_id(token, self._prefix)
         if token_id is None:
             return self._judge_foreign(token, keys)
@@ -140,7 +140,7 @@ class TokenAuthenticator:
         return self._decide(*found, token, keys) if isinstance(found, tuple) else found
 
     def _judge_foreign(self, token: str, keys: KeyRing) -> Kept | Rejected:
-        """Judge what has not the shape of our tokens: it may have been imported. See `imports` for what it costs."""
+        """Decide on a value that does not have our format: it may have been imported. `imports` says what it costs."""
         answer = _MALFORMED
         for handle in imports.handles(token, self._index, keys):
             kept = self._recall(handle, _encoded(token), keys)
@@ -156,7 +156,7 @@ class TokenAuthenticator:
     def _decide(
         self, record: TokenRecord, credential: Credential, token: str, keys: KeyRing
     ) -> Kept | Rejected:
-        """Judge a token that was verified by objects and time, and keep a good decision."""
+        """Decide by objects and time on a token that was verified, and keep the decision if it is accepted."""
         now = self._clock.now()
         reason = find_refusal(_facts(record, credential), now)
         if reason is not None:
@@ -179,7 +179,7 @@ class TokenAuthenticator:
     ) -> tuple[TokenRecord, Credential] | Rejected | Unavailable:
         """Find the object whose token this is, among all that claim its id.
 
-        An id that nobody claims is verified, too, against a credential that nothing fits: it takes as long.
+        An id that no object claims is verified, too, against a credential that nothing fits: it takes as long.
         """
         claims = self._index.claims
         claimants = claims.claimants(token_id) or self._nobody
@@ -204,7 +204,7 @@ class TokenAuthenticator:
         return _UNKNOWN_KEY
 
     def _find_ended(self, token_id: str) -> Rejected:
-        """Say why an id is not claimed by any object: nobody knows it, or its credential has ended."""
+        """Say why an id is not claimed by any object: it is unknown, or its credential has ended."""
         ended = self._index.claims.find_ended(token_id)
         if ended is None:
             return _UNKNOWN
@@ -217,7 +217,7 @@ class TokenAuthenticator:
         return Rejected(reason, token_id=token_id, ended=ended)
 
     def _for_occasion(self, kept: Kept, presented: Presented) -> Accepted | Rejected:
-        """Judge by what is asked: for whom, from where, and with which roles."""
+        """Decide by the request: its audience, client address and required roles."""
         accepted = kept.accepted
         record, terms, token_id = accepted.record, accepted.record.terms, accepted.token_id
         if (
@@ -261,10 +261,9 @@ def _make_nobody() -> TokenRecord:
 
 
 def common_audiences(accepted: Accepted, presented: Presented) -> tuple[str, ...]:
-    """Return for whom the token is good, out of those for whom the asker asks.
+    """Return the requested audiences for which the token is accepted.
 
-    A token without audiences is good for everybody; one with audiences is for nobody who does not say who
-    asks.
+    A token without audiences is accepted for all; one with audiences is accepted for none if none is requested.
     """
     asked = presented.audiences
     if asked is None:

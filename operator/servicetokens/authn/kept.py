@@ -41,7 +41,7 @@ class Kept(msgspec.Struct, gc=False, eq=False):
         record: that of the decision.
         restricted: whether it depends on the HTTP request which roles there are.
         unconditional: whether it depends on nothing but the roles that the asker requires.
-        until: Unix second from which it has to be decided anew, which need not mean that the token is not valid.
+        until: Unix second from which it has to be decided again, which need not mean that the token is not valid.
         account_version, roles_version, keys: by what it was decided.
         proof: the SHA-256 of the token.
         noted: whether it has accepted a request, and that was reported.

@@ -18,7 +18,7 @@ from servicetokens.kube.overrides import Overrides
 T = TypeVar("T")
 Function = Callable[..., Any]
 Option = Callable[[Function], Function]
-# Commands have options `--user` and the like of their own names, so two of these are called otherwise inside.
+# Commands have options of their own such as `--user`, so two of these are called otherwise inside.
 _OPTIONS: Final = {"user": "config_user", "token": "bearer_token"}
 _TEMPLATES: Final = frozenset(
     f"{name}{suffix}" for name in ("jsonpath", "go-template", "custom-columns") for suffix in ("", "-file")

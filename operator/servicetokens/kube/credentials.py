@@ -97,7 +97,7 @@ async def log_in(user: UserEntry, cluster: ClusterEntry, now: int) -> Login:
         return Login(_basic(user.username, user.password), certificate, key)
     if user.auth_provider is not None:
         return Login(f"Bearer {_id_token(user.auth_provider, now)}", certificate, key)
-    # As in client-go, a certificate in the file is enough: no plugin is asked for another credential.
+    # As in client-go, a certificate in the file is enough: no plugin is run for another credential.
     if user.exec is not None and not certificate:
         authority = authority_of(cluster) if user.exec.provide_cluster_info else b""
         made = await execplugin.run(user.exec, cluster, authority)
@@ -205,7 +205,7 @@ def _bytes(path: str) -> bytes:
 
 
 def _of_file(user: UserEntry) -> str:
-    """Return the token in the file; the one beside it counts as long as there is no file."""
+    """Return the token in the file; the inline token is used while there is no file."""
     if user.token and not Path(user.token_file).exists():
         return user.token.strip()
     return _text(user.token_file)

@@ -61,7 +61,7 @@ def end_has_passed_before_the_start(evaluation: Evaluation) -> Finding | None:
 
 
 def account_is_missing(evaluation: Evaluation) -> Finding | None:
-    """The account is not there: not yet, or not any more."""
+    """The account does not exist: not yet, or no longer."""
     account = evaluation.snapshot.account
     if account is not None and not account.deleting:
         return None
@@ -130,7 +130,7 @@ def secret_is_foreign(evaluation: Evaluation) -> Finding | None:
 
 
 def import_is_impossible(evaluation: Evaluation) -> Finding | None:
-    """The value to be imported is not there, or is not good enough. Later it could not be made up for."""
+    """The value to be imported does not exist, or is too weak. It cannot be imported later."""
     obstacle = importing.find_obstacle(evaluation.snapshot, evaluation.now)
     if obstacle is None:
         return None
@@ -157,7 +157,7 @@ def role_is_not_granted(evaluation: Evaluation) -> Finding | None:
 
 
 def secret_cannot_be_written(evaluation: Evaluation) -> Finding | None:
-    """The API server refuses the Secret (a quota, an admission rule), or somebody keeps undoing it."""
+    """The API server rejects the Secret (a quota, an admission rule), or another writer keeps reverting it."""
     memory, name = evaluation.snapshot.memory, evaluation.snapshot.token.secret_name
     if memory.not_before <= evaluation.now or not evaluation.owes:
         return None
@@ -174,9 +174,9 @@ def secret_cannot_be_written(evaluation: Evaluation) -> Finding | None:
 
 
 def _replaces_what_was_undone(evaluation: Evaluation) -> bool:
-    """Say whether a mint would bring back what somebody has removed.
+    """Say whether a mint would restore what a user has removed.
 
-    A rotation by the clock is no exception once there is nothing left to rotate; one that was begun is finished.
+    A scheduled rotation is no exception once there is nothing left to rotate; one that was begun is finished.
     """
     if evaluation.cause is MintCause.ROTATION_DUE:
         return evaluation.alive.current is None and evaluation.alive.pending is None
@@ -207,7 +207,7 @@ def who_undid(snapshot: Snapshot) -> str:
 
 
 def _what_is_valid_meanwhile(evaluation: Evaluation) -> str:
-    """Return what the delay means for whoever uses the token: the end of a sentence."""
+    """Return what the delay means for the users of the token: the end of a sentence."""
     current, status = evaluation.alive.current, evaluation.snapshot.token.status
     if current is None and evaluation.cause is None:
         return "the token has ended and stays rejected."
@@ -232,7 +232,7 @@ def _what_is_valid_meanwhile(evaluation: Evaluation) -> str:
 
 
 def _is_taken_back(snapshot: Snapshot) -> bool:
-    """Say whether validators reject the token for as long as somebody wants, whatever the Secret holds."""
+    """Say whether validators reject the token by a user's decision, whatever the Secret holds."""
     spec, account = snapshot.token.spec, snapshot.account
     is_suspended = account is not None and account.spec is not None and account.spec.state == "Suspended"
     is_revoked = spec is not None and spec.state == "Revoked"
@@ -240,7 +240,7 @@ def _is_taken_back(snapshot: Snapshot) -> bool:
 
 
 CHECKS: tuple[Check, ...] = (
-    spec_is_invalid,  # nothing else can be judged
+    spec_is_invalid,  # nothing else can be checked
     end_has_passed_before_the_start,  # nothing would help
     account_is_missing,  # whose token would it be
     account_is_invalid,  # its limits and its kill switch are unknown
@@ -290,7 +290,7 @@ def _ungranted(snapshot: Snapshot) -> list[tuple[str, Reason]]:
 
 
 def _reason_of(missing: list[tuple[str, Reason]]) -> Reason:
-    """Return the one reason for all: a role that exists is refused by somebody, one that does not may still come."""
+    """Return one reason for all: a role that exists is not granted, one that does not may still be created."""
     is_refused = any(reason is Reason.ROLE_NOT_GRANTED for _, reason in missing)
     return Reason.ROLE_NOT_GRANTED if is_refused else Reason.ROLE_NOT_FOUND
 

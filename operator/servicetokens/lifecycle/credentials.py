@@ -23,7 +23,7 @@ from servicetokens.tokens import lifetime
 
 @dataclass(frozen=True, slots=True)
 class Living:
-    """The credentials that may still be accepted, their ends put right.
+    """The credentials that may still be accepted, with corrected ends.
 
     *pending* is the next one, which is not delivered, or was delivered without status saying so. *died_at* is the end
     of the current one if it has just passed; *lost* says why the current one was dropped although its end has not
@@ -40,8 +40,8 @@ class Living:
 def living(snapshot: Snapshot, now: int) -> Living:
     """Return which of the credentials on status live at *now*, by the spec and the account as they are at *now*.
 
-    Nothing here believes status where it is kinder than the spec: a stored end counts only if it is earlier,
-    and one that has passed is final (a validator may have refused the credential already).
+    Status never counts where it grants more than the spec: a stored end counts only if it is earlier,
+    and one that has passed is final (a validator may have rejected the credential already).
     """
     token, account = snapshot.token, snapshot.account
     if account is not None and token.status.account_uid != account.uid and token.status.credentials:
@@ -88,7 +88,7 @@ def mint_cause(snapshot: Snapshot, alive: Living, now: int) -> MintCause | None:
 
 
 def older_after(snapshot: Snapshot, alive: Living, delivered_at: int, now: int) -> Credential | None:
-    """Return the credential that stays at *now* beside the one that is delivered at *delivered_at*.
+    """Return the credential that stays at *now* next to the one that is delivered at *delivered_at*.
 
     A rotation keeps the current one for its overlap and drops the one before it immediately. Whatever was minted
     because the plaintext is lost has no predecessor in use, and keeps only an overlap that is running.
@@ -140,7 +140,7 @@ def warnings_of(token: TokenFacts, current: Credential) -> tuple[ExpiryWarning, 
 
 
 def rotation_is_requested(snapshot: Snapshot) -> bool:
-    """Say whether `rotation.id` has a value that was not acted upon yet; taking it away asks for nothing."""
+    """Say whether `rotation.id` has a value that was not acted on yet; removing it requests nothing."""
     rotation = _rotation_of(snapshot.token.spec)
     return (
         rotation is not None and rotation.id is not None and rotation.id != snapshot.token.status.rotation_id
@@ -170,7 +170,7 @@ class LifeLimit:
 
 
 def life_limit(snapshot: Snapshot) -> LifeLimit | None:
-    """Return the shortest of the account's and the roles' `maxLifetime`; None when nobody limits."""
+    """Return the shortest of the account's and the roles' `maxLifetime`; None when none has a limit."""
     token, account = snapshot.token, snapshot.account
     limits = []
     policy = account.spec.token_policy if account and account.spec else None
@@ -231,7 +231,7 @@ def _cause_without_current(
 
 
 def _rotation_wanted(snapshot: Snapshot, spec: ServiceTokenSpec, now: int) -> MintCause | None:
-    """Return why the last credential, which is gone, would have been rotated out by now."""
+    """Return why the last credential, which no longer exists, would have been rotated out by now."""
     if rotation_is_requested(snapshot):
         return MintCause.ROTATION_REQUESTED
     due = next_rotation(spec, snapshot.token.status.mint_time or now)
@@ -271,10 +271,10 @@ def delivered_now(snapshot: Snapshot, now: int) -> int:
 
 
 def _put_right(snapshot: Snapshot, credential: Credential, now: int) -> Credential:
-    """Return *credential* with its mint time put right, where the Secret holds it.
+    """Return *credential* with its mint time corrected, where the Secret holds it.
 
     The Secret witnesses an earlier mint than status says. A mint in the future was made by a clock that was ahead:
-    the value is ours all the same, and counts from now on.
+    the value is still ours, and counts from now on.
     """
     secret = snapshot.secret
     if secret is None or not is_held(snapshot, credential):
@@ -310,7 +310,7 @@ def _pending(snapshot: Snapshot, now: int) -> Credential | None:
 def _is_where_it_belongs(snapshot: Snapshot, current: Credential, pending: Credential | None) -> bool:
     """Say whether *current* is in the Secret, or was replaced there by *pending*.
 
-    Without keys nobody can tell; and without keys nothing is accepted, nor minted.
+    Without keys it cannot be known; and without keys nothing is accepted or minted.
     """
     if snapshot.keys.newest is None or is_held(snapshot, current):
         return True
@@ -324,7 +324,7 @@ def _is_rotated_out(status: ServiceTokenStatus, credential: Credential) -> bool:
 
 
 def _older(snapshot: Snapshot, older: Credential, succeeded_at: int | None, now: int) -> Credential | None:
-    """Return *older*, its end put right, or None when it is over. Its successor was delivered at *succeeded_at*."""
+    """Return *older* with its end corrected, or None when it is over. Its successor was delivered at *succeeded_at*."""
     spec = snapshot.token.spec
     if lifetime.is_cut(older.mint_time, cut_of(snapshot), now):
         return None

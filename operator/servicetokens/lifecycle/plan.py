@@ -21,8 +21,8 @@ between two writes is free. In this order it asks
     7. what status and Secret should be   and leaves out what they are already
     8. when time alone changes that       requeue_at
 
-Revocation and suspension are acceptance, not minting: a revoked token, or one that was suspended because nobody
-used it, rotates and is repaired as any other, so that restoring it brings back a token that works.
+Revocation and suspension are acceptance, not minting: a revoked token, or one that was suspended because it
+was not used, rotates and is repaired as any other, so that it works when it is restored.
 """
 
 from typing import Final
@@ -62,7 +62,7 @@ from servicetokens.lifecycle.token_conditions import (
 )
 from servicetokens.lifecycle.transitions import events_of
 
-# How often a namespace that is being deleted is looked at again: one of that name may be created anew.
+# How often a namespace that is being deleted is looked at again: one of that name may be created again.
 _ENDING_RECHECK: Final = 30
 # The conditions that are true only while the Secret holds a token that is accepted, or that nothing more is wanted of.
 _CLAIMS: Final = (ConditionType.READY, ConditionType.ACTIVE, ConditionType.SECRET_SYNCED)
@@ -92,7 +92,7 @@ def plan(snapshot: Snapshot, now: int, mint: Minter) -> Plan:
     )
     acceptance = find_acceptance(evaluation, finding, outcome)
     deliver = _deliver(evaluation, arrival, subject)
-    # Somebody undoes what surrounds the token again and again. A token that is missing is checked for instead.
+    # Another writer keeps reverting what surrounds the token. A token that is missing is checked for instead.
     is_deferred = deliver is not None and deliver.keeps_value and snapshot.memory.not_before > now
     # A newer one that waits is more than what surrounds the present one.
     lacks_surroundings = is_deferred and evaluation.cause is None
@@ -257,7 +257,7 @@ def _describe_last(evaluation: Evaluation, last: Subject | None) -> dict[str, ob
 def _revocation_times(evaluation: Evaluation) -> dict[str, object]:
     """Return the change of the two times, if the token was revoked or restored since the last pass.
 
-    A revocation clears the restoration, so "revoked" and "restored" can be told apart even within one second.
+    A revocation clears the restoration, which tells "revoked" from "restored" even within one second.
     """
     spec, status = evaluation.snapshot.token.spec, evaluation.snapshot.token.status
     if spec is None:

@@ -245,7 +245,7 @@ class Caches:
 
 
 def _take(counter: Counter[K], counted: Iterable[K]) -> None:
-    """Count *counted* no more; what is counted zero times is not there, whoever invented it."""
+    """Stop counting *counted*. What is counted zero times is removed, so that invented values take no memory."""
     for one in counted:
         counter[one] -= 1
         if not counter[one]:

@@ -15,7 +15,7 @@ T = TypeVar("T")
 State = tuple[str, str, str]
 """Type, status and reason of a condition."""
 
-# Real clusters have dozens of combinations; whoever writes others all day costs no more than this.
+# Real clusters have dozens of combinations. This bounds what invented ones can cost.
 _MOST_SHARED: Final = 4096
 # The others are in `KeptToken` as they are.
 _PACKED: Final = tuple(

@@ -35,7 +35,7 @@ class Reports:
         self._events = events
         self._clock = clock
         self._minted = minted
-        # The last refusals by namespace, where the permission is missing: it is logged once, not for each Event.
+        # The last error by namespace, where the permission is missing: it is logged once, not for each Event.
         self._without_events: dict[str, str] = {}
 
     def find_missing_permission(self) -> str | None:

@@ -174,7 +174,7 @@ class Resync:
                     # A list is never older than what was seen before it was requested.
                     raise HistoryWentBack(HISTORY_WENT_BACK)
                 for item in page.items or ():
-                    # What is known already, which is the rule but for the first list, is not read.
+                    # What is known already, as most is except in the first list, is not read.
                     meta = _items.decode(item).metadata
                     place = (meta.namespace, meta.name)
                     listed.add(place)

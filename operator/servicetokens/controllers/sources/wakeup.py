@@ -99,7 +99,7 @@ class Wakeup:
         namespace, name, version = facts.identity(raw)
         place = (namespace, name)
         if self._caches.secrets.is_known(place, version):
-            # Also after the keys have changed: then it is in doubt, and is read anew by whoever needs it.
+            # Also after the keys have changed: then it is in doubt, and is read again when it is needed.
             return
         new = facts.secret_facts(raw, self._keys.ring)
         if self._caches.secrets.put(place, new) != new:
