@@ -253,3 +253,6 @@ def test_the_notes_name_what_is_on_and_no_secret(home: Helm) -> None:
     assert "serves team-a, team-b" in quiet
     assert "set image.digest" not in quiet
     assert ":8080" not in notes("--values", values("own-certificate"))
+    exposed = notes("--set", "networkPolicy.enabled=true,validator.hostNetwork=true")
+    assert "WARNING: the validator runs in the network of its node (validator.hostNetwork)" in exposed
+    assert "WARNING: the operator runs in" not in exposed

@@ -231,16 +231,11 @@ def test_network_policies_take_ports_and_rules_and_let_the_smoke_test_in(helm: H
     assert [port["port"] for rule in spec["egress"] for port in rule["ports"]] == [5353, 5353, 16443, 4317]
 
 
-def test_a_pod_in_the_network_of_its_node_has_no_policy_and_a_warning(helm: Helm, tmp_path: Path) -> None:
-    """Policies hold there in no cluster; the other component keeps its own."""
+def test_a_pod_in_the_network_of_its_node_has_no_policy(helm: Helm, tmp_path: Path) -> None:
+    """Policies hold there in no cluster; the other component keeps its own. The notes warn (`test_install.py`)."""
     values = "networkPolicy: {enabled: true}\nvalidator: {hostNetwork: true}\n"
     policies = [name for kind, name in render(helm, tmp_path, values) if kind == "NetworkPolicy"]
     assert policies == ["servicetokens-operator"]
-    file = tmp_path / "values.yaml"
-    file.write_text(values)
-    told = helm("install", "tokens", CHART, "--dry-run=client", "--values", file)
-    assert "WARNING: the validator runs in the network of its node (validator.hostNetwork)" in told.stdout
-    assert "WARNING: the operator runs in" not in told.stdout
 
 
 def test_the_smoke_test_runs_where_a_validator_runs(helm: Helm, tmp_path: Path) -> None:
