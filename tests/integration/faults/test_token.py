@@ -5,7 +5,7 @@ others alone, too. One more life goes on without a fault; it says how many reque
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -16,12 +16,17 @@ from common.faulty import Fault, FaultyProxy, Rule
 from common.world import GROUPS, OPERATOR, World, operator_command, unsettled
 from controlplane.ports import free_ports
 from controlplane.processes import Process
+from controlplane.waiting import wait_until
 
 # A rejected Secret is retried after 10 s and 20 s; a time-out is noticed after 10 s.
 PATIENCE = 90.0
 TWICE = frozenset(Fault) - {Fault.FORBIDDEN, Fault.NO_RIGHT, Fault.UNPROCESSABLE, Fault.APPLIED_AND_HUNG}
 # What one fault may cost: a rejected Secret is reported (status, Event), read and tried again, and that is reported.
 COST = 10
+# Two changes that are seen at once cost one pass less: without a fault a life has taken 26 to 28 requests.
+VARIES = 2
+# The lives share a process with the proxy: a hundred that ask twenty times a second would slow down what they wait for.
+POLL_SECONDS = 0.5
 # An Event that is answered slowly twice is still on its way when its lifetime is over.
 SETTLE_SECONDS = 10.0
 CALM_SECONDS = 3.0
@@ -55,16 +60,18 @@ class Lives:
 def live(world: World, namespace: str) -> None:
     """Mint, rotate, heal, recreate, revoke and restore twice; wait for each to be done."""
 
-    def done(what: str, serial: int, active: str = "True") -> None:
-        world.until(
+    def until(condition: Callable[[], bool], what: str) -> None:
+        wait_until(condition, what=f"{what} in {namespace}", timeout=PATIENCE, poll=POLL_SECONDS)
+
+    def done(what: str, serial: int | None = None, active: str = "True") -> None:
+        until(
             lambda: (
                 world.is_settled(namespace)
                 and world.condition(namespace, "Active").get("status") == active
-                and world.status(namespace).get("serial") == serial
+                and serial in {None, world.status(namespace).get("serial")}
                 and not unsettled(world, namespace)
             ),
-            f"{what} in {namespace}",
-            timeout=PATIENCE,
+            what,
         )
 
     world.token(namespace, rotation={"id": "one", "overlap": "0s"})
@@ -73,22 +80,15 @@ def live(world: World, namespace: str) -> None:
     done("rotating", 2)
     surrounds = {"metadata": {"annotations": {"servicetokens.dev/expires": "never"}}}
     world.edit_secret(namespace, surrounds)
-    world.until(
-        lambda: expires(world, namespace) not in {"", "never"},
-        f"healing in {namespace}",
-        timeout=PATIENCE,
-    )
+    until(lambda: expires(world, namespace) not in {"", "never"}, "healing")
     world.edit_secret(namespace, {"immutable": True, **surrounds})
-    world.until(
-        lambda: expires(world, namespace) not in {"", "never"},
-        f"the immutable Secret of {namespace} to be replaced",
-        timeout=PATIENCE,
-    )
+    until(lambda: expires(world, namespace) not in {"", "never"}, "replacing the immutable Secret")
+    # Where the Secret was deleted and this was not recorded, status gets the serial of one more mint meanwhile.
     for _ in range(2):
         world.change(namespace, state="Revoked")
-        done("revoking", world.status(namespace)["serial"], "False")
+        done("revoking", active="False")
         world.change(namespace, state="Active")
-        done("restoring", world.status(namespace)["serial"])
+        done("restoring")
 
 
 def expires(world: World, namespace: str) -> str:
@@ -167,7 +167,7 @@ def test_requests_stop_after_recovery(lives: Lives) -> None:
     costs = {
         str(life): (len(asked[life.namespace]), normal)
         for life in found
-        if len(asked[life.namespace]) > normal + COST * len(life.rule.fired if life.rule else [])
+        if len(asked[life.namespace]) > normal + VARIES + COST * len(life.rule.fired if life.rule else [])
     }
     assert costs == {}
     late = [
