@@ -48,6 +48,9 @@ def pod(objects: dict[tuple[str, str], Rendered], component: str) -> Rendered:
         "validator: {listeners: null, service: null, autoscaling: null, clientAuthentication: null}",
         "monitoring: {serviceMonitor: null, prometheusRule: null, dashboard: null}",
         "operator: {replicas: null, maxUnavailable: null, podLabels: null, affinity: null}",
+        "watchNamespaces: null\nimagePullSecrets: null\ntls: {issuerRef: null, names: null}",
+        "validator: {service: {ipFamilies: null}, trustedProxies: null, extraEnv: null}",
+        "networkPolicy: {proxies: null, apiServer: null, apiServerPorts: null, dnsPorts: null, extraEgress: null}",
     ],
 )
 def test_null_means_the_default(helm: Helm, tmp_path: Path, values: str) -> None:
@@ -56,7 +59,7 @@ def test_null_means_the_default(helm: Helm, tmp_path: Path, values: str) -> None
 
 
 def test_null_takes_resources_and_spreading_away(helm: Helm, tmp_path: Path) -> None:
-    """Lists and free maps have no default to go back to: null removes them."""
+    """Kubernetes has defaults of its own for these: null removes ours."""
     objects = render(
         helm,
         tmp_path,

@@ -31,7 +31,8 @@ Helm rely on wins over `extra`, that over `commonLabels`, and that over the rest
 {{- end }}
 
 {{/*
-Put defaults where a value or a whole block was set to null, which removes it. Lists, labels and resources stay removed.
+Put defaults where a value or a whole block was set to null, which removes it. What Kubernetes has defaults of its own
+for stays removed: spreading, resources, security contexts, labels.
 Called before anything is read from .Values.
 */}}
 {{- define "servicetokens.complete" -}}
@@ -41,7 +42,7 @@ Called before anything is read from .Values.
 {{- define "servicetokens.completed" -}}
 {{- $values := .values }}
 {{- range $name, $default := .defaults }}
-{{- $isFree := or (kindIs "slice" $default) (has $name (list "resources" "labels" "commonLabels" "podSecurityContext" "securityContext")) (and (kindIs "map" $default) (not $default)) }}
+{{- $isFree := has $name (list "topologySpreadConstraints" "resources" "labels" "commonLabels" "podSecurityContext" "securityContext") }}
 {{- if and (kindIs "invalid" (index $values $name)) (not $isFree) }}
 {{- $_ := set $values $name (deepCopy $default) }}
 {{- else if and (kindIs "map" $default) (not $isFree) }}
