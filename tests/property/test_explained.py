@@ -1,11 +1,12 @@
 """What `verify` explains is what a validator does, for every state that can be stored."""
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from common.clock import FakeClock
 from property.stored_objects import (
     ACCOUNTS,
+    DAY,
     NOW,
     PRESENTED,
     REQUESTS,
@@ -13,10 +14,12 @@ from property.stored_objects import (
     TOKENS,
     UID,
     Raw,
+    credential,
     decide,
     stored,
 )
 from servicetokens.api.reasons import REFUSALS
+from servicetokens.api.values import format_time
 from servicetokens.authn.decision import Accepted, Rejected
 from servicetokens.cli import verifying
 from servicetokens.cli.findings import Level
@@ -24,8 +27,23 @@ from servicetokens.cli.judging import Objects, Request, judge
 from servicetokens.cli.verifying import Known
 from servicetokens.cli.views import TokenView
 
+# Valid in every respect: few of the states that are drawn are.
+_VALID: Raw = {
+    "meta": {},
+    "spec": {"expiresAfter": "30d"},
+    "status": {
+        "accountUID": "a-1",
+        "serial": 1,
+        "tokenID": PRESENTED.id,
+        "credentials": [
+            credential(PRESENTED, 1, format_time(NOW - DAY), format_time(NOW + DAY), "k1"),
+        ],
+    },
+}
+
 
 @settings(max_examples=600)
+@example(token=_VALID, account={"meta": {}, "spec": {}}, roles=[], request=Request())
 @given(
     token=TOKENS,
     account=ACCOUNTS,
