@@ -144,6 +144,13 @@ class ServiceTokenStatus(StatusModel):
         ),
     )
 
+    def is_undelivered(self, credential: Credential) -> bool:
+        """Return whether *credential* waits for its delivery.
+
+        The one that `tokenID` names was delivered, also where a user has marked it as pending since.
+        """
+        return credential.is_pending and credential.id != self.token_id
+
     @classmethod
     def read(cls, raw: Mapping[str, Any] | None) -> Self:
         """See `StatusModel.read`. A serial beyond the maximum counts as absent, and so does its credential."""

@@ -54,7 +54,7 @@ def living(snapshot: Snapshot, now: int) -> Living:
         # It is alone: its successor was lost or is not delivered yet.
         return Living(older=_older(snapshot, current, token.status.mint_time, now), pending=pending)
     others = (one for one in token.status.credentials if one.serial != current.serial)
-    other = next((one for one in others if not one.is_pending), None)
+    other = next((one for one in others if not token.status.is_undelivered(one)), None)
     older = _older(snapshot, other, current.mint_time, now) if other is not None else None
     if lifetime.is_cut(current.mint_time, cut_of(snapshot), now):
         return Living(lost=MintCause.NOT_BEFORE, pending=pending)
@@ -243,7 +243,7 @@ def _was_delivered(snapshot: Snapshot) -> bool:
     status = snapshot.token.status
     if status.serial is not None and not status.credentials:
         return True
-    return any(not one.is_pending and one.origin is Origin.MINTED for one in status.credentials)
+    return any(not status.is_undelivered(one) and one.origin is Origin.MINTED for one in status.credentials)
 
 
 def is_held(snapshot: Snapshot, credential: Credential) -> bool:
@@ -292,7 +292,7 @@ def _put_right(snapshot: Snapshot, credential: Credential, now: int) -> Credenti
 def _pending(snapshot: Snapshot, now: int) -> Credential | None:
     """Return the next credential if it is in the Secret already and still good, or can still be written there."""
     newest = max(snapshot.token.status.credentials, key=lambda one: one.serial, default=None)
-    if newest is None or not newest.is_pending:
+    if newest is None or not snapshot.token.status.is_undelivered(newest):
         return None
     newest = _put_right(snapshot, newest, now)
     if lifetime.is_cut(newest.mint_time, cut_of(snapshot), now):

@@ -48,7 +48,7 @@ class TokenFacts(ObjectFacts):
     @property
     def current(self) -> Credential | None:
         """The credential delivered last, if it is still known."""
-        delivered = (one for one in self.status.credentials if not one.is_pending)
+        delivered = (one for one in self.status.credentials if not self.status.is_undelivered(one))
         return max(delivered, key=lambda credential: credential.serial, default=None)
 
 

@@ -50,6 +50,14 @@ def test_a_live_token_gets_no_longer_life_by_being_marked_as_pending() -> None:
     assert (wanted.status.mint_time, wanted.status.expiration_time) == (NOW, NOW + 30 * DAY)
 
 
+def test_a_delivered_token_that_is_marked_as_pending_is_not_called_new() -> None:
+    """Only the mark goes away: nothing was minted, and no Event says so."""
+    wanted = plan(marked_pending(settled(), NOW), NOW + 10)
+    assert (wanted.mint, wanted.deliver, wanted.arrives, wanted.events) == (None, None, None, ())
+    assert wanted.status is not None
+    assert [one.is_pending for one in wanted.status.credentials] == [False]
+
+
 @pytest.mark.parametrize("is_blocked", [False, True])
 def test_an_expired_token_does_not_come_back_by_being_marked_as_pending(is_blocked: bool) -> None:
     """Its value is over, and it leaves status, also where another one cannot be minted at the moment."""

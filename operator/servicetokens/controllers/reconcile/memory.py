@@ -102,7 +102,8 @@ class Memories:
             return Memory(namespace_ends=ends)
         minted = entry.credential
         is_known = minted is not None and any(
-            known.serial == minted.serial and (known.id != minted.id or not known.is_pending)
+            known.serial == minted.serial
+            and (known.id != minted.id or not facts.status.is_undelivered(known))
             for known in facts.status.credentials
         )
         if is_known:
