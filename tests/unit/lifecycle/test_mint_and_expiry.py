@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from common.facts import (
     DAY,
     NO_KEYS,
@@ -21,7 +23,7 @@ from common.facts import (
 from common.planning import plan
 from servicetokens.api.values import format_time
 from servicetokens.lifecycle.actions import MintCause, Plan, SecretWrite
-from servicetokens.lifecycle.snapshot import Memory
+from servicetokens.lifecycle.snapshot import AccountFacts, Memory
 
 
 def test_a_new_token_is_minted_and_delivered() -> None:
@@ -353,3 +355,26 @@ def test_keys_that_are_missing_stop_mints_and_say_so() -> None:
     assert wanted.status is not None
     assert len(wanted.status.credentials) == 1
     assert says(plan(replace(live, secret=None), NOW), "SecretSynced") == ("False", "SecretMissing")
+
+
+@pytest.mark.parametrize(
+    "account",
+    [an_account(uid="a-2"), an_account(tokensNotBeforeTime=format_time(NOW + 35 * DAY))],
+    ids=["replaced", "cut"],
+)
+def test_an_end_that_has_passed_is_final_whatever_came_after_it(account: AccountFacts) -> None:
+    """The same as where the operator was there to see the end before the account changed."""
+    now = NOW + 40 * DAY
+    missed = settled(replace(settled(), account=account), now)
+    seen = settled(replace(settled(settled(), NOW + 30 * DAY), account=account), now)
+    for rested in (missed, seen):
+        assert rested.token.status.credentials == ()
+        assert says(rested, "Active") == ("False", "Expired")
+
+
+def test_a_cut_that_came_before_the_end_is_answered_after_it() -> None:
+    """Another one is minted, as it would have been at the cut."""
+    cut = an_account(tokensNotBeforeTime=format_time(NOW + 29 * DAY))
+    wanted = plan(replace(settled(), account=cut), NOW + 40 * DAY)
+    assert wanted.mint is not None
+    assert wanted.mint.cause is MintCause.NOT_BEFORE
