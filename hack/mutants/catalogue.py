@@ -40,14 +40,32 @@ MUTANTS: Final = (
     Mutant(
         "keeps a dead verifier",
         CREDENTIALS,
-        "if (died_at := _first_past(now, current.expiration_time, end)) is not None:",
-        "if (died_at := _first_past(now - 3, current.expiration_time, end)) is not None:",
+        "    died_at, cut = _end_passed(snapshot, now), cut_of(snapshot)",
+        "    died_at, cut = _end_passed(snapshot, now - 3), cut_of(snapshot)",
+    ),
+    Mutant(
+        "mints another one for a cut after the end",
+        CREDENTIALS,
+        "is_cut = cut is not None and (died_at is None or cut < died_at)",
+        "is_cut = cut is not None",
+    ),
+    Mutant(
+        "mints another one for an account that was replaced after the end",
+        CREDENTIALS,
+        "            return Living(died_at=died_at)\n        return Living(lost=MintCause.ACCOUNT_REPLACED)",
+        "            pass\n        return Living(lost=MintCause.ACCOUNT_REPLACED)",
+    ),
+    Mutant(
+        "believes that a delivered credential is pending",
+        "api/token_status.py",
+        "return credential.is_pending and credential.id != self.token_id",
+        "return credential.is_pending",
     ),
     Mutant(
         "revives what a validator has refused already",
         CREDENTIALS,
-        "_first_past(now, current.expiration_time, end)",
-        "_first_past(now, end)",
+        "ends = (current.expiration_time, current_end(snapshot, current))",
+        "ends = (current_end(snapshot, current),)",
     ),
     Mutant(
         "trusts a later end on status",
