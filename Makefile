@@ -17,7 +17,7 @@ SINCE ?= main
 unexport PYTHONDONTWRITEBYTECODE
 
 CORES := $(shell getconf _NPROCESSORS_ONLN)
-# Tests on real servers wait half of the time, so that two share a core.
+# Tests wait half of the time, so that two share a core. WORKERS=n: as many at a time.
 WORKERS ?= $(shell echo $$((2 * $(CORES))))
 
 BIN := .venv/bin
@@ -104,8 +104,8 @@ manifests: $(INSTALLED) tools ## Write config/manager/manager.yaml from the char
 
 # Side by side: each but the last keeps one core busy.
 .PHONY: check
-check: $(INSTALLED) ## What to run before every commit: seconds, no cluster
-	@$(MAKE) -j $(CORES) lint types layers drift unit
+check: $(INSTALLED) ## What to run before every commit: no cluster; seconds where little has changed since
+	@$(MAKE) -j $(CORES) lint types layers drift unit-changed
 
 .PHONY: lint
 lint: $(INSTALLED) ## Formatting and ruff, which wants a docstring on every test, too
@@ -153,7 +153,11 @@ dist: sbom tools ## Write wheel, chart and bill of materials to dist/, the same 
 
 .PHONY: unit
 unit: $(INSTALLED) ## Unit tests: no cluster, no network
-	@$(BIN)/pytest --quiet -n $(CORES) tests/unit
+	@$(BIN)/pytest --quiet -n $(WORKERS) tests/unit
+
+.PHONY: unit-changed
+unit-changed: $(INSTALLED)
+	@$(RUN) -m unchanged $(WORKERS)
 
 .PHONY: test-changed
 test-changed: $(INSTALLED) ## Unit and property tests of what differs from the branch main (SINCE=another commit)
@@ -173,12 +177,12 @@ PYTEST = run() { "$$@" $(ARGS) || { status=$$?; test $$status = 5 -a -n '$(ARGS)
 .PHONY: test-quick
 test-quick: $(INSTALLED) ## The first part of `make test`: unit and property tests, without any server
 	@rm -f .coverage .coverage.*
-	@$(PYTEST) $(BIN)/coverage run -m pytest -n $(CORES) tests/unit
+	@$(PYTEST) $(BIN)/coverage run -m pytest -n $(WORKERS) tests/unit
 	@$(PYTEST) $(BIN)/pytest -n $(CORES) tests/property
 
 # Then what must be alone: it measures time, or needs all cores.
 .PHONY: test-servers
-test-servers: $(INSTALLED) ## The second part: tests on real servers, WORKERS=n at a time
+test-servers: $(INSTALLED) ## The second part: tests on real servers
 	@$(PROVISION) control-plane tools peers scanners
 	@$(PYTEST) $(BIN)/coverage run -m pytest -n $(WORKERS) -m 'not alone' --ignore tests/unit --ignore tests/property
 	@$(PYTEST) $(BIN)/coverage run -m pytest -m alone --ignore tests/unit --ignore tests/property
