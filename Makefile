@@ -156,7 +156,7 @@ unit: $(INSTALLED) ## Unit tests: no cluster, no network
 	@$(BIN)/pytest --quiet -n $(WORKERS) tests/unit
 
 .PHONY: unit-changed
-unit-changed: $(INSTALLED)
+unit-changed: $(INSTALLED) ## The unit tests for which something has changed since they passed; make unit runs all
 	@$(RUN) -m unchanged $(WORKERS)
 
 .PHONY: test-changed
@@ -194,12 +194,12 @@ coverage: $(INSTALLED) ## The third part: the coverage floors, from what the fir
 	@$(BIN)/coverage report
 
 # NODE_IMAGE=local makes the node's image and the base of operator/Dockerfile here, for machines that reach no registry of
-# images. PREVIOUS=REVISION names what is upgraded from, if not the previous commit. `python3 tests/e2e/engine.py make e2e`
+# images. PREVIOUS=REVISION names what is upgraded from, if not the previous commit. `python3 hack/node/engine.py make e2e`
 # starts an engine where none runs.
 .PHONY: e2e
 e2e: $(INSTALLED) ## Pods on a real node, by kind: needs Docker and root (NODE_IMAGE=local: without image registries)
 	@$(PROVISION) control-plane tools peers $(if $(filter local,$(NODE_IMAGE)),node node-root python-root)
-	@$(if $(filter local,$(NODE_IMAGE)),$(RUN) -m e2e.build.images)
+	@$(if $(filter local,$(NODE_IMAGE)),$(RUN) -m node.images)
 	@SERVICETOKENS_E2E=$(NODE_IMAGE) SERVICETOKENS_PREVIOUS=$(PREVIOUS) $(BIN)/pytest tests/e2e $(ARGS)
 
 .PHONY: e2e-binaries

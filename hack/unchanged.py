@@ -152,7 +152,7 @@ def main(workers: str) -> int:
         )
     if not wanted:
         return 0
-    # The tests know where to import from, and the workers shall know no more than those of `make unit`.
+    # pytest knows where to import from; the workers must have the same path as those of `make unit`.
     os.environ.pop("PYTHONPATH", None)
     recorder = Recorder()
     status = pytest.main(["-q", "-n", workers, *wanted], plugins=[recorder])

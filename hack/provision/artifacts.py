@@ -18,7 +18,7 @@ from controlplane.progress import Progress
 from provision.cache import ROOT, Artifact, CannotMake, python_variant
 
 TOOLS_MODULE: Final = ROOT / "hack" / "tools"
-NODE: Final = ROOT / "tests" / "e2e" / "build"
+NODE: Final = ROOT / "hack" / "node"
 ENVIRONMENT: Final = ROOT / ".venv"
 # No symbols, which halves the size.
 SMALL: Final = ("-ldflags", "-s -w")

@@ -24,8 +24,8 @@ from controlplane.build import cache_root, locked
 from controlplane.scratch import ScratchDirectory
 from controlplane.waiting import patient
 from e2e import docker
-from e2e.build.images import node_image, python_image
 from e2e.node import Node
+from node.images import node_image, python_image
 
 NAME: Final = "servicetokens-e2e"
 CONTAINER: Final = f"{NAME}-control-plane"
@@ -77,7 +77,7 @@ def missing() -> str:
         return "kind needs a container engine: install Docker (Debian: apt-get install docker.io)"
     done = subprocess.run(["docker", "info"], capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        advice = "start it, or run: python3 tests/e2e/engine.py make e2e"
+        advice = "start it, or run: python3 hack/node/engine.py make e2e"
         return f"the container engine does not answer ({done.stderr.strip()}): {advice}"
     return ""
 

@@ -9,8 +9,8 @@ import click
 import pytest
 
 from common.world import ROOT
-from docs import wording
 from pages import commands
+from unit.docs import wording
 
 WIDTH: Final = 100
 PAGES: Final = sorted(

@@ -9,7 +9,7 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
-from e2e.build import oci
+from node import oci
 
 
 def tree(root: Path, *, time: int) -> Path:

@@ -6,12 +6,12 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from common.world import ROOT
 from controlplane import build
 from controlplane.progress import Progress
 from controlplane.scratch import ScratchDirectory
-from e2e.build import archives
+from node import archives
 from provision.artifacts import ARTIFACTS
+from provision.cache import ROOT
 
 HERE: Final = Path(__file__).resolve().parent
 # Twenty times what it takes on two idle cores.

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from controlplane.waiting import wait_until
-from e2e import engine
+from node import engine
 
 SCRIPT = Path(engine.__file__)
 # Answers once there is a file of this name, and writes down what it was asked.
@@ -194,7 +194,7 @@ def test_runtime_is_bounded_only_where_the_machine_lacks_the_capability() -> Non
     """Elsewhere containers run as the engine runs them."""
     lacks = not int(_bounding(), 16) >> engine.SYS_RESOURCE & 1
     assert bool(engine.runtime()) == lacks
-    wrapper = SCRIPT.parent / "build" / "runc-bounded"
+    wrapper = SCRIPT.parent / "runc-bounded"
     assert os.access(wrapper, os.X_OK)
     assert all(str(wrapper) in flag for flag in engine.runtime() if "=" in flag)
 

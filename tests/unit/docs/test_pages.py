@@ -14,7 +14,7 @@ from servicetokens.api.conditions import ConditionType
 from servicetokens.api.reasons import REFUSALS, Reason
 from servicetokens.policy.acceptance import CHECKS
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("charts/**/*.md")])
 STATE = re.compile(r"^\s+state:", re.MULTILINE)
 METRIC = re.compile(r"`(servicetokens_[a-z_]+)")

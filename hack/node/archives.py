@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import Final
 
-from e2e.build import oci
+from node import oci
 
 # Debian's packages with what kube-proxy calls, and with the libraries of that.
 TABLES: Final = (

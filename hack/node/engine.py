@@ -64,7 +64,7 @@ def runtime() -> list[str]:
     ]
     if int(bounding, 16) >> SYS_RESOURCE & 1:
         return []
-    return ["--add-runtime", f"bounded={HERE / 'build' / 'runc-bounded'}", "--default-runtime", "bounded"]
+    return ["--add-runtime", f"bounded={HERE / 'runc-bounded'}", "--default-runtime", "bounded"]
 
 
 class Command:
@@ -148,7 +148,7 @@ def running(command: Command) -> Iterator[str]:
 
 
 def _wait_for_end(pidfile: Path) -> None:
-    """Wait until the daemon of a killed run, which has been told to end, has ended."""
+    """Wait until the daemon of a killed run, which was asked to end, has ended."""
     deadline = time.monotonic() + STOP_SECONDS
     while time.monotonic() < deadline:
         try:

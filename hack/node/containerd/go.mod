@@ -1,4 +1,4 @@
-module servicetokens.dev/tests/e2e/build/containerd
+module servicetokens.dev/hack/node/containerd
 
 go 1.26.6
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from common.world import ROOT
-from e2e import engine
+from node import engine
 
 # Writes down what it was asked.
 MAKE = 'echo "make $*" >> {log}'
@@ -23,7 +23,7 @@ while [ "${{1#-}}" != "$1" ]; do shift; done
 shift
 exec "$@\""""
 BUILD = "make e2e-binaries"
-RUN = "tests/e2e/engine.py make e2e NODE_IMAGE=local ARGS=-x"
+RUN = "hack/node/engine.py make e2e NODE_IMAGE=local ARGS=-x"
 
 
 class Checkout:

@@ -1,0 +1,3 @@
+module servicetokens.dev/hack/node/pause
+
+go 1.26.0
