@@ -27,7 +27,7 @@ from bench.report import Section
 from bench.starting import Store
 from bench.stored import create_key, store, store_caller, write_tokens
 from bench.yardstick import BenchFailed, Yardstick
-from common.peers import PeerMissing
+from common.drivers.peers import PeerMissing
 from controlplane import build
 from controlplane.cluster import Cluster
 from controlplane.crds import install_crds

@@ -12,7 +12,7 @@ from bench.processes import Validator, start_operator, start_validator
 from bench.report import Section
 from bench.stored import write_plaintexts
 from bench.yardstick import BenchFailed, Yardstick, wait_until_served
-from common.witness import Witness, revoke_and_restore
+from common.drivers.witness import Witness, revoke_and_restore
 from controlplane.cluster import Cluster
 from servicetokens.kube.client import Api
 from servicetokens.kube.errors import NotFound

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.machine import LOAD_CORE, SERVER_CORE, cpu_seconds, pinned
-from common.peers import find_peer
+from common.drivers.peers import find_peer
 from controlplane.certificates import KeyPair
 from controlplane.ports import LOOPBACK, free_ports
 from controlplane.processes import Process

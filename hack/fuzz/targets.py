@@ -5,9 +5,9 @@ import re
 from collections.abc import Callable
 from typing import Any, Final
 
-from common.asking import make_gate, make_refusals
-from common.clock import FakeClock
-from common.presenting import Surroundings
+from common.builders.presenting import Surroundings
+from common.drivers.asking import make_gate, make_refusals
+from common.fakes.clock import FakeClock
 from servicetokens.authn.addresses import Origin, find_client, parse_address, parse_network
 from servicetokens.validator.bearer import Missing, find_token
 from servicetokens.validator.callers import _read_basic

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from common.helm import CHART
-from common.world import ROOT
+from common.drivers.helm import CHART
+from common.repository import ROOT
 from pages import (
     chart,
     commands,

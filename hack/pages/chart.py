@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import yaml
 
-from common.helm import CHART
-from common.world import ROOT
+from common.drivers.helm import CHART
+from common.repository import ROOT
 
 FILES: Final = CHART / "files"
 README: Final = CHART / "README.md"

@@ -9,7 +9,7 @@ from typing import Final
 
 import click
 
-from common.world import ROOT
+from common.repository import ROOT
 from servicetokens.__main__ import main as program
 from servicetokens.cli.main import command as plugin
 

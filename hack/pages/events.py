@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from common.world import ROOT
+from common.repository import ROOT
 from servicetokens.lifecycle import transitions
 
 PAGE: Final = ROOT / "docs" / "reference" / "events.md"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from common.world import ROOT
+from common.repository import ROOT
 from servicetokens.api.fields import TIME_SHAPE
 from servicetokens.crdgen.build import custom_resource_definition
 from servicetokens.crdgen.kinds import KINDS, Kind

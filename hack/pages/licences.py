@@ -6,7 +6,7 @@ import subprocess
 import sys
 from typing import Final
 
-from common.world import ROOT
+from common.repository import ROOT
 
 PINS: Final = ROOT / "requirements" / "runtime.txt"
 PAGE: Final = ROOT / "docs" / "reference" / "licences.md"

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from common.world import ROOT
+from common.repository import ROOT
 from servicetokens.api import values
 from servicetokens.authn import addresses, requests
 from servicetokens.crdgen.build import custom_resource_definition

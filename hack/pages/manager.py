@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import yaml
 
-from common.helm import Helm
-from common.world import ROOT
+from common.drivers.helm import Helm
+from common.repository import ROOT
 
 MANAGER: Final = ROOT / "config" / "manager" / "manager.yaml"
 KINDS: Final = ("ServiceAccount", "Deployment", "Service", "PodDisruptionBudget")

@@ -7,9 +7,9 @@ from typing import Final
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
 
-from common.clock import FakeClock
-from common.facts import settled
-from common.presenting import Surroundings
+from common.builders.facts import settled
+from common.builders.presenting import Surroundings
+from common.fakes.clock import FakeClock
 from servicetokens.controllers.cache.caches import Caches
 from servicetokens.controllers.metrics import Happenings, OperatorCollector, OperatorNumbers
 from servicetokens.validator.metrics import Tally, UsageNumbers, ValidatorCollector

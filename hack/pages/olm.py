@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import yaml
 
-from common.world import ROOT
+from common.repository import ROOT
 from servicetokens import __version__
 
 BUNDLE: Final = ROOT / "config" / "olm"

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 from xml.sax.saxutils import escape
 
-from common.world import ROOT
+from common.repository import ROOT
 
 PATH: Final = ROOT / "docs" / "images" / "overview.svg"
 SOURCE: Final = Path(__file__).parent / "templates" / "overview.txt"

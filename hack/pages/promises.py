@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from common.world import ROOT
+from common.repository import ROOT
 
 DOCS: Final = ROOT / "docs"
 PAGE: Final = DOCS / "reference" / "tests.md"

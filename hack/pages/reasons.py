@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Final
 
-from common.world import ROOT
+from common.repository import ROOT
 from servicetokens.api.reasons import ABOUT_THE_REQUEST, ABOUT_THE_TOKEN, Reason
 
 PAGE: Final = ROOT / "docs" / "reference" / "reasons.md"

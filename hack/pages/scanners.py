@@ -4,7 +4,7 @@ from pathlib import Path
 from string import Template
 from typing import Final
 
-from common.world import ROOT
+from common.repository import ROOT
 from servicetokens.tokens.format import pattern_of
 
 FOLDER: Final = ROOT / "config" / "scanners"

@@ -4,9 +4,9 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from common.browser import SIZES, chromium, visit
-from common.reported import demo
-from common.world import ROOT
+from common.builders.reported import demo
+from common.drivers.browser import SIZES, chromium, visit
+from common.repository import ROOT
 from servicetokens.cli.reporting.page import Limits, build
 
 PICTURES: Final = {"report-desktop.png": ("desktop", False), "report-phone.png": ("phone", True)}

@@ -8,8 +8,8 @@ import time
 from functools import partial
 from pathlib import Path
 
-from common.validating import RunningValidator
-from common.world import World, decode
+from common.drivers.validating import RunningValidator
+from common.drivers.world import World, decode
 from controlplane import build
 from controlplane.cluster import Cluster
 from controlplane.processes import ProcessFailed

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Self, TypeVar
 
-from common.validating import RunningValidator, validator
-from common.world import RunningOperator, World
+from common.drivers.operators import RunningOperator
+from common.drivers.validating import RunningValidator, validator
+from common.drivers.world import World
 from servicetokens.controllers.leadership import EXIT_LOST
 from soak.model import AccountModel, Model, TokenModel
 

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from common.repository import ROOT
 from controlplane.waiting import patient
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def measured(binaries: Path, module: str, *sizes: str) -> str:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from common.helm import TOOLS, VERSIONS, Helm
+from common.drivers.helm import TOOLS, VERSIONS, Helm
 
 
 @pytest.fixture(scope="session", params=VERSIONS)

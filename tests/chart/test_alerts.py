@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from common.helm import CHART, TOOLS
+from common.drivers.helm import CHART, TOOLS
 from controlplane.waiting import patient
 from pages import metrics
 

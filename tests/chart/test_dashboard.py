@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from common.helm import CHART
-from common.prometheus import Prometheus, Series, prometheus
-from common.validating import RunningValidator, validator
-from common.world import HOME, World, world_of
+from common.drivers.helm import CHART
+from common.drivers.prometheus import Prometheus, Series, prometheus
+from common.drivers.validating import RunningValidator, validator
+from common.drivers.world import HOME, World, world_of
 
 DASHBOARD = json.loads((CHART / "files" / "dashboard.json").read_text())
 PANELS = {panel["title"]: panel for panel in DASHBOARD["panels"]}

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 import yaml
 
-from common.helm import CASES, CHART, RELEASE, Helm, pods, values
-from common.validating import validator
-from common.world import GROUPS, HOME, ROOT, World
+from common.drivers.helm import CASES, CHART, RELEASE, Helm, pods, values
+from common.drivers.validating import validator
+from common.drivers.world import GROUPS, HOME, World
+from common.repository import ROOT
 from controlplane.cluster import Cluster
 from controlplane.waiting import patient
 from servicetokens.api.names import KEYS_SECRET

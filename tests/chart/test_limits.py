@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from common.helm import CHART, KUBERNETES, TOOLS, Helm
+from common.drivers.helm import CHART, KUBERNETES, TOOLS, Helm
 from controlplane.cluster import Cluster
 from servicetokens.controllers.main import command as operator
 from servicetokens.controllers.settings import OperatorSettings

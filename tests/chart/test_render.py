@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from common.helm import CASES, CHART, KUBERNETES, Helm, Rendered, places, pods, values
-from common.world import ROOT
+from common.drivers.helm import CASES, CHART, KUBERNETES, Helm, Rendered, places, pods, values
+from common.repository import ROOT
 
 STANDARD_LABELS = {
     "app.kubernetes.io/name",

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from common.helm import CHART, RELEASE, Helm, Rendered
+from common.drivers.helm import CHART, RELEASE, Helm, Rendered
 
 
 class Strict(yaml.SafeLoader):

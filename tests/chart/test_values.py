@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from common.helm import CHART, KUBERNETES, Helm
+from common.drivers.helm import CHART, KUBERNETES, Helm
 from pages import chart
 
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())

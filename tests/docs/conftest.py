@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from common.validating import Ports, validator
-from common.world import HOME, ROOT, World
+from common.drivers.validating import Ports, validator
+from common.drivers.world import HOME, World
+from common.repository import ROOT
 from controlplane.cluster import AuthenticationWebhook, Cluster, Options
 from controlplane.ports import LOOPBACK, free_ports
 from servicetokens.api.names import GROUP, VALIDATOR_TLS_SECRET

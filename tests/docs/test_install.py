@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from common.world import ROOT, World
+from common.drivers.world import World
+from common.repository import ROOT
 from controlplane.cluster import Cluster, Options
 from controlplane.ports import LOOPBACK, free_ports
 from controlplane.waiting import patient

@@ -15,7 +15,8 @@ import yaml
 from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import validate
 
-from common.world import HOME, ROOT
+from common.drivers.world import HOME
+from common.repository import ROOT
 from controlplane.waiting import patient
 from docs.conftest import Place
 from servicetokens.api.names import VALIDATOR_TLS_SECRET

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from common.walkthrough import agrees, walk
+from common.drivers.walkthrough import agrees, walk
 from controlplane.waiting import patient
 from demo.stage import ROOT
 from docs.conftest import Place

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from common.browser import SIZES, visit
-from common.browsing import broken_words, one_browser
-from common.world import ROOT
+from common.drivers.browser import SIZES, visit
+from common.drivers.browsing import broken_words, one_browser
+from common.repository import ROOT
 from controlplane.waiting import patient
 from pages import site
 

@@ -6,7 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from common.walkthrough import DOCS, Block, agrees, blocks, columns_of, followed_by, is_written, pages, walk
+from common.drivers.walkthrough import (
+    DOCS,
+    Block,
+    agrees,
+    blocks,
+    columns_of,
+    followed_by,
+    is_written,
+    pages,
+    walk,
+)
 from docs.conftest import Place
 
 # The reader of this page makes by hand what the other pages find there.

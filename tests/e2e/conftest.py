@@ -9,8 +9,8 @@ from typing import Final
 
 import pytest
 
-from common.helm import CHART
-from common.world import ROOT
+from common.drivers.helm import CHART
+from common.repository import ROOT
 from controlplane.processes import Process
 from controlplane.waiting import patient
 from e2e import kind

@@ -18,8 +18,8 @@ from typing import Any, Final
 
 import yaml
 
-from common.helm import TOOLS
-from common.world import ROOT
+from common.drivers.helm import TOOLS
+from common.repository import ROOT
 from controlplane.build import cache_root, locked
 from controlplane.scratch import ScratchDirectory
 from controlplane.waiting import patient

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import Any, Final
 
-from common.helm import TOOLS
+from common.drivers.helm import TOOLS
 from controlplane import build
 from controlplane.waiting import patient
 

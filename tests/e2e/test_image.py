@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from common.world import ROOT
+from common.repository import ROOT
 from e2e import docker, kind
 from e2e.node import Node
 

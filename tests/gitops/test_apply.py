@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from common.world import World, world_of
+from common.drivers.world import World, world_of
 from servicetokens.api.names import API_VERSION
 
 MANAGER = "fleet"

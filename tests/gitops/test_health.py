@@ -15,8 +15,9 @@ import pytest
 import yaml
 from lupa import lua51
 
-from common.helm import TOOLS
-from common.world import ROOT, World, world_of
+from common.drivers.helm import TOOLS
+from common.drivers.world import World, world_of
+from common.repository import ROOT
 from controlplane.waiting import patient
 from servicetokens.api.values import format_time
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-from common.helm import TOOLS
+from common.drivers.helm import TOOLS
 from controlplane.waiting import patient
 from pages import olm
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from common.stored import StoredToken, store_account, store_keys, store_token
-from common.validating import RunningValidator, validator
-from common.world import HOME, World, world_of
+from common.builders.stored import StoredToken, store_account, store_keys, store_token
+from common.drivers.validating import RunningValidator, validator
+from common.drivers.world import HOME, World, world_of
 
 
 @pytest.fixture(scope="package")

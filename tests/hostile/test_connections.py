@@ -14,10 +14,10 @@ import pytest
 from envoy.service.auth.v3.external_auth_pb2 import CheckRequest, CheckResponse
 from google.rpc import code_pb2
 
-from common import http2
-from common.stored import StoredToken
-from common.validating import RunningValidator, validator
-from common.world import World
+from common.builders.stored import StoredToken
+from common.drivers import http2
+from common.drivers.validating import RunningValidator, validator
+from common.drivers.world import World
 from controlplane.ports import LOOPBACK
 from controlplane.waiting import patient
 

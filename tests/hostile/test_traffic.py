@@ -10,8 +10,8 @@ from collections import Counter
 
 import pytest
 
-from common.stored import StoredToken
-from common.validating import V1, RunningValidator
+from common.builders.stored import StoredToken
+from common.drivers.validating import V1, RunningValidator
 from controlplane.ports import LOOPBACK
 from controlplane.waiting import patience, patient
 from hostile.raw import exchange, keep_asking, question, statuses

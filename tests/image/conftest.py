@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from common.image import assemble
+from common.drivers.image import assemble
 
 
 @pytest.fixture(scope="package")

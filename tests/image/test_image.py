@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from common.image import DOCKERFILE, assemble, declared
-from common.world import ROOT
+from common.drivers.image import DOCKERFILE, assemble, declared
+from common.repository import ROOT
 from controlplane.waiting import patient
 from pages import licences
 from servicetokens import __version__

@@ -14,9 +14,11 @@ from typing import Any
 import pytest
 import yaml
 
-from common import image
-from common.validating import Ports, RunningValidator
-from common.world import HOME, ROOT, RunningOperator, World, world_of
+from common.drivers import image
+from common.drivers.operators import RunningOperator
+from common.drivers.validating import Ports, RunningValidator
+from common.drivers.world import HOME, World, world_of
+from common.repository import ROOT
 from controlplane.ports import LOOPBACK, free_ports
 from controlplane.processes import Process
 from servicetokens.api.names import VALIDATOR_TLS_SECRET

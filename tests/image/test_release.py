@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from common.helm import TOOLS
-from common.world import ROOT
+from common.drivers.helm import TOOLS
+from common.repository import ROOT
 from controlplane.waiting import patient
 from servicetokens import __version__
 

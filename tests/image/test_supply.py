@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from common.world import ROOT
+from common.repository import ROOT
 from controlplane.waiting import patient
 from pages import licences
 from servicetokens import __version__

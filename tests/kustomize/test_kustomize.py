@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
-from common.helm import Helm, places, pods
-from common.world import ROOT
+from common.drivers.helm import Helm, places, pods
+from common.repository import ROOT
 from controlplane.cluster import Cluster
 from pages import manager
 from servicetokens.controllers.main import command as operator_command

@@ -4,7 +4,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from common.facts import NOW
+from common.builders.facts import NOW
 from servicetokens.api import names
 from servicetokens.api.fields import MAX_INTEGER
 from servicetokens.lifecycle.snapshot import Controller, SecretFacts

@@ -6,8 +6,8 @@ from typing import Any, Final
 import msgspec
 from hypothesis import strategies as st
 
-from common.clock import FakeClock
-from common.presenting import RING, STALENESS
+from common.builders.presenting import RING, STALENESS
+from common.fakes.clock import FakeClock
 from servicetokens.api.values import format_time
 from servicetokens.authn import wire
 from servicetokens.authn.addresses import Origin, parse_address

@@ -6,8 +6,8 @@ from typing import Final
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from common.clock import FakeClock
-from common.presenting import RING
+from common.builders.presenting import RING
+from common.fakes.clock import FakeClock
 from property.stored_objects import (
     ACCOUNTS,
     DAY,

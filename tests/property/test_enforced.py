@@ -12,8 +12,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from common.clock import FakeClock
-from common.facts import a_token
+from common.builders.facts import a_token
+from common.fakes.clock import FakeClock
 from property.search import SEARCH
 from servicetokens.controllers.queue.work_queue import WorkQueue
 from servicetokens.kube.errors import Conflict, NotFound

@@ -3,7 +3,7 @@
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from common.clock import FakeClock
+from common.fakes.clock import FakeClock
 from property.stored_objects import (
     ACCOUNTS,
     DAY,

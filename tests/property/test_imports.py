@@ -18,9 +18,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from common.facts import DAY, NOW, a_snapshot, a_token, an_account, carried_out
-from common.planning import plan
-from common.presenting import RING, Surroundings
+from common.builders.facts import DAY, NOW, a_snapshot, a_token, an_account, carried_out
+from common.builders.planning import plan
+from common.builders.presenting import RING, Surroundings
 from property.search import SEARCH
 from servicetokens.api.service_token import ServiceTokenStatus, Verifier
 from servicetokens.api.values import format_time

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from common.facts import NOW, a_role, a_snapshot, a_token, an_account, carried_out
-from common.planning import plan
+from common.builders.facts import NOW, a_role, a_snapshot, a_token, an_account, carried_out
+from common.builders.planning import plan
 from property.odd import ACCOUNTS, INTEGERS, SPECS, secrets, statuses
 from servicetokens.api.fields import MAX_INTEGER
 from servicetokens.api.service_token import ServiceTokenStatus

@@ -16,9 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from admission.table import KINDS, accepted, refused
-from common.clock import FakeClock
-from common.facts import NOW, a_snapshot, an_account
-from common.planning import plan
+from common.builders.facts import NOW, a_snapshot, an_account
+from common.builders.planning import plan
+from common.fakes.clock import FakeClock
 from property.odd import statuses
 from servicetokens.api import names
 from servicetokens.authn import tables, wire

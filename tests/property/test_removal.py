@@ -7,7 +7,7 @@ from typing import Any, Final
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common.presenting import Surroundings
+from common.builders.presenting import Surroundings
 from servicetokens.authn.decision import Accepted
 from servicetokens.authn.requests import HttpRequest
 from servicetokens.kube.watch import Identity

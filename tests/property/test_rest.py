@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.facts import NOW, a_role, a_snapshot, a_token, an_account, carried_out
-from common.planning import plan
+from common.builders.facts import NOW, a_role, a_snapshot, a_token, an_account, carried_out
+from common.builders.planning import plan
 from property.odd import secrets, statuses
 from property.test_odd_status import PASSES, with_stored
 from servicetokens.api.service_token import ServiceTokenStatus

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final, Literal
 
-from common.entropy import CountingEntropy
+from common.fakes.entropy import CountingEntropy
 from property.ledger import Entry, Ledger, end_by, overlap_of
 from servicetokens.api import names
 from servicetokens.api.conditions import ConditionType

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from common.peers import ROOT, find_peer
+from common.drivers.peers import find_peer
+from common.repository import ROOT
 from controlplane.ports import free_ports
 from controlplane.processes import Process
 from proxies.ingress_nginx import write_configuration

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from common.stored import StoredToken, store_account, store_keys, store_role, store_token
-from common.validating import RunningValidator, validator
-from common.world import HOME, World, world_of
+from common.builders.stored import StoredToken, store_account, store_keys, store_role, store_token
+from common.drivers.validating import RunningValidator, validator
+from common.drivers.world import HOME, World, world_of
 from controlplane.ports import LOOPBACK, free_ports
 from proxies.backend import Backend
 from proxies.cases import OFFICE, ORDERS

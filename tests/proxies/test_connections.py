@@ -6,8 +6,8 @@ from typing import Final
 
 import pytest
 
-from common.validating import RunningValidator
-from common.world import World
+from common.drivers.validating import RunningValidator
+from common.drivers.world import World
 from controlplane.ports import LOOPBACK
 from proxies.backend import Backend
 from proxies.clients import (

@@ -9,8 +9,9 @@ from typing import Final
 
 import pytest
 
-from common.validating import RunningValidator
-from common.world import ROOT, World
+from common.drivers.validating import RunningValidator
+from common.drivers.world import World
+from common.repository import ROOT
 from controlplane.ports import LOOPBACK
 from controlplane.waiting import patient
 from proxies.backend import Backend

@@ -11,10 +11,10 @@ from typing import Final
 
 import pytest
 
-from common.peers import ROOT
-from common.stored import StoredToken, store_account, store_role, store_token
-from common.validating import RunningValidator
-from common.world import World
+from common.builders.stored import StoredToken, store_account, store_role, store_token
+from common.drivers.validating import RunningValidator
+from common.drivers.world import World
+from common.repository import ROOT
 from controlplane.ports import LOOPBACK, free_ports
 from controlplane.processes import Process
 from controlplane.waiting import patient

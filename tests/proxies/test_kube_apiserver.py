@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from common.stored import store_account, store_role, store_token
-from common.validating import validator
-from common.world import HOME, World
+from common.builders.stored import store_account, store_role, store_token
+from common.drivers.validating import validator
+from common.drivers.world import HOME, World
 from controlplane.cluster import Cluster, Options
 from proxies.cases import UNKNOWN
 from proxies.clients import DOCS

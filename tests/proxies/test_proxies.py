@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from common.peers import ROOT
+from common.repository import ROOT
 from proxies.cases import CASES, Case
 from proxies.clients import CLIENTS
 from proxies.conftest import Front, Tokens

@@ -9,8 +9,8 @@ from typing import Self
 
 import pytest
 
-from common.validating import RunningValidator, validator
-from common.world import World
+from common.drivers.validating import RunningValidator, validator
+from common.drivers.world import World
 from proxies.backend import Backend
 from proxies.clients import CLIENTS, EXT_AUTHZ, EXT_AUTHZ_GRPC, FORWARD_AUTH, FORWARD_AUTH_2, SERVICE
 from proxies.conftest import Tokens

@@ -4,7 +4,7 @@ from typing import Final
 
 import pytest
 
-from common.paths import understand
+from common.builders.paths import understand
 from proxies.clients import CLIENTS
 from proxies.conftest import Front, Tokens
 from proxies.observing import Seen, send_bytes

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from common.browser import SIZES, ChromiumMissing, find_chromium, visit
-from common.browsing import broken_words, one_browser
-from common.reported import account, demo, inventory, many, token
-from common.world import ROOT
+from common.builders.reported import account, demo, inventory, many, token
+from common.drivers.browser import SIZES, ChromiumMissing, find_chromium, visit
+from common.drivers.browsing import broken_words, one_browser
+from common.repository import ROOT
 from screenshots.__main__ import FOLDER, PICTURES
 from servicetokens.cli.reporting.inventory import Inventory
 from servicetokens.cli.reporting.page import Limits, build

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import yaml
 
-from common.world import ROOT
+from common.repository import ROOT
 from controlplane.waiting import patient
 from pages.scanners import FOLDER
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from common.validating import validator
-from common.world import ROOT, World
+from common.drivers.validating import validator
+from common.drivers.world import World
+from common.repository import ROOT
 from controlplane.cluster import Cluster, Options
 from controlplane.waiting import patient
 from pages.scanners import FOLDER

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from common.kubectlike import Scene, scene
-from common.plugin import Plugin
-from common.validating import RunningValidator, validator
-from common.world import World, world_of
+from common.drivers.kubectlike import Scene, scene
+from common.drivers.plugin import Plugin
+from common.drivers.validating import RunningValidator, validator
+from common.drivers.world import World, world_of
 
 
 @pytest.fixture(scope="package")

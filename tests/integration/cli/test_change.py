@@ -3,9 +3,9 @@
 import re
 import time
 
-from common.plugin import Plugin
-from common.validating import RunningValidator
-from common.world import World
+from common.drivers.plugin import Plugin
+from common.drivers.validating import RunningValidator
+from common.drivers.world import World
 from servicetokens.api.values import format_time
 
 DAY = 86400

@@ -6,9 +6,9 @@ import time
 import pytest
 import yaml
 
-from common.plugin import Plugin
-from common.validating import RunningValidator
-from common.world import World, encode
+from common.drivers.plugin import Plugin
+from common.drivers.validating import RunningValidator
+from common.drivers.world import World, encode
 from servicetokens.api.values import format_time
 
 

@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from common.plugin import Plugin
-from common.world import HOME, World
+from common.drivers.plugin import Plugin
+from common.drivers.world import HOME, World
 from controlplane.cluster import Cluster, Options
 from servicetokens.api.names import VALIDATOR_TLS_SECRET
 from servicetokens.api.values import format_time

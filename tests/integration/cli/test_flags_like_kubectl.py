@@ -5,7 +5,7 @@ from typing import Final
 
 import pytest
 
-from common.kubectlike import V1, Case, Scene, compare, login
+from common.drivers.kubectlike import V1, Case, Scene, compare, login
 
 AUTHORITY: Final = "{folder}/ca/servicetokens-test-ca.pem"
 CERTIFICATE: Final = ("--client-certificate={folder}/ca/alice.pem", "--client-key={folder}/ca/alice.key")

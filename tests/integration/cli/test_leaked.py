@@ -7,9 +7,9 @@ import re
 import subprocess
 from pathlib import Path
 
-from common.plugin import STRANGER, Done, Plugin
-from common.validating import RunningValidator
-from common.world import World
+from common.drivers.plugin import STRANGER, Done, Plugin
+from common.drivers.validating import RunningValidator
+from common.drivers.world import World
 from controlplane.ports import LOOPBACK
 from controlplane.waiting import patient
 

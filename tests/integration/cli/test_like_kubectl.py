@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import pytest
 
-from common.kubectlike import V1, Case, Scene, compare, login
+from common.drivers.kubectlike import V1, Case, Scene, compare, login
 from servicetokens.kube.kubeconfig import without_nulls
 
 OTHER: Final = """

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
-from common.plugin import Plugin
-from common.world import World
+from common.drivers.plugin import Plugin
+from common.drivers.world import World
 from controlplane.cluster import ADMINISTRATOR
 
 pytestmark = pytest.mark.usefixtures("token")

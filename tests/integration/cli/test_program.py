@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from common.plugin import PROGRAMS, Plugin
-from common.validating import RunningValidator
-from common.world import World
+from common.drivers.plugin import PROGRAMS, Plugin
+from common.drivers.validating import RunningValidator
+from common.drivers.world import World
+from common.repository import ROOT
 from controlplane.ports import LOOPBACK, free_ports
 from controlplane.waiting import patient
 
-ROOT = Path(__file__).resolve().parents[3]
 COMMANDS = sorted(
     [
         *("get", "describe", "tree", "create", "revoke", "restore", "rotate"),

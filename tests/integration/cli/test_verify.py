@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from common.plugin import STRANGER, Done, Plugin
-from common.validating import RunningValidator
-from common.world import HOME, World
+from common.drivers.plugin import STRANGER, Done, Plugin
+from common.drivers.validating import RunningValidator
+from common.drivers.world import HOME, World
 from controlplane.ports import LOOPBACK
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from common.resting import Place
-from common.validating import RunningValidator, validator
-from common.world import World, world_of
+from common.drivers.resting import Place
+from common.drivers.validating import RunningValidator, validator
+from common.drivers.world import World, world_of
 
 
 @pytest.fixture(scope="package")

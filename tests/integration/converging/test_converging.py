@@ -13,10 +13,10 @@ from typing import Any, Final
 import pytest
 import yaml
 
-from common import specs
-from common.resting import HISTORY, Place, State
-from common.specs import BASES, TABLE, Effect, Field, Spec, at, filled, leaves, put
-from common.world import ROOT
+from common.builders import specs
+from common.builders.specs import BASES, TABLE, Effect, Field, Spec, at, filled, leaves, put
+from common.drivers.resting import HISTORY, Place, State
+from common.repository import ROOT
 from servicetokens.api import names
 from servicetokens.api.values import format_time
 

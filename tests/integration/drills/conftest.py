@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from common.world import World, world_of
+from common.drivers.world import World, world_of
 
 
 @pytest.fixture

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from common.runbook import Runbook
-from common.world import HOME, RunningOperator, World
+from common.drivers.operators import RunningOperator
+from common.drivers.runbook import Runbook
+from common.drivers.world import HOME, World
 from servicetokens.api.names import VALIDATOR_TLS_SECRET
 from servicetokens.controllers.pki.issuing import AUTHORITY_SECRET
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from common.runbook import Runbook
-from common.validating import validator
-from common.world import World
+from common.drivers.runbook import Runbook
+from common.drivers.validating import validator
+from common.drivers.world import World
 from servicetokens.tokens.format import parse
 
 RUNBOOK = Runbook("leak")

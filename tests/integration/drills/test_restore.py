@@ -6,9 +6,10 @@ from typing import Any
 
 import yaml
 
-from common.runbook import Runbook
-from common.validating import RunningValidator, validator
-from common.world import ROOT, World
+from common.drivers.runbook import Runbook
+from common.drivers.validating import RunningValidator, validator
+from common.drivers.world import World
+from common.repository import ROOT
 from controlplane.waiting import patient
 from servicetokens.api.names import API_VERSION
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from common.validating import RunningValidator, validator
-from common.world import RunningOperator, World, world_of
+from common.drivers.operators import RunningOperator
+from common.drivers.validating import RunningValidator, validator
+from common.drivers.world import World, world_of
 
 
 @pytest.fixture(scope="package")

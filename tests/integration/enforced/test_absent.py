@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from common.validating import validator
-from common.witness import delete_leases, enforced, leases
-from common.world import HOME, World
+from common.drivers.validating import validator
+from common.drivers.witness import delete_leases, enforced, leases
+from common.drivers.world import HOME, World
 
 
 @pytest.fixture(autouse=True)

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from common.validating import RunningValidator
-from common.witness import Witness, enforced, revoke_and_restore
-from common.world import RunningOperator, World
+from common.drivers.operators import RunningOperator
+from common.drivers.validating import RunningValidator
+from common.drivers.witness import Witness, enforced, revoke_and_restore
+from common.drivers.world import World
 from servicetokens.kube.client import Api
 
 # `make bench` does it a hundred times, under load.

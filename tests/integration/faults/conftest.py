@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from common.faulty import FaultyProxy
-from common.world import GROUPS, OPERATOR, World, world_of
+from common.drivers.world import GROUPS, OPERATOR, World, world_of
+from common.fakes.faulty import FaultyProxy
 
 
 @pytest.fixture(scope="package")

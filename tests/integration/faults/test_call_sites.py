@@ -1,6 +1,6 @@
 """No call of the API server without a case for how it fails."""
 
-from common.callsites import (
+from common.drivers.callsites import (
     AT_START,
     OF_A_TOKEN,
     OF_THE_PLUGIN,

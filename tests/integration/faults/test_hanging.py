@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from common.callsites import OF_A_TOKEN, within
-from common.faulty import FaultyProxy
-from common.world import RunningOperator, World, operator_command
+from common.drivers.callsites import OF_A_TOKEN, within
+from common.drivers.operators import RunningOperator, operator_command
+from common.drivers.world import World
+from common.fakes.faulty import FaultyProxy
 from controlplane.ports import free_ports
 from controlplane.processes import Process
 

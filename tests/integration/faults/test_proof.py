@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
-from common.callsites import OF_THE_PROOF
-from common.faulty import Fault, FaultyProxy
-from common.validating import validator
-from common.witness import leases
-from common.world import World, operator_command
+from common.drivers.callsites import OF_THE_PROOF
+from common.drivers.operators import operator_command
+from common.drivers.validating import validator
+from common.drivers.witness import leases
+from common.drivers.world import World
+from common.fakes.faulty import Fault, FaultyProxy
 from controlplane.ports import free_ports
 from controlplane.processes import Process
 

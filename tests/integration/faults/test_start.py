@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from common.callsites import AT_START, within
-from common.faulty import Fault, FaultyProxy
-from common.world import RunningOperator, World, operator_command
+from common.drivers.callsites import AT_START, within
+from common.drivers.operators import RunningOperator, operator_command
+from common.drivers.world import World
+from common.fakes.faulty import Fault, FaultyProxy
 from controlplane.certificates import KeyPair
 from controlplane.ports import free_ports
 from controlplane.processes import Process

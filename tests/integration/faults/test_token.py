@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from common.callsites import OF_A_TOKEN, within
-from common.faulty import Fault, FaultyProxy, Rule
-from common.world import GROUPS, OPERATOR, World, operator_command, unsettled
+from common.drivers.callsites import OF_A_TOKEN, within
+from common.drivers.operators import operator_command
+from common.drivers.world import GROUPS, OPERATOR, World, unsettled
+from common.fakes.faulty import Fault, FaultyProxy, Rule
 from controlplane.ports import free_ports
 from controlplane.processes import Process
 from controlplane.waiting import wait_until

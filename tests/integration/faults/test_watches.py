@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from common.faulty import FaultyProxy
-from common.world import World, operator_command, unsettled
+from common.drivers.operators import operator_command
+from common.drivers.world import World, unsettled
+from common.fakes.faulty import FaultyProxy
 from controlplane.ports import free_ports
 from controlplane.processes import Process
 

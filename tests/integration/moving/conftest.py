@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from common.validating import Ports, RunningValidator, validator
-from common.world import RunningOperator, World
+from common.drivers.operators import RunningOperator
+from common.drivers.validating import Ports, RunningValidator, validator
+from common.drivers.world import World
 from controlplane.cluster import AuthenticationWebhook, Cluster, Options
 from controlplane.ports import LOOPBACK, free_ports
 

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from common.runbook import Runbook
-from common.validating import RunningValidator, validator
-from common.world import HOME, ROOT, World
+from common.drivers.runbook import Runbook
+from common.drivers.validating import RunningValidator, validator
+from common.drivers.world import HOME, World
+from common.repository import ROOT
 from controlplane.cluster import Cluster
 from controlplane.ports import LOOPBACK
 from servicetokens.api.names import KEYS_SECRET

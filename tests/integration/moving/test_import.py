@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from common.clock import FakeClock
-from common.validating import RunningValidator
-from common.world import OPERATOR, RunningOperator, World
+from common.drivers.operators import RunningOperator
+from common.drivers.validating import RunningValidator
+from common.drivers.world import OPERATOR, World
+from common.fakes.clock import FakeClock
 from servicetokens.api.values import format_time, parse_time
 
 DAY = 86400

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from common.world import RunningOperator, World, world_of
+from common.drivers.operators import RunningOperator
+from common.drivers.world import World, world_of
 from controlplane.cluster import Options
 
 

@@ -5,8 +5,8 @@ from collections import Counter
 from functools import partial
 from pathlib import Path
 
-from common.validating import validator
-from common.world import World
+from common.drivers.validating import validator
+from common.drivers.world import World
 
 ROTATIONS = 8
 

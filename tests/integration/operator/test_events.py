@@ -4,8 +4,8 @@ import uuid
 
 import pytest
 
-from common.clock import FakeClock
-from common.world import GROUPS, OPERATOR, World
+from common.drivers.world import GROUPS, OPERATOR, World
+from common.fakes.clock import FakeClock
 from servicetokens.api import names
 from servicetokens.kube.client import Api
 from servicetokens.kube.correlation import BURST

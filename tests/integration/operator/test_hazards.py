@@ -10,14 +10,15 @@ from typing import Any
 import pytest
 import yaml
 
-from common.clock import FakeClock
-from common.validating import validator
-from common.world import OPERATOR, RunningOperator, World, in_seconds, unsettled, world_of
+from common.drivers.operators import RunningOperator
+from common.drivers.validating import validator
+from common.drivers.world import OPERATOR, World, in_seconds, unsettled, world_of
+from common.fakes.clock import FakeClock
+from common.repository import ROOT
 from controlplane.crds import install_crds
 from servicetokens.api.fields import MAX_INTEGER
 from servicetokens.api.names import SCHEMA_REVISION
 
-ROOT = Path(__file__).resolve().parents[3]
 AWAY_SECONDS = 10
 AWAY_TOKENS = 20
 POLICY_BINDINGS = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings"

@@ -9,8 +9,9 @@ from typing import Any
 
 from cryptography import x509
 
-from common.validating import validator
-from common.world import HOME, RunningOperator, World
+from common.drivers.operators import RunningOperator
+from common.drivers.validating import validator
+from common.drivers.world import HOME, World
 from controlplane.ports import LOOPBACK
 from controlplane.waiting import patient
 from servicetokens.api.names import VALIDATOR_TLS_SECRET

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from common.runbook import Runbook
-from common.validating import RunningValidator, validator
-from common.world import HOME, World, encode, world_of
+from common.drivers.runbook import Runbook
+from common.drivers.validating import RunningValidator, validator
+from common.drivers.world import HOME, World, encode, world_of
 from controlplane.waiting import patient
 
 KEYS = f"/api/v1/namespaces/{HOME}/secrets/servicetokens-hmac-keys"

@@ -18,8 +18,10 @@ from pathlib import Path
 
 import pytest
 
-from common.audited import writes
-from common.world import OPERATOR, ROOT, RunningOperator, World, operator_command, unsettled
+from common.drivers.audited import writes
+from common.drivers.operators import RunningOperator, operator_command
+from common.drivers.world import OPERATOR, World, unsettled
+from common.repository import ROOT
 from controlplane.ports import free_ports
 from controlplane.processes import Process
 from controlplane.waiting import patient, wait_until

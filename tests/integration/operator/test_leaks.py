@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from common.world import World
+from common.drivers.world import World
 
 
 def test_a_minted_token_appears_only_in_its_secret(world: World, namespace: str, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from common.world import World, in_seconds
+from common.drivers.world import World, in_seconds
 
 pytestmark = pytest.mark.usefixtures("operator")
 

@@ -4,9 +4,10 @@ import signal
 import time
 from pathlib import Path
 
-from common.audited import writes
-from common.witness import delete_leases
-from common.world import OPERATOR, World, encode, operator_command
+from common.drivers.audited import writes
+from common.drivers.operators import operator_command
+from common.drivers.witness import delete_leases
+from common.drivers.world import OPERATOR, World, encode
 from controlplane.ports import free_ports
 from controlplane.processes import Process
 from controlplane.waiting import wait_until

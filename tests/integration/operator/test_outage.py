@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from common.world import World, world_of
+from common.drivers.world import World, world_of
 from servicetokens.api.names import OPERATOR_LEASE
 
 LEASE = f"/apis/coordination.k8s.io/v1/namespaces/servicetokens/leases/{OPERATOR_LEASE}"

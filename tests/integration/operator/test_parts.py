@@ -5,8 +5,8 @@ from functools import partial
 
 import pytest
 
-from common.hosted import Host, Recorded
-from common.world import GROUPS, OPERATOR, World
+from common.drivers.hosted import Host, Recorded
+from common.drivers.world import GROUPS, OPERATOR, World
 from servicetokens.controllers.process import Operator
 from servicetokens.controllers.settings import OperatorSettings
 from servicetokens.kube.client import Api

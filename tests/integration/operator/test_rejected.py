@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from common.world import RunningOperator, World, world_of
+from common.drivers.operators import RunningOperator
+from common.drivers.world import World, world_of
 
 ADMISSION = "/apis/admissionregistration.k8s.io/v1"
 # Ten are promised, of which the last attempt may be eight ago. Everything is slower on a busy machine.

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from common.world import ROOT, RunningOperator, World
+from common.drivers.operators import RunningOperator
+from common.drivers.world import World
+from common.repository import ROOT
 from controlplane.waiting import patient
 
 READER = "system:serviceaccount:reports:reader"

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from common.audited import requests
-from common.world import OPERATOR, World, decode, encode, unsettled
+from common.drivers.audited import requests
+from common.drivers.world import OPERATOR, World, decode, encode, unsettled
 
 MANY = 300
 KILLS = 6

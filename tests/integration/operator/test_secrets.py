@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from common.world import World, decode, encode, in_seconds
+from common.drivers.world import World, decode, encode, in_seconds
 from servicetokens.api import names
 
 pytestmark = pytest.mark.usefixtures("operator")

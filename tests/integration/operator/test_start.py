@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from common.world import RunningOperator, World, operator_command
+from common.drivers.operators import RunningOperator, operator_command
+from common.drivers.world import World
 from controlplane.cluster import Cluster, Options
 from controlplane.ports import LOOPBACK, free_ports
 from controlplane.processes import Process

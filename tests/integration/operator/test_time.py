@@ -4,9 +4,9 @@ import time
 
 import pytest
 
-from common.audited import writes
-from common.clock import FakeClock
-from common.world import World
+from common.drivers.audited import writes
+from common.drivers.world import World
+from common.fakes.clock import FakeClock
 from servicetokens.api.values import format_time
 
 HOUR, DAY = 3600, 86400

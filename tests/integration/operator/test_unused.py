@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from common.audited import writes
-from common.clock import FakeClock
-from common.runbook import Runbook
-from common.validating import RunningValidator, validator
-from common.world import World
+from common.drivers.audited import writes
+from common.drivers.runbook import Runbook
+from common.drivers.validating import RunningValidator, validator
+from common.drivers.world import World
+from common.fakes.clock import FakeClock
 from servicetokens.api.values import format_time
 
 DAY = 86400

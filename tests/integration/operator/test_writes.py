@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from common.audited import requests, writes
-from common.world import World
+from common.drivers.audited import requests, writes
+from common.drivers.world import World
 
 pytestmark = pytest.mark.usefixtures("operator")
 

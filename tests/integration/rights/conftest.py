@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from common.world import GROUPS, HOME, OPERATOR, World, world_of
+from common.drivers.world import GROUPS, HOME, OPERATOR, World, world_of
 
 PROBE = "probe"
 

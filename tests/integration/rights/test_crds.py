@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from common.clock import FakeClock
-from common.validating import validator
-from common.world import ROOT, RunningOperator, World, world_of
+from common.drivers.operators import RunningOperator
+from common.drivers.validating import validator
+from common.drivers.world import World, world_of
+from common.fakes.clock import FakeClock
+from common.repository import ROOT
 
 CRD = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/servicetokens.servicetokens.dev"
 COMMON = "/apis/rbac.authorization.k8s.io/v1/clusterroles/servicetokens-common"

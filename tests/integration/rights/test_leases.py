@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from common.validating import Ports
-from common.world import GROUPS, HOME, OPERATOR, World
+from common.drivers.validating import Ports
+from common.drivers.world import GROUPS, HOME, OPERATOR, World
 from controlplane.client import Answer
 from controlplane.ports import free_ports
 from controlplane.processes import Process

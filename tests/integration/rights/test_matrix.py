@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from common.validating import validator
-from common.world import World
+from common.drivers.validating import validator
+from common.drivers.world import World
 
 BINDINGS = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"
 EVERYWHERE = ("servicetokens-operator", "servicetokens-operator-watch-secrets", "servicetokens-validator")

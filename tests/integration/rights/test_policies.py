@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
-from common.stored import store_keys
-from common.world import GROUPS, OPERATOR, ROOT, VALIDATOR, World
+from common.builders.stored import store_keys
+from common.drivers.world import GROUPS, OPERATOR, VALIDATOR, World
+from common.repository import ROOT
 from controlplane.client import Answer
 from servicetokens.api import names, secret_template
 from servicetokens.api.service_account import ServiceAccountSpec

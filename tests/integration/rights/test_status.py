@@ -2,7 +2,8 @@
 
 import pytest
 
-from common.world import GROUPS, OPERATOR, ROOT, VALIDATOR, World
+from common.drivers.world import GROUPS, OPERATOR, VALIDATOR, World
+from common.repository import ROOT
 
 BINDINGS = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings"
 PLURALS = ("servicetokens", "serviceaccounts", "serviceroles")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from common.world import World
+from common.drivers.world import World
 from controlplane.client import Answer
 from servicetokens.api import names
 

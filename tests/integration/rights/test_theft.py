@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from common.stored import store_keys
-from common.world import GROUP, GROUPS, HOME, OPERATOR, VALIDATOR, World
+from common.builders.stored import store_keys
+from common.drivers.world import GROUP, GROUPS, HOME, OPERATOR, VALIDATOR, World
 from servicetokens.api import names
 from servicetokens.tokens.verifier import KEY_BYTES
 

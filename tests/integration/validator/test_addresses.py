@@ -8,9 +8,9 @@ from typing import Final
 
 import pytest
 
-from common.stored import StoredToken
-from common.validating import Ports, validator
-from common.world import World
+from common.builders.stored import StoredToken
+from common.drivers.validating import Ports, validator
+from common.drivers.world import World
 from controlplane.ports import free_ports
 
 LOOPBACKS: Final = ("127.0.0.1", "::1")

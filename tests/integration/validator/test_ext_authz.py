@@ -7,9 +7,9 @@ from envoy.service.auth.v3.external_auth_pb2_grpc import AuthorizationStub
 from google.rpc import code_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from common.stored import StoredToken
-from common.validating import RunningValidator
-from common.world import World
+from common.builders.stored import StoredToken
+from common.drivers.validating import RunningValidator
+from common.drivers.world import World
 from controlplane.ports import LOOPBACK
 from controlplane.waiting import patient
 

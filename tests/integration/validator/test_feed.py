@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from common.relay import Relay
-from common.stored import store_keys, store_tokens
-from common.validating import RunningValidator, validator
-from common.world import HOME, ROOT, VALIDATOR, World
+from common.builders.stored import store_keys, store_tokens
+from common.drivers.validating import RunningValidator, validator
+from common.drivers.world import HOME, VALIDATOR, World
+from common.fakes.relay import Relay
+from common.repository import ROOT
 from controlplane.cluster import Cluster, Options
 from controlplane.kubeconfig import write_kubeconfig
 from controlplane.ports import LOOPBACK

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from common.stored import StoredToken, change, store_account, store_role, store_token
-from common.validating import RunningValidator, validator
-from common.world import World
+from common.builders.stored import StoredToken, change, store_account, store_role, store_token
+from common.drivers.validating import RunningValidator, validator
+from common.drivers.world import World
 from controlplane.ports import LOOPBACK
 from controlplane.waiting import patient
 

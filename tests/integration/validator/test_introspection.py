@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from authlib.oauth2.rfc7662 import IntrospectTokenValidator
 
-from common.stored import StoredToken, store_account, store_role, store_token
-from common.validating import RunningValidator
-from common.world import World
+from common.builders.stored import StoredToken, store_account, store_role, store_token
+from common.drivers.validating import RunningValidator
+from common.drivers.world import World
 
 PERMISSION = "servicetokens:introspect"
 

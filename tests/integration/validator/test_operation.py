@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from common.stored import KEY, store_account, store_keys, store_token
-from common.validating import RunningValidator, validator
-from common.world import HOME, World
+from common.builders.stored import KEY, store_account, store_keys, store_token
+from common.drivers.validating import RunningValidator, validator
+from common.drivers.world import HOME, World
 from controlplane.certificates import CertificateAuthority
 from controlplane.cluster import Cluster, Options
 from controlplane.ports import LOOPBACK

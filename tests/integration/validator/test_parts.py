@@ -7,9 +7,9 @@ from functools import partial
 
 import pytest
 
-from common.hosted import Host, Recorded
-from common.stored import StoredToken
-from common.world import VALIDATOR, World
+from common.builders.stored import StoredToken
+from common.drivers.hosted import Host, Recorded
+from common.drivers.world import VALIDATOR, World
 from controlplane.ports import LOOPBACK, free_ports
 from controlplane.waiting import patient
 from servicetokens.kube.client import Api

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from common.stored import StoredToken
-from common.validating import V1, RunningValidator, validator
-from common.world import World
+from common.builders.stored import StoredToken
+from common.drivers.validating import V1, RunningValidator, validator
+from common.drivers.world import World
 from controlplane.certificates import CertificateAuthority, KeyPair
 from controlplane.kubeconfig import write_kubeconfig
 from controlplane.ports import LOOPBACK

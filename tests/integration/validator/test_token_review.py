@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from common.stored import StoredToken, store_account, store_keys, store_role, store_token
-from common.validating import V1, RunningValidator, validator
-from common.world import HOME, World
+from common.builders.stored import StoredToken, store_account, store_keys, store_role, store_token
+from common.drivers.validating import V1, RunningValidator, validator
+from common.drivers.world import HOME, World
 from controlplane.cluster import AuthenticationWebhook, Cluster, Options
 
 V1BETA1 = "authentication.k8s.io/v1beta1"

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from common.stored import StoredToken, store_keys, store_tokens
-from common.validating import validator
-from common.world import HOME, VALIDATOR, World, world_of
+from common.builders.stored import StoredToken, store_keys, store_tokens
+from common.drivers.validating import validator
+from common.drivers.world import HOME, VALIDATOR, World, world_of
 from controlplane.cluster import Options
 from servicetokens.api.values import format_time
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from common.facts import a_token, settled
+from common.builders.facts import a_token, settled
 from servicetokens.api.conditions import Condition, ConditionType
 from servicetokens.api.packed import pack, unpack
 from servicetokens.api.service_token import ServiceTokenSpec, ServiceTokenStatus

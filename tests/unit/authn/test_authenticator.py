@@ -2,7 +2,7 @@
 
 import pytest
 
-from common.presenting import DAY, RING, STALENESS, Surroundings
+from common.builders.presenting import DAY, RING, STALENESS, Surroundings
 from servicetokens.api.values import format_time
 from servicetokens.authn.decision import Accepted, Presented, Unavailable
 from servicetokens.kube.watch import Identity

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from common.presenting import DAY, RING, Surroundings
+from common.builders.presenting import DAY, RING, Surroundings
 from servicetokens.authn import authenticator as module
 from servicetokens.authn.decision import Accepted, Rejected, Unavailable
 from servicetokens.kube.watch import Identity

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from common.presenting import DAY, RING, Surroundings
+from common.builders.presenting import DAY, RING, Surroundings
 from servicetokens.api.values import format_time
 from servicetokens.authn.decision import Accepted, Presented
 from servicetokens.tokens.imported import MAX_LENGTH, MAX_SECONDS, handle_of

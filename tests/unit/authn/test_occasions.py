@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from common.presenting import Surroundings
+from common.builders.presenting import Surroundings
 from servicetokens.authn.addresses import Origin, parse_address, parse_network
 from servicetokens.authn.authenticator import common_audiences
 from servicetokens.authn.decision import Accepted, Presented

@@ -7,7 +7,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from common.presenting import Surroundings
+from common.builders.presenting import Surroundings
 from servicetokens.kube.watch import Identity
 from servicetokens.tokens.format import Token
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from common.presenting import DAY, Surroundings
+from common.builders.presenting import DAY, Surroundings
 from servicetokens.api.values import format_time
 
 

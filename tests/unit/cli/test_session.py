@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from common.kubeconfigs import write
+from common.builders.kubeconfigs import write
 from controlplane.ports import LOOPBACK
 from servicetokens.cli.exits import Failure
 from servicetokens.cli.session import Place, Session, namespace_of_place, with_session

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from common.clock import FakeClock
+from common.fakes.clock import FakeClock
 from servicetokens.api import names
 from servicetokens.controllers.keyring import KeyringKeeper
 from servicetokens.kube.errors import AlreadyExists, ApiUnavailable, Forbidden, KubeError, NotFound

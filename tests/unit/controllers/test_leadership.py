@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from common.clock import FakeClock
+from common.fakes.clock import FakeClock
 from servicetokens.api.names import OPERATOR_LEASE
 from servicetokens.controllers.leadership import EXIT_LOST, Leadership, Timing
 from servicetokens.kube.errors import ApiUnavailable, Conflict, NotFound

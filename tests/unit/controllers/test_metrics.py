@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 from prometheus_client import CollectorRegistry
 
-from common.facts import NOW, a_snapshot, a_token, an_account, settled, with_status
-from common.planning import plan
+from common.builders.facts import NOW, a_snapshot, a_token, an_account, settled, with_status
+from common.builders.planning import plan
 from servicetokens.api import names
 from servicetokens.controllers.cache.caches import Caches
 from servicetokens.controllers.metrics import Happenings, OperatorCollector, OperatorNumbers

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from common.world import ROOT
+from common.repository import ROOT
 
 FORMS = sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml"))
 KINDS = {"markdown", "textarea", "input", "dropdown", "checkboxes"}

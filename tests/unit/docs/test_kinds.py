@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from common.walkthrough import blocks
+from common.drivers.walkthrough import blocks
 from pages import events, fields
 from servicetokens.api.reasons import Reason
 from servicetokens.crdgen.kinds import KINDS, Kind

@@ -8,7 +8,7 @@ from typing import Final
 import click
 import pytest
 
-from common.world import ROOT
+from common.repository import ROOT
 from pages import commands
 from unit.docs import wording
 

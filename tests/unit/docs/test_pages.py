@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from common.runbook import Runbook
-from common.walkthrough import TEST, is_written
+from common.drivers.runbook import Runbook
+from common.drivers.walkthrough import TEST, is_written
+from common.repository import ROOT
 from pages import metrics
 from servicetokens.api.conditions import ConditionType
 from servicetokens.api.reasons import REFUSALS, Reason
 from servicetokens.policy.acceptance import CHECKS
 
-ROOT = Path(__file__).resolve().parents[3]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("charts/**/*.md")])
 STATE = re.compile(r"^\s+state:", re.MULTILINE)
 METRIC = re.compile(r"`(servicetokens_[a-z_]+)")

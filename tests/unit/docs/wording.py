@@ -12,7 +12,7 @@ from typing import Final
 
 import yaml
 
-from common.world import ROOT
+from common.repository import ROOT
 from pages import commands, metrics
 from servicetokens.crdgen.build import custom_resource_definition
 from servicetokens.crdgen.kinds import KINDS

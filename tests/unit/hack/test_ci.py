@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from common.world import ROOT
+from common.repository import ROOT
 from node import engine
 
 # Writes down what it was asked.

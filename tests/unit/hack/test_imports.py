@@ -38,3 +38,15 @@ def test_what_tests_and_hack_share_imports_of_hack_only_the_control_plane() -> N
         and not imported.startswith("hack/controlplane/")
     }
     assert crossing == set()
+
+
+def test_fakes_and_builders_import_no_driver() -> None:
+    """A unit test that needs one of them does not load what runs clusters and programs."""
+    crossing = {
+        (file, imported)
+        for file, found in imports().items()
+        for imported in found
+        if file.startswith(("tests/common/fakes/", "tests/common/builders/"))
+        and imported.startswith("tests/common/drivers/")
+    }
+    assert crossing == set()

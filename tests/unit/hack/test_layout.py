@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-ROOT: Final = Path(__file__).resolve().parents[3]
+from common.repository import ROOT
+
 UNIT: Final = ROOT / "tests" / "unit"
 PRODUCT: Final = ROOT / "operator" / "servicetokens"
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from common.front import Front, api_front
-from common.kubeconfigs import DOORS, used
+from common.builders.kubeconfigs import DOORS, used
+from common.fakes.front import Front, api_front
 from controlplane.certificates import CertificateAuthority, KeyPair
 
 

@@ -12,18 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from common.clock import FakeClock
-from common.front import Front
-from common.kubeconfigs import (
-    V1,
-    ask,
-    helper,
-    plugin,
-    printed,
-    refusal,
-    trusting,
-    write,
-)
+from common.builders.kubeconfigs import V1, ask, helper, plugin, printed, refusal, trusting, write
+from common.fakes.clock import FakeClock
+from common.fakes.front import Front
 from controlplane.certificates import CertificateAuthority
 from servicetokens.kube import execplugin
 from servicetokens.kube.access import KubeconfigSource

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from common.front import Front, proxy
-from common.kubeconfigs import V1, ask, refusal, trusting, write
+from common.builders.kubeconfigs import V1, ask, refusal, trusting, write
+from common.fakes.front import Front, proxy
 from controlplane.certificates import CertificateAuthority
 from controlplane.ports import LOOPBACK, free_ports
 from servicetokens.kube.access import find_source

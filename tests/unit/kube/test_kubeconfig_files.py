@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from common.front import Front
-from common.kubeconfigs import ask, refusal, trusting, used, write
+from common.builders.kubeconfigs import ask, refusal, trusting, used, write
+from common.fakes.front import Front
 from controlplane.certificates import CertificateAuthority
 from servicetokens.kube.access import find_namespace, find_source
 from servicetokens.kube.client import Api

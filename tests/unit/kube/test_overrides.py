@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from common.front import Front, api_front
-from common.kubeconfigs import ask, helper, plugin, printed, refusal, trusting, write
+from common.builders.kubeconfigs import ask, helper, plugin, printed, refusal, trusting, write
+from common.fakes.front import Front, api_front
 from controlplane.certificates import CertificateAuthority
 from controlplane.ports import LOOPBACK
 from servicetokens.kube.access import find_namespace, find_source

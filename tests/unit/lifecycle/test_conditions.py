@@ -4,8 +4,8 @@ import dataclasses
 
 import pytest
 
-from common.facts import DAY, NOW, a_snapshot, a_token, condition, edited, says, settled, with_status
-from common.planning import plan
+from common.builders.facts import DAY, NOW, a_snapshot, a_token, condition, edited, says, settled, with_status
+from common.builders.planning import plan
 from servicetokens.api import times
 from servicetokens.api.conditions import Condition, ConditionType
 from servicetokens.api.reasons import Reason

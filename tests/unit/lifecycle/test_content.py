@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from common.facts import NOW, a_token
+from common.builders.facts import NOW, a_token
 from servicetokens.api import names
 from servicetokens.lifecycle.content import Content, Subject, desired_content, found_fingerprint, read_owned
 

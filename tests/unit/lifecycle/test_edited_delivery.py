@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from common.facts import (
+from common.builders.facts import (
     DAY,
     NOW,
     a_snapshot,
@@ -16,7 +16,7 @@ from common.facts import (
     settled,
     with_status,
 )
-from common.planning import plan
+from common.builders.planning import plan
 from servicetokens.api.service_token import Credential
 from servicetokens.lifecycle.snapshot import Keys, Snapshot
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from common.facts import NOW, a_snapshot, a_token, an_account
-from common.planning import plan
+from common.builders.facts import NOW, a_snapshot, a_token, an_account
+from common.builders.planning import plan
 from servicetokens.api.conditions import Condition
 from servicetokens.lifecycle.account import account_status
 from servicetokens.lifecycle.snapshot import Enforcement, Snapshot

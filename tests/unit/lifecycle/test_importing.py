@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from common.facts import (
+from common.builders.facts import (
     DAY,
     NOW,
     a_credential,
@@ -21,7 +21,7 @@ from common.facts import (
     settled,
     with_status,
 )
-from common.planning import plan
+from common.builders.planning import plan
 from servicetokens.api.service_token import ServiceTokenStatus, Verifier
 from servicetokens.api.values import format_time
 from servicetokens.lifecycle.actions import MintCause

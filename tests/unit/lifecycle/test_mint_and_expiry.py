@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from common.facts import (
+from common.builders.facts import (
     DAY,
     NO_KEYS,
     NOW,
@@ -20,7 +20,7 @@ from common.facts import (
     settled,
     with_status,
 )
-from common.planning import plan
+from common.builders.planning import plan
 from servicetokens.api.values import format_time
 from servicetokens.lifecycle.actions import MintCause, Plan, SecretWrite
 from servicetokens.lifecycle.snapshot import AccountFacts, Memory

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from common.facts import (
+from common.builders.facts import (
     DAY,
     NOW,
     a_credential,
@@ -18,7 +18,7 @@ from common.facts import (
     says,
     settled,
 )
-from common.planning import plan
+from common.builders.planning import plan
 from servicetokens.api.conditions import ConditionType
 from servicetokens.lifecycle import conditions
 from servicetokens.lifecycle.actions import MintCause, Plan

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from common.facts import (
+from common.builders.facts import (
     DAY,
     NOW,
     a_role,
@@ -19,7 +19,7 @@ from common.facts import (
     says,
     settled,
 )
-from common.planning import plan
+from common.builders.planning import plan
 from servicetokens.api.values import format_time
 from servicetokens.lifecycle.account import account_status
 from servicetokens.lifecycle.role import role_status

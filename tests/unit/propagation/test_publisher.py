@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from common.presenting import STALENESS, Surroundings
+from common.builders.presenting import STALENESS, Surroundings
 from servicetokens.kube.errors import AlreadyExists, ApiUnavailable, Conflict, NotFound
 from servicetokens.kube.leases import Lease
 from servicetokens.propagation.publisher import Presence

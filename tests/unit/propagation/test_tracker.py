@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from common.clock import FakeClock
-from common.facts import a_token
+from common.builders.facts import a_token
+from common.fakes.clock import FakeClock
 from servicetokens.controllers.queue.work_queue import WorkQueue
 from servicetokens.kube.errors import ApiUnavailable, Conflict
 from servicetokens.kube.leases import Lease

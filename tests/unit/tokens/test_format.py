@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.entropy import CountingEntropy
+from common.fakes.entropy import CountingEntropy
 from servicetokens.tokens.format import (
     MalformedToken,
     Token,

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from common.asking import ask, make_gate, make_refusals
-from common.presenting import Surroundings
+from common.builders.presenting import Surroundings
+from common.drivers.asking import ask, make_gate, make_refusals
 from servicetokens.validator.audit import Acceptances
 from servicetokens.validator.failures import BURST
 from servicetokens.validator.forward_auth import ForwardAuth

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from common.asking import ask, make_gate
-from common.presenting import Surroundings
+from common.builders.presenting import Surroundings
+from common.drivers.asking import ask, make_gate
 from servicetokens.validator import audit
 from servicetokens.validator.ext_authz import ExtAuthz
 from servicetokens.validator.forward_auth import ForwardAuth

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.asking import ask, make_gate
-from common.presenting import Surroundings
+from common.builders.presenting import Surroundings
+from common.drivers.asking import ask, make_gate
 from servicetokens.validator.ext_authz import ExtAuthz
 from servicetokens.validator.forward_auth import ForwardAuth
 

@@ -7,8 +7,8 @@ from envoy.config.core.v3.base_pb2 import HeaderValue
 from envoy.service.auth.v3.external_auth_pb2 import CheckRequest, CheckResponse
 from google.rpc import code_pb2
 
-from common.asking import make_gate
-from common.presenting import Surroundings
+from common.builders.presenting import Surroundings
+from common.drivers.asking import make_gate
 from servicetokens.validator.ext_authz_grpc import Checks
 from servicetokens.validator.failures import BURST
 

@@ -1,6 +1,6 @@
 """How often a peer may fail to authenticate."""
 
-from common.clock import FakeClock
+from common.fakes.clock import FakeClock
 from servicetokens.authn.addresses import parse_address
 from servicetokens.validator.failures import BURST, PER_SECOND, FailureLimit
 

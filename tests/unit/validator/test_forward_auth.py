@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from common.asking import PEER, ask, make_gate
-from common.presenting import Surroundings
+from common.builders.presenting import Surroundings
+from common.drivers.asking import PEER, ask, make_gate
 from servicetokens.validator.failures import BURST
 from servicetokens.validator.forward_auth import ForwardAuth
 

@@ -13,9 +13,9 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthStub
 from structlog.testing import capture_logs
 
-from common import http2
-from common.asking import make_gate
-from common.presenting import Surroundings
+from common.builders.presenting import Surroundings
+from common.drivers import http2
+from common.drivers.asking import make_gate
 from controlplane.ports import LOOPBACK, free_ports
 from controlplane.waiting import patient
 from servicetokens.runtime.settings import Address

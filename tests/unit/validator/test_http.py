@@ -8,7 +8,7 @@ from http import HTTPStatus
 
 import pytest
 
-from common.clock import FakeClock
+from common.fakes.clock import FakeClock
 from servicetokens.runtime.health import AddressInUse
 from servicetokens.validator.http import IDLE_SECONDS, MAX_BODY, MAX_HEAD, REQUEST_SECONDS
 from servicetokens.validator.listener import Listener

@@ -8,8 +8,8 @@ from urllib.parse import quote, urlencode
 import pytest
 from structlog.testing import capture_logs
 
-from common.asking import Reply, ask, make_refusals
-from common.presenting import DAY, Surroundings
+from common.builders.presenting import DAY, Surroundings
+from common.drivers.asking import Reply, ask, make_refusals
 from servicetokens.tokens.format import Token
 from servicetokens.validator.failures import BURST
 from servicetokens.validator.introspection import Introspection

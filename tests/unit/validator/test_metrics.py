@@ -3,7 +3,7 @@
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from common.presenting import Surroundings
+from common.builders.presenting import Surroundings
 from servicetokens.validator.metrics import Tally, UsageNumbers, ValidatorCollector
 
 

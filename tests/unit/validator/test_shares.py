@@ -15,10 +15,10 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from structlog.testing import capture_logs
 
-from common import http2
-from common.asking import make_gate
-from common.clock import FakeClock
-from common.presenting import Surroundings
+from common.builders.presenting import Surroundings
+from common.drivers import http2
+from common.drivers.asking import make_gate
+from common.fakes.clock import FakeClock
 from controlplane.certificates import CertificateAuthority
 from controlplane.ports import LOOPBACK, free_ports
 from controlplane.waiting import patient

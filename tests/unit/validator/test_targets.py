@@ -9,9 +9,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from common.asking import answer, ask, make_gate
-from common.paths import fits, understand
-from common.presenting import Surroundings
+from common.builders.paths import fits, understand
+from common.builders.presenting import Surroundings
+from common.drivers.asking import answer, ask, make_gate
 from servicetokens.authn.requests import compile_rule, is_allowed
 from servicetokens.validator.ext_authz import ExtAuthz
 from servicetokens.validator.ext_authz_grpc import Checks

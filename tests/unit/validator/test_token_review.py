@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from common.asking import ask, make_refusals
-from common.presenting import Surroundings
+from common.builders.presenting import Surroundings
+from common.drivers.asking import ask, make_refusals
 from servicetokens.tokens.format import Token
 from servicetokens.validator.metrics import Tally
 from servicetokens.validator.token_review import TokenReviewWebhook

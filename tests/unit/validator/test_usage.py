@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from common.entropy import CountingEntropy
-from common.presenting import Surroundings
+from common.builders.presenting import Surroundings
+from common.fakes.entropy import CountingEntropy
 from servicetokens.authn.decision import Accepted, Presented
 from servicetokens.authn.records import STATES, Account, Credential, Terms, TokenRecord, pack_mint
 from servicetokens.kube.errors import ApiUnavailable, Conflict, KubeError, NotFound, Unprocessable

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from common.encoded import MARGINS, PACKED, TEXTUAL, WIDE, WRITTEN, Encoder, helm_release, tarred
+from common.builders.encoded import MARGINS, PACKED, TEXTUAL, WIDE, WRITTEN, Encoder, helm_release, tarred
 from servicetokens.cli.leaks import encodings, finder, text
 from servicetokens.cli.leaks.finder import Place, Report, Sighting
 from servicetokens.tokens.format import Token, assemble

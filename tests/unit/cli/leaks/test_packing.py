@@ -7,7 +7,7 @@ import zlib
 
 import pytest
 
-from common.encoded import PACKED, zipped
+from common.builders.encoded import PACKED, zipped
 from servicetokens.cli.leaks import finder, packing
 from servicetokens.cli.leaks.packing import Budget
 from servicetokens.tokens.format import assemble

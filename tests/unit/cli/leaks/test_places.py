@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from common.encoded import wrapped, zipped
+from common.builders.encoded import wrapped, zipped
 from servicetokens.cli.leaks import finder
 from servicetokens.tokens.format import assemble
 

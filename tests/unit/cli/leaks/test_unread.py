@@ -4,15 +4,14 @@ import base64
 import gzip
 import random
 import subprocess
-from pathlib import Path
 
 import pytest
 
-from common.encoded import MARGINS, tarred, zipped
+from common.builders.encoded import MARGINS, tarred, zipped
+from common.repository import ROOT
 from servicetokens.cli.leaks import finder, unread
 from servicetokens.tokens.format import assemble
 
-ROOT = Path(__file__).resolve().parents[4]
 NOISE = random.Random(7).randbytes(20_000)
 TEXT = b"".join(
     b"2026-11-30T10:29:%02dZ INFO request %d done\n" % (number % 60, number) for number in range(400)

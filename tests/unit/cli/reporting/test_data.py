@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from common.reported import NOW, VERIFIER, account, demo, inventory, many, token
-from common.world import ROOT
+from common.builders.reported import NOW, VERIFIER, account, demo, inventory, many, token
+from common.repository import ROOT
 from servicetokens.api.values import format_time
 from servicetokens.cli.reporting.data import FIELDS, as_csv, as_json
 from servicetokens.cli.reporting.inventory import Inventory

@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from common.reported import DAY, NOW, VERIFIER, account, demo, inventory, many, token
+from common.builders.reported import DAY, NOW, VERIFIER, account, demo, inventory, many, token
 from servicetokens.cli.reporting.inventory import Inventory, unused
 from servicetokens.cli.reporting.markup import MAX_TEXT
 from servicetokens.cli.reporting.page import LISTED, Limits, build

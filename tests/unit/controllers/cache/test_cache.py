@@ -5,7 +5,7 @@ import tracemalloc
 from dataclasses import replace
 from typing import Any
 
-from common.facts import NOW, settled
+from common.builders.facts import NOW, settled
 from servicetokens.controllers.cache import facts
 from servicetokens.controllers.cache.caches import Caches, Table
 from servicetokens.lifecycle.snapshot import SecretFacts, TokenFacts

@@ -11,7 +11,7 @@ from cryptography.x509.verification import PolicyBuilder, Store
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from common.clock import FakeClock
+from common.fakes.clock import FakeClock
 from servicetokens.api.names import BUNDLE_RESERVE_DAYS, VALIDATOR_TLS_SECRET
 from servicetokens.api.values import format_time
 from servicetokens.controllers.pki.certificates import (

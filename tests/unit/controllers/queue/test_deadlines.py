@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from common.clock import FakeClock
+from common.fakes.clock import FakeClock
 from servicetokens.controllers.queue.deadlines import Deadlines
 from servicetokens.kube.object_key import Key
 

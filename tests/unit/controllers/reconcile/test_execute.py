@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 from structlog.testing import capture_logs
 
-from common.enforcing import NobodyAsked
-from common.executing import KEY, PLACE, Operator
+from common.fakes.enforcing import NobodyAsked
+from common.fakes.executing import KEY, PLACE, Operator
 from servicetokens.controllers.cache import facts
 from servicetokens.controllers.reconcile.gather import Gatherer
 from servicetokens.kube.errors import (

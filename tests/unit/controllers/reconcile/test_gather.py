@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from common.enforcing import NobodyAsked
-from common.executing import Keys
+from common.fakes.enforcing import NobodyAsked
+from common.fakes.executing import Keys
 from servicetokens.api import names
 from servicetokens.api.values import parse_time
 from servicetokens.controllers.cache import facts

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from common.executing import Keys
+from common.fakes.executing import Keys
 from servicetokens.api import names
 from servicetokens.controllers.cache import facts
 from servicetokens.controllers.cache.caches import Caches

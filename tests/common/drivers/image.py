@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from common.world import ROOT
+from common.repository import ROOT
 from controlplane.waiting import patient
 
 DOCKERFILE: Final = (ROOT / "operator" / "Dockerfile").read_text()

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from common.walkthrough import blocks
-from common.world import ROOT, World
+from common.drivers.walkthrough import blocks
+from common.drivers.world import World
+from common.repository import ROOT
 from controlplane.waiting import patient
 
 _SECTION: Final = re.compile(r"^## (.+)$", re.MULTILINE)

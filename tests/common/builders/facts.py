@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from common.planning import plan
+from common.builders.planning import plan
 from servicetokens.api import names
 from servicetokens.api.conditions import Condition
 from servicetokens.api.service_account import ServiceAccountSpec, ServiceAccountStatus

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from common.world import ROOT
+from common.repository import ROOT
 from controlplane.waiting import patient
 
 DOCS: Final = ROOT / "docs"

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import yaml
 
-from common.helm import TOOLS
+from common.drivers.helm import TOOLS
 from controlplane.ports import LOOPBACK, free_ports
 from controlplane.processes import Process
 from controlplane.waiting import patient, wait_until

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
 
-from common.world import VALIDATOR, RunningOperator, World
+from common.drivers.operators import RunningOperator
+from common.drivers.world import VALIDATOR, World
 from controlplane.ports import LOOPBACK, free_ports
 from controlplane.processes import Process
 from controlplane.waiting import patient

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import yaml
 
-from common.world import ROOT
+from common.repository import ROOT
 from controlplane.build import Versions
 from controlplane.waiting import patient
 

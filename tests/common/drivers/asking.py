@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from common.presenting import Surroundings
+from common.builders.presenting import Surroundings
 from servicetokens.authn.addresses import Origin, parse_address
 from servicetokens.validator.audit import Refusals
 from servicetokens.validator.failures import FailureLimit

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
 
-from common.validating import RunningValidator
-from common.world import World
+from common.drivers.validating import RunningValidator
+from common.drivers.world import World
 from controlplane.client import Answer
 from servicetokens.api import names
 from servicetokens.api.values import parse_recorded_time

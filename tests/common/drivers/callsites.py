@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from common.faulty import Asked, Site
-from common.world import ROOT
+from common.fakes.faulty import Asked, Site
+from common.repository import ROOT
 
 PACKAGE: Final = ROOT / "operator" / "servicetokens"
 _GROUPS: Final = ("/api/v1", "/apis/servicetokens.dev", "/apis/servicetokens.dev/v1beta1")

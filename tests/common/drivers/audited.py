@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from common.world import OPERATOR, World
+from common.drivers.world import OPERATOR, World
 from controlplane.audit import AuditRecord
 
 

@@ -13,8 +13,8 @@ from typing import Any, Final
 
 import yaml
 
-from common.front import Front, api_front, proxy
-from common.plugin import PROGRAMS
+from common.drivers.plugin import PROGRAMS
+from common.fakes.front import Front, api_front, proxy
 from controlplane.certificates import CertificateAuthority
 from controlplane.ports import LOOPBACK
 from controlplane.waiting import patient

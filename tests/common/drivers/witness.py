@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from common.world import HOME, World
+from common.drivers.world import HOME, World
 from controlplane.ports import LOOPBACK
 from servicetokens.api.names import API_VERSION
 from servicetokens.kube.client import Api

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page
 
-from common.browser import ChromiumMissing, chromium, find_chromium
+from common.drivers.browser import ChromiumMissing, chromium, find_chromium
 
 # Words in tables that are drawn on more than one line. Hidden heads are not drawn.
 _BROKEN = """([cells, word, longest]) => {

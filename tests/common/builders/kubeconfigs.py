@@ -9,7 +9,7 @@ from typing import Any, Final
 import pytest
 import yaml
 
-from common.front import Front
+from common.fakes.front import Front
 from controlplane.certificates import CertificateAuthority
 from controlplane.ports import LOOPBACK
 from servicetokens.kube import oneshot

@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Final
 
-ROOT: Final = Path(__file__).resolve().parents[2]
+from common.repository import ROOT
+
 PEERS: Final = ROOT / ".venv" / "peers"
 _PATTERNS: Final = {
     "caddy": "bin/caddy",

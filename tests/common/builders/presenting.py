@@ -4,8 +4,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from common.clock import FakeClock
-from common.entropy import CountingEntropy
+from common.fakes.clock import FakeClock
+from common.fakes.entropy import CountingEntropy
 from servicetokens.api.values import format_time
 from servicetokens.authn import wire
 from servicetokens.authn.authenticator import TokenAuthenticator

@@ -1,35 +1,27 @@
 """A cluster with our CRDs and roles in it, as users see it: apply, look, wait. And operators to run on it."""
 
-import asyncio
 import base64
 import contextlib
-import sys
-import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from common.clock import FakeClock
-from common.stored import COMMON_ROLE, store_common_role
+from common.builders.stored import COMMON_ROLE, store_common_role
+from common.drivers.operators import OperatorThread, RunningOperator, operator_command
+from common.fakes.clock import FakeClock
+from common.repository import ROOT
 from controlplane.client import Answer
 from controlplane.cluster import Cluster, Options
 from controlplane.crds import install_crds
-from controlplane.ports import LOOPBACK, free_ports
+from controlplane.ports import free_ports
 from controlplane.processes import Process
-from controlplane.waiting import patient, wait_until
+from controlplane.waiting import wait_until
 from servicetokens.api.names import API_VERSION, KEYS_SECRET, KIND_TOKEN
 from servicetokens.api.values import format_time, parse_recorded_time
-from servicetokens.controllers.process import Operator
-from servicetokens.controllers.settings import OperatorSettings
 from servicetokens.kube import crds
-from servicetokens.kube.client import Api
-from servicetokens.runtime.entropy import os_entropy
 from servicetokens.tokens.verifier import KeyRing
 
-ROOT: Final = Path(__file__).resolve().parents[2]
 GROUP: Final = f"/apis/{API_VERSION}"
 HOME: Final = "servicetokens"
 OPERATOR: Final = "system:serviceaccount:servicetokens:servicetokens-operator"
@@ -211,7 +203,7 @@ class World:
     @contextlib.contextmanager
     def operator(
         self, log: Path, *flags: str, user: str = OPERATOR, wait: bool = True
-    ) -> Iterator["RunningOperator"]:
+    ) -> Iterator[RunningOperator]:
         """Run an operator as a process of its own, under its own identity, until the context ends."""
         (port,) = free_ports(1)
         arguments = operator_command(self.cluster.user(user, GROUPS), port, *flags)
@@ -224,7 +216,7 @@ class World:
     @contextlib.contextmanager
     def operator_in_process(
         self, clock: FakeClock, namespace: str, *, schema_period: float = crds.CHECK_SECONDS
-    ) -> Iterator["OperatorThread"]:
+    ) -> Iterator[OperatorThread]:
         """Run an operator for *namespace* in a thread, by *clock*: for what takes days."""
         kubeconfig = str(self.cluster.user(OPERATOR, GROUPS))
         thread = OperatorThread(kubeconfig, clock, namespace, schema_period)
@@ -273,84 +265,6 @@ def world_of(binaries: Path, options: Options | None = None) -> Iterator[World]:
         yield world
 
 
-class RunningOperator:
-    """An operator process and its health page."""
-
-    def __init__(self, process: Process, port: int) -> None:
-        self.process = process
-        self.port = port
-
-    def page(self, path: str) -> tuple[int, str]:
-        """Return status and text of a page on the health address; 0 while nobody listens."""
-        try:
-            with urllib.request.urlopen(
-                f"http://{LOOPBACK}:{self.port}{path}", timeout=patient(5)
-            ) as response:
-                return response.status, response.read().decode()
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, error.read().decode()
-        except OSError:
-            return 0, ""
-
-    def assert_sound(self) -> None:
-        """Raise when the process has ended, or has met what nobody thought of."""
-        self.process.raise_if_ended()
-        assert "Traceback" not in self.process.output()
-
-    def is_ready(self) -> bool:
-        """Say whether `/readyz` says so; raise when the process has ended."""
-        self.process.raise_if_ended()
-        return self.page("/readyz")[0] == 200
-
-
-class OperatorThread(threading.Thread):
-    """Runs the parts of the operator in an event loop of their own."""
-
-    def __init__(self, kubeconfig: str, clock: FakeClock, namespace: str, schema_period: float) -> None:
-        super().__init__(name="operator", daemon=True)
-        self._schema_period = schema_period
-        self._settings = OperatorSettings(
-            kubeconfig=kubeconfig, watch_namespace=(namespace,), leader_election=False
-        )
-        self._clock = clock
-        self._operator: Operator | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._ending = asyncio.Event()
-
-    def run(self) -> None:
-        """See `threading.Thread`."""
-        asyncio.run(self._serve())
-
-    def is_ready(self) -> bool:
-        """Say whether nothing is missing."""
-        return not self.missing()
-
-    def missing(self) -> str:
-        """Return the text of `/readyz` while it is not ready, else nothing."""
-        assert self.is_alive()
-        return "\n".join(self._operator.missing()) if self._operator is not None else "not started"
-
-    def end(self) -> None:
-        """Stop as at SIGTERM, and wait."""
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._ending.set)
-        self.join(timeout=patient(20))
-        assert not self.is_alive()
-
-    async def _serve(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        async with await Api.connect(self._settings.kubeconfig) as api:
-            self._operator = Operator(
-                api,
-                self._settings,
-                clock=self._clock,
-                entropy=os_entropy,
-                schema_period=self._schema_period,
-            )
-            await self._operator.run(self._ending)
-
-
 def unsettled(world: World, namespace: str) -> list[str]:
     """Return the tokens whose Secret does not hold the one credential on their status."""
     keys = world.keys()
@@ -378,20 +292,6 @@ def unsettled(world: World, namespace: str) -> list[str]:
         if not held or held != credentials:
             found.append(name)
     return found
-
-
-def operator_command(kubeconfig: Path, health_port: int, *flags: str) -> list[str]:
-    """Return the command line of an operator. What is killed here leaves no Lease behind that the next waits for."""
-    return [
-        sys.executable,
-        "-m",
-        "servicetokens",
-        "operator",
-        f"--kubeconfig={kubeconfig}",
-        f"--health-address={LOOPBACK}:{health_port}",
-        "--no-leader-election",
-        *flags,
-    ]
 
 
 def decode(text: str) -> str:

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from common.clock import FakeClock
-from common.enforcing import NobodyAsked
-from common.entropy import CountingEntropy
+from common.fakes.clock import FakeClock
+from common.fakes.enforcing import NobodyAsked
+from common.fakes.entropy import CountingEntropy
 from servicetokens.api import names
 from servicetokens.controllers.cache import facts
 from servicetokens.controllers.cache.caches import Caches
