@@ -4,7 +4,7 @@ from typing import Final
 
 from mutants.mutant import Mutant
 
-AUTHENTICATOR: Final = "authn/authenticator.py"
+EVALUATION: Final = "authn/evaluation.py"
 READING: Final = "authn/reading.py"
 TABLES: Final = "authn/tables.py"
 AUTHN: Final = ("tests/unit/authn",)
@@ -47,21 +47,21 @@ MUTANTS: Final = (
     ),
     Mutant(
         "lets a token without roles pass every request",
-        AUTHENTICATOR,
+        EVALUATION,
         "roles or (self._allow_without_roles and not asks_for_roles(record))",
         "roles or not asks_for_roles(record)",
         AUTHN,
     ),
     Mutant(
         "grants more when the last role of an account is removed",
-        AUTHENTICATOR,
+        EVALUATION,
         "roles or (self._allow_without_roles and not asks_for_roles(record))",
         "roles or not asks_for_roles(record)",
         REMOVAL,
     ),
     Mutant(
         "lets every token without roles pass where accounts may have none",
-        AUTHENTICATOR,
+        EVALUATION,
         "roles or (self._allow_without_roles and not asks_for_roles(record))",
         "roles or self._allow_without_roles",
         AUTHN,
@@ -109,7 +109,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "gives up at a claimant whose key it does not know",
-        AUTHENTICATOR,
+        EVALUATION,
         "                is_verifiable = is_verifiable and credential.key_id in keys.ids\n",
         "                if credential.key_id not in keys.ids:\n                    return _UNKNOWN_KEY\n",
         CLAIMS,
@@ -139,24 +139,38 @@ MUTANTS: Final = (
     ),
     Mutant(
         "spends as much on claimants as anybody asks for",
-        AUTHENTICATOR,
+        EVALUATION,
         "        self._left -= count\n",
         "",
         CLAIMS,
     ),
     Mutant(
         "refuses an unknown id without a keyed hash",
-        AUTHENTICATOR,
-        "claims.claimants(token_id) or self._nobody\n",
+        EVALUATION,
+        "claims.claimants(token_id) or self._dummies\n",
         "claims.claimants(token_id)\n        if not claimants:\n            return self._find_ended(token_id)\n",
         CLAIMS,
     ),
     Mutant(
-        "compares only with what is kept",
-        "authn/kept.py",
-        "            compare_digest(proof, sha256(token).digest())\n            and kept is not None\n",
-        "            kept is not None\n            and compare_digest(proof, sha256(token).digest())\n",
+        "finds the kept decision by the id of the token alone",
+        "authn/decision_cache.py",
+        "        value = token.encode(",
+        "        value = token[:16].encode(",
         CLAIMS,
+    ),
+    Mutant(
+        "gives a request the answer of an earlier decision about its token",
+        "validator/rendered.py",
+        "        entry = self._entries.get(id(accepted))\n",
+        "        entry = next(iter(self._entries.values()), None)\n",
+        ("tests/unit/validator/test_rendered.py",),
+    ),
+    Mutant(
+        "reports the use of a token at each change of its objects",
+        "validator/use_reporting.py",
+        "            if self._due.get(decision.token_id, now) <= now:\n",
+        "            if True:\n",
+        ("tests/unit/validator/test_use_reporting.py",),
     ),
     Mutant(
         "forgets a credential the moment it ends",

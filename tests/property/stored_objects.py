@@ -11,7 +11,7 @@ from common.fakes.clock import FakeClock
 from servicetokens.api.values import format_time
 from servicetokens.authn import wire
 from servicetokens.authn.addresses import Origin, parse_address
-from servicetokens.authn.authenticator import TokenAuthenticator
+from servicetokens.authn.authenticator import make_authenticator
 from servicetokens.authn.decision import Decision, Presented
 from servicetokens.authn.index import Index
 from servicetokens.authn.requests import HttpRequest
@@ -172,4 +172,4 @@ def decide(objects: Objects, request: Request, presented_token: Token = PRESENTE
         origin=Origin(address),
         original=(lambda: http) if is_described else None,
     )
-    return TokenAuthenticator(index, clock, prefix="svt").authenticate(presented)
+    return make_authenticator(index, clock, prefix="svt").authenticate(presented)

@@ -43,8 +43,10 @@ class Presented(msgspec.Struct, frozen=True, gc=False):
         return f"Presented(token=…, audiences={self.audiences!r}, required_roles={self.required_roles!r})"
 
 
-class Accepted(msgspec.Struct, gc=False, eq=False):
+class Accepted(msgspec.Struct, frozen=True, eq=False, weakref=True):
     """The token is valid: its object, until when, and with which roles.
+
+    Decisions are compared by identity, and what is derived from one is kept outside of it, for as long as it exists.
 
     Attributes:
         record: the ServiceToken.
@@ -52,8 +54,6 @@ class Accepted(msgspec.Struct, gc=False, eq=False):
         end: Unix second from which that is dead; None is never.
         roles: the effective roles, sorted by name.
         permissions: what they permit together, sorted.
-        answer, answer_key: where a listener keeps the finished answer, which is dropped together with this decision.
-            The key is the listener's own.
     """
 
     record: TokenRecord
@@ -61,8 +61,6 @@ class Accepted(msgspec.Struct, gc=False, eq=False):
     end: int | None
     roles: tuple[Role, ...]
     permissions: tuple[str, ...]
-    answer: tuple[bytes, bytes] = (b"", b"")
-    answer_key: object = None
 
 
 class Rejected(msgspec.Struct, frozen=True, gc=False):

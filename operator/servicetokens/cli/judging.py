@@ -13,7 +13,7 @@ import msgspec
 
 from servicetokens.authn import wire
 from servicetokens.authn.addresses import Address, Origin, parse_address
-from servicetokens.authn.authenticator import TokenAuthenticator
+from servicetokens.authn.authenticator import make_authenticator
 from servicetokens.authn.decision import Accepted, Decision, Presented
 from servicetokens.authn.index import Index
 from servicetokens.authn.records import Credential, TokenRecord
@@ -121,7 +121,7 @@ def judge(objects: Objects, presented: Token, request: Request, clock: Clock) ->
     record = index.by_id.get(presented.id)
     credential = next((one for one in record.credentials if one.id == presented.id), None) if record else None
     granted = effective_roles(record, credential, index.roles) if record and credential else ()
-    authenticator = TokenAuthenticator(index, clock, prefix=presented.reveal().partition("_")[0])
+    authenticator = make_authenticator(index, clock, prefix=presented.reveal().partition("_")[0])
     return Judgement(
         decision=authenticator.authenticate(_presented(presented, request, record)),
         record=record,

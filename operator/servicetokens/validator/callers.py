@@ -15,7 +15,7 @@ from urllib.parse import unquote_plus
 
 from servicetokens.api.reasons import Reason
 from servicetokens.authn.addresses import Origin
-from servicetokens.authn.authenticator import TokenAuthenticator
+from servicetokens.authn.authenticator import Authenticator
 from servicetokens.authn.decision import Accepted, Presented, Rejected, Unavailable
 from servicetokens.validator.audit import Refusals
 from servicetokens.validator.bearer import INVALID_TOKEN, Missing, find_token, insufficient_scope
@@ -68,7 +68,7 @@ _PROTOCOL: Final = "introspection-caller"
 class Callers:
     """Authenticates callers, before anything else of their request is read."""
 
-    def __init__(self, authenticator: TokenAuthenticator, refusals: Refusals) -> None:
+    def __init__(self, authenticator: Authenticator, refusals: Refusals) -> None:
         self._authenticate = authenticator.authenticate
         self._refusals = refusals
 

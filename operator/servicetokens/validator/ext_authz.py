@@ -14,6 +14,7 @@ from servicetokens.authn.decision import Accepted
 from servicetokens.authn.requests import TARGET_TABLE, HttpRequest
 from servicetokens.validator.gate import REMOVED, ROLES, Gate, identity, origin_of, read_roles
 from servicetokens.validator.original import Fault, read_request
+from servicetokens.validator.rendered import RenderedAnswers
 from servicetokens.validator.request import FIRST_HEADER, HOST, Request
 from servicetokens.validator.responses import NO_STORE, Answer, Header, render
 
@@ -25,7 +26,6 @@ TWO_TOKENS: Final = Fault(("Authorization",), "repeated")
 _ODD_ROLES: Final = Fault(("X-ServiceToken-Required-Roles",), "not a list of role names")
 
 _REMOVED: Final[Header] = ("X-Envoy-Auth-Headers-To-Remove", ",".join(REMOVED))
-_FORM: Final = object()
 
 
 class ExtAuthz:
@@ -38,6 +38,7 @@ class ExtAuthz:
         """Answer by *gate*. *behind_proxies* says whether any `X-Forwarded-For` may be trusted."""
         self._gate = gate
         self._behind_proxies = behind_proxies
+        self._answers = RenderedAnswers(_render)
 
     def answer(self, request: Request) -> Answer:
         """See `Handler`."""
@@ -51,7 +52,7 @@ class ExtAuthz:
             return self._gate.refuse_request(_ODD_ROLES).answer
         if _AUTHORIZATION in request.repeated:
             return self._gate.refuse_request(TWO_TOKENS).answer
-        found = self._gate.recognise(values[_AUTHORIZATION], roles) or self._gate.judge(
+        found = self._gate.recognize(values[_AUTHORIZATION], roles) or self._gate.judge(
             values[_AUTHORIZATION],
             origin_of(request.origin, values[_FORWARDED_FOR], behind_proxies=self._behind_proxies),
             _unknown if prefix else partial(read_request, request.method, values[HOST], request.target),
@@ -59,7 +60,7 @@ class ExtAuthz:
         )
         if not isinstance(found, Accepted):
             return found.answer
-        return found.answer if found.answer_key is _FORM else _keep(found)
+        return self._answers.get(found)
 
 
 def _find_roles(header: bytes | None, prefix: re.Match[bytes] | None) -> tuple[str, ...] | None:
@@ -80,7 +81,5 @@ def _unknown() -> HttpRequest | None:
     return None
 
 
-def _keep(accepted: Accepted) -> Answer:
-    accepted.answer = render(HTTPStatus.OK, (*identity(accepted), _REMOVED, NO_STORE))
-    accepted.answer_key = _FORM
-    return accepted.answer
+def _render(accepted: Accepted, _form: object) -> Answer:
+    return render(HTTPStatus.OK, (*identity(accepted), _REMOVED, NO_STORE))

@@ -36,6 +36,7 @@ from servicetokens.validator.gate import REMOVED, Gate, Refusal, identity, read_
 from servicetokens.validator.grpc_calls import Calls, Health
 from servicetokens.validator.grpc_peers import GrpcPeers
 from servicetokens.validator.original import Fault, read_request
+from servicetokens.validator.rendered import RenderedAnswers
 from servicetokens.validator.responses import Header
 from servicetokens.validator.shares import HANDSHAKE_SECONDS, PEER_SHARE, Shares
 
@@ -67,7 +68,6 @@ _CODES: Final[Mapping[HTTPStatus, int]] = {
     HTTPStatus.TOO_MANY_REQUESTS: RESOURCE_EXHAUSTED,
     HTTPStatus.SERVICE_UNAVAILABLE: RPC_UNAVAILABLE,
 }
-_FORM: Final = object()
 _NO_MESSAGE: Final = Fault(("the message",), "not a CheckRequest")
 _ODD_ROLES: Final = Fault((f"the context extension {REQUIRED_ROLES}",), "not a list of role names")
 
@@ -77,6 +77,7 @@ class Checks:
 
     def __init__(self, gate: Gate) -> None:
         self._gate = gate
+        self._answers = RenderedAnswers(_render)
 
     def answer(self, message: bytes) -> bytes:
         """Return whether Envoy may forward the client's request."""
@@ -105,7 +106,7 @@ class Checks:
         )
         if not isinstance(found, Accepted):
             return _deny(found)
-        return found.answer[0] if found.answer_key is _FORM else _keep(found)
+        return self._answers.get(found)
 
     def _find_roles(self, text: str) -> tuple[str, ...] | None:
         if not text:
@@ -207,14 +208,12 @@ def _values(http: AttributeContext.HttpRequest, name: str) -> list[str]:
     ]
 
 
-def _keep(accepted: Accepted) -> bytes:
+def _render(accepted: Accepted, _form: object) -> bytes:
     response = CheckResponse(
         status=Status(code=OK),
         ok_response=OkHttpResponse(headers=_overwrite(identity(accepted)), headers_to_remove=REMOVED),
     )
-    accepted.answer = (response.SerializeToString(), b"")
-    accepted.answer_key = _FORM
-    return accepted.answer[0]
+    return bytes(response.SerializeToString())
 
 
 def _deny(refusal: Refusal) -> bytes:

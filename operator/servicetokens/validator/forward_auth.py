@@ -15,8 +15,9 @@ from servicetokens.authn.requests import is_target
 from servicetokens.validator import original
 from servicetokens.validator.gate import ROLES, Gate, identity, origin_of
 from servicetokens.validator.original import Fault, find_fault, find_missing, find_original
+from servicetokens.validator.rendered import RenderedAnswers
 from servicetokens.validator.request import FIRST_HEADER, Request
-from servicetokens.validator.responses import NO_STORE, Answer, Header, render, render_json
+from servicetokens.validator.responses import NO_STORE, Answer, render, render_json
 from servicetokens.validator.token_review import USERNAME_PREFIX
 
 _AUTHORIZATION, _FORWARDED_FOR, _ACCEPT, _FIRST_ORIGINAL = range(FIRST_HEADER, FIRST_HEADER + 4)
@@ -31,9 +32,6 @@ _ROLES_PATH: Final = re.compile(rb"/validate/role/(" + ROLES + rb")")
 _MOST_PATHS: Final = 256
 
 _JSON: Final = b"application/json"
-# The two forms of an acceptance are kept under these keys, one at a time.
-_PLAIN_FORM: Final = object()
-_JSON_FORM: Final = object()
 
 _ODD_TARGET: Final = Fault(("the target of the proxy's own request",), "bytes that a URI must not contain")
 _NOT_FOUND: Final = render(HTTPStatus.NOT_FOUND, (NO_STORE,))
@@ -50,6 +48,8 @@ class ForwardAuth:
         self._gate = gate
         self._behind_proxies = behind_proxies
         self._roles_by_path: dict[bytes, tuple[str, ...]] = {_PATH: ()}
+        self._plain_answers = RenderedAnswers(_render_plain)
+        self._json_answers = RenderedAnswers(_render_json)
 
     def answer(self, request: Request) -> Answer:
         """See `Handler`."""
@@ -66,7 +66,7 @@ class ForwardAuth:
         fault = fault or find_fault(originals)
         if fault is not None:
             return self._gate.refuse_request(fault).answer
-        found = self._gate.recognise(values[_AUTHORIZATION], roles) or self._gate.judge(
+        found = self._gate.recognize(values[_AUTHORIZATION], roles) or self._gate.judge(
             values[_AUTHORIZATION],
             origin_of(request.origin, values[_FORWARDED_FOR], behind_proxies=self._behind_proxies),
             partial(find_original, originals),
@@ -75,8 +75,8 @@ class ForwardAuth:
         )
         if not isinstance(found, Accepted):
             return found.answer
-        form = _JSON_FORM if _JSON in (values[_ACCEPT] or b"") else _PLAIN_FORM
-        return found.answer if found.answer_key is form else _keep(found, form)
+        answers = self._json_answers if _JSON in (values[_ACCEPT] or b"") else self._plain_answers
+        return answers.get(found)
 
     def _find_roles(self, target: bytes) -> tuple[str, ...] | None:
         """Return the roles that the path requires, or None for an unknown path."""
@@ -100,14 +100,12 @@ def _find_repeated(request: Request) -> Fault | None:
     return None
 
 
-def _keep(accepted: Accepted, form: object) -> Answer:
-    headers: tuple[Header, ...] = identity(accepted)
-    if form is _JSON_FORM:
-        accepted.answer = render_json(HTTPStatus.OK, _describe(accepted), headers)
-    else:
-        accepted.answer = render(HTTPStatus.OK, (*headers, NO_STORE))
-    accepted.answer_key = form
-    return accepted.answer
+def _render_plain(accepted: Accepted, _form: object) -> Answer:
+    return render(HTTPStatus.OK, (*identity(accepted), NO_STORE))
+
+
+def _render_json(accepted: Accepted, _form: object) -> Answer:
+    return render_json(HTTPStatus.OK, _describe(accepted), identity(accepted))
 
 
 def _describe(accepted: Accepted) -> dict[str, object]:

@@ -14,7 +14,7 @@ import msgspec
 
 from servicetokens.api.reasons import Reason
 from servicetokens.authn.addresses import Origin
-from servicetokens.authn.authenticator import TokenAuthenticator
+from servicetokens.authn.authenticator import Authenticator
 from servicetokens.authn.decision import Accepted, Presented, Rejected, Unavailable
 from servicetokens.authn.requests import HttpRequest
 from servicetokens.validator.audit import Refusals
@@ -87,20 +87,20 @@ _UNAVAILABLE: Final = refusal(HTTPStatus.SERVICE_UNAVAILABLE, RETRY_SOON)
 class Gate:
     """Checks requests for one listener, counts and logs them."""
 
-    def __init__(self, authenticator: TokenAuthenticator, tally: Tally, refusals: Refusals) -> None:
+    def __init__(self, authenticator: Authenticator, tally: Tally, refusals: Refusals) -> None:
         self._authenticate = authenticator.authenticate
-        self._recognise = authenticator.recognise
+        self._recognize = authenticator.recognize
         self._tally = tally
         self._refusals = refusals
 
-    def recognise(self, authorization: bytes | None, roles: tuple[str, ...]) -> Accepted | None:
+    def recognize(self, authorization: bytes | None, roles: tuple[str, ...]) -> Accepted | None:
         """Accept a request whose token was accepted a moment ago; on None, `judge` has to be called.
 
         It saves most of the time that a request takes: everything that only some tokens depend on.
         """
         if roles or authorization is None or not authorization.startswith(_USUAL_SCHEME):
             return None
-        found = self._recognise(authorization[len(_USUAL_SCHEME) :])
+        found = self._recognize(authorization[len(_USUAL_SCHEME) :])
         if found is not None:
             self._tally.accepted += 1
         return found

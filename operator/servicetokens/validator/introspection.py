@@ -6,6 +6,7 @@ anything about a token that it found. The caller is authenticated first (`caller
 
 import re
 from collections.abc import Iterable
+from functools import partial
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import parse_qsl
@@ -13,7 +14,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from servicetokens.api.names import GROUP
-from servicetokens.authn.authenticator import TokenAuthenticator
+from servicetokens.authn.authenticator import Authenticator
 from servicetokens.authn.decision import Accepted, Presented, Unavailable
 from servicetokens.runtime.clock import Clock
 from servicetokens.validator.audit import Refusals
@@ -26,6 +27,7 @@ from servicetokens.validator.callers import (
     problem,
 )
 from servicetokens.validator.metrics import Tally
+from servicetokens.validator.rendered import RenderedAnswers
 from servicetokens.validator.request import FIRST_HEADER, HOST, Request
 from servicetokens.validator.responses import NO_STORE, Answer, Header, render, render_json
 from servicetokens.validator.token_review import USERNAME_PREFIX
@@ -72,7 +74,7 @@ class Introspection:
 
     def __init__(
         self,
-        authenticator: TokenAuthenticator,
+        authenticator: Authenticator,
         clock: Clock,
         tally: Tally,
         refusals: Refusals,
@@ -96,6 +98,7 @@ class Introspection:
         self._tally = tally
         self._refusals = refusals
         self._max_age = max_age
+        self._answers = RenderedAnswers(partial(_render, always_ends=max_age is not None))
 
     def answer(self, request: Request) -> Answer:
         """See `Handler`."""
@@ -141,10 +144,8 @@ class Introspection:
         return _INACTIVE
 
     def _accept(self, accepted: Accepted) -> Answer:
-        """Insert `exp` into the answer that is kept with the decision."""
-        if accepted.answer_key is not self:
-            _keep(accepted, self, has_end=self._max_age is not None or accepted.end is not None)
-        before, after = accepted.answer
+        """Insert `exp` into the answer that is kept for the decision."""
+        before, after = self._answers.get(accepted)
         if not after:
             return _OK, before
         end = accepted.end
@@ -154,15 +155,15 @@ class Introspection:
         return _OK, b"%b%d%b" % (before, min(end or 0, 9_999_999_999), after)
 
 
-def _keep(accepted: Accepted, key: object, *, has_end: bool) -> None:
+def _render(accepted: Accepted, _form: object, *, always_ends: bool) -> tuple[bytes, bytes]:
     """Render everything but the digits of `exp`, which stand between the two parts; the second is empty without."""
+    has_end = always_ends or accepted.end is not None
     body = msgspec.json.encode(_describe(accepted) | ({"exp": _EXP} if has_end else {}))
     _, rest = render(HTTPStatus.OK, _JSON, body)
     digits = str(_EXP).encode()
-    accepted.answer = (
+    return (
         (rest[: rest.rindex(digits)], rest[rest.rindex(digits) + len(digits) :]) if has_end else (rest, b"")
     )
-    accepted.answer_key = key
 
 
 def _describe(accepted: Accepted) -> dict[str, object]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from servicetokens.authn.addresses import Network
-from servicetokens.authn.authenticator import TokenAuthenticator
+from servicetokens.authn.authenticator import Authenticator
 from servicetokens.runtime import logs
 from servicetokens.runtime.clock import Clock
 from servicetokens.runtime.settings import Address
@@ -77,7 +77,7 @@ class Answering:
         trails: registers what logs rejections, so that omitted lines can be reported.
     """
 
-    authenticator: TokenAuthenticator
+    authenticator: Authenticator
     clock: Clock
     trusted: tuple[Network, ...]
     failures: FailureLimit

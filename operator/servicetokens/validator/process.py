@@ -15,7 +15,7 @@ from typing import Any, Final
 from prometheus_client import CollectorRegistry
 
 from servicetokens.authn.addresses import parse_network
-from servicetokens.authn.authenticator import TokenAuthenticator
+from servicetokens.authn.authenticator import Authenticator, make_authenticator
 from servicetokens.authn.decision import Accepted, Presented
 from servicetokens.authn.index import Index
 from servicetokens.kube.client import Api
@@ -43,6 +43,7 @@ from servicetokens.validator.metrics import Tally, UsageNumbers, ValidatorCollec
 from servicetokens.validator.settings import ValidatorSettings
 from servicetokens.validator.tls import ListenerTls, UnusableCertificate
 from servicetokens.validator.usage import Usage
+from servicetokens.validator.use_reporting import UseReporter
 
 _log = logs.get_logger(__name__)
 
@@ -193,14 +194,7 @@ class Validator:
 
     def _answering(self, settings: ValidatorSettings) -> Answering:
         return Answering(
-            authenticator=TokenAuthenticator(
-                self._index,
-                self._clock,
-                prefix=settings.token_prefix,
-                trusted_proxies=self._trusted,
-                allow_without_roles=settings.allow_without_roles,
-                on_use=self._note_use,
-            ),
+            authenticator=self._authenticator(settings),
             clock=self._clock,
             trusted=self._trusted,
             failures=FailureLimit(self._clock),
@@ -210,6 +204,17 @@ class Validator:
             trails=self._trails.append,
             peer_share=settings.peer_share,
         )
+
+    def _authenticator(self, settings: ValidatorSettings) -> Authenticator:
+        """Return what decides about requests, and reports which tokens are in use."""
+        authenticator = make_authenticator(
+            self._index,
+            self._clock,
+            prefix=settings.token_prefix,
+            trusted_proxies=self._trusted,
+            allow_without_roles=settings.allow_without_roles,
+        )
+        return UseReporter(authenticator, self._clock, self._note_use)
 
     def _tally(self, protocol: str) -> Tally:
         tally = Tally(protocol)

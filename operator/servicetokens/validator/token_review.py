@@ -12,10 +12,11 @@ import msgspec
 
 from servicetokens.api.names import GROUP
 from servicetokens.api.reasons import Reason
-from servicetokens.authn.authenticator import TokenAuthenticator, common_audiences
+from servicetokens.authn.authenticator import Authenticator, common_audiences
 from servicetokens.authn.decision import Accepted, Presented, Rejected, Unavailable
 from servicetokens.validator.audit import Refusals
 from servicetokens.validator.metrics import Tally
+from servicetokens.validator.rendered import RenderedAnswers
 from servicetokens.validator.request import FIRST_HEADER, Request
 from servicetokens.validator.responses import RETRY_SOON, Answer, render_json, render_problem
 
@@ -78,11 +79,12 @@ class TokenReviewWebhook:
     headers: tuple[bytes, ...] = (b"content-encoding",)
     reads_body = True
 
-    def __init__(self, authenticator: TokenAuthenticator, tally: Tally, refusals: Refusals) -> None:
+    def __init__(self, authenticator: Authenticator, tally: Tally, refusals: Refusals) -> None:
         """Answer by *authenticator*."""
         self._authenticate = authenticator.authenticate
         self._tally = tally
         self._refusals = refusals
+        self._answers = RenderedAnswers(_accept)
 
     def answer(self, request: Request) -> Answer:
         """See `Handler`."""
@@ -102,15 +104,10 @@ class TokenReviewWebhook:
 
     def _review(self, review: _Review) -> Answer:
         audiences = review.spec.audiences or ()
-        presented = Presented(review.spec.token, audiences, protocol=self._tally.protocol)
-        decision = self._authenticate(presented)
+        decision = self._authenticate(Presented(review.spec.token, audiences, protocol=self._tally.protocol))
         if isinstance(decision, Accepted):
             self._tally.accepted += 1
-            key = (review.version, audiences)
-            if decision.answer_key != key:
-                decision.answer = _accept(review.version, decision, common_audiences(decision, presented))
-                decision.answer_key = key
-            return decision.answer
+            return self._answers.get(decision, (review.version, audiences))
         if isinstance(decision, Unavailable):
             self._tally.unavailable += 1
             return _UNAVAILABLE
@@ -121,7 +118,9 @@ class TokenReviewWebhook:
         return _REFUSALS[version, rejected.reason in _NOT_YET]
 
 
-def _accept(version: _Version, accepted: Accepted, audiences: tuple[str, ...]) -> Answer:
+def _accept(accepted: Accepted, form: tuple[_Version, tuple[str, ...]]) -> Answer:
+    version, requested = form
+    audiences = common_audiences(accepted, requested)
     account = accepted.record.account
     status = {
         "authenticated": True,

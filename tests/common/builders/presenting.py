@@ -1,20 +1,21 @@
 """An index filled with objects as the API server sends them, and tokens to present to its authenticator."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from common.fakes.clock import FakeClock
 from common.fakes.entropy import CountingEntropy
 from servicetokens.api.values import format_time
 from servicetokens.authn import wire
-from servicetokens.authn.authenticator import TokenAuthenticator
+from servicetokens.authn.authenticator import Authenticator, make_authenticator
 from servicetokens.authn.decision import Accepted, Decision, Presented, Rejected
 from servicetokens.authn.index import Index
 from servicetokens.authn.tables import AccountTable, RoleTable, TokenTable
 from servicetokens.kube.watch import Identity
 from servicetokens.tokens.format import Token, mint
 from servicetokens.tokens.verifier import ALGORITHM, KeyRing
+from servicetokens.validator.use_reporting import UseReporter
 
 RING: Final = KeyRing({"k1": bytes(range(0x20, 0x40))})
 DAY: Final = 86400
@@ -24,13 +25,19 @@ STALENESS: Final = 60.0
 class Surroundings:
     """The account `team-a/ci` with its token `ci-prod`, in an index that is complete."""
 
-    def __init__(self, **authenticator: Any) -> None:
+    def __init__(
+        self, *, on_use: Callable[[Accepted, Presented], None] | None = None, **authenticator: Any
+    ) -> None:
         self.clock = FakeClock()
         self.index = Index(max_staleness=STALENESS)
         self.accounts = AccountTable(self.index, "accounts")
         self.roles = RoleTable(self.index, "roles")
         self.tokens = TokenTable(self.index, "tokens")
-        self.authenticator = TokenAuthenticator(self.index, self.clock, **({"prefix": "svt"} | authenticator))
+        self.authenticator: Authenticator = make_authenticator(
+            self.index, self.clock, **({"prefix": "svt"} | authenticator)
+        )
+        if on_use is not None:
+            self.authenticator = UseReporter(self.authenticator, self.clock, on_use)
         self._entropy = CountingEntropy()
         self.put_account()
         self.token = self.mint()

@@ -238,6 +238,7 @@ def test_without_keys_or_with_something_on_hold_nothing_is_said() -> None:
     it.index.release("schema")
     it.accepted()
     it.index.keys = None
+    assert it.authenticator.recognize(it.token.reveal().encode()) is None
     decision = it.present()
     assert isinstance(decision, Unavailable)
     assert decision.problems == ("the keys have not been read",)

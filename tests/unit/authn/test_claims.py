@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 
 from common.builders.presenting import DAY, RING, Surroundings
-from servicetokens.authn import authenticator as module
+from servicetokens.authn import evaluation as module
 from servicetokens.authn.decision import Accepted, Rejected, Unavailable
 from servicetokens.kube.watch import Identity
 from servicetokens.tokens.format import Token

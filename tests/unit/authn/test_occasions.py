@@ -8,7 +8,7 @@ import pytest
 from common.builders.presenting import Surroundings
 from servicetokens.authn.addresses import Origin, parse_address, parse_network
 from servicetokens.authn.authenticator import common_audiences
-from servicetokens.authn.decision import Accepted, Presented
+from servicetokens.authn.decision import Accepted
 from servicetokens.authn.requests import HttpRequest
 from servicetokens.kube.watch import Identity
 
@@ -37,9 +37,9 @@ def test_a_token_with_audiences_is_good_for_those_who_say_so(it: Surroundings) -
 def test_a_token_without_audiences_is_valid_for_every_audience(it: Surroundings) -> None:
     """And the answer says for whom it was asked."""
     accepted = it.accepted(audiences=("a", "b"))
-    assert common_audiences(accepted, Presented(it.token.reveal(), ("a", "b"))) == ("a", "b")
+    assert common_audiences(accepted, ("a", "b")) == ("a", "b")
     it.put_token(audiences=["b"])
-    assert common_audiences(it.accepted(audiences=("b",)), Presented("", ("a", "b"))) == ("b",)
+    assert common_audiences(it.accepted(audiences=("b",)), ("a", "b")) == ("b",)
 
 
 def origin(peer: str, forwarded: str = "") -> Origin:
@@ -194,7 +194,7 @@ def test_a_token_without_an_effective_role_passes_no_request(it: Surroundings) -
     for why in _without_roles(it):
         for original in (lambda: GET, lambda: None):
             assert it.reason(original=original) == "RoleMissing", why
-        assert it.authenticator.recognise(it.token.reveal().encode()) is None, why
+        assert it.authenticator.recognize(it.token.reveal().encode()) is None, why
         assert it.accepted().roles == (), why
         assert it.accepted().permissions == (), why
 
@@ -203,7 +203,7 @@ def test_tokens_without_roles_pass_where_configured() -> None:
     """With `allow_without_roles` a token that asks for no role passes; one that lost the roles it asks for does not."""
     it = Surroundings(allow_without_roles=True)
     it.accepted(original=lambda: GET)
-    assert it.authenticator.recognise(it.token.reveal().encode()) is not None
+    assert it.authenticator.recognize(it.token.reveal().encode()) is not None
     found = {why: isinstance(it.present(original=lambda: GET), Accepted) for why in _without_roles(it)}
     assert [why for why, passes in found.items() if passes] == ["the account has none"]
 
@@ -226,7 +226,7 @@ def test_the_oldest_kept_decision_goes_when_there_are_too_many(
     it: Surroundings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing else changes."""
-    monkeypatch.setattr("servicetokens.authn.kept._MOST_KEPT", 1)
+    monkeypatch.setattr("servicetokens.authn.decision_cache._MOST_KEPT", 1)
     other = it.mint()
     it.put_token(uid="u-2", name="other", credentials=[it.credential(other, uid="u-2")])
     first = it.accepted()

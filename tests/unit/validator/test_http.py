@@ -1,11 +1,107 @@
-"""The server of the validator on real sockets: what is served, and which requests are rejected."""
+"""The server of the validator on real sockets: what is served, what is bounded, and what ends a connection."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from http import HTTPStatus
 
 import pytest
 
-from common.drivers.served import HOST, last, seen, serving
-from servicetokens.validator.http import MAX_BODY, MAX_HEAD
+from common.fakes.clock import FakeClock
+from servicetokens.runtime.health import AddressInUse
+from servicetokens.validator.http import IDLE_SECONDS, MAX_BODY, MAX_HEAD, REQUEST_SECONDS
+from servicetokens.validator.listener import Listener
+from servicetokens.validator.request import FIRST_HEADER, Request
+from servicetokens.validator.responses import render
+from servicetokens.validator.shares import Shares
+
+HOST = b"Host: validator\r\n"
+
+
+class Echo:
+    """Answers with what it has understood."""
+
+    headers: tuple[bytes, ...] = (b"x-word",)
+
+    def __init__(self, *, reads_body: bool) -> None:
+        self.reads_body = reads_body
+        self.fails = False
+
+    def answer(self, request: Request) -> tuple[bytes, bytes]:
+        """Say method, target, header and body."""
+        if self.fails:
+            message = "a defect"
+            raise ValueError(message)
+        word = request.values[FIRST_HEADER] or b"-"
+        parts = (request.method, request.target, word, request.body or b"-")
+        return render(HTTPStatus.OK, (("X-Seen", b" ".join(parts).decode("latin-1")),))
+
+
+@dataclass
+class Served:
+    """A listener on a free port, and what it has reported."""
+
+    listener: Listener
+    handler: Echo
+    port: int
+    defects: list[Exception] = field(default_factory=list)
+
+    @asynccontextmanager
+    async def connection(self, source: str = "127.0.0.1") -> AsyncIterator["Client"]:
+        """Open a connection from the address *source*."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port, local_addr=(source, 0))
+        try:
+            yield Client(reader, writer)
+        finally:
+            writer.close()
+
+    async def ask(self, data: bytes) -> bytes:
+        """Send *data* on a connection of its own, and return everything until the server closes it."""
+        async with self.connection() as client:
+            client.writer.write(data)
+            return await client.rest()
+
+
+@dataclass
+class Client:
+    """One connection."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+    async def answer(self) -> bytes:
+        """Read one answer without a body."""
+        return await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), 5)
+
+    async def rest(self) -> bytes:
+        """Read until the server closes."""
+        return await asyncio.wait_for(self.reader.read(), 10)
+
+
+@asynccontextmanager
+async def serving(*, reads_body: bool = False, max_connections: int = 100) -> AsyncIterator[Served]:
+    """Serve an echo."""
+    handler = Echo(reads_body=reads_body)
+    defects: list[Exception] = []
+    listener = Listener(handler, FakeClock(), report=defects.append, shares=Shares(max_connections))
+    await listener.start("127.0.0.1", 0)
+    sweeping = asyncio.create_task(listener.run())
+    try:
+        yield Served(listener, handler, listener.port, defects)
+    finally:
+        await listener.drain(seconds=0)
+        sweeping.cancel()
+
+
+def seen(answer: bytes) -> bytes:
+    """Return what the echo has understood."""
+    return answer.partition(b"X-Seen: ")[2].partition(b"\r\n")[0]
+
+
+def last(data: bytes) -> bytes:
+    """Return *data* as the last request of its connection."""
+    return data.replace(HOST, HOST + b"Connection: close\r\n", 1)
 
 
 async def test_requests_are_answered_on_a_connection_that_stays_open() -> None:
@@ -226,3 +322,93 @@ async def test_a_defect_costs_one_request_and_is_reported() -> None:
         assert [str(error) for error in served.defects] == ["a defect"]
         served.handler.fails = False
         assert b"200 OK" in await served.ask(last(b"GET /x HTTP/1.1\r\n" + HOST + b"\r\n"))
+
+
+@pytest.mark.parametrize(
+    ("begun", "seconds", "status"),
+    [
+        (b"", REQUEST_SECONDS, b""),
+        (b"GET / HT", REQUEST_SECONDS, b"HTTP/1.1 408 "),
+        (b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 9\r\n\r\nabc", REQUEST_SECONDS, b"HTTP/1.1 408 "),
+    ],
+)
+async def test_what_arrives_too_slowly_is_ended(begun: bytes, seconds: int, status: bytes) -> None:
+    """A silent connection, half a header, half a body."""
+    async with serving(reads_body=True) as served, served.connection() as client:
+        client.writer.write(begun)
+        await asyncio.sleep(0.1)
+        served.listener.tick += seconds
+        assert (await client.rest()).startswith(status)
+
+
+async def test_an_idle_connection_is_kept_for_longer_than_gos_clients_do() -> None:
+    """90 seconds is theirs; ours ends after 120."""
+    async with serving() as served, served.connection() as client:
+        client.writer.write(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")
+        await client.answer()
+        served.listener.tick += IDLE_SECONDS - 2
+        await asyncio.sleep(1.2)
+        client.writer.write(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")
+        await client.answer()
+        served.listener.tick += IDLE_SECONDS
+        assert await client.rest() == b""
+
+
+async def test_connections_beyond_the_limit_get_an_error() -> None:
+    """And there is room again when others have gone."""
+    async with serving(max_connections=1) as served:
+        async with served.connection() as first:
+            first.writer.write(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")
+            await first.answer()
+            assert (await served.ask(b"")).startswith(b"HTTP/1.1 503 ")
+        await asyncio.sleep(0.1)
+        assert b"200 OK" in await served.ask(last(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n"))
+
+
+async def test_one_peer_cannot_take_all_connections() -> None:
+    """It has its share, others have room, and what it closes it may open again."""
+    async with serving(max_connections=8) as served, AsyncExitStack() as stack:
+        clients = [await stack.enter_async_context(served.connection()) for _ in range(2)]
+        for client in clients:
+            client.writer.write(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")
+            await client.answer()
+        for _ in range(3):
+            refused = await served.ask(b"")
+            assert refused.startswith(b"HTTP/1.1 503 ")
+            assert b"from this address" in refused
+        for number in range(2, 5):
+            other = await stack.enter_async_context(served.connection(f"127.0.0.{number}"))
+            other.writer.write(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")
+            assert b"200 OK" in await other.answer()
+        clients[0].writer.close()
+        while len(served.listener) > 4:  # noqa: ASYNC110 - the listener has no event for it
+            await asyncio.sleep(0.01)
+        assert b"200 OK" in await served.ask(last(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n"))
+        while len(served.listener) > 4:  # noqa: ASYNC110 - the listener has no event for it
+            await asyncio.sleep(0.01)
+        assert len(served.listener) == 4
+
+
+async def test_draining_closes_idle_connections_and_lets_the_last_request_finish() -> None:
+    """With `Connection: close` on its answer."""
+    async with serving(reads_body=True) as served, served.connection() as idle, served.connection() as busy:
+        idle.writer.write(b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 1\r\n\r\na")
+        await idle.answer()
+        busy.writer.write(b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 3\r\n\r\na")
+        await asyncio.sleep(0.1)
+        draining = asyncio.create_task(served.listener.drain(seconds=5))
+        assert await idle.rest() == b""
+        busy.writer.write(b"bc")
+        answer = await busy.rest()
+        assert seen(answer) == b"POST / - abc"
+        await draining
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection("127.0.0.1", served.port)
+
+
+async def test_an_address_in_use_is_named() -> None:
+    """The message goes to a person."""
+    async with serving() as served:
+        other = Listener(Echo(reads_body=False), FakeClock(), report=lambda _error: None)
+        with pytest.raises(AddressInUse, match=f"127.0.0.1:{served.port}"):
+            await other.start("127.0.0.1", served.port)
