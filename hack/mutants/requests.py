@@ -10,7 +10,7 @@ EXT_AUTHZ: Final = "validator/ext_authz.py"
 HTTP: Final = "validator/http.py"
 _TARGETS: Final = ("tests/unit/validator/test_targets.py",)
 PLACES: Final = "runtime/places.py"
-_CONNECTIONS: Final = ("tests/unit/validator/test_http.py",)
+_CONNECTIONS: Final = ("tests/unit/validator/test_http.py", "tests/unit/validator/test_http_limits.py")
 _HEALTH: Final = ("tests/unit/runtime/test_health.py",)
 _SHARES: Final = ("tests/unit/validator/test_shares.py",)
 

@@ -29,6 +29,7 @@ from servicetokens.lifecycle.snapshot import (
 )
 
 NOW = 1_800_000_000
+HOUR = 3600
 DAY = 86400
 KEYS = Keys(newest="k1", ids=frozenset({"k1"}))
 NO_KEYS = Keys(newest=None, error="The key Secret is gone; restore it from a backup.")
@@ -211,3 +212,25 @@ def says(found: Snapshot | Plan, wanted: str) -> tuple[str, str]:
     """Return status and reason of a condition."""
     one = condition(found, wanted)
     return one.status, one.reason
+
+
+def ends(snapshot: Snapshot) -> dict[int, int | None]:
+    """Return the ends of the live credentials by serial."""
+    return {one.serial: one.expiration_time for one in snapshot.token.status.credentials}
+
+
+def rotating(**rotation: str) -> Snapshot:
+    """Return a settled token of 30 days that rotates."""
+    return settled(a_snapshot(a_token(rotation=rotation)))
+
+
+def now_with(secret: SecretFacts | None, memory: Memory | None = None) -> Snapshot:
+    """Return a settled token whose Secret has become *secret*."""
+    return replace(settled(), secret=secret, memory=memory or Memory())
+
+
+def ours(**changes: object) -> SecretFacts:
+    """Return the settled Secret with *changes*."""
+    secret = settled().secret
+    assert secret is not None
+    return replace(secret, **changes)  # type: ignore[arg-type] # each test names fields of its own
