@@ -26,10 +26,9 @@ from servicetokens.controllers.reconcile.reconciler import Reconciler, TokenReco
 from servicetokens.controllers.reconcile.reports import Reports
 from servicetokens.controllers.reconcile.statuses import Statuses
 from servicetokens.controllers.settings import OperatorSettings
-from servicetokens.controllers.sources.resync import HISTORY_WENT_BACK, Resync
-from servicetokens.controllers.sources.streams import Streams, until_one_is_missing
+from servicetokens.controllers.sources.resync import HISTORY_WENT_BACK
+from servicetokens.controllers.sources.source import ObjectSource
 from servicetokens.controllers.sources.wakeup import Wakeup
-from servicetokens.controllers.sources.watching import watch
 from servicetokens.kube import crds
 from servicetokens.kube.client import Api
 from servicetokens.kube.errors import ApiUnavailable, HistoryWentBack, KubeError, NotConfigured
@@ -65,7 +64,6 @@ class Operator:
         schema_period: float = crds.CHECK_SECONDS,
     ) -> None:
         self._api, self._clock = api, clock
-        self._settings = settings
         self.registry = make_registry(OperatorCollector(self.numbers))
         happenings = Happenings(self.registry)
         api.tell(happenings.requested)
@@ -89,10 +87,11 @@ class Operator:
         )
         self._wakeup = Wakeup(self._caches, self._queue, self._keys)
         self._deadlines = Deadlines(self._queue, clock)
-        self._resync = Resync(
+        self._source = ObjectSource(
             api,
             self._caches,
             self._wakeup,
+            self._readiness,
             namespaces=settings.watch_namespace,
             watches_secrets=settings.watch_secrets,
             entropy=entropy,
@@ -150,7 +149,6 @@ class Operator:
             self.issuer = Issuer(
                 secrets, settings.namespace, clock, names=asked, leads=self._leads, announce=announce
             )
-        self._streams = Streams(self._readiness, settings.watch_namespace, secrets=settings.watch_secrets)
         self._schema_period = schema_period
         self._listed = asyncio.Event()
         self._leading = self._leadership.held if self._leadership else asyncio.Event()
@@ -252,7 +250,7 @@ class Operator:
         except (KubeError, NotConfigured, PartEnded):
             raise
         except Exception as error:
-            # kopf raises whatever failed, and most of it passes.
+            # The watches raise whatever failed, and most of it passes.
             message = f"watching ended: {in_words(error, otherwise=repr(error))}"
             raise PartEnded(message) from error
         message = f"'{ended}' has ended"
@@ -261,15 +259,13 @@ class Operator:
     async def _prepare(self) -> None:
         """Check the CRDs and list everything. Raises `KubeError`."""
         await self._schemas.until_fit()
-        await self._resync.tokens()
+        await self._source.list_tokens()
         await self._keys.refresh()
-        await self._resync.others()
+        await self._source.list_others()
         # Before the rest is cleared: the operator is not ready for an instant and then not.
-        self._streams.expect()
+        self._source.expect_watches()
         self._listed.set()
         self._readiness.clear("watches")
-        # Also when kopf finds nothing: what it would have found may be what was deleted.
-        self._resync.soon()
 
     def _everything_that_goes_on(self, stop: asyncio.Event) -> Mapping[str, Coroutine[Any, Any, Any]]:
         """What wakes objects. It ends as a whole when the watches do, or when the CRDs do not fit any more."""
@@ -278,24 +274,13 @@ class Operator:
             "key ring": self._keys.run,
             "watch of the key Secret": partial(self._keys.watch, self._api, self._clock),
             "proof of revocations": self._enforcements.run,
-            "resync": self._resync.run,
+            **self._source.parts(),
         }
         if self.issuer is not None:
             works["certificate"] = self.issuer.run
-        if not self._settings.watch_secrets:
-            works["visits"] = self._resync.visit
         keep = partial(self._supervisor.keep, passes=(HistoryWentBack,))
         return {
-            "kopf": watch(
-                self._api,
-                self._wakeup,
-                stop,
-                namespaces=self._settings.watch_namespace,
-                watches_secrets=self._settings.watch_secrets,
-                begun=self._resync.soon,
-                streams=self._streams,
-            ),
-            "kopf's tasks": until_one_is_missing(),
+            "source of changes": self._source.watch(stop),
             "history": self._until_history_went_back(),
             "schema": self._schemas.until_unfit(self._schema_period),
             **{name: keep(name, work) for name, work in works.items()},

@@ -7,19 +7,17 @@ by their names. A watch that was opened and falls silent is closed by kopf after
 import asyncio
 from collections.abc import Collection, Iterable, Iterator
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
-import kopf
 
 from servicetokens.api import names
+from servicetokens.controllers.sources.lineage import Lineage
 from servicetokens.kube import paths
 from servicetokens.kube.failures import in_words
 from servicetokens.runtime.readiness import Readiness
 from servicetokens.runtime.supervision import PartEnded
 
-_PACKAGE: Final = str(Path(kopf.__file__).parent)
 # What kopf runs and does not wait for: its other tasks end the whole of it. The second one logs in again.
 _RETRIEVER: Final = "credentials retriever"
 _LASTING: Final = ("watcher for ", _RETRIEVER, "cleaner of ", "spawner of ")
@@ -71,8 +69,8 @@ class Streams:
             self._readiness.set(_check(path), f"the watch of {what} cannot be opened: {reason}")
 
 
-async def until_one_is_missing() -> None:
-    """Never return; raise when a task of kopf's has ended unnoticed by kopf.
+async def until_one_is_missing(lineage: Lineage) -> None:
+    """Never return; raise when one of kopf's tasks, which are those of *lineage*, has ended unnoticed by kopf.
 
     A watcher that is cancelled is not started again by kopf, and one whose scheduler is cancelled queues events that
     are never processed.
@@ -84,7 +82,7 @@ async def until_one_is_missing() -> None:
     absent: dict[str, int] = {}
     while True:
         await asyncio.sleep(_CENSUS_SECONDS)
-        present = set(_lasting(asyncio.all_tasks()))
+        present = set(_lasting(lineage.tasks()))
         known |= present
         if present:
             # Created together with the others, so if it does not exist it has ended before the first check.
@@ -98,16 +96,10 @@ async def until_one_is_missing() -> None:
                 raise PartEnded(message)
 
 
-def is_of_kopf(task: asyncio.Task[Any]) -> bool:
-    """Say whether the code of *task* is kopf's."""
-    code = getattr(task.get_coro(), "cr_code", None)
-    return code is not None and code.co_filename.startswith(_PACKAGE)
-
-
 def _lasting(tasks: Iterable[asyncio.Task[Any]]) -> Iterator[str]:
     for task in tasks:
         name = task.get_name()
-        if name.startswith(_LASTING) and is_of_kopf(task):
+        if name.startswith(_LASTING):
             yield name
 
 

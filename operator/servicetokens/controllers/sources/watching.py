@@ -7,22 +7,24 @@ the queue.
 """
 
 import asyncio
+import contextlib
 import itertools
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, Final
 
-import aiohttp
 import kopf
 from kopf._core.reactor.inventory import ResourceMemories, ResourceMemory
 
 from servicetokens.api import names
 from servicetokens.controllers.signals import end_on_signals
+from servicetokens.controllers.sources.lineage import Lineage
 from servicetokens.controllers.sources.resync import SELECTOR
-from servicetokens.controllers.sources.streams import Streams, is_of_kopf
+from servicetokens.controllers.sources.streams import Streams, until_one_is_missing
 from servicetokens.controllers.sources.wakeup import Wakeup
 from servicetokens.kube.client import Api
 from servicetokens.runtime.logs import get_logger
+from servicetokens.runtime.supervision import until_one_ends
 
 _log = get_logger(__name__)
 
@@ -73,73 +75,92 @@ class _NoMemories(ResourceMemories):
         return await super().recall(raw_body, **{**options, "ephemeral": True})
 
 
-async def watch(
-    api: Api,
-    wakeup: Wakeup,
-    stop: asyncio.Event,
-    *,
-    namespaces: Collection[str],
-    watches_secrets: bool,
-    begun: Callable[[], None],
-    streams: Streams,
-) -> None:
-    """Watch until *stop* is set (then return), or until kopf gives up (then raise what it raised).
+class Watches:
+    """kopf's watches of all kinds, to be run once at a time."""
 
-    *begun* is called for every object that kopf shows because a watch has begun, or begun again; *streams*, which
-    expects them already, learns whether the watches are open.
+    def __init__(
+        self,
+        api: Api,
+        wakeup: Wakeup,
+        streams: Streams,
+        *,
+        namespaces: Collection[str],
+        watches_secrets: bool,
+        begun: Callable[[], None],
+    ) -> None:
+        """Nothing is watched yet.
 
-    kopf is started by its parts: its own ending waits for tasks of its that never end once one of them has failed, as
-    after a CRD was deleted.
-    """
-    # A watcher of kopf's that is ended while it hands a new object to its scheduler drops the coroutine.
-    warnings.filterwarnings("ignore", "coroutine 'worker' was never awaited", RuntimeWarning)
-    sessions: list[aiohttp.ClientSession] = []
-    tasks = await kopf.spawn_tasks(
-        registry=_registry(api, wakeup, sessions, begun, streams, watches_secrets=watches_secrets),
-        settings=_settings(watches_secrets=watches_secrets),
-        memories=_NoMemories(),
-        identity=_IDENTITY,
-        standalone=True,
-        clusterwide=not namespaces,
-        namespaces=list(namespaces),
-        stop_flag=stop,
-    )
-    # It has taken them over.
-    end_on_signals(stop)
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
-    finally:
-        await _end_all()
-        for session in sessions:
-            await session.close()
-        # The connections below them close in the background (aiohttp's documentation, "Graceful shutdown").
-        await asyncio.sleep(_CLOSE_SECONDS)
+        *begun* is called for every object that kopf shows because a watch has begun, or begun again; *streams*, which
+        expects them already, learns whether the watches are open.
+        """
+        self._api = api
+        self._wakeup = wakeup
+        self._streams = streams
+        self._namespaces = tuple(namespaces)
+        self._watches_secrets = watches_secrets
+        self._begun = begun
+        self._sessions = contextlib.AsyncExitStack()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Watch until *stop* is set (then return), or until kopf gives up (then raise what it raised).
+
+        kopf is started by its parts, and what it has started is ended here: its own ending takes every task of the
+        process for one of its own, and waits for some that never end once one has failed, as after a CRD was deleted.
+
+        Raises:
+            PartEnded: a task of kopf's has ended unnoticed by kopf.
+        """
+        # A watcher of kopf's that is ended while it hands a new object to its scheduler drops the coroutine.
+        warnings.filterwarnings("ignore", "coroutine 'worker' was never awaited", RuntimeWarning)
+        lineage = Lineage()
+        with lineage.recorded():
+            tasks = await kopf.spawn_tasks(
+                registry=self._registry(),
+                settings=_settings(watches_secrets=self._watches_secrets),
+                memories=_NoMemories(),
+                identity=_IDENTITY,
+                standalone=True,
+                clusterwide=not self._namespaces,
+                namespaces=list(self._namespaces),
+                stop_flag=stop,
+            )
+        # It has taken them over.
+        end_on_signals(stop)
+        try:
+            await until_one_ends({"kopf": _until_done(tasks), "kopf's tasks": until_one_is_missing(lineage)})
+        finally:
+            await lineage.end(seconds=_END_SECONDS)
+            await self._sessions.aclose()
+            # The connections below them close in the background (aiohttp's documentation, "Graceful shutdown").
+            await asyncio.sleep(_CLOSE_SECONDS)
+
+    async def _log_in(self, **_: Any) -> kopf.AiohttpSession:
+        server, session = await self._api.open_session(self._streams.trace())
+        await self._sessions.enter_async_context(session)
+        return kopf.AiohttpSession(server=server, aiohttp_session=session)
+
+    def _registry(self) -> kopf.OperatorRegistry:
+        registry, wakeup = kopf.OperatorRegistry(), self._wakeup
+        kopf.on.login(registry=registry)(self._log_in)
+        for plural, put, gone in (
+            (names.PLURAL_TOKENS, wakeup.token, wakeup.token_gone),
+            (names.PLURAL_ACCOUNTS, wakeup.account, wakeup.account_gone),
+            (names.PLURAL_ROLES, wakeup.role, wakeup.role_gone),
+        ):
+            # Group and version always: 'serviceaccounts' alone would be the core kind.
+            handler = _handler(put, gone, self._begun)
+            kopf.on.event(names.GROUP, names.VERSION, plural, registry=registry)(handler)
+        if self._watches_secrets:
+            handler = _handler(wakeup.secret, wakeup.secret_gone, self._begun)
+            kopf.on.event("", "v1", "secrets", registry=registry)(handler)
+        return registry
 
 
-async def _end_all() -> None:
-    """End every task of kopf's, and wait for those that can be ended.
-
-    Those that watch come first: on their way out they let their workers finish, which takes milliseconds, and
-    start what was still to be started. Cancelled together, they would wait for each other.
-    """
-    for is_last in (False, True):
-        tasks = [
-            task
-            for task in asyncio.all_tasks()
-            if is_of_kopf(task) and (is_last or not _serves_a_watcher(task))
-        ]
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks, timeout=_END_SECONDS)
-
-
-def _serves_a_watcher(task: asyncio.Task[Any]) -> bool:
-    """Say whether *task* is a worker of kopf's, or of the `Scheduler` that a watcher starts its workers by."""
-    name = getattr(task.get_coro(), "__qualname__", "")
-    return name == "worker" or name.startswith("Scheduler.")
+async def _until_done(tasks: Collection[asyncio.Task[Any]]) -> None:
+    """Return when one of *tasks* does, or raise what it raises."""
+    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in done:
+        task.result()
 
 
 def _settings(*, watches_secrets: bool) -> kopf.OperatorSettings:
@@ -157,37 +178,6 @@ def _settings(*, watches_secrets: bool) -> kopf.OperatorSettings:
     if watches_secrets:
         settings.watching.label_selectors["v1", "secrets"] = SELECTOR
     return settings
-
-
-def _registry(
-    api: Api,
-    wakeup: Wakeup,
-    sessions: list[aiohttp.ClientSession],
-    begun: Callable[[], None],
-    streams: Streams,
-    *,
-    watches_secrets: bool,
-) -> kopf.OperatorRegistry:
-    registry = kopf.OperatorRegistry()
-
-    async def login(**_: Any) -> kopf.AiohttpSession:
-        server, session = await api.open_session(streams.trace())
-        sessions.append(session)
-        return kopf.AiohttpSession(server=server, aiohttp_session=session)
-
-    kopf.on.login(registry=registry)(login)
-    for plural, put, gone in (
-        (names.PLURAL_TOKENS, wakeup.token, wakeup.token_gone),
-        (names.PLURAL_ACCOUNTS, wakeup.account, wakeup.account_gone),
-        (names.PLURAL_ROLES, wakeup.role, wakeup.role_gone),
-    ):
-        # Group and version always: 'serviceaccounts' alone would be the core kind.
-        kopf.on.event(names.GROUP, names.VERSION, plural, registry=registry)(_handler(put, gone, begun))
-    if watches_secrets:
-        kopf.on.event("", "v1", "secrets", registry=registry)(
-            _handler(wakeup.secret, wakeup.secret_gone, begun)
-        )
-    return registry
 
 
 def _handler(put: Take, gone: Take, begun: Callable[[], None]) -> Callable[..., Any]:
