@@ -1,6 +1,6 @@
 """ServiceToken (namespaced): one long-lived credential of an account, as requested and as reported.
 
-This is the model of everything that users may write, with its rules: the CRD is generated from it.
+This shape of a token is the model of everything that users may write, with its rules: the CRD is generated from it.
 """
 
 from typing import Annotated, ClassVar, Final, Literal

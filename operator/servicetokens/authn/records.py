@@ -4,8 +4,8 @@
          │     └──▶ Terms       shared by all tokens with the same restrictions
          └──▶ Credential (current, and the older one during an overlap)
 
-A token costs about 550 bytes. The structs take no part in garbage collection (`gc=False`), so that a full collection
-never stops the process; none of them forms a cycle.
+This shape of a token costs about 550 bytes, and has nothing that a decision does not need. The structs take no part in
+garbage collection (`gc=False`), so that a full collection never stops the process; none of them forms a cycle.
 """
 
 import itertools

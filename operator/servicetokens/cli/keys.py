@@ -4,7 +4,7 @@ import asyncio
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -12,10 +12,10 @@ import click
 import msgspec
 
 from servicetokens.api import names
-from servicetokens.api.values import parse_recorded_time
 from servicetokens.cli.exits import Failure
 from servicetokens.cli.options import at_a_place, operator_namespace_option, output_option, run
 from servicetokens.cli.session import Place, Session
+from servicetokens.cli.views import TokenView
 from servicetokens.kube import paths
 from servicetokens.kube.client import Api
 from servicetokens.kube.errors import KubeError, NotConfigured, NotFound
@@ -78,29 +78,15 @@ def key_ids_of(token: bytes | msgspec.Raw, now: float) -> Sequence[str]:
     What cannot be read counts: a key is called unused only when nothing can depend on it.
     """
     try:
-        status = _mapping(msgspec.json.decode(token, type=dict[str, Any]).get("status"))
+        view = TokenView(msgspec.json.decode(token, type=dict[str, Any]))
     except msgspec.MsgspecError:
         return [""]
-    stored = status.get("credentials") or []
-    if not isinstance(stored, list):
-        return [""]
-    found = []
-    for credential in map(_mapping, stored):
-        key = _mapping(credential.get("verifier")).get("keyID")
-        if not _has_ended(credential.get("expirationTime"), now):
-            found.append(key if isinstance(key, str) else "")
-    return found
-
-
-def _has_ended(end: object, now: float) -> bool:
-    try:
-        return isinstance(end, str) and parse_recorded_time(end) <= now
-    except ValueError:
-        return False
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
+    stored = view.status.get("credentials") or []
+    credentials = view.credentials
+    # What is not a credential at all is none that the view has.
+    unread = len(stored) - len(credentials) if isinstance(stored, list) else 1
+    live = [one.key_id for one in credentials if one.end is None or one.end > now]
+    return [*live, *[""] * unread]
 
 
 @click.command("keys", context_settings={"auto_envvar_prefix": "SERVICETOKENS", "show_default": True})

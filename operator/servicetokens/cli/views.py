@@ -2,13 +2,14 @@
 
 An object may be older than today's schema, or half edited: what cannot be read is absent, and no odd object keeps the
 others from being listed. Every text is read by `text` or `texts`, which escape what a terminal would interpret: the
-author of an object must not control the terminal of its reader.
+author of an object must not control the terminal of its reader. What escapes itself reads a text by `written`.
 
-This shape of a token shows also what no model accepts.
+This shape of a token, which all commands read, shows also what no model accepts.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 from servicetokens.api.origin import Origin, origin_of
@@ -39,12 +40,18 @@ class ConditionView:
 
 @dataclass(frozen=True, slots=True)
 class CredentialView:
-    """One credential that may still be accepted; *end* None is never."""
+    """One credential that may still be accepted.
+
+    Attributes:
+        end: Unix second at which it expires; None is never.
+        key_id: the operator's key that its hash needs; empty when that cannot be read.
+    """
 
     id: str
     serial: int
     minted: int | None
     end: int | None
+    key_id: str = ""
 
     @property
     def origin(self) -> Origin:
@@ -101,7 +108,7 @@ class View:
         """What people wrote about it."""
         return text(self.spec.get("description"))
 
-    @property
+    @cached_property
     def conditions(self) -> Sequence[ConditionView]:
         """All of them, in the operator's order."""
         return [
@@ -233,6 +240,7 @@ class TokenView(View):
                 serial=number(one.get("serial")),
                 minted=moment(one.get("mintTime")),
                 end=moment(one.get("expirationTime")),
+                key_id=text(mapping(one.get("verifier")).get("keyID")),
             )
             for one in mappings(self.status.get("credentials"))
         ]
@@ -271,6 +279,11 @@ class TokenView(View):
             return False
         last = max(self.last_used or 0, self.created or 0)
         return last <= at
+
+
+def written(value: object) -> str:
+    """Return a text as somebody wrote it, or nothing."""
+    return value if isinstance(value, str) else ""
 
 
 def mappings(value: object) -> Iterator[Raw]:

@@ -1,6 +1,7 @@
 """The facts that a decision is made from. `None` means "does not exist", never "could not be read".
 
-The operator's representation of a token is its model, with metadata, and the error if the spec cannot be read.
+The operator's shape of a token is its model with what the model lacks: metadata, and the error if the spec cannot be
+read.
 """
 
 from collections.abc import Mapping

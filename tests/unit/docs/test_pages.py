@@ -1,5 +1,6 @@
 """What the pages and the Makefile promise can be found where they say."""
 
+import ast
 import operator
 import re
 import tomllib
@@ -120,6 +121,17 @@ def test_every_package_has_a_row_among_the_rooms() -> None:
     rooms = page.partition("\n## Rooms\n")[2].partition("\n## ")[0]
     packages = {path.parent.name for path in (ROOT / "operator" / "servicetokens").glob("*/__init__.py")}
     assert set(re.findall(r"^\| `(\w+)` \|", rooms, re.MULTILINE)) == packages
+
+
+def test_a_token_is_read_into_four_shapes_at_most() -> None:
+    """The table on the page about the architecture names the file of each, which says why it exists."""
+    page = (ROOT / "docs" / "concepts" / "architecture.md").read_text()
+    table = page.partition("\n## How a ServiceToken is read\n")[2].partition("\n## ")[0]
+    files = re.findall(r"^\| \w+, \[[^]]+\]\(\.\./\.\./([^)]+)\)", table, re.MULTILINE)
+    assert 0 < len(files) <= 4
+    for name in files:
+        docstring = ast.get_docstring(ast.parse((ROOT / name).read_text())) or ""
+        assert "shape of a token" in docstring, name
 
 
 def test_contributors_read_the_layers_that_are_checked() -> None:

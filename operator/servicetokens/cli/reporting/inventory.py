@@ -1,88 +1,25 @@
 """All accounts and tokens as a report sees them: decoded, sorted into states, and counted. No I/O.
 
-The Secrets are not read, and of a token's status not the verifiers: what is not here cannot be printed.
-This shape of a token is a row: a whole cluster fits into memory without its objects.
+The Secrets are not read, and of a token's status not the verifiers: what is not here cannot be printed. Objects are
+read by their views, one after another, and only rows of the report are held: a whole cluster fits into memory.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
 from servicetokens.api.conditions import ConditionType
 from servicetokens.api.reasons import Reason
-from servicetokens.api.values import parse_recorded_time
+from servicetokens.cli.views import AccountView, ConditionView, TokenView, View, moment, text, written
 
 _WAITING: Final = "Waiting for the operator"
 
-
-class _Metadata(msgspec.Struct, rename="camel"):
-    name: str
-    namespace: str = ""
-    creation_timestamp: str | None = None
+V = TypeVar("V", bound=View)
 
 
-class _Condition(msgspec.Struct):
-    type: str
-    status: str
-    reason: str = ""
-    message: str = ""
-
-
-class _Reference(msgspec.Struct):
-    name: str = ""
-
-
-class _Rotation(msgspec.Struct):
-    every: str | None = None
-
-
-class _TokenSpec(msgspec.Struct, rename="camel"):
-    account_ref: _Reference = msgspec.field(default_factory=_Reference)
-    description: str = ""
-    revocation_reason: str = ""
-    rotation: _Rotation | None = None
-    expiration_time: str | None = None
-
-
-class _Credential(msgspec.Struct, rename="camel"):
-    serial: int
-    expiration_time: str | None = None
-
-
-class _TokenStatus(msgspec.Struct, rename="camel"):
-    token_id: str = msgspec.field(name="tokenID", default="")
-    serial: int | None = None
-    mint_time: str | None = None
-    expiration_time: str | None = None
-    next_rotation_time: str | None = None
-    last_used_time: str | None = None
-    revocation_time: str | None = None
-    credentials: list[_Credential] | None = None
-    conditions: list[_Condition] | None = None
-
-
-class _Token(msgspec.Struct):
-    metadata: _Metadata
-    spec: _TokenSpec
-    status: _TokenStatus | None = None
-
-
-class _AccountSpec(msgspec.Struct, rename="camel"):
-    display_name: str = ""
-    description: str = ""
-    state: str = "Active"
-    roles: list[str] | None = None
-
-
-class _Account(msgspec.Struct):
-    metadata: _Metadata
-    spec: _AccountSpec = msgspec.field(default_factory=_AccountSpec)
-
-
-_tokens: Final = msgspec.json.Decoder(_Token)
-_accounts: Final = msgspec.json.Decoder(_Account)
+_objects: Final = msgspec.json.Decoder(dict[str, Any])
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,27 +102,33 @@ class Inventory:
 
     def add_token(self, raw: bytes | msgspec.Raw) -> None:
         """Add a ServiceToken; one that makes no sense is counted, and costs the others nothing."""
-        try:
-            self._tokens.append(_token(_tokens.decode(raw), self.now))
-        except msgspec.MsgspecError:
-            self.unreadable += 1
+        view = self._read(raw, TokenView)
+        if view is not None:
+            self._tokens.append(_token(view, self.now))
 
     def add_account(self, raw: bytes | msgspec.Raw) -> None:
         """Add a ServiceAccount, in the same way."""
+        view = self._read(raw, AccountView)
+        if view is not None:
+            self._accounts[view.namespace, view.name] = Account(
+                view.namespace,
+                view.name,
+                written(view.spec.get("displayName")),
+                written(view.spec.get("description")),
+                tuple(view.roles),
+                is_suspended=view.spec.get("state") == "Suspended",
+            )
+
+    def _read(self, raw: bytes | msgspec.Raw, kind: type[V]) -> V | None:
+        """Return the view of an object; None, and count it, when it is none, or nobody could find it by its name."""
         try:
-            found = _accounts.decode(raw)
+            view = kind(_objects.decode(raw))
         except msgspec.MsgspecError:
+            view = None
+        if view is None or not view.name:
             self.unreadable += 1
-            return
-        account = Account(
-            found.metadata.namespace,
-            found.metadata.name,
-            found.spec.display_name,
-            found.spec.description,
-            tuple(found.spec.roles or ()),
-            is_suspended=found.spec.state == "Suspended",
-        )
-        self._accounts[account.namespace, account.name] = account
+            return None
+        return view
 
     @property
     def tokens(self) -> Sequence[Token]:
@@ -214,53 +157,42 @@ def unused(tokens: Iterable[Token], since: int) -> Sequence[Token]:
     return [one for moment, one in found if moment < since or one.is_suspended]
 
 
-def _token(found: _Token, now: int) -> Token:
-    status = found.status or _TokenStatus()
-    conditions = {condition.type: condition for condition in status.conditions or ()}
-    expires = _time(status.expiration_time)
-    active = conditions.get(ConditionType.ACTIVE)
+def _token(view: TokenView, now: int) -> Token:
+    active, ready = view.condition(ConditionType.ACTIVE), view.condition(ConditionType.READY)
     state = active.reason if active is not None and active.reason else _WAITING
-    if state == Reason.VALID and expires is not None and expires <= now:
+    if state == Reason.VALID and view.end is not None and view.end <= now:
         state = Reason.EXPIRED
-    ready = conditions.get(ConditionType.READY)
     if state == Reason.NOT_MINTED and ready is not None and ready.reason:
         # It says why.
         state = ready.reason
-    trouble = _true(conditions.get(ConditionType.STALLED))
-    waits = "" if trouble else _true(conditions.get(ConditionType.RECONCILING))
-    rotation = found.spec.rotation
+    trouble = _true(view.condition(ConditionType.STALLED))
+    waits = "" if trouble else _true(view.condition(ConditionType.RECONCILING))
     return Token(
-        namespace=found.metadata.namespace,
-        name=found.metadata.name,
-        account=found.spec.account_ref.name,
-        description=found.spec.description,
-        token_id=status.token_id,
+        namespace=view.namespace,
+        name=view.name,
+        account=view.account,
+        description=written(view.spec.get("description")),
+        token_id=view.id,
         state=str(state),
-        expires=expires,
-        rotates=_time(status.next_rotation_time) if rotation is not None and rotation.every else None,
-        overlap_ends=_overlap(status, now),
-        minted=_time(status.mint_time),
-        used=_time(status.last_used_time),
-        revoked=_time(status.revocation_time) if state == Reason.REVOKED else None,
-        revocation_reason=found.spec.revocation_reason,
+        expires=view.end,
+        rotates=view.next_rotation if text(view.rotation.get("every")) else None,
+        overlap_ends=_overlap(view, now),
+        minted=moment(view.status.get("mintTime")),
+        used=view.last_used,
+        revoked=moment(view.status.get("revocationTime")) if state == Reason.REVOKED else None,
+        revocation_reason=written(view.spec.get("revocationReason")),
         trouble=trouble,
         waits=waits,
-        is_fixed=bool(found.spec.expiration_time),
+        is_fixed=bool(text(view.spec.get("expirationTime"))),
     )
 
 
-def _true(condition: _Condition | None) -> str:
+def _true(condition: ConditionView | None) -> str:
     return condition.message if condition is not None and condition.status == "True" else ""
 
 
-def _overlap(status: _TokenStatus, now: int) -> int | None:
+def _overlap(view: TokenView, now: int) -> int | None:
     """Return when the credential before the current one ends, while it is still accepted."""
-    ends = [_time(one.expiration_time) for one in status.credentials or () if one.serial != status.serial]
+    current = view.status.get("serial")
+    ends = [credential.end for credential in view.credentials if credential.serial != current]
     return max((end for end in ends if end is not None and end > now), default=None)
-
-
-def _time(text: str | None) -> int | None:
-    try:
-        return parse_recorded_time(text) if text else None
-    except ValueError:
-        return None
