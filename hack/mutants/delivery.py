@@ -7,7 +7,7 @@ from mutants.mutant import ARRIVAL, CHECKS, CREDENTIALS, PLAN, Mutant
 CONDITIONS: Final = "lifecycle/token_conditions.py"
 SCHEDULE: Final = "lifecycle/schedule.py"
 SECRET_UPDATE: Final = "lifecycle/secret_update.py"
-GATHER: Final = "controllers/reconcile/gather.py"
+READING: Final = "controllers/reconcile/reading.py"
 HANDOVER: Final = ("tests/unit/controllers/reconcile/test_handover.py",)
 
 MUTANTS: Final = (
@@ -230,28 +230,28 @@ MUTANTS: Final = (
     ),
     Mutant(
         "takes a Secret for lost that its watch has not told of yet",
-        GATHER,
+        READING,
         "            or self._is_behind(known, token, memory)\n",
         "",
         HANDOVER,
     ),
     Mutant(
         "takes a 404 for the end of a token whose deletion nobody has told of",
-        GATHER,
+        READING,
         "                raise Conflict(message) from None\n",
         "                self._caches.drop_token(place)\n",
         ("tests/unit/controllers/reconcile/test_gather.py",),
     ),
     Mutant(
         "mints over a Secret that is newer than the status it knows",
-        GATHER,
+        READING,
         "    return secret.serial > max(listed)\n",
         "    return False\n",
         HANDOVER,
     ),
     Mutant(
         "believes its own credential where another operator has written one of that serial",
-        GATHER,
+        READING,
         "if memory.minted is not None and secret.holds(memory.minted):",
         "if memory.minted is not None and secret.serial == memory.minted.serial:",
         HANDOVER,
@@ -265,14 +265,14 @@ MUTANTS: Final = (
     ),
     Mutant(
         "tells of a failure although the write was applied",
-        GATHER,
+        READING,
         "if secret is not None and is_whole and self._memories.was_applied(",
         "if secret is None and self._memories.was_applied(",
         ("tests/unit/controllers/reconcile/test_delivery.py",),
     ),
     Mutant(
         "takes an immutable Secret for one that was replaced",
-        GATHER,
+        READING,
         "secret.belongs_to(token) and not secret.immutable\n",
         "secret.belongs_to(token)\n",
         ("tests/unit/controllers/reconcile/test_delivery.py",),

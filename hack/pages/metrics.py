@@ -12,7 +12,7 @@ from common.builders.presenting import Surroundings
 from common.fakes.clock import FakeClock
 from servicetokens.controllers.cache.caches import Caches
 from servicetokens.controllers.metrics import Happenings, OperatorCollector, OperatorNumbers
-from servicetokens.validator.metrics import Tally, UsageNumbers, ValidatorCollector
+from servicetokens.validator.metrics import Tally, UsageNumbers, ValidatorCollector, ValidatorNumbers
 
 _HEAD: Final = """# Metrics
 
@@ -55,10 +55,9 @@ def of_validator() -> list[Described]:
         [Tally("forwardauth")],
         Surroundings().index,
         FakeClock(),
-        usage=lambda: UsageNumbers(0, 0, 0),
-        certificate_end=lambda: 1.0,
-        keys_usable=lambda: True,
-        connections=lambda: {"forwardauth": 0},
+        lambda: ValidatorNumbers(
+            usage=UsageNumbers(0, 0, 0), certificate_end=1.0, keys_usable=True, connections={"forwardauth": 0}
+        ),
     )
     return _described(collector.collect())
 

@@ -22,6 +22,7 @@ from servicetokens.controllers.reconcile.execute import Executor
 from servicetokens.controllers.reconcile.gather import Gatherer
 from servicetokens.controllers.reconcile.memory import Memories
 from servicetokens.controllers.reconcile.minting import TokenMint
+from servicetokens.controllers.reconcile.reading import TokenReader
 from servicetokens.controllers.reconcile.reconciler import Reconciler, TokenReconciler
 from servicetokens.controllers.reconcile.reports import Reports
 from servicetokens.controllers.reconcile.statuses import Statuses
@@ -97,16 +98,16 @@ class Operator:
             entropy=entropy,
         )
         self._enforcements = Enforcements(LeaseStore(api), settings.namespace, self._queue, clock)
-        gatherer = Gatherer(
+        reader = TokenReader(
             self._caches,
             self._memories,
             self._keys,
             objects,
             tokens_secrets,
-            self._enforcements,
             watches_secrets=settings.watch_secrets,
             token_prefix=settings.token_prefix,
         )
+        gatherer = Gatherer(reader, self._caches, self._keys, objects, self._enforcements)
         events = EventRecorder(
             fenced,
             instance=host,

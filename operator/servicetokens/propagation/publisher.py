@@ -12,8 +12,7 @@ that continues: its data may have been sent long ago. So it lists again first.
 import asyncio
 import contextlib
 import dataclasses
-from collections.abc import Callable, Coroutine
-from typing import Any, Final
+from typing import Final, Protocol
 
 from servicetokens.authn.index import Index
 from servicetokens.kube.errors import Conflict, KubeError, NotConfigured, NotFound
@@ -36,6 +35,18 @@ _LEAST_GAP: Final = 0.25
 _GATHERING: Final = 0.01
 
 
+class Feeds(Protocol):
+    """The watches of the three kinds."""
+
+    def positions(self) -> Positions:
+        """Return what has been applied so far."""
+        ...
+
+    async def list_again(self) -> None:
+        """Return when everything was listed again."""
+        ...
+
+
 class Presence:
     """Keeps the Lease, and stops the index from answering while the Lease does not hold."""
 
@@ -45,9 +56,7 @@ class Presence:
         index: Index,
         clock: Clock,
         lease: Lease,
-        *,
-        positions: Callable[[], Positions],
-        list_again: Callable[[], Coroutine[Any, Any, None]],
+        feeds: Feeds,
     ) -> None:
         """Nothing is written until `announce`.
 
@@ -57,16 +66,14 @@ class Presence:
             clock: its monotonic time decides when the Lease could have expired.
             lease: as `record.first_lease` makes it, under a name that no other process uses. It lasts for as
                 long as answers are given after the last renewal began.
-            positions: returns what has been applied so far.
-            list_again: returns when everything was listed again.
+            feeds: what the index is filled by.
         """
         self._store = store
         self._index = index
         self._clock = clock
         self._lease = lease
         self._seconds = lease.seconds
-        self._positions = positions
-        self._list_again = list_again
+        self._feeds = feeds
         self._renewed_at: float | None = None
         self._lapsed = False
         self._listing: asyncio.Task[None] | None = None
@@ -105,7 +112,7 @@ class Presence:
             if self._is_overdue():
                 self._lapse("the validator's Lease was not renewed in time")
             if await self._renew() and self._lapsed and self._listing is None:
-                self._listing = asyncio.create_task(self._list_again(), name="wait for lists")
+                self._listing = asyncio.create_task(self._feeds.list_again(), name="wait for lists")
                 self._listing.add_done_callback(lambda _: self._wanted.set())
             if self._listing is not None and self._listing.done():
                 self._take_in(self._listing)
@@ -163,7 +170,9 @@ class Presence:
         """Write the Lease once; return whether that succeeded in time."""
         began = self._clock.monotonic()
         try:
-            self._lease = await self._store.put(renewed(self._lease, self._positions(), self._clock.now()))
+            self._lease = await self._store.put(
+                renewed(self._lease, self._feeds.positions(), self._clock.now())
+            )
         except Conflict:
             await self._look()
             return False

@@ -47,6 +47,22 @@ class UsageNumbers:
     pending: int
 
 
+@dataclass(frozen=True)
+class ValidatorNumbers:
+    """What the parts of the validator count.
+
+    Attributes:
+        certificate_end: Unix time when the served certificate expires; None without one.
+        keys_usable: whether the Secret with the keys could be used when it was last read.
+        connections: how many are open, by listener.
+    """
+
+    usage: UsageNumbers
+    certificate_end: float | None
+    keys_usable: bool
+    connections: Mapping[str, int]
+
+
 class ValidatorCollector(Collector):
     """Converts the plain numbers to metrics."""
 
@@ -55,19 +71,12 @@ class ValidatorCollector(Collector):
         tallies: Iterable[Tally],
         index: Index,
         clock: Clock,
-        *,
-        usage: Callable[[], UsageNumbers],
-        certificate_end: Callable[[], float | None],
-        keys_usable: Callable[[], bool | None],
-        connections: Callable[[], Mapping[str, int]],
+        numbers: Callable[[], ValidatorNumbers],
     ) -> None:
         self._tallies = tuple(tallies)
         self._index = index
         self._clock = clock
-        self._usage = usage
-        self._certificate_end = certificate_end
-        self._keys_usable = keys_usable
-        self._connections = connections
+        self._numbers = numbers
 
     def collect(self) -> Iterable[Metric]:
         """See `Collector`."""
@@ -83,7 +92,8 @@ class ValidatorCollector(Collector):
                 answers.add_metric((tally.protocol, REJECTED, reason), count)
         yield answers
         yield from self._collect_knowledge()
-        usage = self._usage()
+        numbers = self._numbers()
+        usage = numbers.usage
         yield CounterMetricFamily(
             "servicetokens_validator_last_used_writes",
             "Writes of lastUsedTime.",
@@ -102,15 +112,15 @@ class ValidatorCollector(Collector):
         yield GaugeMetricFamily(
             "servicetokens_validator_key_secret_usable",
             "1 if the Secret with the keys could be used when it was last read; at 0, those in memory are used.",
-            value=int(bool(self._keys_usable())),
+            value=int(numbers.keys_usable),
         )
         yield gauge_by(
             "protocol",
             "servicetokens_validator_connections",
             "Open connections, by listener.",
-            self._connections(),
+            numbers.connections,
         )
-        if (end := self._certificate_end()) is not None:
+        if (end := numbers.certificate_end) is not None:
             yield GaugeMetricFamily(
                 "servicetokens_tls_certificate_expiration_timestamp_seconds",
                 "Unix time when the served certificate expires.",

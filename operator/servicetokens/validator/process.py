@@ -39,7 +39,7 @@ from servicetokens.validator.failures import FailureLimit
 from servicetokens.validator.keys import KeyReader
 from servicetokens.validator.knowledge import Followers, SchemaGuard, Troubles, make_feeds
 from servicetokens.validator.listeners import Answering, make_listeners
-from servicetokens.validator.metrics import Tally, UsageNumbers, ValidatorCollector
+from servicetokens.validator.metrics import Tally, UsageNumbers, ValidatorCollector, ValidatorNumbers
 from servicetokens.validator.settings import ValidatorSettings
 from servicetokens.validator.tls import ListenerTls, UnusableCertificate
 from servicetokens.validator.usage import Usage
@@ -92,8 +92,7 @@ class Validator:
                 holder=f"{pod_name()}_{instance}",
                 seconds=settings.max_staleness,
             ),
-            positions=self._followers.positions,
-            list_again=self._followers.list_again,
+            self._followers,
         )
         self._index.on_state_change = self._presence.changed
         self._trusted = tuple(parse_network(text) for text in settings.trusted_proxy)
@@ -116,11 +115,17 @@ class Validator:
                 self._tallies,
                 self._index,
                 self._clock,
-                usage=lambda: UsageNumbers(self._usage.writes, self._usage.failures, self._usage.pending),
-                certificate_end=lambda: self._tls.token_review.end if self._tls else None,
-                keys_usable=lambda: self._keys.usable,
-                connections=lambda: {one.protocol: one.connections for one in self._listeners},
+                self._numbers,
             )
+        )
+
+    def _numbers(self) -> ValidatorNumbers:
+        usage = self._usage
+        return ValidatorNumbers(
+            usage=UsageNumbers(usage.writes, usage.failures, usage.pending),
+            certificate_end=self._tls.token_review.end if self._tls else None,
+            keys_usable=bool(self._keys.usable),
+            connections={listener.protocol: listener.connections for listener in self._listeners},
         )
 
     def missing(self) -> Sequence[str]:

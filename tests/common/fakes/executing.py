@@ -18,6 +18,7 @@ from servicetokens.controllers.reconcile.execute import Executor
 from servicetokens.controllers.reconcile.gather import Gatherer
 from servicetokens.controllers.reconcile.memory import Memories
 from servicetokens.controllers.reconcile.minting import TokenMint
+from servicetokens.controllers.reconcile.reading import TokenReader
 from servicetokens.controllers.reconcile.reports import Reports
 from servicetokens.controllers.reconcile.statuses import Statuses
 from servicetokens.kube.errors import (
@@ -212,15 +213,10 @@ class Operator:
         self.caches.accounts.put(("team-a", "ci"), facts.account_facts(account))
         if self.cluster.secret is not None:
             self.caches.secrets.put(PLACE, facts.secret_facts(self.cluster.secret, self.keys.ring))
-        self.gatherer = Gatherer(
-            self.caches,
-            self.memories,
-            self.keys,
-            self.cluster,
-            self.cluster,
-            NobodyAsked(),
-            watches_secrets=True,
+        reader = TokenReader(
+            self.caches, self.memories, self.keys, self.cluster, self.cluster, watches_secrets=True
         )
+        self.gatherer = Gatherer(reader, self.caches, self.keys, self.cluster, NobodyAsked())
         self.reports = Reports(self.memories, self.cluster, self.clock)
         self.executor = Executor(
             self.memories,

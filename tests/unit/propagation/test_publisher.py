@@ -70,9 +70,12 @@ class World:
             self.around.index,
             self.around.clock,
             first_lease("home", "validator-1", holder="pod-1", seconds=SECONDS),
-            positions=lambda: {"servicetokens": "42"},
-            list_again=self.list_again,
+            self,
         )
+
+    def positions(self) -> dict[str, str]:
+        """Return what the watches have applied."""
+        return {"servicetokens": "42"}
 
     async def list_again(self) -> None:
         """List, when the test lets it."""

@@ -4,7 +4,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from common.builders.presenting import Surroundings
-from servicetokens.validator.metrics import Tally, UsageNumbers, ValidatorCollector
+from servicetokens.validator.metrics import Tally, UsageNumbers, ValidatorCollector, ValidatorNumbers
 
 
 def read(
@@ -17,10 +17,12 @@ def read(
             tallies,
             around.index,
             around.clock,
-            usage=lambda: UsageNumbers(writes=1, failures=2, pending=3),
-            certificate_end=lambda: end,
-            keys_usable=lambda: True,
-            connections=lambda: {"forwardauth": 4},
+            lambda: ValidatorNumbers(
+                usage=UsageNumbers(writes=1, failures=2, pending=3),
+                certificate_end=end,
+                keys_usable=True,
+                connections={"forwardauth": 4},
+            ),
         )
     )
     text = generate_latest(registry).decode()

@@ -1,31 +1,21 @@
 """Gather the facts for one decision. Only objects that are doubtful, or not watched, are read from the API."""
 
-import dataclasses
 from typing import Protocol
 
 from servicetokens.api import names
-from servicetokens.api.conditions import ConditionType
-from servicetokens.api.origin import Origin
-from servicetokens.api.reasons import Reason
-from servicetokens.api.service_token import Credential
 from servicetokens.controllers.cache import facts
-from servicetokens.controllers.cache.caches import Caches, Place
+from servicetokens.controllers.cache.caches import Caches
 from servicetokens.controllers.cache.facts import Raw
 from servicetokens.controllers.keyring import Keyring
-from servicetokens.controllers.reconcile.importing import Importer
-from servicetokens.controllers.reconcile.memory import Memories
-from servicetokens.kube.errors import Conflict, NotFound
+from servicetokens.controllers.reconcile.reading import TokenReader
+from servicetokens.kube.errors import NotFound
 from servicetokens.kube.object_key import Key
 from servicetokens.kube.objects import ObjectReader
-from servicetokens.kube.secrets import SecretReader
-from servicetokens.lifecycle import conditions
 from servicetokens.lifecycle.snapshot import (
     AccountFacts,
     Enforcement,
     Keys,
-    Memory,
     RoleFacts,
-    SecretFacts,
     Snapshot,
     TokenFacts,
     roles_asked_for,
@@ -48,28 +38,21 @@ class EnforcementSource(Protocol):
 
 
 class Gatherer:
-    """Creates snapshots. With *watches_secrets* the cache of Secrets is complete, otherwise they are read by name."""
+    """Creates snapshots."""
 
     def __init__(
         self,
+        reader: TokenReader,
         caches: Caches,
-        memories: Memories,
         keys: Keyring,
         objects: ObjectReader,
-        secrets: SecretReader,
         enforcements: EnforcementSource,
-        *,
-        watches_secrets: bool,
-        token_prefix: str = names.DEFAULT_PREFIX,
     ) -> None:
-        self._importer = Importer(secrets, caches, prefix=token_prefix)
-        self._enforcements = enforcements
+        self._reader = reader
         self._caches = caches
-        self._memories = memories
         self._keys = keys
         self._objects = objects
-        self._secrets = secrets
-        self._watches_secrets = watches_secrets
+        self._enforcements = enforcements
 
     async def token(self, key: Key, now: int) -> Snapshot | None:
         """Return everything about one ServiceToken, or None when it was deleted.
@@ -77,24 +60,24 @@ class Gatherer:
         Raises:
             KubeError: something cannot be read, or reads and watches disagree: retry.
         """
-        token, memory, secret = await self._token_and_secret(key, now)
-        if token is None:
-            self._memories.forget(key)
+        reading = await self._reader.read(key, now)
+        if reading is None:
             self._enforcements.forget(key)
             return None
-        account, ring = await self._account_of(token), self._keys.ring
+        token, ring = reading.token, self._keys.ring
+        account = await self._account_of(token)
         return Snapshot(
             token=token,
             account=account,
             roles=await self._roles_of(token, account),
-            secret=secret,
-            imported=await self._importer.look(token, secret, ring, now),
+            secret=reading.secret,
+            imported=reading.imported,
             keys=Keys(
                 newest=ring.newest if ring else None,
                 ids=ring.ids if ring else frozenset(),
                 error=self._keys.error,
             ),
-            memory=memory,
+            memory=reading.memory,
             enforcement=self._enforcements.about(key, token),
             latest_use=self._caches.latest_use,
         )
@@ -140,141 +123,6 @@ class Gatherer:
             return await self._objects.get(plural, namespace, name)
         except NotFound:
             return None
-
-    async def _token_and_secret(
-        self, key: Key, now: int
-    ) -> tuple[TokenFacts | None, Memory, SecretFacts | None]:
-        """Return the token, earlier attempts for it, and its Secret, none older than the others imply.
-
-        The watches of tokens and Secrets are independent, and one of them may be seconds behind. The last writes of a
-        previous leader may therefore arrive in any order.
-        """
-        token, memory, secret = await self._look_at(key, now)
-        if token is None or not _is_ahead(secret, token, memory):
-            return token, memory, secret
-        # Either status is older than the Secret, or the operator that wrote the Secret exited before it wrote status.
-        self._caches.tokens.doubt((key.namespace, key.name))
-        return await self._look_at(key, now)
-
-    async def _look_at(self, key: Key, now: int) -> tuple[TokenFacts | None, Memory, SecretFacts | None]:
-        token = await self._token((key.namespace, key.name))
-        if token is None:
-            return None, Memory(), None
-        memory = self._memories.recall(key, token, now)
-        secret = await self._secret(token, memory)
-        is_whole = secret is not None and secret.belongs_to(token) and not secret.immutable
-        if secret is not None and is_whole and self._memories.was_applied(key, secret.fingerprint):
-            self._memories.delivered(key)
-            _log.info(
-                "recovered: the Secret was written, although the API server had not confirmed it",
-                **key.fields,
-            )
-            memory = self._memories.recall(key, token, now)
-        return token, memory, secret
-
-    async def _token(self, place: Place) -> TokenFacts | None:
-        if not self._caches.tokens.is_doubted(place):
-            return self._caches.token(place)
-        try:
-            raw = await self._objects.get(names.PLURAL_TOKENS, *place)
-        except NotFound:
-            if self._caches.tokens.get(place) is not None:
-                # An API server that is starting answers so for existing objects. The watch or a list reports deletions.
-                message = f"ServiceToken {'/'.join(place)} was not found, but the watch has not reported its deletion"
-                raise Conflict(message) from None
-            self._caches.tokens.settle(place)
-            return None
-        self._caches.put_token(facts.token_facts(raw))
-        self._caches.tokens.settle(place)
-        return self._caches.token(place)
-
-    async def _secret(self, token: TokenFacts, memory: Memory) -> SecretFacts | None:
-        place = (token.namespace, token.secret_name)
-        known = self._with_source(token, self._caches.secrets.get(place))
-        if not (
-            self._must_be_read(token, place)
-            or self._must_be_proven(token, memory, known)
-            or self._is_behind(known, token, memory)
-        ):
-            return known
-        try:
-            raw = await self._secrets.get(*place)
-        except NotFound:
-            self._caches.secrets.drop(place)
-            self._caches.secrets.settle(place)
-            return None
-        found = facts.secret_facts(
-            raw, self._keys.ring, token_uid=token.uid, candidates=_expected(token, memory)
-        )
-        self._caches.secrets.settle(place)
-        if self._watches_secrets and found.type == names.SECRET_TYPE:
-            self._caches.secrets.put(place, found)
-        return self._with_source(token, found)
-
-    def _with_source(self, token: TokenFacts, secret: SecretFacts | None) -> SecretFacts | None:
-        """Add to a Secret without owners, which may be a copy, the other token that it is a copy of."""
-        if secret is None or secret.owners or not secret.token_id:
-            return secret
-        other = self._caches.other_token_with_id(secret.token_id, (token.namespace, token.name))
-        return secret if other is None else dataclasses.replace(secret, copied_from="/".join(other))
-
-    def _must_be_proven(self, token: TokenFacts, memory: Memory, known: SecretFacts | None) -> bool:
-        """Return whether the annotations do not match any credential of the token.
-
-        The value decides, not the annotations. It is not kept, so it is read once more and compared.
-        """
-        expected = _expected(token, memory)
-        if known is None or known.is_foreign_to(token) or not expected or self._keys.ring is None:
-            return False
-        if any(known.holds(one) for one in expected):
-            return False
-        return not known.belongs_to(token) or known.serial not in {one.serial for one in expected}
-
-    def _is_behind(self, known: SecretFacts | None, token: TokenFacts, memory: Memory) -> bool:
-        """Return whether status lists a credential as written that is not in *known*.
-
-        Only a read shows whether the Secret was lost, or its watch is behind that of the tokens.
-        """
-        waiting = memory.minted.id if memory.minted is not None else None
-        written = (one for one in token.status.credentials if one.id != waiting)
-        newest = max(written, key=lambda one: one.serial, default=None)
-        if newest is None or newest.origin is Origin.IMPORTED or self._keys.ring is None:
-            return False
-        return known is None or not known.holds(newest)
-
-    def _must_be_read(self, token: TokenFacts, place: Place) -> bool:
-        """Return whether the cache cannot answer for the Secret at *place*.
-
-        The watch delivers Secrets with our label only, so a foreign one, once seen, is read again. A token that never
-        had a credential usually has no Secret: otherwise its creation fails.
-        """
-        if self._caches.secrets.is_doubted(place) or _may_import(token):
-            return True
-        if not self._watches_secrets:
-            return token.status.serial is not None
-        synced = conditions.find(token.status.conditions, ConditionType.SECRET_SYNCED)
-        return synced is not None and synced.reason == Reason.SECRET_CONFLICT
-
-
-def _expected(token: TokenFacts, memory: Memory) -> tuple[Credential, ...]:
-    """Return the credentials of which one should be in the Secret, the newest first."""
-    listed = sorted(token.status.credentials, key=lambda one: -one.serial)
-    return (memory.minted, *listed) if memory.minted is not None else tuple(listed)
-
-
-def _is_ahead(secret: SecretFacts | None, token: TokenFacts, memory: Memory) -> bool:
-    """Return whether the token's *secret* holds a later credential than status, and not one of this process."""
-    if secret is None or not secret.belongs_to(token):
-        return False
-    if memory.minted is not None and secret.holds(memory.minted):
-        return False
-    listed = (token.status.serial or 0, *(one.serial for one in token.status.credentials))
-    return secret.serial > max(listed)
-
-
-def _may_import(token: TokenFacts) -> bool:
-    """Return whether its Secret, which proves earlier mints, decides about an import; also one without our label."""
-    return token.spec is not None and token.spec.import_ is not None and token.status.serial is None
 
 
 def _is_new(token: TokenFacts) -> bool:

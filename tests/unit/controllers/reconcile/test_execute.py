@@ -6,6 +6,7 @@ from common.fakes.enforcing import NobodyAsked
 from common.fakes.executing import KEY, PLACE, Operator
 from servicetokens.controllers.cache import facts
 from servicetokens.controllers.reconcile.gather import Gatherer
+from servicetokens.controllers.reconcile.reading import TokenReader
 from servicetokens.kube.errors import (
     ApiUnavailable,
     Conflict,
@@ -150,9 +151,8 @@ async def test_a_token_unknown_to_the_cache_is_nothing_to_do(it: Operator) -> No
 
 async def test_without_a_watch_the_secret_is_read_by_name(it: Operator) -> None:
     """Not before the first mint, and at every look from then on."""
-    it.gatherer = Gatherer(
-        it.caches, it.memories, it.keys, it.cluster, it.cluster, NobodyAsked(), watches_secrets=False
-    )
+    reader = TokenReader(it.caches, it.memories, it.keys, it.cluster, it.cluster, watches_secrets=False)
+    it.gatherer = Gatherer(reader, it.caches, it.keys, it.cluster, NobodyAsked())
     await it.reconcile()
     assert it.cluster.calls == ["create secret", "put status"]
     it.cluster.secret = None

@@ -12,6 +12,7 @@ from servicetokens.controllers.cache import facts
 from servicetokens.controllers.cache.caches import Caches
 from servicetokens.controllers.reconcile.gather import Gatherer
 from servicetokens.controllers.reconcile.memory import Memories
+from servicetokens.controllers.reconcile.reading import TokenReader
 from servicetokens.kube.errors import Conflict, NotFound
 from servicetokens.kube.object_key import Key
 
@@ -47,9 +48,9 @@ class Surroundings:
 
     def __init__(self, *, answered: bool = False, **spec: Any) -> None:
         self.caches, self.stored = Caches(), Stored()
-        self.gatherer = Gatherer(
-            self.caches, Memories(), Keys(), self.stored, self.stored, NobodyAsked(), watches_secrets=True
-        )
+        keys = Keys()
+        reader = TokenReader(self.caches, Memories(), keys, self.stored, self.stored, watches_secrets=True)
+        self.gatherer = Gatherer(reader, self.caches, keys, self.stored, NobodyAsked())
         meta = {"name": "ci-prod", "namespace": "team-a", "generation": 2, "resourceVersion": "10"}
         status = {"observedGeneration": 2 if answered else -1}
         full = {"accountRef": {"name": "ci"}, "expiresAfter": "30d", **spec}
