@@ -43,7 +43,7 @@ _ADVICE: Final = {
     "DeliveryFailed": "Remove the cause in the message: a quota, a policy, a failing webhook. Then wait 10 s.",
     "ImportEnded": "Nothing, if all clients use the new token. Remove `spec.import` from Git.",
     "ImportEndingSoon": "Check that no client uses the old value, or set a later `spec.import.until`.",
-    "ImportRefused": "Do what the message says, or remove `spec.import`.",
+    "ImportRejected": "Do what the message says, or remove `spec.import`.",
     "ImportSecretMissing": "Create the Secret that `spec.import` names, or remove `spec.import`.",
     "ImportSkipped": "Remove `spec.import`; to import nevertheless, create another ServiceToken.",
     "InvalidSpec": "Correct the spec as the message says and apply it again.",

@@ -74,9 +74,9 @@ def _tokens() -> Iterator[tuple[str, ...]]:
     yield (
         "length of an imported value",
         f"{imported.MIN_LENGTH} to {imported.MAX_LENGTH} characters",
-        "`ImportRefused`",
+        "`ImportRejected`",
     )
-    yield "how long an imported value is accepted", f"{imported.MAX_SECONDS // _DAY} days", "`ImportRefused`"
+    yield "how long an imported value is accepted", f"{imported.MAX_SECONDS // _DAY} days", "`ImportRejected`"
 
 
 def _requests() -> Iterator[tuple[str, ...]]:

@@ -43,7 +43,7 @@ class Reason(StrEnum):
         "the requested lifetime is longer than the account or a role allows",
     )
     KEY_MISSING = "KeyMissing", "the operator's key is lost; nothing is minted until it is restored"
-    IMPORT_REFUSED = "ImportRefused", "the value to import is too weak, or its cut-over date is too late"
+    IMPORT_REJECTED = "ImportRejected", "the value to import is too weak, or its cut-over date is too late"
     IMPORT_SECRET_MISSING = (
         "ImportSecretMissing",
         "the Secret with the value to import does not exist",

@@ -285,7 +285,7 @@ async def orphans(sight: Sight) -> Said:
     alive = {TokenView(one).uid for one in await sight.cluster.list_ours(names.PLURAL_TOKENS, sight.scope)}
     lost = [View(one) for one in found if not _owners(one) & alive]
     if not lost:
-        return [(OK, f"{len(found)} Secrets, and each has its ServiceToken")]
+        return [(OK, f"each Secret of a token has its ServiceToken ({len(found)} found)")]
     what = "Secrets of deleted ServiceTokens, which garbage collection should have removed"
     return [(WARNING, f"{what}: {_named(lost)}")]
 

@@ -135,7 +135,7 @@ def import_is_impossible(evaluation: Evaluation) -> Finding | None:
     if obstacle is None:
         return None
     reason, message = obstacle
-    return Finding(reason, message, stalled=reason is Reason.IMPORT_REFUSED)
+    return Finding(reason, message, stalled=reason is Reason.IMPORT_REJECTED)
 
 
 def role_is_not_granted(evaluation: Evaluation) -> Finding | None:

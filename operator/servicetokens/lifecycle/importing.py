@@ -58,13 +58,13 @@ def find_obstacle(snapshot: Snapshot, now: int) -> tuple[Reason, str] | None:
     where = f"the key '{key_of(asked)}' of the Secret '{asked.secret_ref.name}'"
     advice = "or remove `spec.import` to create the token without it"
     if (fault := _fault_of_time(asked.until, snapshot.token.spec, now)) is not None:
-        return Reason.IMPORT_REFUSED, f"The value cannot be imported: {fault}, {advice}."
+        return Reason.IMPORT_REJECTED, f"The value cannot be imported: {fault}, {advice}."
     if found is None:
         message = f"Waiting for {where}, which holds the value to import; create it, {advice}."
         return Reason.IMPORT_SECRET_MISSING, message
     if isinstance(found, NotImportable):
         message = f"The value in {where} cannot be imported: it {found.fault}. Correct it, {advice}."
-        return Reason.IMPORT_REFUSED, message
+        return Reason.IMPORT_REJECTED, message
     return None
 
 

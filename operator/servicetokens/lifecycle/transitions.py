@@ -49,7 +49,7 @@ _FINDINGS: Final = frozenset(
         Reason.ACCOUNT_NOT_FOUND,
         Reason.KEY_MISSING,
         Reason.LIFETIME_TOO_LONG,
-        Reason.IMPORT_REFUSED,
+        Reason.IMPORT_REJECTED,
         Reason.IMPORT_SECRET_MISSING,
         Reason.SECRET_CONFLICT,
         Reason.SECRET_MISSING,

@@ -122,7 +122,7 @@ class Refusals:
         if lines is not None and lines.has_room():
             client = self._client(origin) if origin is not None else None
             _log.info(
-                "token refused",
+                "token rejected",
                 protocol=self._tally.protocol,
                 reason=rejected.reason.value,
                 **_names_of(rejected),

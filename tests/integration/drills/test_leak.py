@@ -42,7 +42,7 @@ def test_a_leaked_token_is_found_and_rejected(world: World, tmp_path: Path) -> N
         world.until(lambda: world.status(namespace).get("lastUsedTime"), "the use to be written", timeout=60)
         assert follow("Who has used it").strip() == world.status(namespace)["lastUsedTime"]
 
-        follow("Revoke it immediately")
+        follow("Replace it immediately")
         world.until(lambda: asked.forward(leaked).status == 401, "the leaked value to be refused")
         fresh = world.until_ready(namespace)
         world.until(lambda: asked.forward(fresh).status == 200, "the fresh one to be accepted")

@@ -160,7 +160,7 @@ def test_another_tenant_that_imports_the_same_value_changes_nothing(
     world.account(elsewhere, "thief")
     keep(world, elsewhere, value)
     world.token(elsewhere, account="thief", **asked())
-    condition = world.until_reason(elsewhere, "Ready", "ImportRefused")
+    condition = world.until_reason(elsewhere, "Ready", "ImportRejected")
     assert "accepted for another ServiceToken already" in condition["message"]
     assert namespace not in condition["message"]
     assert running.forward(value).headers["X-ServiceToken-Account"] == "ci"
@@ -197,7 +197,7 @@ def test_an_unsuitable_value_is_rejected_with_the_reason(
     """Without the value in them; once it is good, or not asked for any more, the token is minted."""
     keep(world, namespace, stored)
     world.token(namespace, **asked())
-    condition = world.until_reason(namespace, "Ready", "ImportRefused")
+    condition = world.until_reason(namespace, "Ready", "ImportRejected")
     assert words in condition["message"]
     assert stored.strip() not in json.dumps(world.get(namespace))
     assert world.condition(namespace, "Stalled")["status"] == "True"

@@ -124,7 +124,7 @@ def test_a_chunked_body_is_read(running: RunningValidator, token: StoredToken) -
 
 
 def test_a_real_api_server_believes_the_validator(binaries: Path, tmp_path: Path) -> None:
-    """`kubectl auth whoami`, RBAC by the group of a role, and a revoked token refused."""
+    """`kubectl auth whoami`, RBAC by the group of a role, and a revoked token rejected."""
     with Cluster(Options(), binaries=binaries) as cluster:
         world = World(cluster)
         world.install()

@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
 from common.drivers.runbook import Runbook
 from common.drivers.walkthrough import TEST, is_written
@@ -18,6 +19,10 @@ from servicetokens.policy.acceptance import CHECKS
 
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("charts/**/*.md")])
 STATE = re.compile(r"^\s+state:", re.MULTILINE)
+# A Deployment, of which kubectl reads one pod, or a selector.
+LOGS = re.compile(r"kubectl -n servicetokens logs (?:-l (?P<label>\S+)=(?P<value>\S+)|(?P<other>\S+))")
+# As in "p50 1.4 ms, p99 2.5 ms".
+QUANTITY = re.compile(r"[\d.,]+ m?s\b")
 METRIC = re.compile(r"`(servicetokens_[a-z_]+)")
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
 
@@ -64,6 +69,30 @@ def test_every_alert_has_its_line_and_its_page() -> None:
     pages = re.findall(r"docs/[\w/-]+\.md", alerts)
     assert pages
     assert [one for one in pages if not (ROOT / one).is_file()] == []
+
+
+def test_logs_are_read_of_all_pods() -> None:
+    """`kubectl logs deployment/NAME` reads one pod of several, in which the line may be missing."""
+    manager = yaml.safe_load_all((ROOT / "config" / "manager" / "manager.yaml").read_text())
+    labels = [
+        part["spec"]["template"]["metadata"]["labels"] for part in manager if part["kind"] == "Deployment"
+    ]
+    found = [match for page in PAGES for match in LOGS.finditer(page.read_text())]
+    assert found
+    for match in found:
+        assert match["other"] is None, f"{match[0]}: one pod"
+        assert any(pod.get(match["label"]) == match["value"] for pod in labels), match[0]
+        assert "--tail=-1" in match.string[match.end() :][:20], f"{match[0]}: ten lines of each pod are shown"
+
+
+def test_times_of_a_revocation_are_those_of_the_benchmarks() -> None:
+    """Rows that name the benchmarks as their source have no other numbers than their page."""
+    pages = ROOT / "docs" / "concepts"
+    measured = (pages / "benchmarks.md").read_text()
+    rows = (pages / "revocation-latency.md").read_text().splitlines()
+    found = [time for row in rows if "](benchmarks.md#" in row for time in QUANTITY.findall(row)]
+    assert len(found) >= 4
+    assert [time for time in found if f" {time}" not in measured] == []
 
 
 def test_every_make_target_is_documented() -> None:
@@ -115,12 +144,12 @@ def test_no_test_is_named_after_a_row_of_another_document() -> None:
     assert numbered == []
 
 
-def test_every_package_has_a_row_among_the_rooms() -> None:
-    """The table on the page about the architecture names each, and none that does not exist."""
+def test_the_page_about_the_architecture_has_a_row_for_every_package() -> None:
+    """And none for a package that does not exist."""
     page = (ROOT / "docs" / "concepts" / "architecture.md").read_text()
-    rooms = page.partition("\n## Rooms\n")[2].partition("\n## ")[0]
+    table = page.partition("\n## Packages\n")[2].partition("\n## ")[0]
     packages = {path.parent.name for path in (ROOT / "operator" / "servicetokens").glob("*/__init__.py")}
-    assert set(re.findall(r"^\| `(\w+)` \|", rooms, re.MULTILINE)) == packages
+    assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == packages
 
 
 def test_a_token_is_read_into_four_shapes_at_most() -> None:

@@ -14,6 +14,7 @@ import yaml
 
 from common.repository import ROOT
 from pages import commands, metrics
+from servicetokens.api.reasons import Reason
 from servicetokens.crdgen.build import custom_resource_definition
 from servicetokens.crdgen.kinds import KINDS
 
@@ -89,8 +90,6 @@ INSTEAD: Final = {
 }
 # Names of the product, of programs and of standards.
 ALLOWED: Final = (
-    r"tokens? refused",
-    r"ImportRefused",
     r"connection refused",
 )
 _WORDS: Final = re.compile(rf"\b(?:{'|'.join(INSTEAD)})\b", re.IGNORECASE)
@@ -137,6 +136,9 @@ def product_texts() -> Iterator[tuple[str, str]]:
     yield from _comments()
     yield from literals(ROOT / "operator" / "servicetokens")
     yield from literals(_folder_of("demo"))
+    # One word each for programs, and read as several by people.
+    for reason in Reason:
+        yield f"reason {reason}", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", reason)
 
 
 def _rejections(templates: Path) -> Iterator[tuple[str, str]]:

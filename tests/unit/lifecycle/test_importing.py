@@ -173,7 +173,7 @@ def test_too_late_for_an_import_a_token_is_minted_alone() -> None:
 
 @pytest.mark.parametrize(
     ("found", "reason", "stalled", "again"),
-    [(None, "ImportSecretMissing", False, 10), (NotImportable("is short"), "ImportRefused", True, 60)],
+    [(None, "ImportSecretMissing", False, 10), (NotImportable("is short"), "ImportRejected", True, 60)],
     ids=["missing", "refused"],
 )
 def test_what_cannot_be_imported_yet_keeps_the_first_mint_waiting(
@@ -207,7 +207,7 @@ def test_a_cut_over_that_cannot_be_kept_is_rejected(spec: dict[str, Any], words:
     """Better now than on the day when the value ends too early."""
     wanted = plan(importing(**spec), NOW)
     assert wanted.mint is None
-    assert says(wanted, "Ready") == ("False", "ImportRefused")
+    assert says(wanted, "Ready") == ("False", "ImportRejected")
     assert words in condition(wanted, "Ready").message
 
 
@@ -315,4 +315,4 @@ def test_an_ordinary_token_waits_for_no_import() -> None:
     asked: dict[str, Any] = {"import": ASKED}
     token = a_token(status=ServiceTokenStatus(serial=1, credentials=(old,)), **asked)
     wanted = plan(a_snapshot(token, secret=a_secret(old)), NOW + 5)
-    assert says(wanted, "Ready")[1] not in {"ImportSecretMissing", "ImportRefused"}
+    assert says(wanted, "Ready")[1] not in {"ImportSecretMissing", "ImportRejected"}

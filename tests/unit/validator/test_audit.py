@@ -37,7 +37,7 @@ def test_a_rejection_names_the_token_and_the_client(lines: Lines) -> None:
     ask(handler, bearer(around.token.reveal()))
     (line,) = lines
     assert line == {
-        "event": "token refused",
+        "event": "token rejected",
         "log_level": "info",
         "protocol": "test",
         "reason": "Revoked",
@@ -72,7 +72,7 @@ def test_unknown_clients_cannot_fill_a_disk_and_do_not_hide_others(lines: Lines)
 
 def refused(lines: Lines) -> int:
     """Return how many rejections of tokens that exist are in the log, by a line or by a count."""
-    named = [line for line in lines if line["event"] == "token refused" and "token_id" in line]
+    named = [line for line in lines if line["event"] == "token rejected" and "token_id" in line]
     left_out = [line for line in lines if line.get("about") == "tokens that exist"]
     return len(named) + sum(int(line["count"]) for line in left_out)
 
