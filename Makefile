@@ -137,6 +137,7 @@ verify: drift tools ## Fail when anything generated differs, the manifests and t
 .PHONY: docs
 docs: $(INSTALLED) ## Write the pages of docs/ as a site into site/, and fail when a link leads nowhere
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --clean
+	@echo "Open site/index.html. The search needs a server: python3 -m http.server --bind 127.0.0.1 --directory site"
 
 .PHONY: sbom
 sbom: $(INSTALLED) ## Write dist/servicetokens.cdx.json: what an image holds, as CycloneDX

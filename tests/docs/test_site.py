@@ -93,6 +93,18 @@ def test_tables_scroll_instead_of_breaking_words(built: Path, browser: Browser, 
         assert seen.page.evaluate("() => document.documentElement.scrollWidth") <= SIZES[size][0]
 
 
+def test_the_drawing_is_readable_on_a_phone(built: Path, browser: Browser) -> None:
+    """Its smallest text has almost ten pixels, and it scrolls instead of widening the page."""
+    drawing = (DOCS / "images" / "overview.svg").read_text()
+    drawn = re.findall(r'<svg [^>]*viewBox="0 0 (\d+) ', drawing)[0]
+    smallest = min(int(size) for size in re.findall(r"font(?:-size)?: (\d+)px", drawing))
+    with visit(browser, built / "index.html", "phone") as seen:
+        shown = seen.page.locator("img[src$='overview.svg']").bounding_box()
+        assert shown is not None
+        assert smallest * shown["width"] / int(drawn) >= 9.5
+        assert seen.page.evaluate("() => document.documentElement.scrollWidth") <= SIZES["phone"][0]
+
+
 def test_a_page_loads_nothing_from_other_hosts(built: Path) -> None:
     """No font, script or picture comes from another host: it is read where there is no network."""
     foreign = set()
