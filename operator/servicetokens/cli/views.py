@@ -282,7 +282,7 @@ class TokenView(View):
 
 
 def written(value: object) -> str:
-    """Return a text as somebody wrote it, or nothing."""
+    """Return a text as its author wrote it, or nothing."""
     return value if isinstance(value, str) else ""
 
 

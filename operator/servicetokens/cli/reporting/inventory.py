@@ -120,7 +120,7 @@ class Inventory:
             )
 
     def _read(self, raw: bytes | msgspec.Raw, kind: type[V]) -> V | None:
-        """Return the view of an object; None, and count it, when it is none, or nobody could find it by its name."""
+        """Return the view of an object; None, and count it, when it has no name or is no JSON object."""
         try:
             view = kind(_objects.decode(raw))
         except msgspec.MsgspecError:
