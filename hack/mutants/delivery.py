@@ -136,6 +136,12 @@ MUTANTS: Final = (
         "",
     ),
     Mutant(
+        "takes what was cut for expired when its successor was not listed",
+        PLAN,
+        '        changes["expiration_time"] = None\n',
+        "        pass\n",
+    ),
+    Mutant(
         "begins the overlap at the mint",
         ARRIVAL,
         "        return Arrival(_at(snapshot, pending, delivered_now(snapshot, now)))\n",

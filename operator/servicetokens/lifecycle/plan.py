@@ -175,7 +175,11 @@ def _withdrawn(evaluation: Evaluation, arrival: Arrival | None) -> ServiceTokenS
     if is_late or not any(one.type in _CLAIMS and one.status == "True" for one in status.conditions):
         return None
     left = tuple(one for one in (evaluation.alive.older, evaluation.alive.pending) if one is not None)
-    return _while_delivered(evaluation, status.model_copy(update={"credentials": left}))
+    changes: dict[str, object] = {"credentials": left}
+    if evaluation.alive.lost is not None and (status.expiration_time or evaluation.now) <= evaluation.now:
+        # A cut came before this end, which would be taken for final if this process exits before the delivery is said.
+        changes["expiration_time"] = None
+    return _while_delivered(evaluation, status.model_copy(update=changes))
 
 
 def _while_replaced(evaluation: Evaluation, ahead: ServiceTokenStatus | None) -> ServiceTokenStatus | None:

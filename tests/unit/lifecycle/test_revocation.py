@@ -199,3 +199,17 @@ def test_an_expired_token_of_a_replaced_account_stays_expired() -> None:
     expired = settled(settled(), NOW + 31 * DAY)
     wanted = plan(replace(expired, account=an_account(uid="a-2")), NOW + 31 * DAY)
     assert wanted.mint is None
+
+
+def test_what_was_cut_before_its_end_is_minted_again_also_after_a_rejected_status() -> None:
+    """The operator was away for both. The status before the delivery is written, and the one after it is not."""
+    snapshot = settled(a_snapshot(a_token(expiresAfter="60s")))
+    cut = replace(snapshot, account=an_account(tokensNotBeforeTime="2027-01-15T08:00:30Z"))
+    wanted = plan(cut, NOW + 90)
+    assert (wanted.arrives, wanted.mint is not None) == (MintCause.NOT_BEFORE, True)
+    assert wanted.ahead is not None
+    crashed = replace(cut, token=replace(cut.token, status=wanted.ahead))
+    again = plan(crashed, NOW + 90)
+    assert (again.arrives, again.mint is not None) == (MintCause.NOT_BEFORE, True)
+    ended = settled(carried_out(crashed, again), NOW + 150)
+    assert says(ended, "Active") == ("False", "Expired")
