@@ -2,7 +2,17 @@
 
 from typing import Final
 
-from mutants import access, authentication, certificates, delivery, imports, leaks, requests, unused
+from mutants import (
+    access,
+    authentication,
+    certificates,
+    compromise,
+    delivery,
+    imports,
+    leaks,
+    requests,
+    unused,
+)
 from mutants.mutant import ARRIVAL, CHECKS, CREDENTIALS, LIFETIME, PLAN, SCHEDULE, SNAPSHOT, VERIFIER, Mutant
 
 MUTANTS: Final = (
@@ -371,6 +381,7 @@ MUTANTS: Final = (
     *access.MUTANTS,
     *authentication.MUTANTS,
     *certificates.MUTANTS,
+    *compromise.MUTANTS,
     *imports.MUTANTS,
     *delivery.MUTANTS,
     *leaks.MUTANTS,

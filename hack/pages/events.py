@@ -22,7 +22,7 @@ _HEAD: Final = """# Events
 
 This page lists every Event that the operator sends. It sends an Event after the change, and only when something
 changed. None contains a token. The first mint of a token sends none, since the condition `Ready` says it already
-([why](../decisions/0005-first-mint-sends-no-event.md)).
+([why](../decisions/0005-first-mint-sends-no-event.md)), unless it replaces another value in the Secret.
 
 Events are for people who look now: Kubernetes deletes them after about an hour, and the operator limits
 repetitions ([limits](../guides/operations.md#metrics-and-events)). Programs should use the [conditions](conditions.md),
@@ -63,7 +63,8 @@ _ADVICE: Final = {
     "TokenResumed": "Nothing.",
     "TokenSuspended": "If it is needed, set `spec.inUseTime`; else revoke or delete it ([more](../guides/unused.md)).",
     "TokenUnused": "The same, before it is suspended ([more](../guides/unused.md)).",
-    "TokenRotated": "Nothing, if workloads read the Secret before the overlap ends ([how](../guides/rotation.md)).",
+    "TokenRotated": "Nothing, if workloads read the Secret before the overlap ends ([how](../guides/rotation.md)); "
+    f'without an overlap the message ends with "{transitions.WITHOUT_OVERLAP.strip()}"',
 }
 
 

@@ -4,11 +4,13 @@ Times here are those that really passed; what status says of them may have been 
 """
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from servicetokens.api.service_token import ServiceTokenSpec
 
 # The documented default of `rotation.overlap`: an hour, or a tenth of `every` where that is shorter.
 _HOUR = 3600
+LEAKED: Final = "KeyCompromise"
 
 
 @dataclass
@@ -45,7 +47,9 @@ def end_by(spec: ServiceTokenSpec, mint_time: int) -> int | None:
 
 
 def overlap_of(spec: ServiceTokenSpec) -> int:
-    """Return the seconds for which an old token outlives a rotation."""
+    """Return the seconds for which an old token outlives a rotation: none while it is revoked since it leaked."""
+    if (spec.state, spec.revocation_reason) == ("Revoked", LEAKED):
+        return 0
     rotation = spec.rotation
     if rotation is not None and rotation.overlap is not None:
         return rotation.overlap

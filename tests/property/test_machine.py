@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule, run_state_machine_as_test
 
 from property.idle import IdleLife
+from property.ledger import LEAKED
 from property.life import CHOSEN, COPIED, SEEN
 from property.search import SEARCH
 from property.validator import accepts
@@ -42,6 +43,12 @@ OBSTACLES: Final = (
     "a quota",
     "another type of Secret",
     "another token's Secret",
+)
+CHANGES: Final[tuple[dict[str, object], ...]] = (
+    {"description": "another"},
+    {"state": "Revoked", "revocation_reason": None},
+    {"state": "Revoked", "revocation_reason": LEAKED},
+    {"state": None, "revocation_reason": None},
 )
 RARELY = st.integers(0, 9).map(lambda number: number == 9)
 BY_HAND: Final = (
@@ -129,10 +136,13 @@ class TokenLife(IdleLife):
         self.world.edit(rotation=rotation_of(every=rotation.every, overlap=rotation.overlap, number=number))
         self.settle()
 
-    @rule(changes=st.sampled_from([{"description": "another"}, {"state": "Revoked"}, {"state": None}]))
+    @rule(changes=st.sampled_from(CHANGES))
     def what_mints_nothing_changes(self, changes: dict[str, object]) -> None:
         """Revoked or restored, it stays the same token: `settle` compares."""
         self.note(f"edited: {changes}")
+        if changes.get("revocation_reason") is not None:
+            # The older one is over, also once the token is restored.
+            self.old = None
         minted = len(self.world.causes)
         self.world.edit(**changes)
         was_away = self.is_away
@@ -144,7 +154,7 @@ class TokenLife(IdleLife):
         """Its lifetime goes on meanwhile."""
         self.note("revoked and restored")
         for state, wait in (("Revoked", seconds), (None, 0)):
-            self.world.edit(state=state)
+            self.world.edit(state=state, revocation_reason=None)
             self.settle()
             assert state is None or not any(accepts(self.world, value) for value in self.world.ledger.entries)
             self.world.now += wait
@@ -286,7 +296,7 @@ class TokenLife(IdleLife):
             world.secret = self.foreign = None
         if what == "everything":
             world.edit_account(roles=(), state=None)
-            world.edit(roles=None, state=None)
+            world.edit(roles=None, state=None, revocation_reason=None)
             self.is_away = False
             world.now = max(world.now, world.memory.not_before)
         self.settle()

@@ -152,7 +152,11 @@ class ServiceTokenSpec(RuledModel):
     )
     revocation_reason: values.RevocationReason | None = Field(
         default=None,
-        description="Reason of the revocation, for audits. Only together with `state: Revoked`.",
+        description=(
+            "Reason of the revocation, for audits. Only together with `state: Revoked`. With "
+            "`KeyCompromise` rotations have no overlap, and an overlap that is running ends: when the token "
+            "is restored, only its newest credential is accepted."
+        ),
     )
     in_use_time: Time | None = Field(
         default=None,

@@ -9,7 +9,7 @@ from servicetokens.api.origin import Origin
 from servicetokens.api.reasons import Reason
 from servicetokens.lifecycle import importing, words
 from servicetokens.lifecycle.actions import MintCause
-from servicetokens.lifecycle.credentials import lives_too_long
+from servicetokens.lifecycle.credentials import is_compromised, lives_too_long
 from servicetokens.lifecycle.evaluation import Evaluation
 from servicetokens.lifecycle.schedule import end_by_spec
 from servicetokens.lifecycle.snapshot import Snapshot, find_role, roles_asked_for
@@ -224,9 +224,10 @@ def _what_is_valid_meanwhile(evaluation: Evaluation) -> str:
         which = "imported value" if evaluation.alive.older.origin is Origin.IMPORTED else "previous token"
         return f"until then only the {which} is valid, at most until {until}."
     if evaluation.alive.pending is not None and status.mint_time is not None:
+        spec = evaluation.snapshot.token.spec
+        why = "revocationReason: KeyCompromise" if is_compromised(spec) else "rotation.overlap: 0s"
         return (
-            "until then no token is valid: `rotation.overlap: 0s` ended the previous one without waiting for the "
-            "delivery."
+            f"until then no token is valid: `{why}` ended the previous one without waiting for the delivery."
         )
     return "until then no token is valid."
 

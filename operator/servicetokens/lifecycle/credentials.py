@@ -152,11 +152,18 @@ def rotation_is_requested(snapshot: Snapshot) -> bool:
 
 
 def overlap_of(spec: ServiceTokenSpec | None) -> int:
-    """Return the seconds that an old credential outlives a rotation."""
+    """Return the seconds that an old credential outlives a rotation: none while it is known to be in wrong hands."""
+    if is_compromised(spec):
+        return 0
     rotation = _rotation_of(spec)
     return (
         lifetime.overlap_of(rotation.every, rotation.overlap) if rotation else lifetime.overlap_of(None, None)
     )
+
+
+def is_compromised(spec: ServiceTokenSpec | None) -> bool:
+    """Say whether the token is revoked since its value has leaked: only the newest credential may be restored."""
+    return spec is not None and spec.state == "Revoked" and spec.revocation_reason == "KeyCompromise"
 
 
 def cut_of(snapshot: Snapshot) -> int | None:

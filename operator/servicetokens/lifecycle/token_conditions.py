@@ -11,7 +11,7 @@ from servicetokens.lifecycle.acceptance import Acceptance, Outcome
 from servicetokens.lifecycle.actions import MintCause
 from servicetokens.lifecycle.checks import Finding
 from servicetokens.lifecycle.conditions import ConditionUpdate
-from servicetokens.lifecycle.credentials import warnings_of
+from servicetokens.lifecycle.credentials import is_compromised, warnings_of
 from servicetokens.lifecycle.enforced import enforced
 from servicetokens.lifecycle.evaluation import Evaluation
 
@@ -157,7 +157,8 @@ def _rejection(evaluation: Evaluation, finding: Finding | None, outcome: Outcome
         return "The account was deleted and created again; the token belonged to the old one."
     if reason is Reason.REVOKED:
         why = f" ({spec.revocation_reason})" if spec is not None and spec.revocation_reason else ""
-        return f"The token is revoked{why}."
+        others = " Only its newest credential is kept." if is_compromised(spec) else ""
+        return f"The token is revoked{why}.{others}"
     if reason is Reason.ACCOUNT_SUSPENDED:
         return f"The account '{name}' is suspended."
     if reason is Reason.KEY_MISSING:

@@ -13,6 +13,7 @@ from servicetokens.api.service_token import ServiceTokenStatus
 from servicetokens.lifecycle import conditions, importing
 from servicetokens.lifecycle.actions import Event, MintCause
 from servicetokens.lifecycle.checks import Finding
+from servicetokens.lifecycle.credentials import overlap_of
 from servicetokens.lifecycle.snapshot import Snapshot, TokenFacts
 
 _MINTED: Final = {
@@ -42,6 +43,9 @@ _MINTED: Final = {
         "The expired token was given a later expiration: a new one was minted.",
     ),
 }
+_ROTATIONS: Final = frozenset({MintCause.ROTATION_DUE, MintCause.ROTATION_REQUESTED})
+WITHOUT_OVERLAP: Final = " The previous one is rejected: there is no overlap."
+"""What is added to the message of a rotation that ends the old credential immediately."""
 # Reasons of Ready=False for which a person should be notified.
 _FINDINGS: Final = frozenset(
     {
@@ -68,7 +72,9 @@ def events_of(
     token = snapshot.token
     before = token.status
     events = []
-    if arrives is MintCause.SECRET_LOST:
+    if arrives is MintCause.SECRET_LOST or (
+        arrives is MintCause.FIRST and _replaces_a_value(snapshot, after)
+    ):
         what = _what_was_lost(snapshot)
         events.append(
             Event(
@@ -79,6 +85,8 @@ def events_of(
         )
     elif arrives in _MINTED:
         kind, reason, note = _MINTED[arrives]
+        if arrives in _ROTATIONS and overlap_of(token.spec) == 0:
+            note += WITHOUT_OVERLAP
         events.append(Event("Warning" if kind == "Warning" else "Normal", reason, note))
     events += _import_events(token, after, arrives)
     if after.revocation_time != before.revocation_time or (
@@ -108,6 +116,15 @@ def events_of(
     if trouble is not None and finding is not None:
         events.append(Event("Warning", trouble.reason, finding.event_note))
     return tuple(events)
+
+
+def _replaces_a_value(snapshot: Snapshot, after: ServiceTokenStatus) -> bool:
+    """Say whether the Secret held another value before the first mint: that of a status that was emptied, or a backup.
+
+    Clients may use it; and the first mint of a token whose Secret is new needs no Event.
+    """
+    secret = snapshot.secret
+    return secret is not None and not any(secret.holds(one) for one in after.credentials)
 
 
 def _what_was_lost(snapshot: Snapshot) -> str:

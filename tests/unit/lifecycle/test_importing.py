@@ -97,7 +97,7 @@ def test_a_lost_status_brings_no_second_import() -> None:
     wanted = plan(lost, NOW + 5)
     assert wanted.status is not None
     assert find_imported(wanted.status.credentials) is None
-    assert [event.reason for event in wanted.events] == ["ImportSkipped"]
+    assert [event.reason for event in wanted.events] == ["TokenReminted", "ImportSkipped"]
 
 
 def test_a_status_of_which_only_the_imported_value_is_left_is_mended() -> None:
