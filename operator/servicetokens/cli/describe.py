@@ -6,7 +6,6 @@ from typing import Any, Final
 import click
 
 from servicetokens.api import names, times
-from servicetokens.api.origin import Origin
 from servicetokens.cli import listing, output
 from servicetokens.cli.exits import Failure
 from servicetokens.cli.naming import split
@@ -15,7 +14,7 @@ from servicetokens.cli.screen import Cell, Styled
 from servicetokens.cli.secret import reveal
 from servicetokens.cli.selection import find_present
 from servicetokens.cli.session import Place, Session
-from servicetokens.cli.story import timeline
+from servicetokens.cli.story import standing, timeline
 from servicetokens.cli.views import AccountView, TokenView, texts
 from servicetokens.cli.workloads import users_of
 from servicetokens.kube import paths
@@ -112,9 +111,9 @@ def _limits(session: Session, token: TokenView) -> None:
 def _credentials(session: Session, token: TokenView) -> None:
     now = session.now
     for one in reversed(token.credentials):
-        role = "current" if one.id == token.id else "previous, in overlap"
-        what = "imported" if one.origin is Origin.IMPORTED else f"mint {one.serial}, {role}"
-        _line(session, "Credential", f"{one.id} ({what}), ends {listing.exact(one.end, now)}")
+        # The lifetime of the next one begins when it is delivered.
+        end = "" if one.is_pending else f", ends {listing.exact(one.end, now)}"
+        _line(session, "Credential", f"{one.id} ({standing(token, one)}){end}")
     if not token.credentials:
         _line(session, "Credential", "none")
     rotates = "not automatically" if token.next_rotation is None else listing.exact(token.next_rotation, now)

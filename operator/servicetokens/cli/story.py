@@ -22,14 +22,23 @@ def timeline(token: TokenView, events: Iterable[Raw]) -> Sequence[Happening]:
     return sorted(dict.fromkeys(known), key=lambda happening: happening.at)
 
 
+def standing(token: TokenView, credential: CredentialView) -> str:
+    """Return what *credential* is to *token*, as in `mint 2, current`."""
+    if credential.origin is Origin.IMPORTED:
+        return "imported"
+    if credential.is_pending:
+        role = "next, not in the Secret yet"
+    else:
+        role = "current" if credential.id == token.id else "previous, in overlap"
+    return f"mint {credential.serial}, {role}"
+
+
 def _of_status(token: TokenView) -> Iterator[Happening]:
     if token.created is not None:
         yield Happening(token.created, "created")
     for one in token.credentials:
         if one.minted is not None:
-            yield Happening(
-                one.minted, f"{one.id} {'imported' if one.origin is Origin.IMPORTED else 'minted'}"
-            )
+            yield Happening(one.minted, f"{one.id} {_beginning(one)}")
     for at, what in (
         (moment(token.status.get("revocationTime")), "revoked"),
         (moment(token.status.get("restorationTime")), "restored"),
@@ -40,10 +49,17 @@ def _of_status(token: TokenView) -> Iterator[Happening]:
         if at is not None:
             yield Happening(at, what)
     for one in token.credentials:
-        if one.end is not None:
+        # The lifetime of the next one begins when it is delivered, which no one knows yet.
+        if one.end is not None and not one.is_pending:
             yield Happening(one.end, f"{one.id} {_ending(token, one)}")
     if token.end is not None and not token.credentials:
         yield Happening(token.end, "expired")
+
+
+def _beginning(credential: CredentialView) -> str:
+    if credential.is_pending:
+        return "minted, and not in the Secret yet"
+    return "imported" if credential.origin is Origin.IMPORTED else "minted"
 
 
 def _ending(token: TokenView, credential: CredentialView) -> str:

@@ -45,6 +45,7 @@ class CredentialView:
     Attributes:
         end: Unix second at which it expires; None is never.
         key_id: the operator's key that its hash needs; empty when that cannot be read.
+        is_pending: the Secret does not hold it yet.
     """
 
     id: str
@@ -52,6 +53,7 @@ class CredentialView:
     minted: int | None
     end: int | None
     key_id: str = ""
+    is_pending: bool = False
 
     @property
     def origin(self) -> Origin:
@@ -233,7 +235,7 @@ class TokenView(View):
 
     @property
     def credentials(self) -> Sequence[CredentialView]:
-        """What may be accepted, the current one last."""
+        """What may be accepted: the newest, which is the current one or the next one, last."""
         found = [
             CredentialView(
                 id=text(one.get("id")),
@@ -241,6 +243,7 @@ class TokenView(View):
                 minted=moment(one.get("mintTime")),
                 end=moment(one.get("expirationTime")),
                 key_id=text(mapping(one.get("verifier")).get("keyID")),
+                is_pending=one.get("delivery") == "Pending",
             )
             for one in mappings(self.status.get("credentials"))
         ]

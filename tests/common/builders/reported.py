@@ -27,6 +27,7 @@ def token(
     rotates: int | None = None,
     used: int | None = 0,
     overlap: int | None = None,
+    waits_for_delivery: bool = False,
     revoked: int | None = None,
     stalled: str = "",
     waits: str = "",
@@ -42,6 +43,8 @@ def token(
         "revocationTime": revoked,
     }
     credentials = [_credential(2, ends), *([_credential(1, overlap)] if overlap is not None else [])]
+    if waits_for_delivery:
+        credentials.append(_credential(3, ends) | {"delivery": "Pending"})
     conditions = [
         {
             "type": "Active",
@@ -63,7 +66,7 @@ def token(
         },
         "status": {
             "tokenID": f"{abs(hash_of(namespace + name)):012d}"[:12],
-            "serial": 2,
+            "serial": max(one["serial"] for one in credentials),
             **{key: _at(days) for key, days in times.items() if days is not None},
             "credentials": credentials,
             "conditions": conditions,

@@ -3,7 +3,7 @@
 from typing import Any
 
 from servicetokens.api.values import format_time
-from servicetokens.cli.story import timeline
+from servicetokens.cli.story import standing, timeline
 from servicetokens.cli.views import TokenView
 
 NOW = 1_800_000_000
@@ -87,4 +87,45 @@ def test_events_are_listed_with_their_last_time_and_count() -> None:
         (0, "created"),
         (2, "TokenReminted: It was lost."),
         (8, "SecretConflict (4 times): Taken."),
+    ]
+
+
+def test_the_next_credential_is_called_so_until_it_is_delivered() -> None:
+    """Not the previous one, whose overlap ends; and when it expires is not known before its delivery."""
+    status: dict[str, Any] = {
+        "tokenID": "AAA",
+        "serial": 2,
+        "credentials": [
+            {
+                "id": "AAA",
+                "serial": 1,
+                "mintTime": format_time(NOW + 1),
+                "expirationTime": format_time(NOW + 90),
+            },
+            {
+                "id": "BBB",
+                "serial": 2,
+                "mintTime": format_time(NOW + 5),
+                "expirationTime": format_time(NOW + 99),
+                "delivery": "Pending",
+            },
+        ],
+        "expirationTime": format_time(NOW + 90),
+    }
+    token = TokenView({"metadata": {"name": "t"}, "status": status})
+    assert [standing(token, one) for one in token.credentials] == [
+        "mint 1, current",
+        "mint 2, next, not in the Secret yet",
+    ]
+    assert told(status) == [
+        (0, "created"),
+        (1, "AAA minted"),
+        (5, "BBB minted, and not in the Secret yet"),
+        (90, "AAA expires"),
+    ]
+    del status["credentials"][1]["delivery"]
+    later = TokenView({"metadata": {"name": "t"}, "status": status | {"tokenID": "BBB"}})
+    assert [standing(later, one) for one in later.credentials] == [
+        "mint 1, previous, in overlap",
+        "mint 2, current",
     ]

@@ -1,6 +1,7 @@
 """A value that has leaked has no overlap, also once the token is restored; and values that status does not list."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -98,7 +99,7 @@ def test_the_event_of_a_rotation_says_that_there_is_no_overlap(overlap: str, say
 
 
 @pytest.mark.parametrize("spec", [{}, {"state": "Revoked"}, {"rotation": {"id": "a"}}], ids=str)
-def test_a_status_that_was_emptied_by_hand_is_an_event(spec: dict[str, object]) -> None:
+def test_a_status_that_was_emptied_by_hand_is_an_event(spec: dict[str, Any]) -> None:
     """The value in the Secret, which clients use, is replaced: they are told, as when the Secret was lost."""
     before = settled(a_snapshot(a_token(**spec)))
     assert before.secret is not None

@@ -192,7 +192,10 @@ def _true(condition: ConditionView | None) -> str:
 
 
 def _overlap(view: TokenView, now: int) -> int | None:
-    """Return when the credential before the current one ends, while it is still accepted."""
-    current = view.status.get("serial")
-    ends = [credential.end for credential in view.credentials if credential.serial != current]
+    """Return when the credential before the current one ends, while it is still accepted.
+
+    There is no overlap while the next one waits for its delivery: then the current one has its own end.
+    """
+    delivered = [credential for credential in view.credentials if not credential.is_pending]
+    ends = [credential.end for credential in delivered[:-1]]
     return max((end for end in ends if end is not None and end > now), default=None)

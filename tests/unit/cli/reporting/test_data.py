@@ -72,6 +72,12 @@ def test_a_token_is_shown_with_its_times() -> None:
     assert (one["lastUsedTime"], one["revocationTime"], one["stalled"]) == (None, None, None)
 
 
+def test_there_is_no_overlap_before_the_delivery() -> None:
+    """The credential in the Secret has its own end while the next one waits."""
+    waiting = inventory([account("a", "b")], [token("a", "b", "c", waits_for_delivery=True)])
+    assert document(waiting)["tokens"][0]["overlapEndTime"] is None
+
+
 def test_accounts_that_only_tokens_name_are_marked() -> None:
     """And objects that cannot be read are counted."""
     found = inventory([account("a", "b", state="Suspended")], [token("a", "lost", "c")])
