@@ -120,11 +120,13 @@ def acted_upon(token: TokenView) -> waiting.Verdict:
         return waiting.UNSEEN
     if token.status.get("rotationID") == token.rotation.get("id"):
         return waiting.delivered(token)
-    stalled = token.condition("Stalled")
-    if stalled is not None:
-        message = f"token '{token.name}' cannot be rotated: {stalled.message}"
-        raise Failure(message)
     ready = token.condition("Ready")
+    # Of one that has ended for good, the operator wants nothing more: there is nothing to rotate into.
+    is_over = ready is not None and (ready.status, ready.reason) == ("True", "Expired")
+    obstacle = ready if is_over else token.condition("Stalled")
+    if obstacle is not None:
+        message = f"token '{token.name}' cannot be rotated: {obstacle.message}"
+        raise Failure(message)
     return (
         ready.message
         if ready is not None and ready.status != "True"

@@ -65,6 +65,8 @@ def test_a_dead_end_is_a_failure() -> None:
     """That is no time-out, and the operator's sentence is in it."""
     with pytest.raises(Failure, match="cannot be rotated: about RoleNotGranted"):
         acted_upon(token(SYNCED, STALLED, done="a"))
+    with pytest.raises(Failure, match="cannot be rotated: about Expired"):
+        acted_upon(token(SYNCED, ("Ready", "True", "Expired"), done="a"))
     with pytest.raises(Failure, match="is not written: about SecretConflict"):
         delivered(token(("SecretSynced", "False", "x"), ("Stalled", "True", "SecretConflict")))
     with pytest.raises(Failure, match="is not written: about Expired"):
