@@ -103,7 +103,10 @@ def _what_renews(evaluation: Evaluation) -> str:
     spec = evaluation.snapshot.token.spec
     if spec is not None and spec.expiration_time is not None and spec.expiration_time <= evaluation.now:
         return "A later `spec.expirationTime` mints a new one."
-    return "A new `spec.rotation.id`, or a longer `spec.expiresAfter`, mints a new one."
+    return (
+        "A new `spec.rotation.id` mints a new one, and so does a `spec.expiresAfter` by which this one would not have "
+        "expired yet."
+    )
 
 
 def _undone(evaluation: Evaluation) -> str:

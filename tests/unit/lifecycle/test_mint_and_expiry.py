@@ -217,7 +217,7 @@ def test_an_expired_token_says_what_would_mint_a_fresh_one() -> None:
     fixed, counted = a_token(expirationTime=format_time(NOW + DAY)), a_token(expiresAfter="1d")
     for token, remedy in (
         (fixed, "A later `spec.expirationTime`"),
-        (counted, "A new `spec.rotation.id`, or a longer `spec.expiresAfter`"),
+        (counted, "A new `spec.rotation.id` mints a new one, and so does a `spec.expiresAfter` by which"),
     ):
         expired = settled(settled(a_snapshot(token)), NOW + DAY)
         assert says(expired, "Ready") == ("True", "Expired")

@@ -79,7 +79,8 @@ def _lists(tokens: Sequence[Token], now: int, limits: Limits) -> Sequence[_List]
         _List(
             "waiting",
             "Waiting",
-            "The operator waits for something that they refer to: a role, an account, the Secret of an import.",
+            "The operator waits for something that they refer to (a role, an account, the Secret of an import), or "
+            "until the API server accepts their Secret.",
             [one for one in tokens if one.waits],
             "For what",
             lambda one: one.waits,
