@@ -54,7 +54,7 @@ _ADVICE: Final = {
     "SecretConflict": "Delete or rename the Secret, or create a ServiceToken with another `secret.name`.",
     "SecretMissing": "Stop what changes or deletes the Secret; the message names it if known.",
     "TokenImported": "Move clients to the new token before the cut-over ([how](../guides/moving/index.md)).",
-    "TokenExpired": "Nothing, if it was intended. Otherwise do what the condition `Ready` says, which depends on the spec.",
+    "TokenExpired": "Nothing, if it was intended. Otherwise do what the condition `Ready` says.",
     "TokenExpiringSoon": "Declare `spec.rotation`, set a later expiration, or let it expire.",
     "TokenMinted": "Make workloads read the Secret again.",
     "TokenReminted": "Make workloads read the Secret again. Without a cut-off, find out what changed it.",

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from common.facts import (
+from common.builders.facts import (
     NOW,
     a_credential,
     a_secret,
@@ -17,7 +17,7 @@ from common.facts import (
     says,
     settled,
 )
-from common.planning import plan
+from common.builders.planning import plan
 from servicetokens.api.service_token import ServiceTokenStatus
 from servicetokens.lifecycle.snapshot import Memory, Snapshot
 
