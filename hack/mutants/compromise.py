@@ -22,8 +22,8 @@ MUTANTS: Final = (
     Mutant(
         "replaces a value that status does not list without an Event",
         TRANSITIONS,
-        " or (arrives is MintCause.FIRST and _replaces_a_value(snapshot, after))",
-        "",
+        "arrives is MintCause.FIRST and _replaces_a_value(snapshot, after)",
+        "False",
     ),
     Mutant(
         "calls a value that was written before status a lost one",

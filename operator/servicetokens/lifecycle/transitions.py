@@ -72,9 +72,8 @@ def events_of(
     token = snapshot.token
     before = token.status
     events = []
-    if arrives is MintCause.SECRET_LOST or (
-        arrives is MintCause.FIRST and _replaces_a_value(snapshot, after)
-    ):
+    is_a_replacement = arrives is MintCause.FIRST and _replaces_a_value(snapshot, after)
+    if arrives is MintCause.SECRET_LOST or is_a_replacement:
         what = _what_was_lost(snapshot)
         events.append(
             Event(
