@@ -89,9 +89,7 @@ INSTEAD: Final = {
     r"(?:it|they) (?:is|are) none": "name the thing",
 }
 # Names of the product, of programs and of standards.
-ALLOWED: Final = (
-    r"connection refused",
-)
+ALLOWED: Final = (r"connection refused",)
 _WORDS: Final = re.compile(rf"\b(?:{'|'.join(INSTEAD)})\b", re.IGNORECASE)
 
 
@@ -136,7 +134,11 @@ def product_texts() -> Iterator[tuple[str, str]]:
     yield from _comments()
     yield from literals(ROOT / "operator" / "servicetokens")
     yield from literals(_folder_of("demo"))
-    # One word each for programs, and read as several by people.
+    yield from _reasons()
+
+
+def _reasons() -> Iterator[tuple[str, str]]:
+    """Give the reasons of conditions and rejections, which are one word for programs and several for people."""
     for reason in Reason:
         yield f"reason {reason}", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", reason)
 
