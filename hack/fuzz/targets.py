@@ -6,17 +6,17 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from common.builders.presenting import Surroundings
-from common.drivers.asking import make_gate, make_refusals
+from common.drivers.asking import make_authorizer, make_rejections
 from common.fakes.clock import FakeClock
 from servicetokens.authn.addresses import Origin, find_client, parse_address, parse_network
+from servicetokens.validator.authorizer import read_roles
 from servicetokens.validator.bearer import Missing, find_token
 from servicetokens.validator.callers import _read_basic
 from servicetokens.validator.ext_authz import ExtAuthz
 from servicetokens.validator.forward_auth import ForwardAuth
-from servicetokens.validator.gate import read_roles
 from servicetokens.validator.http import Connection
 from servicetokens.validator.introspection import Introspection, _read_form
-from servicetokens.validator.metrics import Tally
+from servicetokens.validator.metrics import DecisionCounts
 from servicetokens.validator.original import Contradiction, find_original
 from servicetokens.validator.request import Handler, HeaderSlots
 from servicetokens.validator.token_review import TokenReviewWebhook
@@ -83,13 +83,13 @@ AROUND: Final = Surroundings()
 
 
 def _handlers() -> dict[str, Handler]:
-    around, tally = AROUND, Tally("fuzz")
-    gate, refusals = make_gate(around), make_refusals(around, tally)
+    around, counts = AROUND, DecisionCounts("fuzz")
+    authorizer, rejections = make_authorizer(around), make_rejections(around, counts)
     return {
-        "forward-auth": ForwardAuth(gate, behind_proxies=True),
-        "ext-authz": ExtAuthz(gate, behind_proxies=True),
-        "token-review": TokenReviewWebhook(around.authenticator, tally, refusals),
-        "introspection": Introspection(around.authenticator, FakeClock(), tally, refusals, max_age=60),
+        "forward-auth": ForwardAuth(authorizer, behind_proxies=True),
+        "ext-authz": ExtAuthz(authorizer, behind_proxies=True),
+        "token-review": TokenReviewWebhook(around.authenticator, counts, rejections),
+        "introspection": Introspection(around.authenticator, FakeClock(), counts, rejections, max_age=60),
     }
 
 

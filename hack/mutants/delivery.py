@@ -316,13 +316,13 @@ MUTANTS: Final = (
         "(status.mint_time is None and last is None)",
     ),
     Mutant(
-        "goes on about a refusal of what is not wanted any more",
+        "goes on about a rejection of what is not wanted any more",
         CHECKS,
         "    if memory.not_before <= evaluation.now or not evaluation.owes:\n",
         "    if memory.not_before <= evaluation.now:\n",
     ),
     Mutant(
-        "remembers a refusal of what is not wanted any more",
+        "remembers a rejection of what is not wanted any more",
         "controllers/reconcile/execute.py",
         "        if not plan.owes:\n            self._memories.delivered(key)\n",
         "",

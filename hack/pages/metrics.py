@@ -12,7 +12,7 @@ from common.builders.presenting import Surroundings
 from common.fakes.clock import FakeClock
 from servicetokens.controllers.cache.caches import Caches
 from servicetokens.controllers.metrics import Happenings, OperatorCollector, OperatorNumbers
-from servicetokens.validator.metrics import Tally, UsageNumbers, ValidatorCollector, ValidatorNumbers
+from servicetokens.validator.metrics import DecisionCounts, UsageNumbers, ValidatorCollector, ValidatorNumbers
 
 _HEAD: Final = """# Metrics
 
@@ -52,7 +52,7 @@ def of_operator() -> list[Described]:
 def of_validator() -> list[Described]:
     """Describe what the validator serves."""
     collector = ValidatorCollector(
-        [Tally("forwardauth")],
+        [DecisionCounts("forwardauth")],
         Surroundings().index,
         FakeClock(),
         lambda: ValidatorNumbers(

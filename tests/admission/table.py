@@ -36,7 +36,7 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Refusal(Case):
+class Rejection(Case):
     """A row that is rejected: the field that is blamed, and a part of what is said about it."""
 
     field: str
@@ -50,7 +50,7 @@ class Table:
 
     kind: str
     accepted: tuple[Case, ...]
-    refused: tuple[Refusal, ...]
+    refused: tuple[Rejection, ...]
 
 
 @functools.cache
@@ -65,7 +65,7 @@ def table(kind: str) -> Table:
             for row in raw["accepted"]
         ),
         refused=tuple(
-            Refusal(
+            Rejection(
                 name=row["name"],
                 manifest=_manifest(kind, base, row),
                 before=_before(kind, base, row),
@@ -83,7 +83,7 @@ def accepted() -> list[Case]:
     return [case for kind in KINDS for case in table(kind).accepted]
 
 
-def refused() -> list[Refusal]:
+def refused() -> list[Rejection]:
     """Return the rejected rows of all kinds."""
     return [case for kind in KINDS for case in table(kind).refused]
 

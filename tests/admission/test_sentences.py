@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from admission.server import Server, complaints
-from admission.table import Case, Manifest, Refusal, refused, title
+from admission.table import Case, Manifest, Rejection, refused, title
 from admission.test_table import MODELS
 from controlplane.client import Answer
 from servicetokens.api import names
@@ -145,7 +145,7 @@ def with_value(kind: str, place: Place, value: str) -> Manifest:
     return manifest
 
 
-def sentences() -> list[tuple[Refusal, str]]:
+def sentences() -> list[tuple[Rejection, str]]:
     """Return the rows that our models reject by a rule, each with the sentence that they have for it."""
     found = []
     for case in refused():
@@ -183,7 +183,7 @@ def test_no_field_answers_with_a_regular_expression(
 
 
 @pytest.mark.parametrize("case", refused(), ids=title)
-def test_no_rejection_of_the_tables_shows_a_regular_expression(server: Server, case: Refusal) -> None:
+def test_no_rejection_of_the_tables_shows_a_regular_expression(server: Server, case: Rejection) -> None:
     """Whatever else is wrong with a manifest, the sentences stay sentences."""
     written = str(case.manifest)
     said = [
@@ -203,7 +203,7 @@ def test_no_rejection_of_the_tables_shows_a_regular_expression(server: Server, c
     ("case", "sentence"), sentences(), ids=lambda one: title(one) if isinstance(one, Case) else ""
 )
 def test_our_own_processes_use_the_words_of_the_api_server(
-    server: Server, case: Refusal, sentence: str
+    server: Server, case: Rejection, sentence: str
 ) -> None:
     """What a rule says at admission is what a condition says of an object that is older than the rule."""
     assert sentence in " ".join(text for _, text in complaints(server.submit(case)))

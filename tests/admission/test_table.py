@@ -3,7 +3,7 @@
 import pytest
 
 from admission.server import Server, complaints
-from admission.table import KINDS, Case, Refusal, accepted, refused, table, title
+from admission.table import KINDS, Case, Rejection, accepted, refused, table, title
 from servicetokens.api import names
 from servicetokens.api.meta import Model
 from servicetokens.api.service_account import ServiceAccount
@@ -27,7 +27,7 @@ def test_accepted(server: Server, case: Case) -> None:
 
 
 @pytest.mark.parametrize("case", refused(), ids=title)
-def test_rejected(server: Server, case: Refusal) -> None:
+def test_rejected(server: Server, case: Rejection) -> None:
     """The API server rejects the manifest, blames the right field and says something that helps."""
     answer = server.submit(case)
 

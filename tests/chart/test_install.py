@@ -224,12 +224,12 @@ def test_the_keys_are_deleted_only_on_purpose(home: Helm, apart: Cluster) -> Non
     world.ok("POST", secrets, keys)
     world.ok("POST", secrets, {"metadata": {"name": "other"}})
 
-    def refusal() -> str:
+    def rejection() -> str:
         answer = world.client.request("DELETE", f"{secrets}/{KEYS_SECRET}?dryRun=All")
         return str(answer.body["message"]) if answer.status == 403 else ""
 
     assert "annotate the Secret with servicetokens.dev/allow-deletion=true" in world.until(
-        refusal, "the policy to be in force"
+        rejection, "the policy to be in force"
     )
     world.ok("DELETE", f"{secrets}/other")
     collection = apart.kubectl("delete", "secret", "--all", "--namespace", HOME, check=False)

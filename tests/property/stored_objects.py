@@ -12,7 +12,7 @@ from servicetokens.api.values import format_time
 from servicetokens.authn import wire
 from servicetokens.authn.addresses import Origin, parse_address
 from servicetokens.authn.authenticator import make_authenticator
-from servicetokens.authn.decision import Decision, Presented
+from servicetokens.authn.decision import AuthenticationRequest, Decision
 from servicetokens.authn.index import Index
 from servicetokens.authn.requests import HttpRequest
 from servicetokens.authn.tables import AccountTable, RoleTable, TokenTable
@@ -166,7 +166,7 @@ def decide(objects: Objects, request: Request, presented_token: Token = PRESENTE
     address = parse_address(request.client or networks[0].partition("/")[0])
     is_described = request.method or request.path or request.host
     http = HttpRequest(request.method or "GET", request.host or "", request.path or "/")
-    presented = Presented(
+    presented = AuthenticationRequest(
         presented_token.reveal(),
         audiences=audiences,
         origin=Origin(address),

@@ -18,7 +18,7 @@ from property.stored_objects import (
     decide,
     stored,
 )
-from servicetokens.api.reasons import REFUSALS
+from servicetokens.api.reasons import REJECTIONS
 from servicetokens.api.values import format_time
 from servicetokens.authn.decision import Accepted, Rejected
 from servicetokens.cli import verifying
@@ -67,7 +67,7 @@ def test_the_decision_is_that_of_the_validator(
     if isinstance(decision, Rejected):
         assert isinstance(found.decision, Rejected)
         assert found.decision.reason == decision.reason
-        assert decision.reason in REFUSALS
+        assert decision.reason in REJECTIONS
     shown = list(verifying.of_object(TokenView(raw), found, request, NOW))
     assert any(one.level is Level.BAD for one in shown) != found.is_accepted, shown
     verdict = verifying.verdict(Known(found, complete=True, compared=True))

@@ -38,7 +38,7 @@ from servicetokens.kube.watch import Identity
 from servicetokens.lifecycle.account import account_status
 from servicetokens.lifecycle.role import role_status
 from servicetokens.lifecycle.snapshot import Enforcement
-from servicetokens.propagation.record import Presence
+from servicetokens.propagation.record import ValidatorLease
 from servicetokens.tokens.format import assemble
 
 Raw = Mapping[str, Any]
@@ -192,7 +192,7 @@ def test_any_lease_is_survived(annotations: dict[str, str], spec: Any) -> None:
     """One that says nothing has applied nothing."""
     meta = {"namespace": "n", "name": "l", "resourceVersion": "5", "annotations": annotations}
     lease = Lease.from_raw({"metadata": meta, "spec": spec})
-    assert not Presence.read(lease).has_applied("servicetokens", "team-a", 1)
+    assert not ValidatorLease.read(lease).has_applied("servicetokens", "team-a", 1)
 
 
 def test_nothing_of_doctor_depends_on_more_than_views() -> None:

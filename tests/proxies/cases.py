@@ -44,7 +44,7 @@ class Case:
     target: str = "/"
     method: str = "GET"
     size: int = 0
-    refusals: frozenset[int] = frozenset({401})
+    rejections: frozenset[int] = frozenset({401})
     roles: str = "member"
     validator: str = "works"
     host: str = ""
@@ -103,7 +103,7 @@ CASES: Final = (
         "role required by the route and missing",
         _good,
         target="/deploy/x",
-        refusals=_FORBIDDEN,
+        rejections=_FORBIDDEN,
     ),
     Case(
         "role required by the route and held", _deployer, allowed=True, target="/deploy/x", roles="deployer"
@@ -112,25 +112,25 @@ CASES: Final = (
     Case("forged identity headers, no token", lambda _tokens: FORGED),
     Case("identity headers with _, valid token", lambda tokens: (*_good(tokens), *ALIASED), allowed=True),
     Case("identity headers with _, no token", lambda _tokens: ALIASED),
-    Case("two tokens: valid, unknown", lambda tokens: (*_good(tokens), bearer(UNKNOWN)), refusals=_TWICE),
-    Case("two tokens: unknown, valid", lambda tokens: (bearer(UNKNOWN), *_good(tokens)), refusals=_TWICE),
+    Case("two tokens: valid, unknown", lambda tokens: (*_good(tokens), bearer(UNKNOWN)), rejections=_TWICE),
+    Case("two tokens: unknown, valid", lambda tokens: (bearer(UNKNOWN), *_good(tokens)), rejections=_TWICE),
     Case("/healthz, no token", _nobody, target="/healthz"),
     Case("/metrics, no token", _nobody, target="/metrics"),
     Case("/validate, no token", _nobody, target="/validate"),
-    Case("//, no token", _nobody, target="//", refusals=_ODD),
-    Case("/a/../b, no token", _nobody, target="/a/../b", refusals=_ODD),
-    Case("/a%2fb, no token", _nobody, target="/a%2fb", refusals=_ODD),
+    Case("//, no token", _nobody, target="//", rejections=_ODD),
+    Case("/a/../b, no token", _nobody, target="/a/../b", rejections=_ODD),
+    Case("/a%2fb, no token", _nobody, target="/a%2fb", rejections=_ODD),
     Case("?access_token=, no header", _nobody, target="/?access_token=x&token=y"),
     Case(
         "rule allows GET /orders/1", _reader, allowed=True, target="/orders/1?page=2", roles="orders-reader"
     ),
-    Case("rule rejects POST /orders/1", _reader, target="/orders/1", method="POST", refusals=_FORBIDDEN),
-    Case("rule rejects /users", _reader, target="/users", refusals=_FORBIDDEN),
+    Case("rule rejects POST /orders/1", _reader, target="/orders/1", method="POST", rejections=_FORBIDDEN),
+    Case("rule rejects /users", _reader, target="/users", rejections=_FORBIDDEN),
     Case(
         "rule rejects /orders/..%2fusers",
         _reader,
         target="/orders/..%2fusers",
-        refusals=frozenset({400, 403, 404}),
+        rejections=frozenset({400, 403, 404}),
     ),
     Case(
         "host, method and path that a rule allows",
@@ -148,9 +148,9 @@ CASES: Final = (
         target="/orders/1",
         roles="narrow",
     ),
-    Case("another host", _narrow, host="users.example.com", target="/orders/1", refusals=_FORBIDDEN),
-    Case("another method", _narrow, host=ORDERS, method="DELETE", target="/orders/1", refusals=_FORBIDDEN),
-    Case("another path", _narrow, host=ORDERS, target="/users/1", refusals=_FORBIDDEN),
+    Case("another host", _narrow, host="users.example.com", target="/orders/1", rejections=_FORBIDDEN),
+    Case("another method", _narrow, host=ORDERS, method="DELETE", target="/orders/1", rejections=_FORBIDDEN),
+    Case("another path", _narrow, host=ORDERS, target="/users/1", rejections=_FORBIDDEN),
     Case(
         "another host, and headers that say otherwise",
         lambda tokens: (
@@ -160,7 +160,7 @@ CASES: Final = (
         ),
         host="users.example.com",
         target="/orders/1",
-        refusals=frozenset({400, 403, 500}),
+        rejections=frozenset({400, 403, 500}),
     ),
     Case("an audience that is the host", _for_orders, allowed=True, host=ORDERS),
     Case("an audience that is another host", _for_orders, host="users.example.com"),
@@ -175,9 +175,9 @@ CASES: Final = (
         "a fragment in the path",
         _reader,
         target="/orders/1#/../../users",
-        refusals=_MALFORMED,
+        rejections=_MALFORMED,
     ),
-    Case("a backslash in the path", _reader, target="/orders/1\\..\\users", refusals=_MALFORMED),
+    Case("a backslash in the path", _reader, target="/orders/1\\..\\users", rejections=_MALFORMED),
     Case(
         "headers of another proxy that contradict",
         lambda tokens: (
@@ -188,10 +188,10 @@ CASES: Final = (
             ("X-Original-URL", "http://x/orders/1"),
         ),
         target="/users",
-        refusals=frozenset({400, 403, 500}),
+        rejections=frozenset({400, 403, 500}),
     ),
     Case("upload of 1 MiB, valid token", _good, allowed=True, method="POST", size=1 << 20),
     Case("upload of 1 MiB, no token", _nobody, method="POST", size=1 << 20),
-    Case("validator not ready, valid token", _good, validator="not ready", refusals=_BROKEN),
-    Case("validator down, valid token", _good, validator="down", refusals=_BROKEN),
+    Case("validator not ready, valid token", _good, validator="not ready", rejections=_BROKEN),
+    Case("validator down, valid token", _good, validator="down", rejections=_BROKEN),
 )

@@ -40,7 +40,7 @@ def test_a_proxy_does_what_its_page_says(
     seen = observe(case, front, tokens)
     assert (seen.reached is not None) is case.allowed, str(seen)
     if seen.reached is None:
-        assert seen.status in case.refusals, str(seen)
+        assert seen.status in case.rejections, str(seen)
         return
     assert seen.values("authorization") == []
     assert seen.spoofed == []

@@ -125,5 +125,5 @@ ABOUT_THE_REQUEST: Final = (
     Reason.NOT_PERMITTED,
 )
 """Why a validator rejects a request with a valid token."""
-REFUSALS: Final = ABOUT_THE_TOKEN + ABOUT_THE_REQUEST
+REJECTIONS: Final = ABOUT_THE_TOKEN + ABOUT_THE_REQUEST
 """Every reason for which a validator rejects a request."""

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from servicetokens.api.reasons import Reason
 from servicetokens.authn.addresses import Network, find_client, is_in
-from servicetokens.authn.decision import Accepted, Decision, Presented, Rejected, Unavailable
+from servicetokens.authn.decision import Accepted, AuthenticationRequest, Decision, Rejected, Unavailable
 from servicetokens.authn.decision_cache import DecisionCache
 from servicetokens.authn.evaluation import Evaluation, TokenEvaluator
 from servicetokens.authn.index import Index
@@ -19,7 +19,7 @@ from servicetokens.runtime.clock import Clock
 class Authenticator(Protocol):
     """Decides about requests."""
 
-    def authenticate(self, request: Presented) -> Decision:
+    def authenticate(self, request: AuthenticationRequest) -> Decision:
         """Decide whether the token is accepted for this request."""
         ...
 
@@ -49,7 +49,7 @@ class TokenAuthenticator:
         self._clock = clock
         self._trusted = tuple(trusted_proxies)
 
-    def authenticate(self, request: Presented) -> Decision:
+    def authenticate(self, request: AuthenticationRequest) -> Decision:
         """See `Authenticator`."""
         index = self._index
         keys = index.keys
@@ -71,21 +71,21 @@ class TokenAuthenticator:
         found = self._find(token, keys)
         return found.accepted if found is not None and found.unconditional else None
 
-    def _check_request(self, evaluation: Evaluation, request: Presented) -> Accepted | Rejected:
+    def _check_request(self, evaluation: Evaluation, request: AuthenticationRequest) -> Accepted | Rejected:
         """Decide by the request: its audience, client address and required roles."""
         accepted = evaluation.accepted
-        record, terms, token_id = accepted.record, accepted.record.terms, accepted.token_id
+        record, restrictions, token_id = accepted.record, accepted.record.restrictions, accepted.token_id
         if (
-            terms.audiences
+            restrictions.audiences
             and not request.asker_checks_audience
             and not common_audiences(accepted, _requested_audiences(request))
         ):
             return Rejected(Reason.AUDIENCE, record, token_id)
-        if terms.networks:
+        if restrictions.networks:
             client = None if request.origin is None else find_client(request.origin, self._trusted)
             if client is None:
                 return Rejected(Reason.NO_CLIENT_ADDRESS, record, token_id)
-            if not is_in(client, terms.networks):
+            if not is_in(client, restrictions.networks):
                 return Rejected(Reason.CLIENT_ADDRESS, record, token_id)
         if evaluation.restricted and request.original is not None:
             roles = allowing_roles(accepted.roles, request.original())
@@ -119,11 +119,11 @@ def common_audiences(accepted: Accepted, requested: tuple[str, ...]) -> tuple[st
 
     A token without audiences is accepted for all; one with audiences is accepted for none if none is requested.
     """
-    audiences = accepted.record.terms.audiences
+    audiences = accepted.record.restrictions.audiences
     return tuple(name for name in requested if name in audiences) if audiences else requested
 
 
-def _requested_audiences(request: Presented) -> tuple[str, ...]:
+def _requested_audiences(request: AuthenticationRequest) -> tuple[str, ...]:
     """Return the audiences of a request; of one for an HTTP service, the names under which a token may mean it."""
     if request.audiences is not None:
         return request.audiences

@@ -15,7 +15,7 @@ from servicetokens.authn.records import Role, TokenRecord
 from servicetokens.authn.requests import HttpRequest
 
 
-class Presented(msgspec.Struct, frozen=True, gc=False):
+class AuthenticationRequest(msgspec.Struct, frozen=True, gc=False):
     """A token as it arrived, and all that the listener knows about the request.
 
     Attributes:
@@ -40,7 +40,7 @@ class Presented(msgspec.Struct, frozen=True, gc=False):
 
     def __repr__(self) -> str:
         """Show nothing of the token, not even its id: it may not be a service token."""
-        return f"Presented(token=…, audiences={self.audiences!r}, required_roles={self.required_roles!r})"
+        return f"AuthenticationRequest(token=…, audiences={self.audiences!r}, required_roles={self.required_roles!r})"
 
 
 class Accepted(msgspec.Struct, frozen=True, eq=False, weakref=True):

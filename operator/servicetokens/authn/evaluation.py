@@ -17,9 +17,17 @@ from servicetokens.api.reasons import Reason
 from servicetokens.authn import imports
 from servicetokens.authn.decision import Accepted, Rejected, Unavailable
 from servicetokens.authn.index import Index
-from servicetokens.authn.records import STATES, Account, Credential, Role, Terms, TokenRecord, pack_mint
+from servicetokens.authn.records import (
+    STATES,
+    Account,
+    Credential,
+    Restrictions,
+    Role,
+    TokenRecord,
+    pack_mint,
+)
 from servicetokens.authn.roles import asks_for_roles, effective_roles, permissions_of
-from servicetokens.policy.acceptance import Facts, find_refusal
+from servicetokens.policy.acceptance import Facts, find_rejection
 from servicetokens.runtime.clock import Clock
 from servicetokens.tokens.format import find_id
 from servicetokens.tokens.verifier import FIRST_KEY, KeyRing
@@ -35,7 +43,7 @@ _TOO_MANY_CLAIMANTS: Final = Unavailable(("too many objects claim the id of one 
 _MOST_FREE: Final = 16
 # What more of them may cost together in each second: about a tenth of one core. A right token for an id that is claimed
 # so often is accepted unless an attacker makes us spend all of that, and from then on it needs one hash only.
-_EFFORT_PER_SECOND: Final = 25_000
+_HASHES_PER_SECOND: Final = 25_000
 # Later than any time in a year of four digits.
 _FOREVER: Final = 2**53
 # Subsets of roles that requests to different services single out; there are as many as the rules distinguish.
@@ -80,7 +88,7 @@ class Evaluator(Protocol):
         ...
 
 
-class _Effort:
+class _HashBudget:
     """So many keyed hashes in each second."""
 
     def __init__(self, per_second: int) -> None:
@@ -116,7 +124,7 @@ class TokenEvaluator:
         self._prefix = prefix
         self._allow_without_roles = allow_without_roles
         self._dummies = (_make_dummy(),)
-        self._effort = _Effort(_EFFORT_PER_SECOND)
+        self._hash_budget = _HashBudget(_HASHES_PER_SECOND)
 
     def evaluate(self, token: str, keys: KeyRing) -> Evaluation | Rejected | Unavailable:
         """See `Evaluator`."""
@@ -140,7 +148,7 @@ class TokenEvaluator:
     def _decide(self, record: TokenRecord, credential: Credential) -> Evaluation | Rejected:
         """Decide by objects and time on a token that was verified."""
         now = self._clock.now()
-        reason = find_refusal(_facts(record, credential), now)
+        reason = find_rejection(_facts(record, credential), now)
         if reason is not None:
             return Rejected(reason, record, credential.id)
         roles = effective_roles(record, credential, self._index.roles)
@@ -154,12 +162,12 @@ class TokenEvaluator:
         restricted = any(role.http is not None for role in roles) or not (
             roles or (self._allow_without_roles and not asks_for_roles(record))
         )
-        terms = record.terms
+        restrictions = record.restrictions
         return Evaluation(
             accepted,
             until=_valid_until(accepted, credential),
             restricted=restricted,
-            unconditional=not (restricted or terms.audiences or terms.networks),
+            unconditional=not (restricted or restrictions.audiences or restrictions.networks),
         )
 
     def _find(
@@ -171,7 +179,9 @@ class TokenEvaluator:
         """
         claims = self._index.claims
         claimants = claims.claimants(token_id) or self._dummies
-        if len(claimants) > _MOST_FREE and not self._effort.take(len(claimants), self._clock.monotonic()):
+        if len(claimants) > _MOST_FREE and not self._hash_budget.take(
+            len(claimants), self._clock.monotonic()
+        ):
             return _TOO_MANY_CLAIMANTS
         is_verifiable = True
         for record in claimants:
@@ -214,7 +224,7 @@ def _make_dummy() -> TokenRecord:
         name="",
         account=account,
         account_uid="",
-        terms=Terms(roles=None, audiences=(), networks=()),
+        restrictions=Restrictions(roles=None, audiences=(), networks=()),
         state=STATES[False, False, False, False],
         current=Credential(id="", serial=0, key_id=FIRST_KEY, minted=minted, life=0),
     )
@@ -230,7 +240,7 @@ def _valid_until(accepted: Accepted, credential: Credential) -> int:
 
 
 def _facts(record: TokenRecord, credential: Credential) -> Facts:
-    """Return what `find_refusal` asks for."""
+    """Return what `find_rejection` asks for."""
     account, state = record.account, record.state
     return Facts(
         deleting=state.deleting,

@@ -11,7 +11,7 @@ from weakref import WeakValueDictionary
 
 from servicetokens.api.origin import Origin
 from servicetokens.authn.claims import Claims, Ended
-from servicetokens.authn.records import Account, Credential, Role, Terms, TokenRecord
+from servicetokens.authn.records import Account, Credential, Restrictions, Role, TokenRecord
 from servicetokens.tokens.verifier import KeyRing
 
 _NEVER: Final = -math.inf
@@ -51,7 +51,7 @@ class Index:
         self._sentences: dict[str, tuple[str, str]] = {}
         self._holds: dict[str, str] = {}
         self._accounts: WeakValueDictionary[tuple[str, str], Account] = WeakValueDictionary()
-        self._terms: WeakValueDictionary[object, Terms] = WeakValueDictionary()
+        self._restrictions: WeakValueDictionary[object, Restrictions] = WeakValueDictionary()
 
     def __len__(self) -> int:
         """Return how many token ids are known."""
@@ -155,9 +155,11 @@ class Index:
             account = self._accounts[key] = Account(namespace, name)
         return account
 
-    def shared_terms(self, terms: Terms) -> Terms:
-        """Return the equal object that other tokens use already, or *terms* itself."""
-        return self._terms.setdefault((terms.roles, terms.audiences, terms.networks), terms)
+    def shared_restrictions(self, restrictions: Restrictions) -> Restrictions:
+        """Return the equal object that other tokens use already, or *restrictions* itself."""
+        return self._restrictions.setdefault(
+            (restrictions.roles, restrictions.audiences, restrictions.networks), restrictions
+        )
 
 
 def _ended(

@@ -18,8 +18,8 @@ from servicetokens.authn.records import (
     STATES,
     Account,
     Credential,
+    Restrictions,
     Role,
-    Terms,
     TokenRecord,
     compact_uid,
     pack_mint,
@@ -47,7 +47,7 @@ _HEX: Final = re.compile("[0-9a-f]{64}")
 _PERMISSION: Final = re.compile("[A-Za-z0-9][A-Za-z0-9:._/*+@-]{0,127}")
 # The schema allows two; a third must have been forged.
 _MOST_CREDENTIALS: Final = 2
-_NO_TERMS: Final = Terms(roles=(), audiences=(), networks=())
+_NO_TERMS: Final = Restrictions(roles=(), audiences=(), networks=())
 
 # One number object for all tokens with the same value, instead of one for each.
 _parse_lifetime: Final = lru_cache(maxsize=256)(values.parse_lifetime)
@@ -64,9 +64,9 @@ class _Spec(msgspec.Struct, gc=False):
 
 def read_token(item: TokenObject, account: Account) -> TokenRecord:
     """Return the record of a ServiceToken whose account is *account*."""
-    terms, readable = _NO_TERMS, True
+    restrictions, readable = _NO_TERMS, True
     try:
-        terms = _read_terms(item.spec)
+        restrictions = _read_restrictions(item.spec)
         credentials = _read_credentials(item)
     except ValueError:
         # Their ids and verifiers are kept, so that our logs can name the token.
@@ -77,7 +77,7 @@ def read_token(item: TokenObject, account: Account) -> TokenRecord:
         name=item.metadata.name,
         account=account,
         account_uid=_shared_uid(item, account),
-        terms=terms,
+        restrictions=restrictions,
         state=STATES[
             item.spec.state not in _ACTIVE,
             item.metadata.deletion_timestamp is not None,
@@ -147,8 +147,8 @@ def read_role(item: RoleObject) -> Role:
     )
 
 
-def _read_terms(spec: TokenSpec) -> Terms:
-    return Terms(
+def _read_restrictions(spec: TokenSpec) -> Restrictions:
+    return Restrictions(
         roles=spec.roles,
         audiences=spec.audiences or (),
         networks=tuple(parse_network(text) for text in spec.allowed_cidrs or ()),

@@ -1,7 +1,7 @@
 """The three kinds in memory: few fields, no dictionaries, and shared objects for equal values.
 
     TokenRecord ──▶ Account     shared by all tokens of one account, even while it does not exist
-         │     └──▶ Terms       shared by all tokens with the same restrictions
+         │     └──▶ Restrictions       shared by all tokens with the same restrictions
          └──▶ Credential (current, and the older one during an overlap)
 
 This shape of a token costs about 550 bytes, and has nothing that a decision does not need. The structs take no part in
@@ -64,7 +64,7 @@ class Role(msgspec.Struct, frozen=True, gc=False, eq=False):
     http: tuple[HttpRule, ...] | None
 
 
-class Terms(msgspec.Struct, frozen=True, weakref=True):
+class Restrictions(msgspec.Struct, frozen=True, weakref=True):
     """The restrictions of a token.
 
     Attributes:
@@ -159,7 +159,7 @@ class TokenRecord(msgspec.Struct, gc=False, eq=False):
     name: str
     account: Account
     account_uid: str
-    terms: Terms
+    restrictions: Restrictions
     state: State
     current: Credential | None
     older: Credential | None = None

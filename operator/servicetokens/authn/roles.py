@@ -17,15 +17,15 @@ def effective_roles(
     """Return the roles requested by token and account that the catalogue grants, sorted by name."""
     account = record.account
     names = set(account.roles)
-    if record.terms.roles is not None:
-        names &= set(record.terms.roles)
+    if record.restrictions.roles is not None:
+        names &= set(record.restrictions.roles)
     granted = (catalogue.get(name) for name in sorted(names) if not name.startswith(_RESERVED))
     return tuple(role for role in granted if role and _is_granted(role, account, credential.life))
 
 
 def asks_for_roles(record: TokenRecord) -> bool:
     """Return whether the token requests any role."""
-    return bool(record.account.roles or record.terms.roles)
+    return bool(record.account.roles or record.restrictions.roles)
 
 
 def permissions_of(roles: Iterable[Role]) -> tuple[str, ...]:

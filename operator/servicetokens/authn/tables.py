@@ -75,7 +75,7 @@ class TokenTable(Table):
         meta = item.metadata
         account = self._index.account(meta.namespace, item.spec.account_ref.name)
         record = read_token(item, account)
-        record.terms = self._index.shared_terms(record.terms)
+        record.restrictions = self._index.shared_restrictions(record.restrictions)
         record.mark = self._list
         before = self._records.pop(record.compact_uid, None)
         if before is not None:
@@ -86,7 +86,7 @@ class TokenTable(Table):
             self._index.remember_ended(before)
         if item.status is not None and item.status.token_id:
             self._index.remember_last(record, item.status.token_id, read_end(item.status))
-        if before is not None and _refusal(before) != _refusal(record):
+        if before is not None and _rejection(before) != _rejection(record):
             self._index.on_state_change()
 
     def put_unreadable(self, identity: Identity) -> None:
@@ -113,7 +113,7 @@ class TokenTable(Table):
             self._index.remember_ended(record, is_deleted=True)
 
 
-def _refusal(record: TokenRecord) -> tuple[bool, bool]:
+def _rejection(record: TokenRecord) -> tuple[bool, bool]:
     return record.state.revoked, record.state.suspended
 
 

@@ -17,7 +17,7 @@ from servicetokens.cli.views import AccountView, TokenView, View, moment, text
 from servicetokens.kube import crds, paths
 from servicetokens.kube.errors import NotFound
 from servicetokens.kube.leases import Lease, LeaseStore
-from servicetokens.propagation.record import SELECTOR, Presence
+from servicetokens.propagation.record import SELECTOR, ValidatorLease
 from servicetokens.tokens.verifier import InvalidKeyRing
 
 Said = Iterable[tuple[Level, str]]
@@ -139,7 +139,7 @@ async def validators(sight: Sight) -> Said:
     said: list[tuple[Level, str]] = [
         (WARNING, f"'{lease.name}' has not listed everything yet, and answers 503 until then")
         for lease in alive
-        if not Presence.read(lease).positions
+        if not ValidatorLease.read(lease).positions
     ]
     return said or [(OK, f"{len(alive)} running, and have listed everything")]
 

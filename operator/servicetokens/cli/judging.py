@@ -14,7 +14,7 @@ import msgspec
 from servicetokens.authn import wire
 from servicetokens.authn.addresses import Address, Origin, parse_address
 from servicetokens.authn.authenticator import make_authenticator
-from servicetokens.authn.decision import Accepted, Decision, Presented
+from servicetokens.authn.decision import Accepted, AuthenticationRequest, Decision
 from servicetokens.authn.index import Index
 from servicetokens.authn.records import Credential, TokenRecord
 from servicetokens.authn.requests import HttpRequest
@@ -132,19 +132,19 @@ def judge(objects: Objects, presented: Token, request: Request, clock: Clock) ->
     )
 
 
-def _presented(token: Token, request: Request, record: TokenRecord | None) -> Presented:
+def _presented(token: Token, request: Request, record: TokenRecord | None) -> AuthenticationRequest:
     """Return the occasion: what was not said of it is as the token wants it."""
     http = request.http
-    audiences: tuple[str, ...] | None = () if record is None else record.terms.audiences
+    audiences: tuple[str, ...] | None = () if record is None else record.restrictions.audiences
     if request.audience is not None:
         audiences = (request.audience,)
     elif request.host is not None:
         audiences = None
-    networks = () if record is None else record.terms.networks
+    networks = () if record is None else record.restrictions.networks
     address = parse_address(request.client) if request.client is not None else None
     if request.client is None and networks:
         address = Address(networks[0].version, networks[0].value)
-    return Presented(
+    return AuthenticationRequest(
         token.reveal(),
         audiences=audiences,
         origin=Origin(address),

@@ -84,7 +84,7 @@ class LazyGroup(click.Group):
         """See `click.Group`; a command that does not exist is answered with those that sound like it."""
         word = args[0] if args else ""
         if word and not word.startswith("-") and word not in self._modules and not ctx.resilient_parsing:
-            self._refuse(ctx, word)
+            self._reject(ctx, word)
         name, command, rest = super().resolve_command(ctx, args)
         return name, command, as_click_reads(command, rest) if command is not None else rest
 
@@ -92,7 +92,7 @@ class LazyGroup(click.Group):
         """See `click.Group`."""
         return super().parse_args(ctx, as_click_reads(self, args))
 
-    def _refuse(self, ctx: click.Context, word: str) -> NoReturn:
+    def _reject(self, ctx: click.Context, word: str) -> NoReturn:
         import difflib  # noqa: PLC0415 - only where a word is wrong
 
         lower = word.lower()

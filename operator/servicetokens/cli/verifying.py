@@ -111,11 +111,11 @@ def unsaid(found: Judgement | None, request: Request) -> str:
     """Return what a validator must know of the request, and was not told; empty when nothing is missing."""
     if found is None or found.record is None or not found.is_accepted:
         return ""
-    terms = found.record.terms
+    restrictions = found.record.restrictions
     missing = []
-    if terms.audiences and request.audience is None and request.host is None:
+    if restrictions.audiences and request.audience is None and request.host is None:
         missing.append("the audience (--audience or --host)")
-    if terms.networks and request.client is None:
+    if restrictions.networks and request.client is None:
         missing.append("the client's address (--from; validators accept it from trusted proxies only)")
     return " and ".join(missing)
 

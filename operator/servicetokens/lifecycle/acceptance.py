@@ -17,7 +17,7 @@ from servicetokens.lifecycle.credentials import cut_of
 from servicetokens.lifecycle.evaluation import Evaluation
 from servicetokens.lifecycle.snapshot import AccountFacts, Snapshot
 from servicetokens.lifecycle.unused import Disuse
-from servicetokens.policy.acceptance import Facts, find_refusal
+from servicetokens.policy.acceptance import Facts, find_rejection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +56,7 @@ def find_acceptance(evaluation: Evaluation, finding: Finding | None, outcome: Ou
     reason = _reason_apart_from_disuse(evaluation, finding, facts)
     disuse = unused.find_disuse(evaluation.snapshot, now, usable=reason is Reason.VALID)
     if disuse.suspends:
-        reason = find_refusal(facts._replace(suspended=True), now) or reason
+        reason = find_rejection(facts._replace(suspended=True), now) or reason
     return Acceptance(reason, disuse)
 
 
@@ -78,14 +78,14 @@ def _reason_without_token(evaluation: Evaluation, finding: Finding | None, outco
 def _reason_apart_from_disuse(evaluation: Evaluation, finding: Finding | None, facts: Facts) -> Reason:
     if finding is not None and finding.reason is Reason.INVALID_SPEC:
         return Reason.INVALID_SPEC
-    refusal = find_refusal(facts, evaluation.now)
-    if refusal is not None:
-        return refusal
+    rejection = find_rejection(facts, evaluation.now)
+    if rejection is not None:
+        return rejection
     return Reason.VALID if evaluation.snapshot.keys.newest is not None else Reason.KEY_MISSING
 
 
 def _facts(evaluation: Evaluation, outcome: Outcome, current: Credential) -> Facts:
-    """Return what `find_refusal` asks for."""
+    """Return what `find_rejection` asks for."""
     token, account = evaluation.snapshot.token, _account_of(evaluation.snapshot)
     account_spec = account.spec if account is not None else None
     return Facts(

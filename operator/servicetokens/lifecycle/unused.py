@@ -127,11 +127,11 @@ def _flagged(case: _Case) -> Disuse:
 
 
 def _suspended(case: _Case, at: int) -> Disuse:
-    refusal = (
+    rejection = (
         f"It has been suspended since {times.moment(at)}. If it is needed, set `spec.inUseTime` to the current time: "
         "the same token is accepted again."
     )
-    return Disuse(case.since, at, _update(case, refusal))
+    return Disuse(case.since, at, _update(case, rejection))
 
 
 def _update(case: _Case, consequence: str) -> ConditionUpdate:

@@ -1,6 +1,6 @@
 """Whether a credential is accepted by what its objects say, whatever it is presented for.
 
-    value verified  →  `find_refusal`  →  for this audience, client, request (`authn.authenticator`)
+    value verified  →  `find_rejection`  →  for this audience, client, request (`authn.authenticator`)
 
 Validators ask for every token that is presented, the operator to say `Active`, and people with `verify`. Each brings
 the same few facts from what it has read. What only one of them can know is not here: the value itself, which only a
@@ -61,6 +61,6 @@ CHECKS: Final[tuple[tuple[Reason, Check], ...]] = (
 """The reasons to reject, in their order, and whether each of them holds at a moment."""
 
 
-def find_refusal(facts: Facts, now: int) -> Reason | None:
+def find_rejection(facts: Facts, now: int) -> Reason | None:
     """Return the first reason to reject the credential at *now*, or None when it is accepted."""
     return next((reason for reason, holds in CHECKS if holds(facts, now)), None)

@@ -47,7 +47,7 @@ class Feeds(Protocol):
         ...
 
 
-class Presence:
+class LeasePublisher:
     """Keeps the Lease, and stops the index from answering while the Lease does not hold."""
 
     def __init__(

@@ -77,7 +77,7 @@ async def count_validators(leases: LeaseStore, namespace: str) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Presence:
+class ValidatorLease:
     """A validator, according to its Lease. `positions` is None when they cannot be trusted."""
 
     lease: Lease

@@ -18,7 +18,7 @@ from servicetokens.kube.object_key import Key
 from servicetokens.kube.versions import version_number
 from servicetokens.lifecycle.enforced import shows_enforcement
 from servicetokens.lifecycle.snapshot import AccountFacts, Enforcement, TokenFacts
-from servicetokens.propagation.record import SELECTOR, Presence
+from servicetokens.propagation.record import SELECTOR, ValidatorLease
 from servicetokens.runtime.clock import Clock
 from servicetokens.runtime.logs import get_logger
 from servicetokens.runtime.settings import MOST_STALENESS
@@ -140,7 +140,7 @@ class Enforcements:
         await self._bury(dead)
         return len(live)
 
-    def _sort(self, leases: Iterable[Lease], asked_at: float) -> tuple[list[Presence], list[Lease]]:
+    def _sort(self, leases: Iterable[Lease], asked_at: float) -> tuple[list[ValidatorLease], list[Lease]]:
         """Separate live validators from those whose Lease was unchanged for its whole duration.
 
         No validator can be configured to answer for longer without a renewal than `MOST_STALENESS`, so a Lease that
@@ -156,11 +156,11 @@ class Enforcements:
             if asked_at - since >= min(lease.seconds, MOST_STALENESS):
                 dead.append(lease)
             else:
-                live.append(Presence.read(lease))
+                live.append(ValidatorLease.read(lease))
         self._seen = seen
         return live, dead
 
-    def _judge(self, key: Key, live: Iterable[Presence]) -> None:
+    def _judge(self, key: Key, live: Iterable[ValidatorLease]) -> None:
         entry = self._entries.get(key)
         if entry is None:
             return

@@ -2,7 +2,7 @@
 
 One line for every rejection of a token that exists, whatever else its client has failed at; any client can cause the
 other rejections, so only a limited number of them per second is logged. Lines that were left out are counted, and the
-count is logged within a second or two. Acceptances are sampled: about one line a minute for each token in use. Lines
+count is logged within a second or two. AcceptanceLog are sampled: about one line a minute for each token in use. Lines
 name public ids, never a token. The metrics count everything.
 """
 
@@ -10,11 +10,11 @@ import logging
 from typing import Final
 
 from servicetokens.authn.addresses import Address, Network, Origin, find_client
-from servicetokens.authn.decision import Accepted, Presented, Rejected
+from servicetokens.authn.decision import Accepted, AuthenticationRequest, Rejected
 from servicetokens.runtime.clock import Clock
 from servicetokens.runtime.logs import get_logger
 from servicetokens.validator.failures import FailureLimit
-from servicetokens.validator.metrics import Tally
+from servicetokens.validator.metrics import DecisionCounts
 
 _log = get_logger(__name__)
 
@@ -59,7 +59,7 @@ class Lines:
             self._left_out = 0
 
 
-class Acceptances:
+class AcceptanceLog:
     """Logs acceptances, for all listeners."""
 
     def __init__(self, clock: Clock, trusted: tuple[Network, ...]) -> None:
@@ -70,7 +70,7 @@ class Acceptances:
         """See `Lines`."""
         self._lines.report_left_out()
 
-    def note(self, accepted: Accepted, presented: Presented) -> None:
+    def note(self, accepted: Accepted, presented: AuthenticationRequest) -> None:
         """Log that a token was accepted."""
         if not self._lines.has_room():
             return
@@ -88,13 +88,13 @@ class Acceptances:
         )
 
 
-class Refusals:
+class RejectionLog:
     """Counts and logs the rejections of one listener, and reports clients that fail too often."""
 
     def __init__(
-        self, tally: Tally, clock: Clock, failures: FailureLimit, trusted: tuple[Network, ...]
+        self, counts: DecisionCounts, clock: Clock, failures: FailureLimit, trusted: tuple[Network, ...]
     ) -> None:
-        self._tally = tally
+        self._counts = counts
         self._failures = failures
         self._trusted = trusted
         self._strangers = Lines(clock, _STRANGERS_PER_SECOND, "unknown tokens")
@@ -116,14 +116,14 @@ class Refusals:
         """
         is_limited = is_failure and origin is not None and not self.has_room(origin)
         if not is_limited:
-            self._tally.reject(rejected.reason)
+            self._counts.reject(rejected.reason)
         # Failing often must not keep the rejection of an existing token out of the log.
         lines = self._known if rejected.record is not None else None if is_limited else self._strangers
         if lines is not None and lines.has_room():
             client = self._client(origin) if origin is not None else None
             _log.info(
                 "token rejected",
-                protocol=self._tally.protocol,
+                protocol=self._counts.protocol,
                 reason=rejected.reason.value,
                 **_names_of(rejected),
                 client=_text_of(client),
@@ -132,7 +132,7 @@ class Refusals:
 
     def note_request(self, reason: str) -> None:
         """Count a request without a credential that could be checked. Not logged: it names no token."""
-        self._tally.reject(reason)
+        self._counts.reject(reason)
 
     def explain(self, event: str, **facts: str) -> None:
         """Log at debug level why a request was rejected, for people who configure a proxy.
@@ -141,7 +141,7 @@ class Refusals:
         """
         if self.explains and self._explained.has_room():
             shown = {name: value[:_LONGEST_SHOWN] for name, value in facts.items()}
-            _log.debug(event, protocol=self._tally.protocol, **shown)
+            _log.debug(event, protocol=self._counts.protocol, **shown)
 
     @property
     def explains(self) -> bool:
@@ -152,7 +152,7 @@ class Refusals:
         """Count a failed authentication of a client; False when it has failed too often recently."""
         if self._failures.take(self._client(origin)):
             return True
-        self._tally.reject(_TOO_MANY)
+        self._counts.reject(_TOO_MANY)
         return False
 
     def _client(self, origin: Origin) -> Address | None:

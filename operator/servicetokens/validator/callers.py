@@ -16,8 +16,8 @@ from urllib.parse import unquote_plus
 from servicetokens.api.reasons import Reason
 from servicetokens.authn.addresses import Origin
 from servicetokens.authn.authenticator import Authenticator
-from servicetokens.authn.decision import Accepted, Presented, Rejected, Unavailable
-from servicetokens.validator.audit import Refusals
+from servicetokens.authn.decision import Accepted, AuthenticationRequest, Rejected, Unavailable
+from servicetokens.validator.audit import RejectionLog
 from servicetokens.validator.bearer import INVALID_TOKEN, Missing, find_token, insufficient_scope
 from servicetokens.validator.responses import RETRY_SOON, Answer, Header, render_json
 
@@ -68,11 +68,11 @@ _PROTOCOL: Final = "introspection-caller"
 class Callers:
     """Authenticates callers, before anything else of their request is read."""
 
-    def __init__(self, authenticator: Authenticator, refusals: Refusals) -> None:
+    def __init__(self, authenticator: Authenticator, rejections: RejectionLog) -> None:
         self._authenticate = authenticator.authenticate
-        self._refusals = refusals
+        self._rejections = rejections
 
-    def refuse(self, authorization: bytes | None, form: Mapping[str, str], origin: Origin) -> Answer | None:
+    def reject(self, authorization: bytes | None, form: Mapping[str, str], origin: Origin) -> Answer | None:
         """Return the error for a caller without permission, or None for one that has it.
 
         Args:
@@ -84,35 +84,35 @@ class Callers:
         id_in_form, secret_in_form = form.get(CLIENT_ID, ""), form.get(CLIENT_SECRET, "")
         if authorization is None:
             if not id_in_form and not secret_in_form:
-                self._refusals.note_request(Missing.NO_CREDENTIALS.value)
+                self._rejections.note_request(Missing.NO_CREDENTIALS.value)
                 return _INVALID_CLIENT
             return self._judge(id_in_form, secret_in_form, origin)
         token = find_token(authorization)
         name, secret = (None, token) if not isinstance(token, Missing) else _read_basic(authorization)
         if secret_in_form and secret_in_form != secret:
-            return self._refuse_several()
+            return self._reject_several()
         return self._judge(name, secret, origin, id_in_form)
 
-    def _refuse_several(self) -> Answer:
-        self._refusals.note_request("InvalidRequest")
+    def _reject_several(self) -> Answer:
+        self._rejections.note_request("InvalidRequest")
         return _SEVERAL_CALLERS
 
     def _judge(self, name: str | None, secret: str, origin: Origin, also: str = "") -> Answer | None:
         """Check the caller with this *secret*, whose name must be *name*, and also *also* unless that is empty."""
-        decision = self._authenticate(Presented(secret, (), origin, protocol=_PROTOCOL))
+        decision = self._authenticate(AuthenticationRequest(secret, (), origin, protocol=_PROTOCOL))
         if isinstance(decision, Unavailable):
             return UNAVAILABLE
         if isinstance(decision, Accepted) and not _is_called(decision, name):
             decision = Rejected(Reason.MALFORMED, decision.record, decision.token_id)
         if isinstance(decision, Rejected):
-            if not self._refusals.note(decision, origin):
+            if not self._rejections.note(decision, origin):
                 return _TOO_MANY
             return _INVALID_BEARER if name is None else _INVALID_CLIENT
         if also and not _is_called(decision, also):
-            return self._refuse_several()
+            return self._reject_several()
         if PERMISSION not in decision.permissions:
-            refused = Rejected(Reason.NOT_PERMITTED, decision.record, decision.token_id)
-            self._refusals.note(refused, origin, is_failure=False)
+            rejected = Rejected(Reason.NOT_PERMITTED, decision.record, decision.token_id)
+            self._rejections.note(rejected, origin, is_failure=False)
             return _FORBIDDEN
         return None
 

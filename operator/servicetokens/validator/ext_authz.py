@@ -12,7 +12,14 @@ from typing import Final
 
 from servicetokens.authn.decision import Accepted
 from servicetokens.authn.requests import TARGET_TABLE, HttpRequest
-from servicetokens.validator.gate import REMOVED, ROLES, Gate, identity, origin_of, read_roles
+from servicetokens.validator.authorizer import (
+    REMOVED,
+    ROLES,
+    RequestAuthorizer,
+    identity,
+    origin_of,
+    read_roles,
+)
 from servicetokens.validator.original import Fault, read_request
 from servicetokens.validator.rendered import RenderedAnswers
 from servicetokens.validator.request import FIRST_HEADER, HOST, Request
@@ -34,9 +41,9 @@ class ExtAuthz:
     headers: tuple[bytes, ...] = (b"authorization", b"x-forwarded-for", b"x-servicetoken-required-roles")
     reads_body = False
 
-    def __init__(self, gate: Gate, *, behind_proxies: bool) -> None:
-        """Answer by *gate*. *behind_proxies* says whether any `X-Forwarded-For` may be trusted."""
-        self._gate = gate
+    def __init__(self, authorizer: RequestAuthorizer, *, behind_proxies: bool) -> None:
+        """Answer by *authorizer*. *behind_proxies* says whether any `X-Forwarded-For` may be trusted."""
+        self._authorizer = authorizer
         self._behind_proxies = behind_proxies
         self._answers = RenderedAnswers(_render)
 
@@ -45,14 +52,14 @@ class ExtAuthz:
         values = request.values
         # The same as `is_target`, without the call.
         if not request.target.translate(TARGET_TABLE).isascii():
-            return self._gate.refuse_request(ODD_TARGET).answer
+            return self._authorizer.reject_request(ODD_TARGET).answer
         prefix = _PREFIX.match(request.target)
         roles = _find_roles(values[_REQUIRED_ROLES], prefix)
         if roles is None:
-            return self._gate.refuse_request(_ODD_ROLES).answer
+            return self._authorizer.reject_request(_ODD_ROLES).answer
         if _AUTHORIZATION in request.repeated:
-            return self._gate.refuse_request(TWO_TOKENS).answer
-        found = self._gate.recognize(values[_AUTHORIZATION], roles) or self._gate.judge(
+            return self._authorizer.reject_request(TWO_TOKENS).answer
+        found = self._authorizer.recognize(values[_AUTHORIZATION], roles) or self._authorizer.judge(
             values[_AUTHORIZATION],
             origin_of(request.origin, values[_FORWARDED_FOR], behind_proxies=self._behind_proxies),
             _unknown if prefix else partial(read_request, request.method, values[HOST], request.target),

@@ -31,8 +31,8 @@ from servicetokens.authn.requests import is_target
 from servicetokens.runtime import logs
 from servicetokens.runtime.health import AddressInUse
 from servicetokens.runtime.settings import Address
+from servicetokens.validator.authorizer import REMOVED, Rejection, RequestAuthorizer, identity, read_roles
 from servicetokens.validator.ext_authz import ODD_TARGET, TWO_TOKENS
-from servicetokens.validator.gate import REMOVED, Gate, Refusal, identity, read_roles
 from servicetokens.validator.grpc_calls import Calls, Health
 from servicetokens.validator.grpc_peers import GrpcPeers
 from servicetokens.validator.original import Fault, read_request
@@ -75,8 +75,8 @@ _ODD_ROLES: Final = Fault((f"the context extension {REQUIRED_ROLES}",), "not a l
 class Checks:
     """Answers `Check`: a message in, a finished message out."""
 
-    def __init__(self, gate: Gate) -> None:
-        self._gate = gate
+    def __init__(self, authorizer: RequestAuthorizer) -> None:
+        self._authorizer = authorizer
         self._answers = RenderedAnswers(_render)
 
     def answer(self, message: bytes) -> bytes:
@@ -84,18 +84,18 @@ class Checks:
         try:
             attributes = CheckRequest.FromString(message).attributes
         except DecodeError:
-            return _deny(self._gate.refuse_request(_NO_MESSAGE))
+            return _deny(self._authorizer.reject_request(_NO_MESSAGE))
         http = attributes.request.http
         roles = self._find_roles(attributes.context_extensions.get(REQUIRED_ROLES, ""))
         authorizations = _values(http, _AUTHORIZATION)
         # Envoy passes the part after a `#` in a field of its own, if it accepts it at all.
         if http.fragment or not is_target(http.path.encode()):
-            return _deny(self._gate.refuse_request(ODD_TARGET))
+            return _deny(self._authorizer.reject_request(ODD_TARGET))
         if roles is None:
-            return _deny(self._gate.refuse_request(_ODD_ROLES))
+            return _deny(self._authorizer.reject_request(_ODD_ROLES))
         if len(authorizations) > 1:
-            return _deny(self._gate.refuse_request(TWO_TOKENS))
-        found = self._gate.judge(
+            return _deny(self._authorizer.reject_request(TWO_TOKENS))
+        found = self._authorizer.judge(
             authorizations[0].encode() if authorizations else None,
             Origin(
                 parse_address(attributes.source.address.socket_address.address),
@@ -129,7 +129,7 @@ class GrpcService:
     def __init__(
         self,
         address: Address,
-        gate: Gate,
+        authorizer: RequestAuthorizer,
         *,
         ready: Callable[[], bool],
         max_connections: int,
@@ -142,7 +142,7 @@ class GrpcService:
         progress.
         """
         self._address = address
-        self._checks = Checks(gate)
+        self._checks = Checks(authorizer)
         self._ready = ready
         self._options = (*_OPTIONS, ("grpc.max_allowed_incoming_connections", max_connections))
         self._shares = Shares(max_connections, peer_share)
@@ -216,11 +216,11 @@ def _render(accepted: Accepted, _form: object) -> bytes:
     return bytes(response.SerializeToString())
 
 
-def _deny(refusal: Refusal) -> bytes:
+def _deny(rejection: Rejection) -> bytes:
     response = CheckResponse(
-        status=Status(code=_CODES[refusal.status]),
+        status=Status(code=_CODES[rejection.status]),
         denied_response=DeniedHttpResponse(
-            status=HttpStatus(code=refusal.status.value), headers=_overwrite(refusal.headers)
+            status=HttpStatus(code=rejection.status.value), headers=_overwrite(rejection.headers)
         ),
     )
     return bytes(response.SerializeToString())

@@ -13,7 +13,7 @@ from typing import Final
 from servicetokens.authn.decision import Accepted
 from servicetokens.authn.requests import is_target
 from servicetokens.validator import original
-from servicetokens.validator.gate import ROLES, Gate, identity, origin_of
+from servicetokens.validator.authorizer import ROLES, RequestAuthorizer, identity, origin_of
 from servicetokens.validator.original import Fault, find_fault, find_missing, find_original
 from servicetokens.validator.rendered import RenderedAnswers
 from servicetokens.validator.request import FIRST_HEADER, Request
@@ -43,9 +43,9 @@ class ForwardAuth:
     headers: tuple[bytes, ...] = _WANTED
     reads_body = False
 
-    def __init__(self, gate: Gate, *, behind_proxies: bool) -> None:
-        """Answer by *gate*. *behind_proxies* says whether any `X-Forwarded-For` may be believed."""
-        self._gate = gate
+    def __init__(self, authorizer: RequestAuthorizer, *, behind_proxies: bool) -> None:
+        """Answer by *authorizer*. *behind_proxies* says whether any `X-Forwarded-For` may be believed."""
+        self._authorizer = authorizer
         self._behind_proxies = behind_proxies
         self._roles_by_path: dict[bytes, tuple[str, ...]] = {_PATH: ()}
         self._plain_answers = RenderedAnswers(_render_plain)
@@ -56,7 +56,7 @@ class ForwardAuth:
         roles = self._roles_by_path.get(request.target)
         if roles is None:
             if not is_target(request.target):
-                return self._gate.refuse_request(_ODD_TARGET).answer
+                return self._authorizer.reject_request(_ODD_TARGET).answer
             roles = self._find_roles(request.target)
             if roles is None:
                 return _NOT_FOUND
@@ -65,8 +65,8 @@ class ForwardAuth:
         fault = _find_repeated(request) if request.repeated else None
         fault = fault or find_fault(originals)
         if fault is not None:
-            return self._gate.refuse_request(fault).answer
-        found = self._gate.recognize(values[_AUTHORIZATION], roles) or self._gate.judge(
+            return self._authorizer.reject_request(fault).answer
+        found = self._authorizer.recognize(values[_AUTHORIZATION], roles) or self._authorizer.judge(
             values[_AUTHORIZATION],
             origin_of(request.origin, values[_FORWARDED_FOR], behind_proxies=self._behind_proxies),
             partial(find_original, originals),

@@ -127,7 +127,7 @@ class Connection(asyncio.Protocol):
             self._request.origin = Origin(parse_address(peer[0]))
         objection = self._server.admit(self, self._transport)
         if objection is not None:
-            self._refuse(*objection)
+            self._reject(*objection)
             self._lingers = False
             self._flush()
 
@@ -158,7 +158,7 @@ class Connection(asyncio.Protocol):
     def expire(self) -> None:
         """Close a connection whose deadline has passed."""
         if self._state in (_HEAD, _BODY):
-            self._refuse(HTTPStatus.REQUEST_TIMEOUT, "the request did not arrive in time")
+            self._reject(HTTPStatus.REQUEST_TIMEOUT, "the request did not arrive in time")
             self._flush()
         elif self._transport.get_write_buffer_size():
             self._transport.abort()
@@ -242,7 +242,7 @@ class Connection(asyncio.Protocol):
         """A part of the body."""
         self._body_size += len(part)
         if self._body_size > MAX_BODY:
-            self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "the body is too large")
+            self._reject(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "the body is too large")
         elif self._state == _BODY:
             self._body.append(part)
 
@@ -275,12 +275,12 @@ class Connection(asyncio.Protocol):
             self._go_on_after_upgrade(data[upgrade.args[0] :])
         except httptools.HttpParserInvalidMethodError:
             if not self._retry_foreign_method(data):
-                self._refuse(HTTPStatus.BAD_REQUEST, _MALFORMED)
+                self._reject(HTTPStatus.BAD_REQUEST, _MALFORMED)
         except httptools.HttpParserCallbackError as error:
             self._server.report(error)
-            self._refuse(HTTPStatus.INTERNAL_SERVER_ERROR, _DEFECT)
+            self._reject(HTTPStatus.INTERNAL_SERVER_ERROR, _DEFECT)
         except httptools.HttpParserError:
-            self._refuse(HTTPStatus.BAD_REQUEST, _MALFORMED)
+            self._reject(HTTPStatus.BAD_REQUEST, _MALFORMED)
         if self._state != _IDLE and not self._completed:
             self._count_unfinished(len(data))
 
@@ -288,9 +288,9 @@ class Connection(asyncio.Protocol):
         """Count what the parser holds until it is complete: a header, a trailer, a chunk's size."""
         self._fed += size
         if self._state == _HEAD and self._fed > MAX_HEAD:
-            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "the header is too large")
+            self._reject(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "the header is too large")
         elif self._fed > _MAX_CODED_BODY:
-            self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "the body is too large")
+            self._reject(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "the body is too large")
 
     def _go_on_after_upgrade(self, rest: bytes) -> None:
         """Ignore an `Upgrade`: the parser stops after it, so another parser continues."""
@@ -329,23 +329,23 @@ class Connection(asyncio.Protocol):
             # Checked only if it can matter: the parser creates a string for the version each time.
             self._old = self._parser.get_http_version() == "1.0"
             if values[HOST] is None and not self._old:
-                return self._refuse(HTTPStatus.BAD_REQUEST, "the Host header is missing")
+                return self._reject(HTTPStatus.BAD_REQUEST, "the Host header is missing")
         if self._request.repeated and not self._request.repeated.isdisjoint(_OWN_NUMBERS):
-            return self._refuse(HTTPStatus.BAD_REQUEST, "a header must not be repeated")
+            return self._reject(HTTPStatus.BAD_REQUEST, "a header must not be repeated")
         encoding = values[ENCODING]
         if encoding is not None and (values[LENGTH] is not None or encoding.lower() != b"chunked"):
-            return self._refuse(HTTPStatus.BAD_REQUEST, "the length of the body is ambiguous")
+            return self._reject(HTTPStatus.BAD_REQUEST, "the length of the body is ambiguous")
         return not self._server.handler.reads_body or self._check_body()
 
     def _check_body(self) -> bool:
         """Reject a body that cannot be a valid question."""
         values = self._request.values
         if self._parser.should_upgrade():
-            return self._refuse(HTTPStatus.BAD_REQUEST, "no other protocol is supported")
+            return self._reject(HTTPStatus.BAD_REQUEST, "no other protocol is supported")
         if values[LENGTH] and int(values[LENGTH] or 0) > MAX_BODY:
-            return self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "the body is too large")
+            return self._reject(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "the body is too large")
         if (values[EXPECT] or b"100-continue").lower() != b"100-continue":
-            return self._refuse(HTTPStatus.EXPECTATION_FAILED, "only 100-continue can be expected")
+            return self._reject(HTTPStatus.EXPECTATION_FAILED, "only 100-continue can be expected")
         return True
 
     def _answer(self) -> None:
@@ -363,7 +363,7 @@ class Connection(asyncio.Protocol):
         else:
             self._out += (status, self._server.date, _KEEP if self._keep else _CLOSE, rest)
 
-    def _refuse(self, status: HTTPStatus, sentence: str) -> bool:
+    def _reject(self, status: HTTPStatus, sentence: str) -> bool:
         """Answer, unless that was done, and parse nothing more; returns False for the convenience of callers."""
         if self._state != _OVER:
             if self._state != _ANSWERED:

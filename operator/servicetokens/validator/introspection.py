@@ -15,9 +15,9 @@ import msgspec
 
 from servicetokens.api.names import GROUP
 from servicetokens.authn.authenticator import Authenticator
-from servicetokens.authn.decision import Accepted, Presented, Unavailable
+from servicetokens.authn.decision import Accepted, AuthenticationRequest, Unavailable
 from servicetokens.runtime.clock import Clock
-from servicetokens.validator.audit import Refusals
+from servicetokens.validator.audit import RejectionLog
 from servicetokens.validator.callers import (
     CLIENT_ID,
     CLIENT_SECRET,
@@ -26,7 +26,7 @@ from servicetokens.validator.callers import (
     Callers,
     problem,
 )
-from servicetokens.validator.metrics import Tally
+from servicetokens.validator.metrics import DecisionCounts
 from servicetokens.validator.rendered import RenderedAnswers
 from servicetokens.validator.request import FIRST_HEADER, HOST, Request
 from servicetokens.validator.responses import NO_STORE, Answer, Header, render, render_json
@@ -76,8 +76,8 @@ class Introspection:
         self,
         authenticator: Authenticator,
         clock: Clock,
-        tally: Tally,
-        refusals: Refusals,
+        counts: DecisionCounts,
+        rejections: RejectionLog,
         *,
         max_age: int | None,
     ) -> None:
@@ -86,17 +86,17 @@ class Introspection:
         Args:
             authenticator: decides about callers and the tokens that they introspect.
             clock: for `exp`.
-            tally: counts the answers about tokens.
-            refusals: counts and logs rejections.
+            counts: counts the answers about tokens.
+            rejections: counts and logs rejections.
             max_age: seconds for which a client may rely on an answer: `exp` is never later than that. Many clients
                 cache an answer until `exp`, so it limits how long they accept a revoked token. None gives the token's
                 own expiration.
         """
         self._authenticate = authenticator.authenticate
-        self._callers = Callers(authenticator, refusals)
+        self._callers = Callers(authenticator, rejections)
         self._clock = clock
-        self._tally = tally
-        self._refusals = refusals
+        self._counts = counts
+        self._rejections = rejections
         self._max_age = max_age
         self._answers = RenderedAnswers(partial(_render, always_ends=max_age is not None))
 
@@ -118,29 +118,29 @@ class Introspection:
             return _WRONG_TYPE
         form = _read_form(request.body)
         if form is None:
-            self._refusals.note_request("InvalidRequest")
+            self._rejections.note_request("InvalidRequest")
             return _MALFORMED
         if _AUTHORIZATION in request.repeated:
-            self._refusals.note_request("InvalidRequest")
+            self._rejections.note_request("InvalidRequest")
             return TWO_HEADERS
-        refused = self._callers.refuse(values[_AUTHORIZATION], form, request.origin)
-        if refused is not None:
-            return refused
+        rejection = self._callers.reject(values[_AUTHORIZATION], form, request.origin)
+        if rejection is not None:
+            return rejection
         token = form.get(_TOKEN)
         if token is None:
             return _NO_TOKEN
         # The client's address is unknown here, so a token that is restricted to networks is rejected; the audience is
         # for the caller to check, in `aud`.
         decision = self._authenticate(
-            Presented(token, asker_checks_audience=True, protocol=self._tally.protocol)
+            AuthenticationRequest(token, asker_checks_audience=True, protocol=self._counts.protocol)
         )
         if isinstance(decision, Accepted):
-            self._tally.accepted += 1
+            self._counts.accepted += 1
             return self._accept(decision)
         if isinstance(decision, Unavailable):
-            self._tally.unavailable += 1
+            self._counts.unavailable += 1
             return UNAVAILABLE
-        self._refusals.note(decision)
+        self._rejections.note(decision)
         return _INACTIVE
 
     def _accept(self, accepted: Accepted) -> Answer:
@@ -179,7 +179,7 @@ def _describe(accepted: Accepted) -> dict[str, object]:
         "scope": " ".join(accepted.permissions),
         "jti": accepted.token_id,
         "iat": minted,
-        **({"aud": list(record.terms.audiences)} if record.terms.audiences else {}),
+        **({"aud": list(record.restrictions.audiences)} if record.restrictions.audiences else {}),
         f"{GROUP}/account-uid": account.uid,
         f"{GROUP}/token-name": record.name,
         f"{GROUP}/roles": [role.name for role in accepted.roles],

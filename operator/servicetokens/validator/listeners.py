@@ -14,14 +14,14 @@ from servicetokens.authn.authenticator import Authenticator
 from servicetokens.runtime import logs
 from servicetokens.runtime.clock import Clock
 from servicetokens.runtime.settings import Address
-from servicetokens.validator.audit import Refusals
+from servicetokens.validator.audit import RejectionLog
+from servicetokens.validator.authorizer import RequestAuthorizer
 from servicetokens.validator.ext_authz import ExtAuthz
 from servicetokens.validator.failures import FailureLimit
 from servicetokens.validator.forward_auth import ForwardAuth
-from servicetokens.validator.gate import Gate
 from servicetokens.validator.introspection import Introspection
 from servicetokens.validator.listener import Listener
-from servicetokens.validator.metrics import Tally
+from servicetokens.validator.metrics import DecisionCounts
 from servicetokens.validator.request import Handler
 from servicetokens.validator.settings import ValidatorSettings
 from servicetokens.validator.shares import MAX_CONNECTIONS, Shares
@@ -65,26 +65,26 @@ class Service(Protocol):
 
 
 @dataclass(frozen=True)
-class Answering:
+class ListenerContext:
     """What the handlers of all listeners share.
 
     Attributes:
         trusted: the proxies whose `X-Forwarded-For` is trusted.
-        tally: creates the counters of one listener, by its name.
+        counts: creates the counters of one listener, by its name.
         tls: None when there is no certificate.
         peer_share: percent of a listener's connections that one client address may hold.
         ready: whether answers can be given at the moment.
-        trails: registers what logs rejections, so that omitted lines can be reported.
+        register_log: registers what logs rejections, so that omitted lines can be reported.
     """
 
     authenticator: Authenticator
     clock: Clock
     trusted: tuple[Network, ...]
     failures: FailureLimit
-    tally: Callable[[str], Tally]
+    counts: Callable[[str], DecisionCounts]
     tls: ListenerTls | None
     ready: Callable[[], bool]
-    trails: Callable[[Refusals], None]
+    register_log: Callable[[RejectionLog], None]
     peer_share: int
 
     @property
@@ -92,16 +92,16 @@ class Answering:
         """Whether any `X-Forwarded-For` may be trusted."""
         return bool(self.trusted)
 
-    def gate(self, protocol: str) -> Gate:
+    def authorizer(self, protocol: str) -> RequestAuthorizer:
         """Return the check of clients' requests for one listener."""
-        tally = self.tally(protocol)
-        return Gate(self.authenticator, tally, self.refusals(tally))
+        counts = self.counts(protocol)
+        return RequestAuthorizer(self.authenticator, counts, self.rejections(counts))
 
-    def refusals(self, tally: Tally) -> Refusals:
+    def rejections(self, counts: DecisionCounts) -> RejectionLog:
         """Return what counts and logs the rejections of one listener."""
-        refusals = Refusals(tally, self.clock, self.failures, self.trusted)
-        self.trails(refusals)
-        return refusals
+        rejections = RejectionLog(counts, self.clock, self.failures, self.trusted)
+        self.register_log(rejections)
+        return rejections
 
 
 class HttpService:
@@ -112,7 +112,7 @@ class HttpService:
         protocol: str,
         address: Address,
         handler: Handler,
-        answering: Answering,
+        context: ListenerContext,
         tls: ServerTls | None = None,
         clients: ClientNames | None = None,
     ) -> None:
@@ -121,9 +121,9 @@ class HttpService:
         self._tls = tls
         self._listener = Listener(
             handler,
-            answering.clock,
+            context.clock,
             report=_report_defect,
-            shares=Shares(_connections_per_listener(), answering.peer_share),
+            shares=Shares(_connections_per_listener(), context.peer_share),
             clients=clients,
         )
 
@@ -146,43 +146,43 @@ class HttpService:
         await self._listener.drain(seconds=seconds)
 
 
-def make_listeners(settings: ValidatorSettings, answering: Answering) -> Iterator[Service]:
+def make_listeners(settings: ValidatorSettings, context: ListenerContext) -> Iterator[Service]:
     """Yield all listeners of *settings*; none listens yet."""
-    authenticator, clock = answering.authenticator, answering.clock
+    authenticator, clock = context.authenticator, context.clock
     if settings.token_review_address:
-        tally = answering.tally("tokenreview")
-        review = TokenReviewWebhook(authenticator, tally, answering.refusals(tally))
-        tls = answering.tls.token_review if answering.tls else None
+        counts = context.counts("tokenreview")
+        review = TokenReviewWebhook(authenticator, counts, context.rejections(counts))
+        tls = context.tls.token_review if context.tls else None
         yield HttpService(
-            tally.protocol,
+            counts.protocol,
             settings.token_review_address,
             review,
-            answering,
+            context,
             tls,
             ClientNames(settings.client_name),
         )
     if settings.forward_auth_address:
-        forward = ForwardAuth(answering.gate("forwardauth"), behind_proxies=answering.behind_proxies)
-        yield HttpService("forwardauth", settings.forward_auth_address, forward, answering)
+        forward = ForwardAuth(context.authorizer("forwardauth"), behind_proxies=context.behind_proxies)
+        yield HttpService("forwardauth", settings.forward_auth_address, forward, context)
     if settings.introspection_address:
-        tally = answering.tally("introspection")
+        counts = context.counts("introspection")
         introspection = Introspection(
             authenticator,
             clock,
-            tally,
-            answering.refusals(tally),
+            counts,
+            context.rejections(counts),
             max_age=settings.introspection_max_age or None,
         )
-        tls = answering.tls.introspection if answering.tls else None
-        yield HttpService(tally.protocol, settings.introspection_address, introspection, answering, tls)
+        tls = context.tls.introspection if context.tls else None
+        yield HttpService(counts.protocol, settings.introspection_address, introspection, context, tls)
     if settings.ext_authz_address:
-        authz = ExtAuthz(answering.gate("extauthz-http"), behind_proxies=answering.behind_proxies)
-        yield HttpService("extauthz-http", settings.ext_authz_address, authz, answering)
+        authz = ExtAuthz(context.authorizer("extauthz-http"), behind_proxies=context.behind_proxies)
+        yield HttpService("extauthz-http", settings.ext_authz_address, authz, context)
     if settings.ext_authz_grpc_address:
-        yield _grpc_service(settings.ext_authz_grpc_address, answering)
+        yield _grpc_service(settings.ext_authz_grpc_address, context)
 
 
-def _grpc_service(address: Address, answering: Answering) -> Service:
+def _grpc_service(address: Address, context: ListenerContext) -> Service:
     """Import the libraries only here: they are an extra."""
     try:
         from servicetokens.validator.ext_authz_grpc import GrpcService  # noqa: PLC0415
@@ -194,10 +194,10 @@ def _grpc_service(address: Address, answering: Answering) -> Service:
         raise MissingExtra(message) from None
     return GrpcService(
         address,
-        answering.gate("extauthz-grpc"),
-        ready=answering.ready,
+        context.authorizer("extauthz-grpc"),
+        ready=context.ready,
         max_connections=_connections_per_listener(),
-        peer_share=answering.peer_share,
+        peer_share=context.peer_share,
     )
 
 

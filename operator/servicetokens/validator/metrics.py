@@ -11,7 +11,7 @@ from typing import Final
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from servicetokens.api.reasons import REFUSALS
+from servicetokens.api.reasons import REJECTIONS
 from servicetokens.authn.index import Index
 from servicetokens.runtime.clock import Clock
 from servicetokens.runtime.metrics import gauge_by
@@ -22,7 +22,7 @@ REJECTED: Final = "rejected"
 UNAVAILABLE: Final = "unavailable"
 
 
-class Tally:
+class DecisionCounts:
     """The answers of one listener. `accepted` is separate, since it is the hot path."""
 
     __slots__ = ("accepted", "protocol", "rejected", "unavailable")
@@ -31,7 +31,7 @@ class Tally:
         self.protocol = protocol
         self.accepted = 0
         self.unavailable = 0
-        self.rejected: dict[str, int] = {reason.value: 0 for reason in REFUSALS}
+        self.rejected: dict[str, int] = {reason.value: 0 for reason in REJECTIONS}
 
     def reject(self, reason: str) -> None:
         """Count one rejection."""
@@ -68,12 +68,12 @@ class ValidatorCollector(Collector):
 
     def __init__(
         self,
-        tallies: Iterable[Tally],
+        all_counts: Iterable[DecisionCounts],
         index: Index,
         clock: Clock,
         numbers: Callable[[], ValidatorNumbers],
     ) -> None:
-        self._tallies = tuple(tallies)
+        self._all_counts = tuple(all_counts)
         self._index = index
         self._clock = clock
         self._numbers = numbers
@@ -85,11 +85,11 @@ class ValidatorCollector(Collector):
             "Decisions, by listener, result and reason.",
             labels=("protocol", "result", "reason"),
         )
-        for tally in self._tallies:
-            answers.add_metric((tally.protocol, ACCEPTED, ""), tally.accepted)
-            answers.add_metric((tally.protocol, UNAVAILABLE, ""), tally.unavailable)
-            for reason, count in tally.rejected.items():
-                answers.add_metric((tally.protocol, REJECTED, reason), count)
+        for counts in self._all_counts:
+            answers.add_metric((counts.protocol, ACCEPTED, ""), counts.accepted)
+            answers.add_metric((counts.protocol, UNAVAILABLE, ""), counts.unavailable)
+            for reason, count in counts.rejected.items():
+                answers.add_metric((counts.protocol, REJECTED, reason), count)
         yield answers
         yield from self._collect_knowledge()
         numbers = self._numbers()

@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry
 
 from servicetokens.authn.addresses import parse_network
 from servicetokens.authn.authenticator import Authenticator, make_authenticator
-from servicetokens.authn.decision import Accepted, Presented
+from servicetokens.authn.decision import Accepted, AuthenticationRequest
 from servicetokens.authn.index import Index
 from servicetokens.kube.client import Api
 from servicetokens.kube.crds import SchemaCheck
@@ -25,7 +25,7 @@ from servicetokens.kube.leases import LeaseStore
 from servicetokens.kube.objects import ObjectStore
 from servicetokens.kube.secrets import SecretStore
 from servicetokens.kube.watch import Surroundings
-from servicetokens.propagation.publisher import Presence
+from servicetokens.propagation.publisher import LeasePublisher
 from servicetokens.propagation.record import count_validators, first_lease
 from servicetokens.runtime import logs
 from servicetokens.runtime.clock import SystemClock
@@ -34,12 +34,12 @@ from servicetokens.runtime.identity import pod_name
 from servicetokens.runtime.metrics import make_registry
 from servicetokens.runtime.readiness import Readiness
 from servicetokens.runtime.supervision import PartEnded, Supervisor, end
-from servicetokens.validator.audit import Acceptances, Refusals
+from servicetokens.validator.audit import AcceptanceLog, RejectionLog
 from servicetokens.validator.failures import FailureLimit
+from servicetokens.validator.feeds import FeedSet, SchemaGuard, WatchProblems, make_feeds
 from servicetokens.validator.keys import KeyReader
-from servicetokens.validator.knowledge import Followers, SchemaGuard, Troubles, make_feeds
-from servicetokens.validator.listeners import Answering, make_listeners
-from servicetokens.validator.metrics import Tally, UsageNumbers, ValidatorCollector, ValidatorNumbers
+from servicetokens.validator.listeners import ListenerContext, make_listeners
+from servicetokens.validator.metrics import DecisionCounts, UsageNumbers, ValidatorCollector, ValidatorNumbers
 from servicetokens.validator.settings import ValidatorSettings
 from servicetokens.validator.tls import ListenerTls, UnusableCertificate
 from servicetokens.validator.usage import Usage
@@ -67,22 +67,22 @@ class Validator:
         self._draining = False
         self._readiness = Readiness()
         self._supervisor = Supervisor(self._readiness, expected=(KubeError, NotConfigured))
-        self._troubles = Troubles()
+        self._watch_problems = WatchProblems()
         self._index = Index(max_staleness=settings.max_staleness)
         self._keys = KeyReader(SecretStore(api), settings.namespace, self._index, self._readiness)
         self._index.on_unknown_key = self._keys.want
         self._schemas = SchemaGuard(SchemaCheck(api, self._readiness), self._index)
         around = Surroundings(
             api=api,
-            observer=self._troubles,
+            observer=self._watch_problems,
             clock=self._clock,
             entropy=os_entropy,
             # Half of it, so that a working watch delivers something in time.
             watch_seconds=min(_LONGEST_WATCH, settings.max_staleness // 2),
         )
-        self._followers = Followers(make_feeds(self._index, around, settings.watch_namespace))
+        self._feeds = FeedSet(make_feeds(self._index, around, settings.watch_namespace))
         instance = os_entropy(4).hex()
-        self._presence = Presence(
+        self._lease_publisher = LeasePublisher(
             LeaseStore(api),
             self._index,
             self._clock,
@@ -92,11 +92,11 @@ class Validator:
                 holder=f"{pod_name()}_{instance}",
                 seconds=settings.max_staleness,
             ),
-            self._followers,
+            self._feeds,
         )
-        self._index.on_state_change = self._presence.changed
+        self._index.on_state_change = self._lease_publisher.changed
         self._trusted = tuple(parse_network(text) for text in settings.trusted_proxy)
-        self._acceptances = Acceptances(self._clock, self._trusted)
+        self._acceptance_log = AcceptanceLog(self._clock, self._trusted)
         self._usage = Usage(
             ObjectStore(api),
             self._index,
@@ -104,15 +104,15 @@ class Validator:
             os_entropy,
             count_validators=partial(count_validators, LeaseStore(api), settings.namespace),
         )
-        self._tallies: list[Tally] = []
-        self._trails: list[Acceptances | Refusals] = [self._acceptances]
-        self._listeners = tuple(make_listeners(settings, self._answering(settings)))
+        self._all_counts: list[DecisionCounts] = []
+        self._audit_logs: list[AcceptanceLog | RejectionLog] = [self._acceptance_log]
+        self._listeners = tuple(make_listeners(settings, self._listener_context(settings)))
 
     def registry(self) -> CollectorRegistry:
         """Return the registry of `/metrics`."""
         return make_registry(
             ValidatorCollector(
-                self._tallies,
+                self._all_counts,
                 self._index,
                 self._clock,
                 self._numbers,
@@ -136,8 +136,8 @@ class Validator:
         problems = self._index.problems(self._clock.monotonic())
         if not problems:
             return ended
-        lease = (self._presence.problem,) if self._presence.problem else ()
-        return (*ended, *problems, *lease, *self._troubles.sentences)
+        lease = (self._lease_publisher.problem,) if self._lease_publisher.problem else ()
+        return (*ended, *problems, *lease, *self._watch_problems.sentences)
 
     def degraded(self) -> Sequence[str]:
         """Return what does not work although answers are given."""
@@ -145,7 +145,7 @@ class Validator:
 
     def list_again(self) -> None:
         """List everything again, while answers continue from the present index."""
-        self._followers.start_over()
+        self._feeds.start_over()
 
     async def run(self, stop: asyncio.Event, hurry: asyncio.Event) -> None:
         """Serve until *stop*, then drain; *hurry* cuts the waiting short.
@@ -169,7 +169,7 @@ class Validator:
             self._supervisor.stop()
             await end(stopped, *working)
             await asyncio.gather(*(one.drain(seconds=0) for one in self._listeners))
-            await self._presence.leave()
+            await self._lease_publisher.leave()
 
     def _start_parts(self) -> Iterator[asyncio.Task[None]]:
         """Start the parts that run until the end.
@@ -197,16 +197,16 @@ class Validator:
             await asyncio.wait_for(hurry.wait(), _NOTICE_SECONDS)
         await asyncio.gather(*(one.drain(seconds=_DRAIN_SECONDS) for one in self._listeners))
 
-    def _answering(self, settings: ValidatorSettings) -> Answering:
-        return Answering(
+    def _listener_context(self, settings: ValidatorSettings) -> ListenerContext:
+        return ListenerContext(
             authenticator=self._authenticator(settings),
             clock=self._clock,
             trusted=self._trusted,
             failures=FailureLimit(self._clock),
-            tally=self._tally,
+            counts=self._counts,
             tls=self._tls,
             ready=lambda: not self.missing(),
-            trails=self._trails.append,
+            register_log=self._audit_logs.append,
             peer_share=settings.peer_share,
         )
 
@@ -221,24 +221,24 @@ class Validator:
         )
         return UseReporter(authenticator, self._clock, self._note_use)
 
-    def _tally(self, protocol: str) -> Tally:
-        tally = Tally(protocol)
-        self._tallies.append(tally)
-        return tally
+    def _counts(self, protocol: str) -> DecisionCounts:
+        counts = DecisionCounts(protocol)
+        self._all_counts.append(counts)
+        return counts
 
-    def _note_use(self, accepted: Accepted, presented: Presented) -> None:
-        self._acceptances.note(accepted, presented)
+    def _note_use(self, accepted: Accepted, presented: AuthenticationRequest) -> None:
+        self._acceptance_log.note(accepted, presented)
         self._usage.note(accepted)
 
     async def _keep_lease(self) -> None:
         """Write the Lease once the schemas are known to match, and keep renewing it."""
         await self._schemas.fits.wait()
-        await self._presence.run()
+        await self._lease_publisher.run()
 
     async def _follow(self) -> None:
         """Watch the three kinds, with lists that begin after the Lease was written."""
-        await self._presence.announced.wait()
-        await self._followers.run()
+        await self._lease_publisher.announced.wait()
+        await self._feeds.run()
 
     async def _tidy_memory(self) -> None:
         """Once everything is listed, exclude it from garbage collection."""
@@ -257,11 +257,11 @@ class Validator:
         try:
             while True:
                 await asyncio.sleep(_TRAIL_PERIOD)
-                for trail in self._trails:
-                    trail.report_left_out()
+                for audit_log in self._audit_logs:
+                    audit_log.report_left_out()
         finally:
-            for trail in self._trails:
-                trail.report_left_out()
+            for audit_log in self._audit_logs:
+                audit_log.report_left_out()
 
     async def _reload_certificate(self) -> None:
         while True:

@@ -13,9 +13,9 @@ import msgspec
 from servicetokens.api.names import GROUP
 from servicetokens.api.reasons import Reason
 from servicetokens.authn.authenticator import Authenticator, common_audiences
-from servicetokens.authn.decision import Accepted, Presented, Rejected, Unavailable
-from servicetokens.validator.audit import Refusals
-from servicetokens.validator.metrics import Tally
+from servicetokens.authn.decision import Accepted, AuthenticationRequest, Rejected, Unavailable
+from servicetokens.validator.audit import RejectionLog
+from servicetokens.validator.metrics import DecisionCounts
 from servicetokens.validator.rendered import RenderedAnswers
 from servicetokens.validator.request import FIRST_HEADER, Request
 from servicetokens.validator.responses import RETRY_SOON, Answer, render_json, render_problem
@@ -79,11 +79,13 @@ class TokenReviewWebhook:
     headers: tuple[bytes, ...] = (b"content-encoding",)
     reads_body = True
 
-    def __init__(self, authenticator: Authenticator, tally: Tally, refusals: Refusals) -> None:
+    def __init__(
+        self, authenticator: Authenticator, counts: DecisionCounts, rejections: RejectionLog
+    ) -> None:
         """Answer by *authenticator*."""
         self._authenticate = authenticator.authenticate
-        self._tally = tally
-        self._refusals = refusals
+        self._counts = counts
+        self._rejections = rejections
         self._answers = RenderedAnswers(_accept)
 
     def answer(self, request: Request) -> Answer:
@@ -98,24 +100,26 @@ class TokenReviewWebhook:
             review = _decoder.decode(request.body)
         except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
             # The error would quote the request.
-            self._refusals.note_request("InvalidRequest")
+            self._rejections.note_request("InvalidRequest")
             return _NO_REVIEW
         return self._review(review)
 
     def _review(self, review: _Review) -> Answer:
         audiences = review.spec.audiences or ()
-        decision = self._authenticate(Presented(review.spec.token, audiences, protocol=self._tally.protocol))
+        decision = self._authenticate(
+            AuthenticationRequest(review.spec.token, audiences, protocol=self._counts.protocol)
+        )
         if isinstance(decision, Accepted):
-            self._tally.accepted += 1
+            self._counts.accepted += 1
             return self._answers.get(decision, (review.version, audiences))
         if isinstance(decision, Unavailable):
-            self._tally.unavailable += 1
+            self._counts.unavailable += 1
             return _UNAVAILABLE
-        return self._refuse(review.version, decision)
+        return self._reject(review.version, decision)
 
-    def _refuse(self, version: _Version, rejected: Rejected) -> Answer:
-        self._refusals.note(rejected)
-        return _REFUSALS[version, rejected.reason in _NOT_YET]
+    def _reject(self, version: _Version, rejected: Rejected) -> Answer:
+        self._rejections.note(rejected)
+        return _REJECTIONS[version, rejected.reason in _NOT_YET]
 
 
 def _accept(accepted: Accepted, form: tuple[_Version, tuple[str, ...]]) -> Answer:
@@ -148,14 +152,14 @@ def _render(version: _Version, status: object) -> Answer:
     return render_json(HTTPStatus.OK, {"apiVersion": version, "kind": "TokenReview", "status": status})
 
 
-def _refusal(version: _Version, *, may_change: bool) -> Answer:
+def _rejection(version: _Version, *, may_change: bool) -> Answer:
     error = {"error": "the token is unknown"} if may_change else {}
     return _render(version, {"authenticated": False, **error})
 
 
 _VERSIONS: Final[tuple[_Version, ...]] = ("authentication.k8s.io/v1", "authentication.k8s.io/v1beta1")
-_REFUSALS: Final = {
-    (version, may_change): _refusal(version, may_change=may_change)
+_REJECTIONS: Final = {
+    (version, may_change): _rejection(version, may_change=may_change)
     for version in _VERSIONS
     for may_change in (False, True)
 }

@@ -6,7 +6,7 @@ from math import inf
 from typing import Final
 
 from servicetokens.authn.authenticator import Authenticator
-from servicetokens.authn.decision import Accepted, Decision, Presented
+from servicetokens.authn.decision import Accepted, AuthenticationRequest, Decision
 from servicetokens.runtime.clock import Clock
 
 # `lastUsedTime` has a resolution of an hour, and a line a minute for each token is what a person can still follow.
@@ -19,7 +19,10 @@ class UseReporter:
     """Decides like the authenticator that it wraps, and reports tokens that were accepted."""
 
     def __init__(
-        self, authenticator: Authenticator, clock: Clock, report: Callable[[Accepted, Presented], None]
+        self,
+        authenticator: Authenticator,
+        clock: Clock,
+        report: Callable[[Accepted, AuthenticationRequest], None],
     ) -> None:
         """*report* must return immediately."""
         self._authenticate = authenticator.authenticate
@@ -28,7 +31,7 @@ class UseReporter:
         self._report = report
         self._due: OrderedDict[str, float] = OrderedDict()
 
-    def authenticate(self, request: Presented) -> Decision:
+    def authenticate(self, request: AuthenticationRequest) -> Decision:
         """See `Authenticator`."""
         decision = self._authenticate(request)
         if isinstance(decision, Accepted):

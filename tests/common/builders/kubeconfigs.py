@@ -60,7 +60,7 @@ async def ask(file: Path, *, environment: Mapping[str, str] | None = None, **opt
         await api.request("GET", "/version")
 
 
-async def refusal(file: Path, **options: Any) -> str:
+async def rejection(file: Path, **options: Any) -> str:
     """Return the sentence by which a kubeconfig is rejected before anything is sent."""
     with pytest.raises(NotConfigured) as caught:
         await ask(file, **options)

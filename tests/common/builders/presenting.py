@@ -9,7 +9,7 @@ from common.fakes.entropy import CountingEntropy
 from servicetokens.api.values import format_time
 from servicetokens.authn import wire
 from servicetokens.authn.authenticator import Authenticator, make_authenticator
-from servicetokens.authn.decision import Accepted, Decision, Presented, Rejected
+from servicetokens.authn.decision import Accepted, AuthenticationRequest, Decision, Rejected
 from servicetokens.authn.index import Index
 from servicetokens.authn.tables import AccountTable, RoleTable, TokenTable
 from servicetokens.kube.watch import Identity
@@ -26,7 +26,7 @@ class Surroundings:
     """The account `team-a/ci` with its token `ci-prod`, in an index that is complete."""
 
     def __init__(
-        self, *, on_use: Callable[[Accepted, Presented], None] | None = None, **authenticator: Any
+        self, *, on_use: Callable[[Accepted, AuthenticationRequest], None] | None = None, **authenticator: Any
     ) -> None:
         self.clock = FakeClock()
         self.index = Index(max_staleness=STALENESS)
@@ -140,7 +140,7 @@ class Surroundings:
     def present(self, token: Token | str | None = None, **occasion: Any) -> Decision:
         """Present a token (the one there is, if none is given)."""
         presented = token if isinstance(token, str) else (token or self.token).reveal()
-        return self.authenticator.authenticate(Presented(presented, **occasion))
+        return self.authenticator.authenticate(AuthenticationRequest(presented, **occasion))
 
     def accepted(self, token: Token | str | None = None, **occasion: Any) -> Accepted:
         """Present a token that must be accepted."""

@@ -8,10 +8,10 @@ from typing import Final
 
 from common.builders.presenting import Surroundings
 from servicetokens.authn.addresses import Origin, parse_address
-from servicetokens.validator.audit import Refusals
+from servicetokens.validator.audit import RejectionLog
+from servicetokens.validator.authorizer import RequestAuthorizer
 from servicetokens.validator.failures import FailureLimit
-from servicetokens.validator.gate import Gate
-from servicetokens.validator.metrics import Tally
+from servicetokens.validator.metrics import DecisionCounts
 from servicetokens.validator.request import Handler, HeaderSlots, Request
 
 PEER: Final = "192.0.2.7"
@@ -26,15 +26,15 @@ class Reply:
     body: bytes
 
 
-def make_refusals(around: Surroundings, tally: Tally) -> Refusals:
+def make_rejections(around: Surroundings, counts: DecisionCounts) -> RejectionLog:
     """Return what counts and logs rejections, with a limit of its own and no trusted proxy."""
-    return Refusals(tally, around.clock, FailureLimit(around.clock), ())
+    return RejectionLog(counts, around.clock, FailureLimit(around.clock), ())
 
 
-def make_gate(around: Surroundings) -> Gate:
+def make_authorizer(around: Surroundings) -> RequestAuthorizer:
     """Return a gate on what is known there."""
-    tally = Tally("test")
-    return Gate(around.authenticator, tally, make_refusals(around, tally))
+    counts = DecisionCounts("test")
+    return RequestAuthorizer(around.authenticator, counts, make_rejections(around, counts))
 
 
 def ask(

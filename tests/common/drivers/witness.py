@@ -23,7 +23,7 @@ _ASK_PERIOD: Final = 0.002
 _WATCHED_SECONDS: Final = 0.03
 _PATIENCE_SECONDS: Final = 60.0
 # A client that is rejected so often is throttled.
-_REFUSALS: Final = frozenset({"401", "429"})
+_REJECTIONS: Final = frozenset({"401", "429"})
 
 
 @dataclass
@@ -94,7 +94,7 @@ async def revoke_and_restore(
     async with witness.asking(), _following(api, path, name) as changes:
         for _ in range(rounds):
             found.revoked.append(await _change(api, f"{path}/{name}", "Revoked", changes))
-            await _compare(witness, _REFUSALS, found, "accepted after Enforced=True")
+            await _compare(witness, _REJECTIONS, found, "accepted after Enforced=True")
             found.restored.append(await _change(api, f"{path}/{name}", None, changes))
             await _compare(witness, {"200"}, found, "refused after it was restored and Enforced=True")
         found.asked = len(witness.answers)

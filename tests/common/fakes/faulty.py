@@ -222,7 +222,7 @@ class FaultyProxy:
             return _cut(request)
         fault = self._take(asked)
         if fault is not None and fault in _STATUSES:
-            return _refuse(fault)
+            return _reject(fault)
         if fault is Fault.GARBAGE:
             return web.Response(text="<html>a gateway's page</html>", status=502, content_type="text/html")
         if fault is Fault.RESET:
@@ -302,7 +302,7 @@ class FaultyProxy:
         return self._server.join(URL(request.raw_path, encoded=True))
 
 
-def _refuse(fault: Fault) -> web.Response:
+def _reject(fault: Fault) -> web.Response:
     code, reason, message = _STATUSES[fault]
     status = {
         "kind": "Status",

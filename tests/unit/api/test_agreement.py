@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from admission.table import Case, Refusal, accepted, refused, title
+from admission.table import Case, Rejection, accepted, refused, title
 from servicetokens.api import names
 from servicetokens.api.meta import Model, describe_errors
 from servicetokens.api.service_account import ServiceAccount
@@ -26,7 +26,7 @@ def test_accepted(case: Case) -> None:
 
 
 @pytest.mark.parametrize("case", [case for case in refused() if not case.unseen_by_models], ids=title)
-def test_rejected(case: Refusal) -> None:
+def test_rejected(case: Rejection) -> None:
     """Whatever the API server rejects, the models reject, unless the row says why they cannot."""
     with pytest.raises(ValidationError):
         MODELS[case.manifest["kind"]].model_validate(_as_stored(case.manifest))
@@ -37,7 +37,7 @@ def test_rejected(case: Refusal) -> None:
     [case for case in refused() if not case.unseen_by_models and "unknown" not in case.says],
     ids=title,
 )
-def test_rejected_for_the_same_field(case: Refusal) -> None:
+def test_rejected_for_the_same_field(case: Rejection) -> None:
     """The models blame the field that the API server blames, or one inside of it."""
     with pytest.raises(ValidationError) as caught:
         MODELS[case.manifest["kind"]].model_validate(_as_stored(case.manifest))

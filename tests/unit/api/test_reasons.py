@@ -1,6 +1,6 @@
 """The reasons: one word and one meaning each."""
 
-from servicetokens.api.reasons import REFUSALS, Reason
+from servicetokens.api.reasons import REJECTIONS, Reason
 
 
 def test_every_reason_has_a_meaning_of_its_own() -> None:
@@ -18,4 +18,4 @@ def test_a_reason_is_its_word() -> None:
 
 def test_no_rejection_is_listed_twice() -> None:
     """Each has a series of its own in the metrics."""
-    assert len(set(REFUSALS)) == len(REFUSALS)
+    assert len(set(REJECTIONS)) == len(REJECTIONS)

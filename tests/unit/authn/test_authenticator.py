@@ -4,7 +4,7 @@ import pytest
 
 from common.builders.presenting import DAY, RING, STALENESS, Surroundings
 from servicetokens.api.values import format_time
-from servicetokens.authn.decision import Accepted, Presented, Unavailable
+from servicetokens.authn.decision import Accepted, AuthenticationRequest, Unavailable
 from servicetokens.kube.watch import Identity
 from servicetokens.tokens.verifier import KeyRing
 
@@ -24,7 +24,7 @@ def test_a_valid_token_is_accepted_repeatedly(it: Surroundings) -> None:
 
 def test_what_was_presented_is_not_shown() -> None:
     """Not even its id, which may be a piece of another user's secret."""
-    assert "svt_" not in repr(Presented("svt_0123456789AB_secret"))
+    assert "svt_" not in repr(AuthenticationRequest("svt_0123456789AB_secret"))
 
 
 @pytest.mark.parametrize("text", ["", "x", "svt_", "é" * 66, "svt_0123456789AB-" + "a" * 49, "\udc80" * 66])
@@ -280,6 +280,6 @@ def test_equal_terms_are_shared() -> None:
     it = Surroundings()
     other = it.mint()
     it.put_token(uid="u-2", name="other", credentials=[it.credential(other, uid="u-2")])
-    assert it.accepted().record.terms is it.accepted(other).record.terms
+    assert it.accepted().record.restrictions is it.accepted(other).record.restrictions
     assert isinstance(it.present(), Accepted)
     assert RING.newest == "k1"

@@ -97,7 +97,7 @@ def test_what_many_claimants_cost_together_is_bounded(
     it: Surroundings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """When it is spent the answer is "unavailable", never "invalid"; the next second and a proven token are served."""
-    monkeypatch.setattr(module, "_EFFORT_PER_SECOND", 50)
+    monkeypatch.setattr(module, "_HASHES_PER_SECOND", 50)
     around = Surroundings()
     for number in range(40):
         plant(around, number)
@@ -117,7 +117,7 @@ def test_a_few_claimants_are_never_rejected_for_their_cost(
     it: Surroundings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Up to sixteen."""
-    monkeypatch.setattr(module, "_EFFORT_PER_SECOND", 0)
+    monkeypatch.setattr(module, "_HASHES_PER_SECOND", 0)
     around = Surroundings()
     for number in range(15):
         plant(around, number)

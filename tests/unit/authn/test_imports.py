@@ -6,7 +6,7 @@ import pytest
 
 from common.builders.presenting import DAY, RING, Surroundings
 from servicetokens.api.values import format_time
-from servicetokens.authn.decision import Accepted, Presented
+from servicetokens.authn.decision import Accepted, AuthenticationRequest
 from servicetokens.tokens.imported import MAX_LENGTH, MAX_SECONDS, handle_of
 from servicetokens.tokens.verifier import ALGORITHM, KeyRing
 
@@ -216,7 +216,7 @@ def test_a_use_is_reported_once_a_minute() -> None:
     """Of an imported value as of any other: the time of use is not written at each request."""
     told: list[Accepted] = []
 
-    def note(accepted: Accepted, _presented: Presented) -> None:
+    def note(accepted: Accepted, _presented: AuthenticationRequest) -> None:
         told.append(accepted)
 
     it = Surroundings(on_use=note)

@@ -14,7 +14,7 @@ from common.drivers.walkthrough import TEST, is_written
 from common.repository import ROOT
 from pages import metrics
 from servicetokens.api.conditions import ConditionType
-from servicetokens.api.reasons import REFUSALS, Reason
+from servicetokens.api.reasons import REJECTIONS, Reason
 from servicetokens.policy.acceptance import CHECKS
 
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("charts/**/*.md")])
@@ -37,7 +37,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 def test_every_condition_and_reason_is_explained() -> None:
     """docs/reference/conditions.md names every condition type, and every reason that a condition may have."""
     page = (ROOT / "docs" / "reference" / "conditions.md").read_text()
-    only_validators = {*REFUSALS} - {reason for reason, _ in CHECKS} | {Reason.UNREADABLE}
+    only_validators = {*REJECTIONS} - {reason for reason, _ in CHECKS} | {Reason.UNREADABLE}
     words = [*ConditionType, *(reason for reason in Reason if reason not in only_validators)]
     unexplained = [word for word in words if f"`{word}`" not in page]
     assert unexplained == []

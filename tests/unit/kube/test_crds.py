@@ -187,14 +187,14 @@ class Server:
         return json.dumps(answer).encode()
 
 
-def refusal(resource: str) -> Forbidden:
+def rejection(resource: str) -> Forbidden:
     """Return what the API server says of a permission that is missing."""
     return Forbidden(f'User "x" cannot get resource "{resource}" at the cluster scope')
 
 
 def restricted(document: Crd | KubeError) -> Server:
     """Return a server that lets nobody read CRDs, and publishes *document*."""
-    refused = {paths.definition(plural): refusal("customresourcedefinitions") for plural in CURRENT}
+    refused = {paths.definition(plural): rejection("customresourcedefinitions") for plural in CURRENT}
     return Server({**refused, paths.PUBLISHED_SCHEMA: document})
 
 
@@ -263,7 +263,7 @@ async def test_an_older_schema_is_noticed_without_the_permission_too() -> None:
 
 async def test_a_user_that_may_read_neither_gets_both_names() -> None:
     """Nothing is concluded from a rejection, nor from silence."""
-    trouble = (await examine(restricted(refusal("openapi")))).trouble
+    trouble = (await examine(restricted(rejection("openapi")))).trouble
     assert "customresourcedefinitions" in trouble
     assert "openapi" in trouble
     gone = (await examine(restricted(NotFound("no such path")))).trouble

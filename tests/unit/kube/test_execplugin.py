@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from common.builders.kubeconfigs import V1, ask, helper, plugin, printed, refusal, trusting, write
+from common.builders.kubeconfigs import V1, ask, helper, plugin, printed, rejection, trusting, write
 from common.fakes.clock import FakeClock
 from common.fakes.front import Front
 from controlplane.certificates import CertificateAuthority
@@ -96,7 +96,7 @@ async def test_an_exec_plugin_that_fails_sends_nothing(
 ) -> None:
     """Its own words are reported, what it printed is not, and no anonymous request is made."""
     file = write(tmp_path / "config", trusting(front, authority), plugin(helper(tmp_path, body)))
-    refused = await refusal(file)
+    refused = await rejection(file)
     assert said in refused
     assert "hunter2" not in refused
     assert not front.asked
@@ -121,7 +121,7 @@ def test_an_exec_plugin_that_never_ends_is_killed(tmp_path: Path, monkeypatch: p
         helper(tmp_path, 'sleep 300 & echo $! > "$1"; exec sleep 300'), args=[str(tmp_path / "pid")]
     )
     file = write(tmp_path / "config", {"server": "https://127.0.0.1:1"}, entry)
-    assert "did not end within" in asyncio.run(refusal(file))
+    assert "did not end within" in asyncio.run(rejection(file))
     os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
     # Pipes that were left open would complain here, and warnings are errors.
     gc.collect()
@@ -144,11 +144,11 @@ async def test_input_that_an_exec_plugin_cannot_get_gives_a_message(tmp_path: Pa
     """The authority that it wants to know cannot be read; its interpreter does not exist."""
     missing = {"server": "https://127.0.0.1:1", "certificate-authority": "missing.pem"}
     entry = plugin(helper(tmp_path, "exit 0"), provideClusterInfo=True)
-    assert "missing.pem cannot be read: No such file" in await refusal(
+    assert "missing.pem cannot be read: No such file" in await rejection(
         write(tmp_path / "config", missing, entry)
     )
     (tmp_path / "helper.sh").write_text("#!/no/such/shell\n")
-    said = await refusal(write(tmp_path / "config", {"server": "https://127.0.0.1:1"}, entry))
+    said = await rejection(write(tmp_path / "config", {"server": "https://127.0.0.1:1"}, entry))
     assert "the interpreter in its first line does not exist" in said
 
 
@@ -157,7 +157,7 @@ async def test_a_missing_exec_plugin_shows_its_hint(tmp_path: Path) -> None:
     helper(tmp_path, "exit 0")
     cluster = {"server": "https://127.0.0.1:1"}
     entry = plugin("helper.sh", installHint="brew install helper")
-    assert "'helper.sh' does not exist: brew install helper" in await refusal(
+    assert "'helper.sh' does not exist: brew install helper" in await rejection(
         write(tmp_path / "config", cluster, entry)
     )
     always = plugin("./helper.sh", interactiveMode="Always")
@@ -165,9 +165,9 @@ async def test_a_missing_exec_plugin_shows_its_hint(tmp_path: Path) -> None:
         stdin = stack.enter_context(open(os.devnull))  # noqa: PTH123, ASYNC230 - what the test is given may be a terminal
         stack.callback(setattr, sys, "stdin", sys.stdin)
         sys.stdin = stdin
-        assert "there is no terminal" in await refusal(write(tmp_path / "config", cluster, always))
+        assert "there is no terminal" in await rejection(write(tmp_path / "config", cluster, always))
     for odd, said in (
         (plugin("./helper.sh", interactiveMode="Sometimes"), "interactiveMode must be"),
         (plugin("./helper.sh", apiVersion="client.authentication.k8s.io/v1alpha1"), "is not supported"),
     ):
-        assert said in await refusal(write(tmp_path / "config", cluster, odd))
+        assert said in await rejection(write(tmp_path / "config", cluster, odd))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from common.builders.kubeconfigs import V1, ask, refusal, trusting, write
+from common.builders.kubeconfigs import V1, ask, rejection, trusting, write
 from common.fakes.front import Front, proxy
 from controlplane.certificates import CertificateAuthority
 from controlplane.ports import LOOPBACK, free_ports
@@ -58,11 +58,11 @@ async def test_options_for_impersonation_win_over_the_file(
     assert front.header("Impersonate-User") == ["bob"]
     assert front.header("Impersonate-Group") == ["a"]
     plain = write(tmp_path / "plain", trusting(front, authority))
-    assert "need --as" in await refusal(plain, impersonation=Impersonation(groups=("admins",)))
-    assert "line break" in await refusal(plain, impersonation=Impersonation(user="a\r\nX: y"))
-    assert "control character" in await refusal(plain, impersonation=Impersonation(user="a\x1b[31m"))
+    assert "need --as" in await rejection(plain, impersonation=Impersonation(groups=("admins",)))
+    assert "line break" in await rejection(plain, impersonation=Impersonation(user="a\r\nX: y"))
+    assert "control character" in await rejection(plain, impersonation=Impersonation(user="a\x1b[31m"))
     orphan = write(tmp_path / "orphan", trusting(front, authority), {"as-groups": ["a"]})
-    assert "no user in `as`" in await refusal(orphan)
+    assert "no user in `as`" in await rejection(orphan)
     assert len(front.asked) == 1
 
 
@@ -107,7 +107,7 @@ async def test_the_server_is_trusted_as_the_file_says(
             await ask(write(tmp_path / "config", cluster))
         assert not caught.value.may_have_been_applied
     both = {**server, "insecure-skip-tls-verify": True, "certificate-authority-data": data}
-    assert "exclude each other" in await refusal(write(tmp_path / "config", both))
+    assert "exclude each other" in await rejection(write(tmp_path / "config", both))
     assert len(front.asked) == sent
 
 
@@ -157,13 +157,15 @@ async def test_a_proxy_that_cannot_be_used_is_one_sentence(
     """SOCKS is named, and no password is repeated."""
     cluster = {"server": "https://example.com"}
     socks = write(tmp_path / "config", {**cluster, "proxy-url": "socks5://me:secret@127.0.0.1:1080"})
-    said = await refusal(socks)
+    said = await rejection(socks)
     assert "proxy-url names a SOCKS proxy (socks5://127.0.0.1:1080), which is not supported" in said
     plain = write(tmp_path / "config", cluster)
-    assert "HTTPS_PROXY names a SOCKS proxy" in await refusal(
+    assert "HTTPS_PROXY names a SOCKS proxy" in await rejection(
         plain, environment={"HTTPS_PROXY": "socks5://x:1"}
     )
-    assert "must be the URL of an HTTP proxy" in await refusal(plain, environment={"HTTPS_PROXY": "ftp://x"})
+    assert "must be the URL of an HTTP proxy" in await rejection(
+        plain, environment={"HTTPS_PROXY": "ftp://x"}
+    )
 
 
 @pytest.mark.parametrize(
@@ -206,13 +208,13 @@ async def test_unsupported_fields_are_rejected_by_name(
     tmp_path: Path, user: Mapping[str, Any], said: str
 ) -> None:
     """An anonymous request instead would be answered, and mislead."""
-    assert said in await refusal(write(tmp_path / "config", {"server": "https://127.0.0.1:1"}, user))
+    assert said in await rejection(write(tmp_path / "config", {"server": "https://127.0.0.1:1"}, user))
 
 
 async def test_fields_of_a_later_kubectl_are_not_ignored(tmp_path: Path) -> None:
     """Of the cluster, too; every field of today is known."""
     odd = {"server": "https://127.0.0.1:1", "tls-min-version": "1.3"}
-    assert "the field 'tls-min-version' is not known here" in await refusal(write(tmp_path / "config", odd))
+    assert "the field 'tls-min-version' is not known here" in await rejection(write(tmp_path / "config", odd))
 
     assert set(UserEntry.__struct_encode_fields__) >= USER_FIELDS
     assert set(ClusterEntry.__struct_encode_fields__) >= CLUSTER_FIELDS

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from common.builders.kubeconfigs import ask, refusal, trusting, used, write
+from common.builders.kubeconfigs import ask, rejection, trusting, used, write
 from common.fakes.front import Front
 from controlplane.certificates import CertificateAuthority
 from servicetokens.kube.access import find_namespace, find_source
@@ -50,7 +50,7 @@ async def test_an_empty_file_and_an_empty_context_have_no_effect(
         await api.request("GET", "/version")
     assert front.header("Authorization") == ["Bearer t"]
     assert find_namespace(None, "", listed) == "team-a"
-    assert "names no context" in await refusal(tmp_path / "empty")
+    assert "names no context" in await rejection(tmp_path / "empty")
 
 
 async def test_the_first_document_of_a_file_counts(
@@ -78,7 +78,7 @@ async def test_remarks_around_certificates_are_ignored(
     assert len(front.asked) == 4
     (tmp_path / "ca.pem").write_bytes(broken)
     cluster = {**trusting(front, authority), "certificate-authority": "ca.pem"}
-    assert "holds no certificate in PEM" in await refusal(write(tmp_path / "config", cluster))
+    assert "holds no certificate in PEM" in await rejection(write(tmp_path / "config", cluster))
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ async def test_remarks_around_certificates_are_ignored(
 )
 async def test_an_address_that_is_none_is_a_sentence(tmp_path: Path, server: str, said: str) -> None:
     """It says what is wrong with it, and repeats no password."""
-    refused = await refusal(write(tmp_path / "config", {"server": server}))
+    refused = await rejection(write(tmp_path / "config", {"server": server}))
     assert said in refused
     assert "secret" not in refused
 
@@ -115,16 +115,16 @@ async def test_what_is_of_another_type_is_named(tmp_path: Path, before: str, aft
     text = file.read_text()
     assert before in text
     file.write_text(text.replace(before, after))
-    assert said in await refusal(file)
+    assert said in await rejection(file)
 
 
 async def test_a_context_that_does_not_fit_is_named(tmp_path: Path) -> None:
     """With those that exist."""
     file = write(tmp_path / "config", {"server": "https://x"})
-    assert "there is no context 'nope' (it has it)" in await refusal(file, context="nope")
+    assert "there is no context 'nope' (it has it)" in await rejection(file, context="nope")
     missing = write(tmp_path / "config", {"server": "https://x"}, cluster="other")
-    assert "there is no cluster 'other' (it has c)" in await refusal(missing)
-    assert "has no server" in await refusal(write(tmp_path / "config", {}))
+    assert "there is no cluster 'other' (it has c)" in await rejection(missing)
+    assert "has no server" in await rejection(write(tmp_path / "config", {}))
     odd = write(tmp_path / "config", {"server": "ftp://x"})
-    assert "not an http:// or https:// URL" in await refusal(odd)
-    assert "names no cluster" in await refusal(write(tmp_path / "config", {}, cluster=""))
+    assert "not an http:// or https:// URL" in await rejection(odd)
+    assert "names no cluster" in await rejection(write(tmp_path / "config", {}, cluster=""))

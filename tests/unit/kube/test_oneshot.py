@@ -158,11 +158,11 @@ async def test_an_answer_that_is_cut_off_is_none() -> None:
 
 async def test_credentials_are_read_again_once() -> None:
     """After a 401 they may have been renewed; a second one is the answer."""
-    refusal = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n"
-    async with Scripted(refusal, OK).running() as server, asked(server, ("old", "new")) as api:
+    rejection = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n"
+    async with Scripted(rejection, OK).running() as server, asked(server, ("old", "new")) as api:
         assert await api.request("GET", "/") == b"ok"
     assert b"Bearer new" in server.requests[1]
-    async with Scripted(refusal, refusal).running() as server, asked(server, ("old", "new")) as api:
+    async with Scripted(rejection, rejection).running() as server, asked(server, ("old", "new")) as api:
         with pytest.raises(Unauthorized):
             await api.request("GET", "/")
 

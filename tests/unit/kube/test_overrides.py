@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from common.builders.kubeconfigs import ask, helper, plugin, printed, refusal, trusting, write
+from common.builders.kubeconfigs import ask, helper, plugin, printed, rejection, trusting, write
 from common.fakes.front import Front, api_front
 from controlplane.certificates import CertificateAuthority
 from controlplane.ports import LOOPBACK
@@ -99,12 +99,12 @@ async def test_a_file_of_another_kind_and_what_is_said_twice_are_refused(tmp_pat
     file = write(tmp_path / "config", {"server": "https://x"}, {"token": "t"})
     text = file.read_text()
     file.write_text(f"{text}kind: Secret\n")
-    assert "it is another kind of file: kind must be Config" in await refusal(file)
+    assert "it is another kind of file: kind must be Config" in await rejection(file)
     file.write_text(text.replace("users:\n", "users:\n- {name: u, user: {}}\n"))
-    assert "users has two entries with the name 'u'" in await refusal(file)
+    assert "users has two entries with the name 'u'" in await rejection(file)
     both = {"certificate-authority": "x", "certificate-authority-data": "eA=="}
     twice = write(tmp_path / "twice", {"server": "https://x", **both})
-    assert "certificate-authority and certificate-authority-data exclude each other" in await refusal(twice)
+    assert "certificate-authority and certificate-authority-data exclude each other" in await rejection(twice)
 
 
 async def test_the_token_beside_a_token_file_counts_as_long_as_there_is_no_file(

@@ -3,7 +3,7 @@
 import pytest
 
 from servicetokens.api.reasons import ABOUT_THE_TOKEN, Reason
-from servicetokens.policy.acceptance import CHECKS, Facts, find_refusal
+from servicetokens.policy.acceptance import CHECKS, Facts, find_rejection
 
 NOW = 1_000_000
 GOOD = Facts(
@@ -22,8 +22,8 @@ GOOD = Facts(
 
 def test_what_nothing_speaks_against_is_accepted() -> None:
     """Also without an expiration."""
-    assert find_refusal(GOOD, NOW) is None
-    assert find_refusal(GOOD._replace(end=None), NOW) is None
+    assert find_rejection(GOOD, NOW) is None
+    assert find_rejection(GOOD._replace(end=None), NOW) is None
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_what_nothing_speaks_against_is_accepted() -> None:
 )
 def test_each_fact_has_its_reason(facts: Facts, reason: Reason) -> None:
     """One thing is wrong, and it is named."""
-    assert find_refusal(facts, NOW) is reason
+    assert find_rejection(facts, NOW) is reason
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_each_fact_has_its_reason(facts: Facts, reason: Reason) -> None:
 )
 def test_a_second_before_it_is_accepted(facts: Facts) -> None:
     """The limits are exact."""
-    assert find_refusal(facts, NOW) is None
+    assert find_rejection(facts, NOW) is None
 
 
 def test_the_first_reason_wins() -> None:
@@ -79,13 +79,13 @@ def test_the_first_reason_wins() -> None:
         end=NOW,
         not_before=NOW,
     )
-    assert find_refusal(everything, NOW) is Reason.DELETING
-    assert find_refusal(everything._replace(deleting=False), NOW) is Reason.EXPIRED
+    assert find_rejection(everything, NOW) is Reason.DELETING
+    assert find_rejection(everything._replace(deleting=False), NOW) is Reason.EXPIRED
 
 
 def test_an_end_that_was_not_understood_is_no_expiry() -> None:
     """It says nothing, so that what is said is that it was not understood."""
-    assert find_refusal(GOOD._replace(readable=False, end=0), NOW) is Reason.UNREADABLE
+    assert find_rejection(GOOD._replace(readable=False, end=0), NOW) is Reason.UNREADABLE
 
 
 def test_the_list_of_rejections_is_in_the_order_of_the_checks() -> None:

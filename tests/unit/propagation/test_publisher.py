@@ -10,8 +10,8 @@ import pytest
 from common.builders.presenting import STALENESS, Surroundings
 from servicetokens.kube.errors import AlreadyExists, ApiUnavailable, Conflict, NotFound
 from servicetokens.kube.leases import Lease
-from servicetokens.propagation.publisher import Presence
-from servicetokens.propagation.record import Presence as Shown
+from servicetokens.propagation.publisher import LeasePublisher
+from servicetokens.propagation.record import ValidatorLease as Shown
 from servicetokens.propagation.record import first_lease
 
 pytestmark = pytest.mark.skips_time
@@ -65,7 +65,7 @@ class World:
         self.store = Store()
         self.lists = 0
         self.may_list = asyncio.Event()
-        self.presence = Presence(
+        self.presence = LeasePublisher(
             self.store,
             self.around.index,
             self.around.clock,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from servicetokens.kube.leases import Lease
-from servicetokens.propagation.record import ANNOTATION, Presence, feed_name, first_lease, renewed
+from servicetokens.propagation.record import ANNOTATION, ValidatorLease, feed_name, first_lease, renewed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,7 +47,7 @@ def test_only_a_position_that_can_be_true_counts(
     applied: str | None, version: str, target: int, passed: bool
 ) -> None:
     """Whatever cannot be read has applied nothing."""
-    presence = Presence.read(a_lease(applied, version))
+    presence = ValidatorLease.read(a_lease(applied, version))
     assert presence.has_applied("servicetokens", "team-a", target) is passed
 
 

@@ -110,18 +110,18 @@ SHAPES = {
 def test_a_text_without_the_shape_of_a_token_has_no_id(text: str) -> None:
     """And the rejection does not quote it."""
     assert find_id(text, "svt") is None
-    with pytest.raises(MalformedToken) as refusal:
+    with pytest.raises(MalformedToken) as rejection:
         parse(text, "svt")
-    assert SECRET_PART[:20] not in str(refusal.value)
+    assert SECRET_PART[:20] not in str(rejection.value)
 
 
 def test_a_wrong_checksum_is_reported_as_a_typo_and_not_quoted() -> None:
     """The request path does not look at it."""
     text = TEXT[:-1] + "s"
     assert find_id(text, "svt") == "0123456789AB"
-    with pytest.raises(MalformedToken, match="checksum") as refusal:
+    with pytest.raises(MalformedToken, match="checksum") as rejection:
         parse(text, "svt")
-    assert SECRET_PART not in str(refusal.value)
+    assert SECRET_PART not in str(rejection.value)
 
 
 def test_a_prefix_of_another_length_moves_everything_along() -> None:

@@ -7,12 +7,12 @@ import pytest
 from structlog.testing import capture_logs
 
 from common.builders.presenting import Surroundings
-from common.drivers.asking import ask, make_gate, make_refusals
-from servicetokens.validator.audit import Acceptances
+from common.drivers.asking import ask, make_authorizer, make_rejections
+from servicetokens.validator.audit import AcceptanceLog
+from servicetokens.validator.authorizer import RequestAuthorizer
 from servicetokens.validator.failures import BURST
 from servicetokens.validator.forward_auth import ForwardAuth
-from servicetokens.validator.gate import Gate
-from servicetokens.validator.metrics import Tally
+from servicetokens.validator.metrics import DecisionCounts
 
 Lines = list[MutableMapping[str, Any]]
 
@@ -33,7 +33,7 @@ def test_a_rejection_names_the_token_and_the_client(lines: Lines) -> None:
     """By its public id; the token itself is in no line."""
     around = Surroundings()
     around.put_token(state="Revoked")
-    handler = ForwardAuth(make_gate(around), behind_proxies=False)
+    handler = ForwardAuth(make_authorizer(around), behind_proxies=False)
     ask(handler, bearer(around.token.reveal()))
     (line,) = lines
     assert line == {
@@ -54,7 +54,7 @@ def test_unknown_clients_cannot_fill_a_disk_and_do_not_hide_others(lines: Lines)
     """So many lines a second for tokens that nobody knows, and a count of the rest; others have their own room."""
     around = Surroundings()
     around.put_token(state="Revoked")
-    handler = ForwardAuth(make_gate(around), behind_proxies=False)
+    handler = ForwardAuth(make_authorizer(around), behind_proxies=False)
     for number in range(100):
         ask(handler, bearer(f"svt_{number:012}_{'a' * 49}"))
     ask(handler, bearer(around.token.reveal()))
@@ -81,14 +81,16 @@ def test_a_client_that_fails_too_often_does_not_hide_a_token_that_exists(lines: 
     """It is informed to ask less, as before; each presentation of a revoked token is in the log, or counted there."""
     around = Surroundings()
     around.put_token(state="Revoked")
-    refusals = make_refusals(around, Tally("test"))
-    handler = ForwardAuth(Gate(around.authenticator, Tally("test"), refusals), behind_proxies=False)
+    rejections = make_rejections(around, DecisionCounts("test"))
+    handler = ForwardAuth(
+        RequestAuthorizer(around.authenticator, DecisionCounts("test"), rejections), behind_proxies=False
+    )
     for _ in range(BURST):
         ask(handler, ("Authorization", "Bearer x"))
     answers = [ask(handler, bearer(around.token.reveal())).status for _ in range(150)]
     assert answers == [429] * 150
-    refusals.report_left_out()
-    refusals.report_left_out()
+    rejections.report_left_out()
+    rejections.report_left_out()
     assert refused(lines) == 150
     assert len([line for line in lines if "token_id" in line]) == 100
 
@@ -96,7 +98,7 @@ def test_a_client_that_fails_too_often_does_not_hide_a_token_that_exists(lines: 
 def test_a_rejection_of_an_ended_credential_names_its_object(lines: Lines) -> None:
     """Rotated, or deleted: to the client it is unknown, to the log it is not."""
     around = Surroundings()
-    handler = ForwardAuth(make_gate(around), behind_proxies=False)
+    handler = ForwardAuth(make_authorizer(around), behind_proxies=False)
     around.put_token(credentials=[around.credential(around.mint(), serial=2)])
     assert ask(handler, bearer(around.token.reveal())).status == 401
     around.remove_token()
@@ -107,14 +109,14 @@ def test_a_rejection_of_an_ended_credential_names_its_object(lines: Lines) -> No
 
 def test_acceptances_are_a_sample(lines: Lines) -> None:
     """One line for many requests, with the roles that it had and the listener that was asked."""
-    trail = Surroundings()
-    trail.put_role("reader")
-    trail.put_account(roles=["reader"])
-    acceptances = Acceptances(trail.clock, ())
+    audit_log = Surroundings()
+    audit_log.put_role("reader")
+    audit_log.put_account(roles=["reader"])
+    acceptances = AcceptanceLog(audit_log.clock, ())
     around = Surroundings(on_use=acceptances.note)
     around.put_role("reader")
     around.put_account(roles=["reader"])
-    handler = ForwardAuth(make_gate(around), behind_proxies=False)
+    handler = ForwardAuth(make_authorizer(around), behind_proxies=False)
     for _ in range(50):
         ask(handler, bearer(around.token.reveal()))
     (line,) = lines

@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from common.builders.presenting import Surroundings
-from common.drivers.asking import ask, make_gate
+from common.drivers.asking import ask, make_authorizer
 from servicetokens.validator import audit
 from servicetokens.validator.ext_authz import ExtAuthz
 from servicetokens.validator.forward_auth import ForwardAuth
@@ -37,7 +37,7 @@ def around() -> Surroundings:
 @pytest.fixture
 def handler(around: Surroundings) -> ForwardAuth:
     """Forward-auth."""
-    return ForwardAuth(make_gate(around), behind_proxies=False)
+    return ForwardAuth(make_authorizer(around), behind_proxies=False)
 
 
 def explained(
@@ -86,7 +86,7 @@ def test_a_403_says_what_was_compared(handler: ForwardAuth, around: Surroundings
     assert (line["method"], line["host"], line["path"]) == ("POST", "orders.example.com", "/orders/1")
     assert (line["missing"], line["namespace"], line["token"]) == ("", "team-a", "ci-prod")
     assert "secret" not in str(lines)
-    authz = ExtAuthz(make_gate(around), behind_proxies=False)
+    authz = ExtAuthz(make_authorizer(around), behind_proxies=False)
     status, lines = explained(
         authz, around, ("Host", "other.example.com"), target="/orders/1?password=secret"
     )

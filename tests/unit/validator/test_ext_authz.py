@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.builders.presenting import Surroundings
-from common.drivers.asking import ask, make_gate
+from common.drivers.asking import ask, make_authorizer
 from servicetokens.validator.ext_authz import ExtAuthz
 from servicetokens.validator.forward_auth import ForwardAuth
 
@@ -26,7 +26,7 @@ def around() -> Surroundings:
 @pytest.fixture
 def handler(around: Surroundings) -> ExtAuthz:
     """The handler, not behind another proxy."""
-    return ExtAuthz(make_gate(around), behind_proxies=False)
+    return ExtAuthz(make_authorizer(around), behind_proxies=False)
 
 
 def bearer(around: Surroundings) -> tuple[str, str]:
@@ -58,7 +58,7 @@ def test_a_token_without_roles_passes_no_request(handler: ExtAuthz, around: Surr
 @given(target=st.text(st.characters(max_codepoint=255, exclude_characters=" \r\n\x00"), min_size=1))
 def test_no_path_bypasses_the_check(target: str) -> None:
     """Whatever the client asks for, without a token it does not pass."""
-    handler = ExtAuthz(make_gate(Surroundings()), behind_proxies=False)
+    handler = ExtAuthz(make_authorizer(Surroundings()), behind_proxies=False)
     assert ask(handler, ("Host", "x"), target=target).status in {400, 401}
 
 
@@ -151,8 +151,8 @@ def test_several_tokens_are_rejected(handler: ExtAuthz, around: Surroundings) ->
 
 def test_the_answer_of_one_listener_is_never_given_by_another(around: Surroundings) -> None:
     """Both keep theirs with the same decision."""
-    gate = make_gate(around)
-    authz, forward = ExtAuthz(gate, behind_proxies=False), ForwardAuth(gate, behind_proxies=False)
+    authorizer = make_authorizer(around)
+    authz, forward = ExtAuthz(authorizer, behind_proxies=False), ForwardAuth(authorizer, behind_proxies=False)
     for _ in range(2):
         assert "X-Envoy-Auth-Headers-To-Remove" in ask(authz, bearer(around)).headers
         assert "X-Envoy-Auth-Headers-To-Remove" not in ask(forward, bearer(around)).headers

@@ -8,7 +8,7 @@ from envoy.service.auth.v3.external_auth_pb2 import CheckRequest, CheckResponse
 from google.rpc import code_pb2
 
 from common.builders.presenting import Surroundings
-from common.drivers.asking import make_gate
+from common.drivers.asking import make_authorizer
 from servicetokens.validator.ext_authz_grpc import Checks
 from servicetokens.validator.failures import BURST
 
@@ -27,7 +27,7 @@ def around() -> Surroundings:
 @pytest.fixture
 def checks(around: Surroundings) -> Checks:
     """The handler."""
-    return Checks(make_gate(around))
+    return Checks(make_authorizer(around))
 
 
 def request(

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from common.builders.presenting import Surroundings
-from common.drivers.asking import PEER, ask, make_gate
+from common.drivers.asking import PEER, ask, make_authorizer
 from servicetokens.validator.failures import BURST
 from servicetokens.validator.forward_auth import ForwardAuth
 
@@ -24,7 +24,7 @@ def around() -> Surroundings:
 @pytest.fixture
 def handler(around: Surroundings) -> ForwardAuth:
     """The handler, not behind another proxy."""
-    return ForwardAuth(make_gate(around), behind_proxies=False)
+    return ForwardAuth(make_authorizer(around), behind_proxies=False)
 
 
 def bearer(around: Surroundings) -> tuple[str, str]:

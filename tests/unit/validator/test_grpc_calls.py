@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 
 from common.builders.presenting import Surroundings
 from common.drivers import http2
-from common.drivers.asking import make_gate
+from common.drivers.asking import make_authorizer
 from controlplane.ports import LOOPBACK, free_ports
 from controlplane.waiting import patient
 from servicetokens.runtime.settings import Address
@@ -37,7 +37,7 @@ class Served:
         self.is_ready = True
         self.service = GrpcService(
             Address(LOOPBACK, port),
-            make_gate(Surroundings()),
+            make_authorizer(Surroundings()),
             ready=lambda: self.is_ready,
             max_connections=800,
             peer_share=SHARE,

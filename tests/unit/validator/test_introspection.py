@@ -9,11 +9,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from common.builders.presenting import DAY, Surroundings
-from common.drivers.asking import Reply, ask, make_refusals
+from common.drivers.asking import Reply, ask, make_rejections
 from servicetokens.tokens.format import Token
 from servicetokens.validator.failures import BURST
 from servicetokens.validator.introspection import Introspection
-from servicetokens.validator.metrics import Tally
+from servicetokens.validator.metrics import DecisionCounts
 
 FORM = ("Content-Type", "application/x-www-form-urlencoded")
 MAX_AGE = 60
@@ -30,12 +30,12 @@ class Desk(Surroundings):
         self.put_token(roles=["orders-reader"])
         self.caller = self.mint()
         self.put_caller()
-        self.tally = Tally("introspection")
+        self.counts = DecisionCounts("introspection")
         self.handler = Introspection(
             self.authenticator,
             self.clock,
-            self.tally,
-            make_refusals(self, self.tally),
+            self.counts,
+            make_rejections(self, self.counts),
             max_age=max_age,
         )
 
@@ -106,7 +106,7 @@ def test_a_valid_token_is_described(desk: Desk) -> None:
         "servicetokens.dev/token-name": "ci-prod",
         "servicetokens.dev/roles": ["orders-reader"],
     }
-    assert desk.tally.accepted == 1, "the caller itself is not counted"
+    assert desk.counts.accepted == 1, "the caller itself is not counted"
 
 
 def bad_tokens(desk: Desk) -> list[str]:
@@ -156,7 +156,7 @@ def test_a_wrong_secret_or_name_is_an_invalid_client(desk: Desk, name: str) -> N
         reply = desk.ask(desk.token, header)
         assert (reply.status, json.loads(reply.body)) == (401, {"error": "invalid_client"})
         assert reply.headers["WWW-Authenticate"].startswith('Basic realm="servicetokens"')
-    assert desk.tally.accepted == 0
+    assert desk.counts.accepted == 0
 
 
 def test_a_caller_without_credentials_is_rejected(desk: Desk) -> None:

@@ -4,17 +4,17 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from common.builders.presenting import Surroundings
-from servicetokens.validator.metrics import Tally, UsageNumbers, ValidatorCollector, ValidatorNumbers
+from servicetokens.validator.metrics import DecisionCounts, UsageNumbers, ValidatorCollector, ValidatorNumbers
 
 
 def read(
-    around: Surroundings, *tallies: Tally, end: float | None = 5.0
+    around: Surroundings, *all_counts: DecisionCounts, end: float | None = 5.0
 ) -> dict[tuple[str, tuple[str, ...]], float]:
     """Return every sample, by name and label values, as Prometheus reads them."""
     registry = CollectorRegistry()
     registry.register(
         ValidatorCollector(
-            tallies,
+            all_counts,
             around.index,
             around.clock,
             lambda: ValidatorNumbers(
@@ -35,10 +35,10 @@ def read(
 
 def test_answers_are_counted_by_listener_result_and_reason() -> None:
     """No label names a token, an account or a namespace."""
-    tally = Tally("forwardauth")
-    tally.accepted, tally.unavailable = 7, 2
-    tally.reject("Revoked")
-    found = read(Surroundings(), tally)
+    counts = DecisionCounts("forwardauth")
+    counts.accepted, counts.unavailable = 7, 2
+    counts.reject("Revoked")
+    found = read(Surroundings(), counts)
     name = "servicetokens_validator_requests_total"
     assert found[name, ("forwardauth", "", "accepted")] == 7
     assert found[name, ("forwardauth", "", "unavailable")] == 2

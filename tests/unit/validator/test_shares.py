@@ -17,7 +17,7 @@ from structlog.testing import capture_logs
 
 from common.builders.presenting import Surroundings
 from common.drivers import http2
-from common.drivers.asking import make_gate
+from common.drivers.asking import make_authorizer
 from common.fakes.clock import FakeClock
 from controlplane.certificates import CertificateAuthority
 from controlplane.ports import LOOPBACK, free_ports
@@ -221,7 +221,7 @@ async def serving_grpc() -> AsyncIterator[tuple[GrpcService, int]]:
     (port,) = free_ports(1)
     service = GrpcService(
         Address(LOOPBACK, port),
-        make_gate(Surroundings()),
+        make_authorizer(Surroundings()),
         ready=lambda: True,
         max_connections=8,
         peer_share=25,

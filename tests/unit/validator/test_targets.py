@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from common.builders.paths import fits, understand
 from common.builders.presenting import Surroundings
-from common.drivers.asking import answer, ask, make_gate
+from common.drivers.asking import answer, ask, make_authorizer
 from servicetokens.authn.requests import compile_rule, is_allowed
 from servicetokens.validator.ext_authz import ExtAuthz
 from servicetokens.validator.ext_authz_grpc import Checks
@@ -43,9 +43,9 @@ def _surroundings(*patterns: str) -> Surroundings:
 
 def _askers(around: Surroundings) -> Mapping[str, Asking]:
     """Return, for each way in which a target arrives, what gives the status for it."""
-    gate, bearer = make_gate(around), ("Authorization", f"Bearer {around.token.reveal()}")
-    forward, authz = ForwardAuth(gate, behind_proxies=False), ExtAuthz(gate, behind_proxies=False)
-    checks = Checks(gate)
+    authorizer, bearer = make_authorizer(around), ("Authorization", f"Bearer {around.token.reveal()}")
+    forward, authz = ForwardAuth(authorizer, behind_proxies=False), ExtAuthz(authorizer, behind_proxies=False)
+    checks = Checks(authorizer)
 
     def by_headers(uri: str, method: str, before: str = "") -> Asking:
         return lambda target: (
@@ -205,7 +205,7 @@ def test_a_granted_request_is_granted_for_one_interpretation(target: bytes, patt
 def test_the_proxys_own_target_is_checked_too(target: bytes) -> None:
     """Caddy passes the client's query on in it."""
     around = _surroundings()
-    handler = ForwardAuth(make_gate(around), behind_proxies=False)
+    handler = ForwardAuth(make_authorizer(around), behind_proxies=False)
     bearer = ("Authorization", f"Bearer {around.token.reveal()}")
     assert ask(handler, bearer, target=target.decode("latin-1")).status == 400
     assert ask(handler, bearer, target="/validate?a=%23").status == 200
@@ -218,7 +218,7 @@ def test_a_fragment_in_a_field_of_its_own_is_malformed() -> None:
     http = request.attributes.request.http
     http.method, http.path, http.fragment = "GET", "/public/x", "/../y"
     http.headers["authorization"] = f"Bearer {around.token.reveal()}"
-    found = CheckResponse.FromString(Checks(make_gate(around)).answer(request.SerializeToString()))
+    found = CheckResponse.FromString(Checks(make_authorizer(around)).answer(request.SerializeToString()))
     assert found.denied_response.status.code == 400
 
 

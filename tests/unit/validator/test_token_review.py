@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from common.builders.presenting import Surroundings
-from common.drivers.asking import ask, make_refusals
+from common.drivers.asking import ask, make_rejections
 from servicetokens.tokens.format import Token
-from servicetokens.validator.metrics import Tally
+from servicetokens.validator.metrics import DecisionCounts
 from servicetokens.validator.token_review import TokenReviewWebhook
 
 
@@ -20,8 +20,8 @@ def around() -> Surroundings:
 
 def review(around: Surroundings, token: Token | None = None) -> dict[str, Any]:
     """Return the status that kube-apiserver receives for *token*, or for the stored one."""
-    tally = Tally("tokenreview")
-    webhook = TokenReviewWebhook(around.authenticator, tally, make_refusals(around, tally))
+    counts = DecisionCounts("tokenreview")
+    webhook = TokenReviewWebhook(around.authenticator, counts, make_rejections(around, counts))
     body = {
         "apiVersion": "authentication.k8s.io/v1",
         "kind": "TokenReview",

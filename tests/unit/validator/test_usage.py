@@ -6,8 +6,8 @@ import pytest
 
 from common.builders.presenting import Surroundings
 from common.fakes.entropy import CountingEntropy
-from servicetokens.authn.decision import Accepted, Presented
-from servicetokens.authn.records import STATES, Account, Credential, Terms, TokenRecord, pack_mint
+from servicetokens.authn.decision import Accepted, AuthenticationRequest
+from servicetokens.authn.records import STATES, Account, Credential, Restrictions, TokenRecord, pack_mint
 from servicetokens.kube.errors import ApiUnavailable, Conflict, KubeError, NotFound, Unprocessable
 from servicetokens.validator.usage import GRAIN_SECONDS, WRITES_PER_SECOND, Usage
 
@@ -38,7 +38,7 @@ class Ledger:
             self.store, self.around.index, self.clock, CountingEntropy(), count_validators=self.count
         )
 
-    def note(self, accepted: Accepted, _presented: Presented) -> None:
+    def note(self, accepted: Accepted, _presented: AuthenticationRequest) -> None:
         """Be told of a use."""
         self.usage.note(accepted)
 
@@ -148,12 +148,18 @@ async def test_ten_thousand_tokens_are_written_in_turn(validators: int) -> None:
     """Twenty a second, which all validators share; and each once."""
     ledger = Ledger(validators)
     count = 10_000 // validators
-    account, terms = Account("team-a", "ci", uid="a-1"), Terms(None, (), ())
+    account, restrictions = Account("team-a", "ci", uid="a-1"), Restrictions(None, (), ())
     for number in range(count):
         token_id = f"{number:012}"
         credential = Credential(token_id, 1, "k1", pack_mint(ledger.clock.now(), b""), None)
         record = TokenRecord(
-            f"u{number}", f"t{number}", account, "a-1", terms, STATES[False, False, False, True], credential
+            f"u{number}",
+            f"t{number}",
+            account,
+            "a-1",
+            restrictions,
+            STATES[False, False, False, True],
+            credential,
         )
         ledger.around.index.link(record)
         ledger.usage.note(Accepted(record, token_id, None, (), ()))

@@ -3,7 +3,7 @@
 import pytest
 
 from common.builders.presenting import Surroundings
-from servicetokens.authn.decision import Accepted, Presented
+from servicetokens.authn.decision import Accepted, AuthenticationRequest
 from servicetokens.authn.requests import HttpRequest
 
 
@@ -13,7 +13,7 @@ class Reports:
     def __init__(self) -> None:
         self.found: list[tuple[str, str]] = []
 
-    def take(self, accepted: Accepted, request: Presented) -> None:
+    def take(self, accepted: Accepted, request: AuthenticationRequest) -> None:
         """Remember a report."""
         self.found.append((accepted.token_id, request.protocol))
 

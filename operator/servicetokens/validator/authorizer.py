@@ -1,6 +1,6 @@
 """The check of a client's request: what forward-auth and ext_authz share, independent of the proxy's protocol.
 
-The outcome is the decision itself, or a `Refusal` with the challenge of RFC 6750 that belongs to it. Every acceptance
+The outcome is the decision itself, or a `Rejection` with the challenge of RFC 6750 that belongs to it. Every acceptance
 contains every identity header, empty when there is no value: a proxy may forward a client's own header where ours is
 missing.
 """
@@ -15,9 +15,9 @@ import msgspec
 from servicetokens.api.reasons import Reason
 from servicetokens.authn.addresses import Origin
 from servicetokens.authn.authenticator import Authenticator
-from servicetokens.authn.decision import Accepted, Presented, Rejected, Unavailable
+from servicetokens.authn.decision import Accepted, AuthenticationRequest, Rejected, Unavailable
 from servicetokens.authn.requests import HttpRequest
-from servicetokens.validator.audit import Refusals
+from servicetokens.validator.audit import RejectionLog
 from servicetokens.validator.bearer import (
     INVALID_REQUEST,
     INVALID_TOKEN,
@@ -26,7 +26,7 @@ from servicetokens.validator.bearer import (
     find_token,
     insufficient_scope,
 )
-from servicetokens.validator.metrics import Tally
+from servicetokens.validator.metrics import DecisionCounts
 from servicetokens.validator.original import Fault
 from servicetokens.validator.responses import NO_STORE, RETRY_SOON, Answer, Header, render
 
@@ -62,7 +62,7 @@ would not overwrite.
 """
 
 
-class Refusal(msgspec.Struct, frozen=True, gc=False):
+class Rejection(msgspec.Struct, frozen=True, gc=False):
     """A rejection, or "unavailable": the status, the headers with the reason, and the same as finished bytes."""
 
     status: HTTPStatus
@@ -70,28 +70,30 @@ class Refusal(msgspec.Struct, frozen=True, gc=False):
     answer: Answer
 
 
-def refusal(status: HTTPStatus, *headers: Header) -> Refusal:
+def rejection(status: HTTPStatus, *headers: Header) -> Rejection:
     """Return one; caches on the way must not store it."""
     complete = (*headers, NO_STORE)
-    return Refusal(status, complete, render(status, complete))
+    return Rejection(status, complete, render(status, complete))
 
 
-BAD_REQUEST: Final = refusal(HTTPStatus.BAD_REQUEST, INVALID_REQUEST)
-_UNAUTHENTICATED: Final = refusal(HTTPStatus.UNAUTHORIZED, NO_CREDENTIALS)
-_INVALID: Final = refusal(HTTPStatus.UNAUTHORIZED, INVALID_TOKEN)
-_FORBIDDEN: Final = refusal(HTTPStatus.FORBIDDEN, insufficient_scope(()))
-_TOO_MANY: Final = refusal(HTTPStatus.TOO_MANY_REQUESTS, RETRY_SOON)
-_UNAVAILABLE: Final = refusal(HTTPStatus.SERVICE_UNAVAILABLE, RETRY_SOON)
+BAD_REQUEST: Final = rejection(HTTPStatus.BAD_REQUEST, INVALID_REQUEST)
+_UNAUTHENTICATED: Final = rejection(HTTPStatus.UNAUTHORIZED, NO_CREDENTIALS)
+_INVALID: Final = rejection(HTTPStatus.UNAUTHORIZED, INVALID_TOKEN)
+_FORBIDDEN: Final = rejection(HTTPStatus.FORBIDDEN, insufficient_scope(()))
+_TOO_MANY: Final = rejection(HTTPStatus.TOO_MANY_REQUESTS, RETRY_SOON)
+_UNAVAILABLE: Final = rejection(HTTPStatus.SERVICE_UNAVAILABLE, RETRY_SOON)
 
 
-class Gate:
+class RequestAuthorizer:
     """Checks requests for one listener, counts and logs them."""
 
-    def __init__(self, authenticator: Authenticator, tally: Tally, refusals: Refusals) -> None:
+    def __init__(
+        self, authenticator: Authenticator, counts: DecisionCounts, rejections: RejectionLog
+    ) -> None:
         self._authenticate = authenticator.authenticate
         self._recognize = authenticator.recognize
-        self._tally = tally
-        self._refusals = refusals
+        self._counts = counts
+        self._rejections = rejections
 
     def recognize(self, authorization: bytes | None, roles: tuple[str, ...]) -> Accepted | None:
         """Accept a request whose token was accepted a moment ago; on None, `judge` has to be called.
@@ -102,7 +104,7 @@ class Gate:
             return None
         found = self._recognize(authorization[len(_USUAL_SCHEME) :])
         if found is not None:
-            self._tally.accepted += 1
+            self._counts.accepted += 1
         return found
 
     def judge(
@@ -112,7 +114,7 @@ class Gate:
         original: Callable[[], HttpRequest | None],
         roles: tuple[str, ...],
         missing: Callable[[], Sequence[str]] = tuple,
-    ) -> Accepted | Refusal:
+    ) -> Accepted | Rejection:
         """Return whether the request may pass.
 
         Args:
@@ -124,24 +126,24 @@ class Gate:
         """
         token = find_token(authorization)
         if isinstance(token, Missing):
-            return self._refuse_missing(token, origin)
+            return self._reject_missing(token, origin)
         decision = self._authenticate(
-            Presented(token, None, origin, original, roles, protocol=self._tally.protocol)
+            AuthenticationRequest(token, None, origin, original, roles, protocol=self._counts.protocol)
         )
         if isinstance(decision, Accepted):
-            self._tally.accepted += 1
+            self._counts.accepted += 1
             return decision
         if isinstance(decision, Unavailable):
-            self._tally.unavailable += 1
+            self._counts.unavailable += 1
             return _UNAVAILABLE
-        if decision.reason in _BY_REQUEST and self._refusals.explains:
+        if decision.reason in _BY_REQUEST and self._rejections.explains:
             self._explain(decision, original(), missing())
-        return self._refuse(decision, roles, origin)
+        return self._reject(decision, roles, origin)
 
-    def refuse_request(self, fault: Fault) -> Refusal:
+    def reject_request(self, fault: Fault) -> Rejection:
         """Reject a request that is malformed or contradicts itself; *fault* is for the debug log."""
-        self._refusals.note_request("InvalidRequest")
-        self._refusals.explain(
+        self._rejections.note_request("InvalidRequest")
+        self._rejections.explain(
             "request malformed",
             headers=" and ".join(fault.headers),
             compared=fault.compared,
@@ -152,7 +154,7 @@ class Gate:
     def _explain(self, rejected: Rejected, request: HttpRequest | None, missing: Sequence[str]) -> None:
         """Log the rules or audiences that the request was compared with, and headers that the proxy did not send."""
         record = rejected.record
-        self._refusals.explain(
+        self._rejections.explain(
             "request compared",
             reason=rejected.reason.value,
             token_id=rejected.token_id,
@@ -164,17 +166,17 @@ class Gate:
             path=request.path if request else "",
         )
 
-    def _refuse_missing(self, missing: Missing, origin: Origin) -> Refusal:
-        if missing is Missing.MALFORMED and not self._refusals.has_room(origin):
+    def _reject_missing(self, missing: Missing, origin: Origin) -> Rejection:
+        if missing is Missing.MALFORMED and not self._rejections.has_room(origin):
             return _TOO_MANY
-        self._refusals.note_request(missing.value)
+        self._rejections.note_request(missing.value)
         return _UNAUTHENTICATED if missing is Missing.NO_CREDENTIALS else _INVALID
 
-    def _refuse(self, rejected: Rejected, required: tuple[str, ...], origin: Origin) -> Refusal:
-        if not self._refusals.note(rejected, origin, is_failure=rejected.reason not in _GOOD_TOKEN):
+    def _reject(self, rejected: Rejected, required: tuple[str, ...], origin: Origin) -> Rejection:
+        if not self._rejections.note(rejected, origin, is_failure=rejected.reason not in _GOOD_TOKEN):
             return _TOO_MANY
         if rejected.reason is Reason.ROLE_MISSING:
-            return refusal(HTTPStatus.FORBIDDEN, insufficient_scope(required))
+            return rejection(HTTPStatus.FORBIDDEN, insufficient_scope(required))
         return _FORBIDDEN if rejected.reason is Reason.REQUEST_NOT_ALLOWED else _INVALID
 
 

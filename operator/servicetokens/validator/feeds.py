@@ -31,7 +31,7 @@ _SCHEMA_PERIOD: Final = crds.CHECK_SECONDS
 _SCHEMA_RETRY: Final = 5.0
 
 
-class Troubles:
+class WatchProblems:
     """Current problems with the API server, one sentence for each path. A feed's `Observer`."""
 
     def __init__(self) -> None:
@@ -103,7 +103,7 @@ class SchemaGuard:
             _log.warning("not ready", reason=sentence)
 
 
-class Followers:
+class FeedSet:
     """All feeds together: watched until cancelled, and all listed again when their state cannot be trusted."""
 
     def __init__(self, feeds: Mapping[str, AnyFeed]) -> None:
