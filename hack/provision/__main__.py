@@ -11,7 +11,7 @@ from controlplane import build
 from controlplane.build import ControlPlaneMissing
 from controlplane.progress import Progress
 from provision.artifacts import ARTIFACTS, ENVIRONMENT
-from provision.cache import CannotMake, Need, announce
+from provision.cache import CannotMake, Need, announce, check
 
 CONTROL_PLANE = "control-plane"
 CONTROL_PLANE_NEED = Need(
@@ -32,11 +32,13 @@ def main() -> int:
     progress = Progress(sys.stderr)
     artifacts = [ARTIFACTS[name] for name in names if name != CONTROL_PLANE]
     try:
-        missing: list[Need] = [artifact for artifact in artifacts if not artifact.is_complete]
+        to_make = [artifact for artifact in artifacts if not artifact.is_complete]
+        missing: list[Need] = [*to_make]
         if CONTROL_PLANE in names and not build.is_built():
             missing.insert(0, CONTROL_PLANE_NEED)
         if arguments.check:
             return 1 if missing else 0
+        check(to_make)
         announce(missing, progress)
         if CONTROL_PLANE in names:
             build.ensure()

@@ -48,6 +48,7 @@ class Artifact(Need):
     Attributes:
         pins: the files that decide its contents.
         make: writes it into a folder. Raises CannotMake or BuildFailed.
+        obstacle: says why this machine cannot make it and what to do, or nothing; asked before anything is made.
         variant: what else decides its contents, such as the version of Python.
         root: the clone, whose place does not matter.
     """
@@ -55,6 +56,7 @@ class Artifact(Need):
     pins: tuple[Path, ...]
     make: Callable[[Path, Progress], None]
     variant: str = ""
+    obstacle: Callable[[], str] = str
     root: Path = ROOT
 
     @property
@@ -88,6 +90,7 @@ class Artifact(Need):
             BuildFailed: go could not build a binary of it.
         """
         if not self.is_complete:
+            check([self])
             self.directory.parent.mkdir(parents=True, exist_ok=True)
             with locked(self.directory.with_name(f"{self.directory.name}.lock"), f"making the {self.name}"):
                 # Another process may have made it while this one waited for the lock.
@@ -110,6 +113,13 @@ class Artifact(Need):
         fresh = environment / f".{self.name}.{os.getpid()}"
         fresh.symlink_to(self.directory)
         fresh.replace(link)
+
+
+def check(missing: Sequence[Artifact]) -> None:
+    """Raise CannotMake, with every obstacle, if one of these cannot be made here: minutes of building come first."""
+    obstacles = {artifact.obstacle() for artifact in missing} - {""}
+    if obstacles:
+        raise CannotMake("\n".join(sorted(obstacles)))
 
 
 def announce(missing: Sequence[Need], progress: Progress) -> None:

@@ -261,3 +261,28 @@ def test_command_can_look_without_making_anything(tmp_path: Path, empty_cache: P
 
 def _home(tmp_path: Path) -> dict[str, str]:
     return {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+
+
+def test_command_says_what_this_machine_lacks_before_it_makes_anything(
+    tmp_path: Path, empty_cache: Path
+) -> None:
+    """Tools and kubelet take minutes to build; without debootstrap they would be built for nothing."""
+    done = subprocess.run(
+        [sys.executable, "-m", "provision", "tools", "node", "node-root", "python-root"],
+        cwd=artifacts.ROOT,
+        env={
+            "PATH": str(tmp_path),
+            "PYTHONPATH": "hack:tests",
+            "HOME": str(tmp_path),
+            "XDG_CACHE_HOME": str(empty_cache),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith(
+        "a base image without a registry needs root and debootstrap: apt-get install"
+    )
+    assert len(done.stderr.splitlines()) == 1
+    assert not empty_cache.exists()
