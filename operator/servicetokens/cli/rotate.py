@@ -121,7 +121,7 @@ def acted_upon(token: TokenView) -> waiting.Verdict:
     if token.status.get("rotationID") == token.rotation.get("id"):
         return waiting.delivered(token)
     ready = token.condition("Ready")
-    # Of one that has ended for good, the operator wants nothing more: there is nothing to rotate into.
+    # The operator does nothing more for a token that is over: a rotation would never be acted on.
     is_over = ready is not None and (ready.status, ready.reason) == ("True", "Expired")
     obstacle = ready if is_over else token.condition("Stalled")
     if obstacle is not None:

@@ -49,7 +49,7 @@ def _of_status(token: TokenView) -> Iterator[Happening]:
         if at is not None:
             yield Happening(at, what)
     for one in token.credentials:
-        # The lifetime of the next one begins when it is delivered, which no one knows yet.
+        # The lifetime of the next one begins when it is delivered, and that time is not known yet.
         if one.end is not None and not one.is_pending:
             yield Happening(one.end, f"{one.id} {_ending(token, one)}")
     if token.end is not None and not token.credentials:

@@ -34,7 +34,9 @@ class Clone:
         root.mkdir()
         (root / "pins.txt").write_text(pin)
 
-    def artifact(self, make: Callable[[Path, Progress], None] | None = None, **more: str) -> Artifact:
+    def artifact(
+        self, make: Callable[[Path, Progress], None] | None = None, *, variant: str = ""
+    ) -> Artifact:
         """Return the artifact that the pin decides about."""
         return Artifact(
             name="tools",
@@ -44,7 +46,7 @@ class Clone:
             pins=(self.root / "pins.txt",),
             make=make or self._make,
             root=self.root,
-            **more,
+            variant=variant,
         )
 
     def _make(self, target: Path, _progress: Progress) -> None:
@@ -269,7 +271,7 @@ def test_command_says_what_this_machine_lacks_before_it_makes_anything(
     """Tools and kubelet take minutes to build; without debootstrap they would be built for nothing."""
     done = subprocess.run(
         [sys.executable, "-m", "provision", "tools", "node", "node-root", "python-root"],
-        cwd=artifacts.ROOT,
+        cwd=cache.ROOT,
         env={
             "PATH": str(tmp_path),
             "PYTHONPATH": "hack:tests",
