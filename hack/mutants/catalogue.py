@@ -72,7 +72,7 @@ MUTANTS: Final = (
         "return credential.is_pending",
     ),
     Mutant(
-        "revives what a validator has refused already",
+        "revives what a validator has rejected already",
         CREDENTIALS,
         "ends = (current.expiration_time, current_end(snapshot, current))",
         "ends = (current_end(snapshot, current),)",

@@ -97,7 +97,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "keeps the models of every token in memory",
-        "controllers/cache/kept.py",
+        "controllers/cache/cached_token.py",
         "packed=pack(*(",
         "packed=(lambda *kept: kept)(*(",
         ("tests/unit/controllers/cache",),
@@ -167,7 +167,7 @@ MUTANTS: Final = (
         "        return ahead\n",
     ),
     Mutant(
-        "calls a refused Secret in sync",
+        "calls a rejected Secret in sync",
         CONDITIONS,
         "{Reason.SECRET_CONFLICT, Reason.SECRET_MISSING, Reason.DELIVERY_FAILED}",
         "{Reason.SECRET_CONFLICT, Reason.SECRET_MISSING}",
@@ -217,7 +217,7 @@ MUTANTS: Final = (
         "    return token_id == '' and credential.serial < serial\n",
     ),
     Mutant(
-        "answers a refused Secret ever more rarely",
+        "answers a rejected Secret ever more rarely",
         SCHEDULE,
         "delay = min(_LONGEST_DELIVERY_DELAY, 1 <<",
         "delay = min(_LONGEST_DELAY, 1 <<",
@@ -284,7 +284,7 @@ MUTANTS: Final = (
         ("tests/unit/controllers/reconcile/test_delivery.py",),
     ),
     Mutant(
-        "deletes an immutable Secret whose successor is refused",
+        "deletes an immutable Secret whose successor is rejected",
         "controllers/reconcile/delivery.py",
         "        await self._rehearse(token.namespace, fresh, hidden)\n",
         "",
@@ -293,7 +293,7 @@ MUTANTS: Final = (
     Mutant(
         "tries again before it has told of a failure",
         "controllers/reconcile/memory.py",
-        "not_before=max(entry.not_before, now + 1) if entry.is_untold else entry.not_before,",
+        "not_before=max(entry.not_before, now + 1) if entry.is_unreported else entry.not_before,",
         "not_before=entry.not_before,",
         ("tests/unit/controllers/reconcile/test_delivery.py",),
     ),
@@ -304,13 +304,13 @@ MUTANTS: Final = (
         "    return ahead\n",
     ),
     Mutant(
-        "takes a compromise for a lost Secret once its delivery was refused",
+        "takes a compromise for a lost Secret once its delivery was rejected",
         CREDENTIALS,
         "        if lifetime.is_cut(status.mint_time or now, cut_of(snapshot), now):\n",
         "        if status.mint_time is None:\n",
     ),
     Mutant(
-        "takes a refused import for a lost Secret",
+        "takes a rejected import for a lost Secret",
         SECRET_UPDATE,
         "(status.mint_time is None and last is not None and last.origin is Origin.IMPORTED)",
         "(status.mint_time is None and last is None)",

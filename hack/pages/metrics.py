@@ -11,7 +11,7 @@ from common.builders.facts import settled
 from common.builders.presenting import Surroundings
 from common.fakes.clock import FakeClock
 from servicetokens.controllers.cache.caches import Caches
-from servicetokens.controllers.metrics import Happenings, OperatorCollector, OperatorNumbers
+from servicetokens.controllers.metrics import OperatorCollector, OperatorMetrics, OperatorNumbers
 from servicetokens.validator.metrics import DecisionCounts, UsageNumbers, ValidatorCollector, ValidatorNumbers
 
 _HEAD: Final = """# Metrics
@@ -43,9 +43,9 @@ def of_operator() -> list[Described]:
         caches=caches, ring=None, waiting=0, leads=True, certificate_end=0, bundle_deadline=0
     )
     registry.register(OperatorCollector(lambda: numbers))
-    happenings = Happenings(registry)
-    happenings.requested("GET", 200)
-    happenings.reconciles.labels("ServiceToken", "done")
+    operator_metrics = OperatorMetrics(registry)
+    operator_metrics.requested("GET", 200)
+    operator_metrics.reconciles.labels("ServiceToken", "done")
     return _described(registry.collect())
 
 

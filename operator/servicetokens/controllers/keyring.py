@@ -117,7 +117,7 @@ class KeyringKeeper:
                 around,
                 paths.secrets(self._namespace),
                 decoder=_ANY,
-                sink=_Bell(self._look),
+                sink=_ChangeSignal(self._look),
                 selector=selector,
             ).run()
         finally:
@@ -167,7 +167,7 @@ class KeyringKeeper:
         return f"The Secret '{names.KEYS_SECRET}' in namespace '{self._namespace}' {what}."
 
 
-class _Bell:
+class _ChangeSignal:
     """Signals every change of the one object that a feed watches."""
 
     def __init__(self, look: asyncio.Event) -> None:

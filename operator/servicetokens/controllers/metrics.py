@@ -131,7 +131,7 @@ def _of_tokens(caches: Caches, ring: KeyRing | None) -> Iterator[Metric]:
     )
 
 
-class Happenings:
+class OperatorMetrics:
     """Counters and histograms of what happens."""
 
     def __init__(self, registry: CollectorRegistry) -> None:

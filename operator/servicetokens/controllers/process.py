@@ -12,7 +12,7 @@ from typing import Any
 from servicetokens.controllers.cache.caches import Caches
 from servicetokens.controllers.keyring import KeyringKeeper
 from servicetokens.controllers.leadership import Leadership, Timing
-from servicetokens.controllers.metrics import Happenings, OperatorCollector, OperatorNumbers
+from servicetokens.controllers.metrics import OperatorCollector, OperatorMetrics, OperatorNumbers
 from servicetokens.controllers.pki.issuing import Issuer, announce_deadline
 from servicetokens.controllers.queue.deadlines import Deadlines
 from servicetokens.controllers.queue.pool import WorkerPool
@@ -27,9 +27,9 @@ from servicetokens.controllers.reconcile.reconciler import Reconciler, TokenReco
 from servicetokens.controllers.reconcile.reports import Reports
 from servicetokens.controllers.reconcile.statuses import Statuses
 from servicetokens.controllers.settings import OperatorSettings
+from servicetokens.controllers.sources.event_handlers import EventHandlers
 from servicetokens.controllers.sources.resync import HISTORY_WENT_BACK
 from servicetokens.controllers.sources.source import ObjectSource
-from servicetokens.controllers.sources.wakeup import Wakeup
 from servicetokens.kube import crds
 from servicetokens.kube.client import Api
 from servicetokens.kube.errors import ApiUnavailable, HistoryWentBack, KubeError, NotConfigured
@@ -66,8 +66,8 @@ class Operator:
     ) -> None:
         self._api, self._clock = api, clock
         self.registry = make_registry(OperatorCollector(self.numbers))
-        happenings = Happenings(self.registry)
-        api.tell(happenings.requested)
+        operator_metrics = OperatorMetrics(self.registry)
+        api.tell(operator_metrics.requested)
         secrets = SecretStore(api)
         # The leader writes through these, and no other part does.
         fenced = api.fenced(self._leads)
@@ -86,12 +86,12 @@ class Operator:
             changed=self._keys_changed,
             readiness=self._readiness,
         )
-        self._wakeup = Wakeup(self._caches, self._queue, self._keys)
+        self._handlers = EventHandlers(self._caches, self._queue, self._keys)
         self._deadlines = Deadlines(self._queue, clock)
         self._source = ObjectSource(
             api,
             self._caches,
-            self._wakeup,
+            self._handlers,
             self._readiness,
             namespaces=settings.watch_namespace,
             watches_secrets=settings.watch_secrets,
@@ -113,10 +113,10 @@ class Operator:
             instance=host,
             clock=clock,
             entropy=entropy,
-            outcome=lambda outcome: happenings.events.labels(outcome).inc(),
+            outcome=lambda outcome: operator_metrics.events.labels(outcome).inc(),
         )
         self._reports = Reports(
-            self._memories, events, clock, lambda cause: happenings.minted.labels(cause.value).inc()
+            self._memories, events, clock, lambda cause: operator_metrics.minted.labels(cause.value).inc()
         )
         statuses = Statuses(self._caches, objects)
         executor = Executor(
@@ -130,7 +130,7 @@ class Operator:
         tokens = TokenReconciler(gatherer, minting, executor, self._deadlines, clock)
         self._reconciler = Reconciler(tokens, gatherer, statuses, clock)
         self._pool = WorkerPool(
-            self._queue, happenings.observed(self._reconcile), self._readiness, self._supervisor
+            self._queue, operator_metrics.observed(self._reconcile), self._readiness, self._supervisor
         )
         self._leadership: Leadership | None = None
         if settings.leader_election:
@@ -165,15 +165,15 @@ class Operator:
         found += [
             part.problem for part in (self._leadership, self.issuer) if part is not None and part.problem
         ]
-        if (refusal := self._memories.find_missing_right()) is not None:
-            found.append(f"a permission is missing: {refusal}")
+        if (rejection := self._memories.find_missing_permission()) is not None:
+            found.append(f"a permission is missing: {rejection}")
         return found
 
     def degraded(self) -> Sequence[str]:
         """Say what does not work although the operator is ready."""
         found = self._readiness.degraded
-        if (refusal := self._reports.find_missing_permission()) is not None:
-            found.append(f"Events are not recorded, because a permission is missing: {refusal}")
+        if (rejection := self._reports.find_missing_permission()) is not None:
+            found.append(f"Events are not recorded, because a permission is missing: {rejection}")
         return found
 
     def numbers(self) -> OperatorNumbers:
@@ -244,7 +244,7 @@ class Operator:
         """Check and list everything, then watch and run the other parts, until one of them ends."""
         try:
             await self._prepare()
-            ended = await until_one_ends(self._everything_that_goes_on(stop))
+            ended = await until_one_ends(self._ongoing_work(stop))
         except HistoryWentBack:
             self._forget_everything()
             raise
@@ -268,7 +268,7 @@ class Operator:
         self._listed.set()
         self._readiness.clear("watches")
 
-    def _everything_that_goes_on(self, stop: asyncio.Event) -> Mapping[str, Coroutine[Any, Any, Any]]:
+    def _ongoing_work(self, stop: asyncio.Event) -> Mapping[str, Coroutine[Any, Any, Any]]:
         """What wakes objects. It ends as a whole when the watches do, or when the CRDs do not fit any more."""
         works: dict[str, Callable[[], Awaitable[Any]]] = {
             "deadlines": self._deadlines.run,
@@ -306,5 +306,5 @@ class Operator:
     def _keys_changed(self) -> None:
         """The verifiers of all cached Secrets were made with the old keys: have them read again, and look."""
         for place in list(self._caches.secrets):
-            self._caches.secrets.doubt(place)
-        self._wakeup.everything()
+            self._caches.secrets.invalidate(place)
+        self._handlers.requeue_all()

@@ -125,7 +125,7 @@ class Forbidden(KubeError):
     """The server denies the request: a permission is missing, or admission rejects this request."""
 
     @property
-    def lacks_right(self) -> bool:
+    def lacks_permission(self) -> bool:
         """Return whether a permission is missing; the message names it."""
         return _UNAUTHORIZED.match(self.message) is not None
 

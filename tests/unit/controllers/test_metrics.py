@@ -9,7 +9,7 @@ from common.builders.facts import NOW, a_snapshot, a_token, an_account, settled,
 from common.builders.planning import plan
 from servicetokens.api import names
 from servicetokens.controllers.cache.caches import Caches
-from servicetokens.controllers.metrics import Happenings, OperatorCollector, OperatorNumbers
+from servicetokens.controllers.metrics import OperatorCollector, OperatorMetrics, OperatorNumbers
 from servicetokens.kube.errors import ApiUnavailable, Conflict, Forbidden, NotFound
 from servicetokens.kube.object_key import Key
 from servicetokens.lifecycle.actions import MintCause
@@ -91,7 +91,7 @@ async def test_each_end_of_a_reconcile_has_a_name(raised: Exception | None, resu
             raise raised
         return False
 
-    measured = Happenings(found).observed(reconcile)
+    measured = OperatorMetrics(found).observed(reconcile)
     if raised is None:
         assert not await measured(KEY)
     else:
@@ -106,7 +106,7 @@ async def test_each_end_of_a_reconcile_has_a_name(raised: Exception | None, resu
 def test_what_has_not_happened_yet_is_shown_as_zero() -> None:
     """Else Prometheus would see no increase when it happens first."""
     found = CollectorRegistry()
-    Happenings(found)
+    OperatorMetrics(found)
     for cause in MintCause:
         labels = {"cause": cause.value}
         assert found.get_sample_value("servicetokens_operator_minted_total", labels) == 0

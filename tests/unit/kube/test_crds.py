@@ -194,8 +194,8 @@ def rejection(resource: str) -> Forbidden:
 
 def restricted(document: Crd | KubeError) -> Server:
     """Return a server that lets nobody read CRDs, and publishes *document*."""
-    refused = {paths.definition(plural): rejection("customresourcedefinitions") for plural in CURRENT}
-    return Server({**refused, paths.PUBLISHED_SCHEMA: document})
+    rejected = {paths.definition(plural): rejection("customresourcedefinitions") for plural in CURRENT}
+    return Server({**rejected, paths.PUBLISHED_SCHEMA: document})
 
 
 @pytest.mark.parametrize("plural", CURRENT)

@@ -57,7 +57,7 @@ def test_what_admission_denies_is_forbidden_with_whatever_code(code: int, messag
     """It is about this request: no credentials expired, nothing is absent or in conflict, and no right is missing."""
     error = from_answer(code, status(message=message, reason="Unauthorized", code=code))
     assert type(error) is errors.Forbidden
-    assert not error.lacks_right
+    assert not error.lacks_permission
     assert error.message == message
 
 
@@ -71,9 +71,9 @@ def test_what_admission_denies_is_forbidden_with_whatever_code(code: int, messag
 )
 def test_a_right_that_is_missing_is_told_from_other_refusals(message: str) -> None:
     """By how the sentence begins, not by what somebody has put into it."""
-    assert errors.Forbidden(message).lacks_right
+    assert errors.Forbidden(message).lacks_permission
     quoted = errors.Forbidden(f'secrets "a" is forbidden: exceeded quota: {message}')
-    assert not quoted.lacks_right
+    assert not quoted.lacks_permission
 
 
 def test_a_taken_name_is_a_conflict_too() -> None:

@@ -96,9 +96,9 @@ async def test_an_exec_plugin_that_fails_sends_nothing(
 ) -> None:
     """Its own words are reported, what it printed is not, and no anonymous request is made."""
     file = write(tmp_path / "config", trusting(front, authority), plugin(helper(tmp_path, body)))
-    refused = await rejection(file)
-    assert said in refused
-    assert "hunter2" not in refused
+    rejected = await rejection(file)
+    assert said in rejected
+    assert "hunter2" not in rejected
     assert not front.asked
 
 

@@ -95,9 +95,9 @@ async def test_remarks_around_certificates_are_ignored(
 )
 async def test_an_address_that_is_none_is_a_sentence(tmp_path: Path, server: str, said: str) -> None:
     """It says what is wrong with it, and repeats no password."""
-    refused = await rejection(write(tmp_path / "config", {"server": server}))
-    assert said in refused
-    assert "secret" not in refused
+    rejected = await rejection(write(tmp_path / "config", {"server": server}))
+    assert said in rejected
+    assert "secret" not in rejected
 
 
 @pytest.mark.parametrize(

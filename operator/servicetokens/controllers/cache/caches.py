@@ -4,11 +4,11 @@ from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from typing import Generic, Protocol, TypeVar
 
-from servicetokens.controllers.cache.kept import KeptToken, Shared, State
+from servicetokens.controllers.cache.cached_token import CachedToken, Shared, State
 from servicetokens.kube.versions import version_number
 from servicetokens.lifecycle.snapshot import AccountFacts, RoleFacts, SecretFacts, TokenFacts
 
-Place = tuple[str, str]
+NamespacedName = tuple[str, str]
 """Namespace and name; the namespace of a ServiceRole is empty."""
 
 
@@ -29,19 +29,19 @@ V = TypeVar("V", bound=Hashable)
 class Table(Generic[F]):
     """The facts of one kind. It never goes back in time, whatever order events arrive in.
 
-    A place in *doubt* has to be read from the API before it is believed: a write to it may or may not have
+    A name that was *invalidated* has to be read from the API before it is believed: a write to it may or may not have
     been applied, or the watch said something that has two meanings.
     """
 
     def __init__(self) -> None:
-        self._facts: dict[Place, F] = {}
-        self._doubted: set[Place] = set()
+        self._facts: dict[NamespacedName, F] = {}
+        self._invalidated: set[NamespacedName] = set()
         self._latest = 0
 
     def __len__(self) -> int:
         return len(self._facts)
 
-    def __iter__(self) -> Iterator[Place]:
+    def __iter__(self) -> Iterator[NamespacedName]:
         return iter(self._facts)
 
     @property
@@ -52,10 +52,10 @@ class Table(Generic[F]):
     def clear(self) -> None:
         """Forget everything, also how far the history has come."""
         self._facts.clear()
-        self._doubted.clear()
+        self._invalidated.clear()
         self._latest = 0
 
-    def get(self, place: Place) -> F | None:
+    def get(self, place: NamespacedName) -> F | None:
         """Return the facts at *place*, or None."""
         return self._facts.get(place)
 
@@ -63,7 +63,7 @@ class Table(Generic[F]):
         """Return all facts."""
         return self._facts.values()
 
-    def is_known(self, place: Place, resource_version: str) -> bool:
+    def is_known(self, place: NamespacedName, resource_version: str) -> bool:
         """Say whether *place* is known as of *resource_version* or later.
 
         An event of that version is late, or the echo of our own write, whose answer is here already.
@@ -75,7 +75,7 @@ class Table(Generic[F]):
             (version_number(resource_version) or 0) < version(known)
         )
 
-    def put(self, place: Place, facts: F) -> F | None:
+    def put(self, place: NamespacedName, facts: F) -> F | None:
         """Keep *facts* unless newer ones are there; return the ones replaced, or *facts* itself if it is late."""
         old = self._facts.get(place)
         if old is not None and version(facts) < version(old):
@@ -84,7 +84,7 @@ class Table(Generic[F]):
         self._latest = max(self._latest, version(facts))
         return old
 
-    def drop(self, place: Place, resource_version: str | None = None) -> bool:
+    def drop(self, place: NamespacedName, resource_version: str | None = None) -> bool:
         """Forget *place*, unless it is known at a later version than *resource_version*; say whether it was known."""
         old = self._facts.get(place)
         if old is None or (
@@ -92,20 +92,20 @@ class Table(Generic[F]):
         ):
             return False
         del self._facts[place]
-        self._doubted.discard(place)
+        self._invalidated.discard(place)
         return True
 
-    def doubt(self, place: Place) -> None:
+    def invalidate(self, place: NamespacedName) -> None:
         """Have *place* read again before it is believed."""
-        self._doubted.add(place)
+        self._invalidated.add(place)
 
-    def is_doubted(self, place: Place) -> bool:
+    def is_invalidated(self, place: NamespacedName) -> bool:
         """Say whether *place* has to be read again."""
-        return place in self._doubted
+        return place in self._invalidated
 
-    def settle(self, place: Place) -> None:
+    def mark_refreshed(self, place: NamespacedName) -> None:
         """*place* has been read."""
-        self._doubted.discard(place)
+        self._invalidated.discard(place)
 
 
 def version(facts: Versioned) -> int:
@@ -117,7 +117,7 @@ class Caches:
     """The four tables, and the references between them in the direction that events need."""
 
     def __init__(self) -> None:
-        self.tokens: Table[KeptToken] = Table()
+        self.tokens: Table[CachedToken] = Table()
         self.accounts: Table[AccountFacts] = Table()
         self.roles: Table[RoleFacts] = Table()
         self.secrets: Table[SecretFacts] = Table()
@@ -125,12 +125,12 @@ class Caches:
         self._shared = Shared()
         self._states: Counter[State] = Counter()
         self._keys: Counter[str] = Counter()
-        self._by_account: defaultdict[Place, set[str]] = defaultdict(set)
+        self._by_account: defaultdict[NamespacedName, set[str]] = defaultdict(set)
         # Without the tokens whose Secret has the token's own name, which are most.
-        self._by_secret: defaultdict[Place, set[str]] = defaultdict(set)
-        self._by_handle: defaultdict[str, set[Place]] = defaultdict(set)
+        self._by_secret: defaultdict[NamespacedName, set[str]] = defaultdict(set)
+        self._by_handle: defaultdict[str, set[NamespacedName]] = defaultdict(set)
         # Ids are random, so the same one twice was forged, and either may be kept.
-        self._by_id: dict[str, Place] = {}
+        self._by_id: dict[str, NamespacedName] = {}
 
     @property
     def latest_use(self) -> int | None:
@@ -147,7 +147,7 @@ class Caches:
         """How many credentials were hashed with each key, by its id."""
         return self._keys
 
-    def token(self, place: Place) -> TokenFacts | None:
+    def token(self, place: NamespacedName) -> TokenFacts | None:
         """Return the facts of the token at *place*, or None."""
         kept = self.tokens.get(place)
         return kept.facts() if kept is not None else None
@@ -156,7 +156,7 @@ class Caches:
         """Keep *facts*, unless later ones are there; see `Table.put`."""
         place = (facts.namespace, facts.name)
         before = self.tokens.get(place)
-        new = KeptToken.of(facts, self._shared, before)
+        new = CachedToken.of(facts, self._shared, before)
         if self.tokens.put(new.place, new) is new:
             return
         if (used := facts.status.last_used_time) is not None:
@@ -165,7 +165,7 @@ class Caches:
             self._unlink(before)
         self._link(new)
 
-    def drop_token(self, place: Place, resource_version: str | None = None) -> bool:
+    def drop_token(self, place: NamespacedName, resource_version: str | None = None) -> bool:
         """Forget a token; see `Table.drop`."""
         old = self.tokens.get(place)
         dropped = self.tokens.drop(place, resource_version)
@@ -186,11 +186,11 @@ class Caches:
         self._by_handle.clear()
         self._by_id.clear()
 
-    def tokens_of_account(self, place: Place) -> list[Place]:
+    def tokens_of_account(self, place: NamespacedName) -> list[NamespacedName]:
         """Return the tokens that name the account at *place*."""
         return [(place[0], name) for name in self._by_account.get(place, ())]
 
-    def tokens_of_secret(self, place: Place) -> list[Place]:
+    def tokens_of_secret(self, place: NamespacedName) -> list[NamespacedName]:
         """Return the tokens that want the Secret at *place*; more than one only by mistake."""
         found = [(place[0], name) for name in self._by_secret.get(place, ())]
         own = self.tokens.get(place)
@@ -198,7 +198,7 @@ class Caches:
             found.append(own.place)
         return found
 
-    def accounts_with_role(self, role: str) -> list[Place]:
+    def accounts_with_role(self, role: str) -> list[NamespacedName]:
         """Return the accounts whose spec lists *role*. Roles change rarely, so this looks at every account."""
         return [
             (account.namespace, account.name)
@@ -206,22 +206,22 @@ class Caches:
             if account.spec is not None and role in account.spec.roles
         ]
 
-    def tokens_with_role(self, role: str) -> list[Place]:
+    def tokens_with_role(self, role: str) -> list[NamespacedName]:
         """Return the tokens whose own list names *role*."""
         return [
             token.place for token in self.tokens.values() if token.roles is not None and role in token.roles
         ]
 
-    def is_imported(self, handle: str, place: Place) -> bool:
+    def is_imported(self, handle: str, place: NamespacedName) -> bool:
         """Say whether the value with that handle is accepted for another token than the one at *place*."""
         return any(other != place for other in self._by_handle.get(handle, ()))
 
-    def other_token_with_id(self, token_id: str, place: Place) -> Place | None:
+    def other_token_with_id(self, token_id: str, place: NamespacedName) -> NamespacedName | None:
         """Return another token than the one at *place* whose last credential has the public id *token_id*."""
         found = self._by_id.get(token_id)
         return found if found != place else None
 
-    def _link(self, token: KeptToken) -> None:
+    def _link(self, token: CachedToken) -> None:
         namespace, name = token.place
         self._states.update(token.states)
         self._keys.update(token.key_ids)
@@ -233,7 +233,7 @@ class Caches:
         if token.token_id:
             self._by_id[token.token_id] = token.place
 
-    def _unlink(self, token: KeptToken) -> None:
+    def _unlink(self, token: CachedToken) -> None:
         namespace, name = token.place
         _take(self._states, token.states)
         _take(self._keys, token.key_ids)

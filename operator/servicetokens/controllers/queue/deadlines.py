@@ -18,7 +18,7 @@ _TICK: Final = 0.2
 _SLACK: Final = 64
 
 
-class Adder(Protocol):
+class KeyQueue(Protocol):
     """Accepts the keys that are due."""
 
     def add(self, key: Key) -> None:
@@ -29,7 +29,7 @@ class Adder(Protocol):
 class Deadlines:
     """The next deadline of each object. Setting another one replaces it."""
 
-    def __init__(self, queue: Adder, clock: Clock) -> None:
+    def __init__(self, queue: KeyQueue, clock: Clock) -> None:
         self._queue = queue
         self._clock = clock
         self._heap: list[tuple[int, Key]] = []

@@ -28,13 +28,13 @@ WORKERS: Final = 32
 # A worker is between two writes for milliseconds; this is for an API server that hangs.
 _DRAIN_SECONDS: Final = 5.0
 # A person has to grant a permission, and no token waits for these.
-_DISPENSABLE_SECONDS: Final = 300.0
+_OPTIONAL_SECONDS: Final = 300.0
 # A write that the API server rejects is rejected again a moment later: as for Secrets, the first delay is a second.
 _FIRST_REJECTION_DELAY: Final = 0.5
 _RIGHTS: Final = "rights"
 _REJECTIONS: Final = "rejected writes"
 # Their status decides nothing: it informs people, and commands that wait for it.
-_DISPENSABLE: Final = {names.KIND_ROLE: names.PLURAL_ROLES, names.KIND_ACCOUNT: names.PLURAL_ACCOUNTS}
+_OPTIONAL: Final = {names.KIND_ROLE: names.PLURAL_ROLES, names.KIND_ACCOUNT: names.PLURAL_ACCOUNTS}
 
 Reconcile = Callable[[Key], Awaitable[bool]]
 
@@ -52,7 +52,7 @@ class WorkerPool:
         self._keepers: list[asyncio.Task[None]] = []
         self._idle: set[asyncio.Task[None]] = set()
         # Other keys may succeed meanwhile: a permission is not missing for everything.
-        self._refused: set[Key] = set()
+        self._unpermitted: set[Key] = set()
         # The last message in the log for each object that fails for its own reason, and those that are rejected.
         self._logged: dict[Key, str] = {}
         self._rejected: dict[Key, str] = {}
@@ -118,8 +118,8 @@ class WorkerPool:
 
     def _schedule_retry(self, key: Key, error: KubeError, took: float) -> float:
         """Schedule the retry of *key* after *error*, and return its delay. The attempt *took* this many seconds."""
-        if _may_do_without(key, error):
-            return self._queue.failed(key, _DISPENSABLE_SECONDS)
+        if _is_optional(key, error):
+            return self._queue.failed(key, _OPTIONAL_SECONDS)
         return self._queue.failed(
             key,
             error.retry_after,
@@ -128,13 +128,13 @@ class WorkerPool:
         )
 
     def _succeeded(self, key: Key) -> None:
-        self._refused.discard(key)
+        self._unpermitted.discard(key)
         self._logged.pop(key, None)
         passed = ["credentials", "api"]
         if self._rejected.pop(key, None) is not None:
             self._report_rejections()
-        kinds = {_DISPENSABLE.get(refused.kind) for refused in self._refused}
-        passed += [_status_of(plural) for plural in _DISPENSABLE.values() if plural not in kinds]
+        kinds = {_OPTIONAL.get(key.kind) for key in self._unpermitted}
+        passed += [_status_of(plural) for plural in _OPTIONAL.values() if plural not in kinds]
         if None not in kinds:
             passed.append(_RIGHTS)
         self._readiness.clear(*passed)
@@ -156,13 +156,13 @@ class WorkerPool:
         elif isinstance(error, Unauthorized):
             sentence = f"the API server does not accept our credentials: {error.message}"
             self._readiness.set("credentials", sentence)
-        elif _may_do_without(key, error):
-            self._refused.add(key)
-            plural = _DISPENSABLE[key.kind]
+        elif _is_optional(key, error):
+            self._unpermitted.add(key)
+            plural = _OPTIONAL[key.kind]
             sentence = f"the permission to update {plural}/status is missing: {key.kind}s have no conditions"
             self._readiness.set(_status_of(plural), sentence, essential=False)
-        elif isinstance(error, Forbidden) and error.lacks_right:
-            self._refused.add(key)
+        elif isinstance(error, Forbidden) and error.lacks_permission:
+            self._unpermitted.add(key)
             self._readiness.set(_RIGHTS, f"a permission is missing: {error.message}")
         elif isinstance(error, ApiUnavailable) and not error.is_of_a_webhook:
             self._readiness.set("api", error.message)
@@ -175,9 +175,9 @@ class WorkerPool:
                 self._report_rejections()
 
 
-def _may_do_without(key: Key, error: KubeError) -> bool:
+def _is_optional(key: Key, error: KubeError) -> bool:
     """Return whether the denied write only informs people: the status of roles and accounts decides nothing."""
-    return key.kind in _DISPENSABLE and isinstance(error, Forbidden) and error.lacks_right
+    return key.kind in _OPTIONAL and isinstance(error, Forbidden) and error.lacks_permission
 
 
 def _is_rejected(error: KubeError) -> bool:

@@ -1,6 +1,6 @@
 """Writing the Secret of a token: what goes into it, and what a rejection leaves behind.
 
-A write that was answered by a time-out may have been applied. It is never repeated blindly: the Secret is put in doubt,
+A write that was answered by a time-out may have been applied. It is never repeated blindly: the Secret is invalidated,
 and the next pass reads it before it decides.
 """
 
@@ -73,11 +73,11 @@ class Delivery:
                 return False
             if not isinstance(error, Forbidden | Unprocessable | TooManyRequests):
                 # It may have been applied nevertheless.
-                self._caches.secrets.doubt(place)
-            if not _is_refusal(error):
+                self._caches.secrets.invalidate(place)
+            if not _is_rejection(error):
                 raise
             attempt = Attempt(content.fingerprint, now, self._clock.monotonic() - began)
-            self._refused(key, token, error, attempt)
+            self._rejected(key, token, error, attempt)
             return False
         self._caches.secrets.put(place, facts.secret_facts(raw, self._keys.ring))
         if wanted.keeps_value:
@@ -93,11 +93,11 @@ class Delivery:
             )
         return True
 
-    def _refused(self, key: Key, token: TokenFacts, error: KubeError, attempt: Attempt) -> None:
+    def _rejected(self, key: Key, token: TokenFacts, error: KubeError, attempt: Attempt) -> None:
         """Remember why the API server rejects the Secret, and log it when it begins or changes."""
-        lacks_right = isinstance(error, Forbidden) and error.lacks_right
+        lacks_permission = isinstance(error, Forbidden) and error.lacks_permission
         is_news = self._memories.failed(
-            key, error.message, attempt, lacks_right=lacks_right, retry_after=error.retry_after
+            key, error.message, attempt, lacks_permission=lacks_permission, retry_after=error.retry_after
         )
         log = _log.warning if is_news else _log.debug
         log(
@@ -180,7 +180,7 @@ class Delivery:
         return ring
 
 
-def _is_refusal(error: KubeError) -> bool:
+def _is_rejection(error: KubeError) -> bool:
     """Return whether the failure is about this Secret: a rejection, or no answer to a request that was received.
 
     A webhook that hangs looks like that. A connection that fails is not about this Secret. Neither does a conflict,

@@ -7,7 +7,7 @@ exits on the way, the next pass finds a Secret that status does not list, or a p
 in the Secret it has arrived and status follows, unless status never listed it; otherwise another one is minted.
 
 A write that was answered by a time-out may have been applied. It is never repeated blindly: the cached object is marked
-as doubtful, and the next pass reads it before it decides.
+as invalidated, and the next pass reads it before it decides.
 """
 
 from servicetokens.controllers.reconcile.delivery import Delivery

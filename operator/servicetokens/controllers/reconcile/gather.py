@@ -1,4 +1,4 @@
-"""Gather the facts for one decision. Only objects that are doubtful, or not watched, are read from the API."""
+"""Gather the facts for one decision. Only objects that were invalidated, or are not watched, are read from the API."""
 
 from typing import Protocol
 

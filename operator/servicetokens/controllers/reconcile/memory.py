@@ -42,9 +42,9 @@ class _Entry:
     last: int = 0
     not_before: int = 0
     error: str = ""
-    refused: str = ""
-    is_untold: bool = False
-    lacks_right: bool = False
+    rejected: str = ""
+    is_unreported: bool = False
+    lacks_permission: bool = False
     fingerprint: str = ""
     ending_uid: str = ""
 
@@ -117,7 +117,7 @@ class Memories:
             minted_for=entry.account_uid,
             delivery_error=entry.error,
             # However late the next pass is: a failure is reported before the next attempt.
-            not_before=max(entry.not_before, now + 1) if entry.is_untold else entry.not_before,
+            not_before=max(entry.not_before, now + 1) if entry.is_unreported else entry.not_before,
             namespace_ends=ends or entry.ending_uid == facts.uid,
         )
 
@@ -143,8 +143,8 @@ class Memories:
         if entry is None:
             return False
         had_failed = bool(entry.error)
-        entry.error, entry.refused, entry.lacks_right, entry.failures = "", "", False, 0
-        entry.is_untold = False
+        entry.error, entry.rejected, entry.lacks_permission, entry.failures = "", "", False, 0
+        entry.is_unreported = False
         if had_failed:
             entry.attempts, entry.not_before = 0, 0
         return had_failed
@@ -152,7 +152,7 @@ class Memories:
     def was_applied(self, key: Key, fingerprint: str) -> bool:
         """Say whether the write that seemed to fail was applied, as a Secret with *fingerprint* was found."""
         entry = self._entries.get(key)
-        return entry is not None and bool(entry.error) and entry.refused == fingerprint
+        return entry is not None and bool(entry.error) and entry.rejected == fingerprint
 
     def settled(self, key: Key) -> None:
         """Note that status says what the Secret holds: the plaintext is not needed any more."""
@@ -164,7 +164,7 @@ class Memories:
     def told(self, key: Key) -> None:
         """Note that status says of the last failure what there is to say."""
         if entry := self._entries.get(key):
-            entry.is_untold = False
+            entry.is_unreported = False
 
     def has_failed(self, key: Key) -> bool:
         """Return whether the last attempt to write the Secret was rejected."""
@@ -189,7 +189,7 @@ class Memories:
         message: str,
         attempt: Attempt,
         *,
-        lacks_right: bool = False,
+        lacks_permission: bool = False,
         retry_after: float | None = None,
     ) -> bool:
         """Note that the API server rejects the Secret, and why; return whether that is new.
@@ -199,9 +199,9 @@ class Memories:
         entry = self._entry(key)
         is_news = entry.error != message
         self._failing.add(key)
-        entry.error, entry.lacks_right, entry.last = message, lacks_right, attempt.at
-        entry.refused = attempt.fingerprint
-        entry.is_untold = entry.is_untold or is_news
+        entry.error, entry.lacks_permission, entry.last = message, lacks_permission, attempt.at
+        entry.rejected = attempt.fingerprint
+        entry.is_unreported = entry.is_unreported or is_news
         entry.failures += 1
         delay = schedule.delivery_delay(entry.failures, len(self._failing), attempt.seconds)
         entry.not_before = (
@@ -211,9 +211,9 @@ class Memories:
         )
         return is_news
 
-    def find_missing_right(self) -> str | None:
+    def find_missing_permission(self) -> str | None:
         """Return the API server's message when it rejected a Secret because a permission is missing, or None."""
-        return next((entry.error for entry in self._entries.values() if entry.lacks_right), None)
+        return next((entry.error for entry in self._entries.values() if entry.lacks_permission), None)
 
     def _entry(self, key: Key) -> _Entry:
         return self._entries.setdefault(key, _Entry())

@@ -12,7 +12,7 @@ from servicetokens.api.origin import Origin
 from servicetokens.api.reasons import Reason
 from servicetokens.api.service_token import Credential
 from servicetokens.controllers.cache import facts
-from servicetokens.controllers.cache.caches import Caches, Place
+from servicetokens.controllers.cache.caches import Caches, NamespacedName
 from servicetokens.controllers.keyring import Keyring
 from servicetokens.controllers.reconcile.importing import Importer
 from servicetokens.controllers.reconcile.memory import Memories
@@ -80,7 +80,7 @@ class TokenReader:
         if token is None or not _is_ahead(secret, token, memory):
             return token, memory, secret
         # Either status is older than the Secret, or the operator that wrote the Secret exited before it wrote status.
-        self._caches.tokens.doubt((key.namespace, key.name))
+        self._caches.tokens.invalidate((key.namespace, key.name))
         return await self._look_at(key, now)
 
     async def _look_at(self, key: Key, now: int) -> tuple[TokenFacts | None, Memory, SecretFacts | None]:
@@ -99,8 +99,8 @@ class TokenReader:
             memory = self._memories.recall(key, token, now)
         return token, memory, secret
 
-    async def _token(self, place: Place) -> TokenFacts | None:
-        if not self._caches.tokens.is_doubted(place):
+    async def _token(self, place: NamespacedName) -> TokenFacts | None:
+        if not self._caches.tokens.is_invalidated(place):
             return self._caches.token(place)
         try:
             raw = await self._objects.get(names.PLURAL_TOKENS, *place)
@@ -109,10 +109,10 @@ class TokenReader:
                 # An API server that is starting answers so for existing objects. The watch or a list reports deletions.
                 message = f"ServiceToken {'/'.join(place)} was not found, but the watch has not reported its deletion"
                 raise Conflict(message) from None
-            self._caches.tokens.settle(place)
+            self._caches.tokens.mark_refreshed(place)
             return None
         self._caches.put_token(facts.token_facts(raw))
-        self._caches.tokens.settle(place)
+        self._caches.tokens.mark_refreshed(place)
         return self._caches.token(place)
 
     async def _secret(self, token: TokenFacts, memory: Memory) -> SecretFacts | None:
@@ -128,12 +128,12 @@ class TokenReader:
             raw = await self._secrets.get(*place)
         except NotFound:
             self._caches.secrets.drop(place)
-            self._caches.secrets.settle(place)
+            self._caches.secrets.mark_refreshed(place)
             return None
         found = facts.secret_facts(
             raw, self._keys.ring, token_uid=token.uid, candidates=_expected(token, memory)
         )
-        self._caches.secrets.settle(place)
+        self._caches.secrets.mark_refreshed(place)
         if self._watches_secrets and found.type == names.SECRET_TYPE:
             self._caches.secrets.put(place, found)
         return self._with_source(token, found)
@@ -169,13 +169,13 @@ class TokenReader:
             return False
         return known is None or not known.holds(newest)
 
-    def _must_be_read(self, token: TokenFacts, place: Place) -> bool:
+    def _must_be_read(self, token: TokenFacts, place: NamespacedName) -> bool:
         """Return whether the cache cannot answer for the Secret at *place*.
 
         The watch delivers Secrets with our label only, so a foreign one, once seen, is read again. A token that never
         had a credential usually has no Secret: otherwise its creation fails.
         """
-        if self._caches.secrets.is_doubted(place) or _may_import(token):
+        if self._caches.secrets.is_invalidated(place) or _may_import(token):
             return True
         if not self._watches_secrets:
             return token.status.serial is not None

@@ -80,7 +80,7 @@ class Reports:
                     self._memories.namespace_ends(key, token.uid, self._clock.now())
                     return
                 is_news = True
-                if isinstance(error, Forbidden) and error.lacks_right:
+                if isinstance(error, Forbidden) and error.lacks_permission:
                     is_news = token.namespace not in self._without_events
                     self._without_events[token.namespace] = error.message
                 log = _log.warning if is_news else _log.debug

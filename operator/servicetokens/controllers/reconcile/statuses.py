@@ -31,7 +31,7 @@ class Statuses:
         except (Conflict, ApiUnavailable, NotFound):
             # NotFound, too: an API server that is starting, or whose CRD is being restored, answers so for existing
             # objects.
-            self._caches.tokens.doubt((token.namespace, token.name))
+            self._caches.tokens.invalidate((token.namespace, token.name))
             raise
         written = facts.token_facts(raw)
         self._caches.put_token(written)

@@ -13,8 +13,8 @@ from typing import Any, Final
 import msgspec
 
 from servicetokens.api import names
-from servicetokens.controllers.cache.caches import Caches, Place, Table
-from servicetokens.controllers.sources.wakeup import Wakeup
+from servicetokens.controllers.cache.caches import Caches, NamespacedName, Table
+from servicetokens.controllers.sources.event_handlers import EventHandlers
 from servicetokens.kube import paths
 from servicetokens.kube.client import Api
 from servicetokens.kube.errors import HistoryWentBack, KubeError
@@ -61,7 +61,7 @@ class Resync:
         self,
         api: Api,
         caches: Caches,
-        wakeup: Wakeup,
+        handlers: EventHandlers,
         *,
         namespaces: tuple[str, ...],
         watches_secrets: bool,
@@ -69,7 +69,7 @@ class Resync:
     ) -> None:
         self._api = api
         self._caches = caches
-        self._wakeup = wakeup
+        self._handlers = handlers
         self._namespaces = namespaces or ("",)
         self._watches_secrets = watches_secrets
         self._entropy = entropy
@@ -84,8 +84,8 @@ class Resync:
         await self._list(
             [paths.ours(names.PLURAL_TOKENS, namespace) for namespace in self._namespaces],
             self._caches.tokens,
-            self._wakeup.token,
-            self._wakeup.token_gone,
+            self._handlers.token,
+            self._handlers.token_deleted,
         )
 
     async def others(self) -> None:
@@ -93,18 +93,21 @@ class Resync:
         await self._list(
             [paths.ours(names.PLURAL_ACCOUNTS, namespace) for namespace in self._namespaces],
             self._caches.accounts,
-            self._wakeup.account,
-            self._wakeup.account_gone,
+            self._handlers.account,
+            self._handlers.account_deleted,
         )
         await self._list(
-            [paths.ours(names.PLURAL_ROLES)], self._caches.roles, self._wakeup.role, self._wakeup.role_gone
+            [paths.ours(names.PLURAL_ROLES)],
+            self._caches.roles,
+            self._handlers.role,
+            self._handlers.role_deleted,
         )
         if self._watches_secrets:
             await self._list(
                 [paths.secrets(namespace) for namespace in self._namespaces],
                 self._caches.secrets,
-                self._wakeup.secret,
-                self._wakeup.secret_gone,
+                self._handlers.secret,
+                self._handlers.secret_deleted,
                 selector=SELECTOR,
             )
 
@@ -147,7 +150,7 @@ class Resync:
             pause = period / (len(places) + 1)
             await asyncio.sleep(pause)
             for place in places:
-                self._wakeup.look_again(place)
+                self._handlers.requeue_token(place)
                 await asyncio.sleep(pause)
 
     async def _list(
@@ -162,7 +165,7 @@ class Resync:
 
         What appeared while the list was read is not on it and must stay: it is newer than the list.
         """
-        listed: set[Place] = set()
+        listed: set[NamespacedName] = set()
         # Of several lists the oldest counts: an object may have appeared between the first and the last.
         versions: list[int] = []
         query = {"labelSelector": selector} if selector else None

@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from servicetokens.controllers.cache.caches import Caches
+from servicetokens.controllers.sources.event_handlers import EventHandlers
 from servicetokens.controllers.sources.resync import Resync
 from servicetokens.controllers.sources.streams import Streams
-from servicetokens.controllers.sources.wakeup import Wakeup
 from servicetokens.controllers.sources.watching import Watches
 from servicetokens.kube.client import Api
 from servicetokens.runtime.entropy import Entropy
@@ -21,7 +21,7 @@ class ObjectSource:
         self,
         api: Api,
         caches: Caches,
-        wakeup: Wakeup,
+        handlers: EventHandlers,
         readiness: Readiness,
         *,
         namespaces: tuple[str, ...],
@@ -34,11 +34,11 @@ class ObjectSource:
         """
         self._streams = Streams(readiness, namespaces, secrets=watches_secrets)
         self._resync = Resync(
-            api, caches, wakeup, namespaces=namespaces, watches_secrets=watches_secrets, entropy=entropy
+            api, caches, handlers, namespaces=namespaces, watches_secrets=watches_secrets, entropy=entropy
         )
         self._watches = Watches(
             api,
-            wakeup,
+            handlers,
             self._streams,
             namespaces=namespaces,
             watches_secrets=watches_secrets,

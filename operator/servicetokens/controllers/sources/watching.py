@@ -1,4 +1,4 @@
-"""kopf: logs in, watches, and hands every event to `Wakeup`. Nothing else of it is used, on purpose.
+"""kopf: logs in, watches, and hands every event to `EventHandlers`. Nothing else of it is used, on purpose.
 
 Only `on.event` handlers: timers and daemons put a finalizer on every user's object (deletions hang while
 the operator is down), the change handlers write annotations on every object and for a Secret a copy of its
@@ -18,10 +18,10 @@ from kopf._core.reactor.inventory import ResourceMemories, ResourceMemory
 
 from servicetokens.api import names
 from servicetokens.controllers.signals import end_on_signals
+from servicetokens.controllers.sources.event_handlers import EventHandlers
 from servicetokens.controllers.sources.lineage import Lineage
 from servicetokens.controllers.sources.resync import SELECTOR
 from servicetokens.controllers.sources.streams import Streams, until_one_is_missing
-from servicetokens.controllers.sources.wakeup import Wakeup
 from servicetokens.kube.client import Api
 from servicetokens.runtime.logs import get_logger
 from servicetokens.runtime.supervision import until_one_ends
@@ -81,7 +81,7 @@ class Watches:
     def __init__(
         self,
         api: Api,
-        wakeup: Wakeup,
+        handlers: EventHandlers,
         streams: Streams,
         *,
         namespaces: Collection[str],
@@ -94,7 +94,7 @@ class Watches:
         expects them already, learns whether the watches are open.
         """
         self._api = api
-        self._wakeup = wakeup
+        self._handlers = handlers
         self._streams = streams
         self._namespaces = tuple(namespaces)
         self._watches_secrets = watches_secrets
@@ -140,18 +140,18 @@ class Watches:
         return kopf.AiohttpSession(server=server, aiohttp_session=session)
 
     def _registry(self) -> kopf.OperatorRegistry:
-        registry, wakeup = kopf.OperatorRegistry(), self._wakeup
+        registry, handlers = kopf.OperatorRegistry(), self._handlers
         kopf.on.login(registry=registry)(self._log_in)
         for plural, put, gone in (
-            (names.PLURAL_TOKENS, wakeup.token, wakeup.token_gone),
-            (names.PLURAL_ACCOUNTS, wakeup.account, wakeup.account_gone),
-            (names.PLURAL_ROLES, wakeup.role, wakeup.role_gone),
+            (names.PLURAL_TOKENS, handlers.token, handlers.token_deleted),
+            (names.PLURAL_ACCOUNTS, handlers.account, handlers.account_deleted),
+            (names.PLURAL_ROLES, handlers.role, handlers.role_deleted),
         ):
             # Group and version always: 'serviceaccounts' alone would be the core kind.
             handler = _handler(put, gone, self._begun)
             kopf.on.event(names.GROUP, names.VERSION, plural, registry=registry)(handler)
         if self._watches_secrets:
-            handler = _handler(wakeup.secret, wakeup.secret_gone, self._begun)
+            handler = _handler(handlers.secret, handlers.secret_deleted, self._begun)
             kopf.on.event("", "v1", "secrets", registry=registry)(handler)
         return registry
 

@@ -61,13 +61,13 @@ def test_an_invalidated_entry_stays_so_until_it_is_read_or_deleted() -> None:
     """A place in doubt is read before it is believed."""
     table: Table[SecretFacts] = Table()
     table.put(PLACE, secret("1"))
-    table.doubt(PLACE)
-    assert table.is_doubted(PLACE)
-    table.settle(PLACE)
-    assert not table.is_doubted(PLACE)
-    table.doubt(PLACE)
+    table.invalidate(PLACE)
+    assert table.is_invalidated(PLACE)
+    table.mark_refreshed(PLACE)
+    assert not table.is_invalidated(PLACE)
+    table.invalidate(PLACE)
     table.drop(PLACE)
-    assert not table.is_doubted(PLACE)
+    assert not table.is_invalidated(PLACE)
 
 
 def test_tokens_are_found_by_account_and_by_secret() -> None:

@@ -176,7 +176,7 @@ async def test_a_write_that_failed_and_was_applied_is_not_told_as_a_failure(
         assert it.condition(kind)["status"] == "True"
     assert it.is_known_value()
     assert "DeliveryFailed" not in it.cluster.events
-    assert it.memories.find_missing_right() is None
+    assert it.memories.find_missing_permission() is None
     assert not it.memories.has_failed(KEY)
     assert "recovered" in logged()
 

@@ -179,7 +179,7 @@ async def test_an_invalidated_token_is_read_again_until_its_deletion_arrives() -
     """A starting API server answers "not found" for existing objects; only the watch or a list reports a deletion."""
     it = Surroundings(answered=True)
     place = ("team-a", "ci-prod")
-    it.caches.tokens.doubt(place)
+    it.caches.tokens.invalidate(place)
     for _ in range(2):
         with pytest.raises(Conflict, match="ServiceToken team-a/ci-prod was not found"):
             await it.gatherer.token(KEY, 0)
@@ -192,6 +192,6 @@ async def test_an_invalidated_deleted_token_is_settled_by_the_first_answer() -> 
     """Its deletion was reported of before the doubt."""
     it = Surroundings(answered=True)
     it.caches.drop_token(("team-a", "ci-prod"))
-    it.caches.tokens.doubt(("team-a", "ci-prod"))
+    it.caches.tokens.invalidate(("team-a", "ci-prod"))
     assert await it.gatherer.token(KEY, 0) is None
-    assert not it.caches.tokens.is_doubted(("team-a", "ci-prod"))
+    assert not it.caches.tokens.is_invalidated(("team-a", "ci-prod"))

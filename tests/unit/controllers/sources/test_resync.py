@@ -9,8 +9,8 @@ import pytest
 from servicetokens.api import names
 from servicetokens.controllers.cache.caches import Caches
 from servicetokens.controllers.queue.work_queue import WorkQueue
+from servicetokens.controllers.sources.event_handlers import EventHandlers
 from servicetokens.controllers.sources.resync import Resync
-from servicetokens.controllers.sources.wakeup import Wakeup
 from servicetokens.kube.errors import HistoryWentBack
 
 pytestmark = pytest.mark.skips_time
@@ -63,11 +63,11 @@ class Surroundings:
         self.lists = Lists()
         self.caches = Caches()
         self.queue = WorkQueue()
-        self.wakeup = Wakeup(self.caches, self.queue, NoKeys())
+        self.handlers = EventHandlers(self.caches, self.queue, NoKeys())
         self.resync = Resync(
             self.lists,  # type: ignore[arg-type] # has the one method that is used
             self.caches,
-            self.wakeup,
+            self.handlers,
             namespaces=namespaces,
             watches_secrets=watches_secrets,
             entropy=bytes,
@@ -95,21 +95,21 @@ async def test_what_is_listed_is_known(it: Surroundings) -> None:
 
 async def test_what_is_not_listed_any_more_is_let_go(it: Surroundings) -> None:
     """Kopf never mentions what was deleted while its watch was down."""
-    it.wakeup.token(a_token("gone", 50))
+    it.handlers.token(a_token("gone", 50))
     await it.resync.tokens()
     assert it.tokens == set()
 
 
 async def test_what_came_after_the_list_stays(it: Surroundings) -> None:
     """It is newer than the list, so its absence there says nothing."""
-    it.lists.meanwhile = lambda: it.wakeup.token(a_token("new", 101))
+    it.lists.meanwhile = lambda: it.handlers.token(a_token("new", 101))
     await it.resync.tokens()
     assert it.tokens == {"new"}
 
 
 async def test_a_list_that_is_older_than_what_was_seen_before_is_of_another_history(it: Surroundings) -> None:
     """After a restore of etcd: nothing of it may be mixed with what is known."""
-    it.wakeup.token(a_token("known", 101))
+    it.handlers.token(a_token("known", 101))
     with pytest.raises(HistoryWentBack, match="as after a restore of etcd"):
         await it.resync.tokens()
     it.caches.clear()
@@ -124,8 +124,8 @@ async def test_of_several_lists_the_oldest_counts() -> None:
         f"{ROOT}/namespaces/team-a/servicetokens": "100",
         f"{ROOT}/namespaces/team-b/servicetokens": "120",
     }
-    it.wakeup.token(a_token("gone", 90))
-    it.lists.meanwhile = lambda: it.wakeup.token(a_token("new", 110))
+    it.handlers.token(a_token("gone", 90))
+    it.lists.meanwhile = lambda: it.handlers.token(a_token("new", 110))
     await it.resync.tokens()
     assert it.tokens == {"new"}
 
@@ -157,7 +157,7 @@ async def test_accounts_and_roles_are_taken_in(it: Surroundings) -> None:
 
 async def test_after_a_watch_has_begun_everything_is_listed_soon(it: Surroundings) -> None:
     """What was deleted between our list and the watch's is on neither, and would be believed for long."""
-    it.wakeup.token(a_token("deleted in between", 50))
+    it.handlers.token(a_token("deleted in between", 50))
     running = asyncio.create_task(it.resync.run())
     it.resync.soon()
     try:
@@ -171,7 +171,7 @@ async def test_after_a_watch_has_begun_everything_is_listed_soon(it: Surrounding
 async def test_without_a_watch_each_token_is_visited_once_in_a_period(it: Surroundings) -> None:
     """Its pass then reads the Secret that nobody watches."""
     for name in ("one", "two"):
-        it.wakeup.token(a_token(name, 5))
+        it.handlers.token(a_token(name, 5))
     for _ in range(2):
         it.queue.done(await it.queue.get())
     visiting = asyncio.create_task(it.resync.visit(0.03))

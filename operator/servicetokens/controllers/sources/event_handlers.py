@@ -5,7 +5,7 @@ from typing import Final
 
 from servicetokens.api import names
 from servicetokens.controllers.cache import facts
-from servicetokens.controllers.cache.caches import Caches, Place
+from servicetokens.controllers.cache.caches import Caches, NamespacedName
 from servicetokens.controllers.cache.facts import Raw
 from servicetokens.controllers.keyring import Keyring
 from servicetokens.controllers.queue.work_queue import WorkQueue
@@ -16,7 +16,7 @@ from servicetokens.lifecycle.snapshot import ObjectFacts
 _COUNT_DELAY: Final = 1.0
 
 
-class Wakeup:
+class EventHandlers:
     """Updates the caches and the queue. One method per kind for existing objects, one for deleted ones."""
 
     def __init__(self, caches: Caches, queue: WorkQueue, keys: Keyring) -> None:
@@ -39,7 +39,7 @@ class Wakeup:
             self._count(new.namespace, before)
             self._count(new.namespace, new.account_name)
 
-    def token_gone(self, raw: Raw) -> None:
+    def token_deleted(self, raw: Raw) -> None:
         """Process the deletion of a ServiceToken, and wake dependents: itself, its account, a rival for its Secret.
 
         A resync has only its name, and a write may have detected it before the event came.
@@ -55,8 +55,8 @@ class Wakeup:
         rivals = self._caches.tokens_of_secret(secret)
         if not rivals:
             # No later read would detect it.
-            self._caches.secrets.settle(secret)
-        self._wake_tokens(rivals)
+            self._caches.secrets.mark_refreshed(secret)
+        self._requeue_tokens(rivals)
 
     def account(self, raw: Raw) -> None:
         """Take in a ServiceAccount that is new or has changed."""
@@ -68,14 +68,14 @@ class Wakeup:
         old = self._caches.accounts.put(place, new)
         self._queue.add(Key(names.KIND_ACCOUNT, *place))
         if _differs(old, new):
-            self._wake_tokens(self._caches.tokens_of_account(place))
+            self._requeue_tokens(self._caches.tokens_of_account(place))
 
-    def account_gone(self, raw: Raw) -> None:
+    def account_deleted(self, raw: Raw) -> None:
         """Take in the deletion of a ServiceAccount."""
         gone = facts.account_facts(raw)
         place = (gone.namespace, gone.name)
         if self._caches.accounts.drop(place, gone.resource_version):
-            self._wake_tokens(self._caches.tokens_of_account(place))
+            self._requeue_tokens(self._caches.tokens_of_account(place))
 
     def role(self, raw: Raw) -> None:
         """Take in a ServiceRole that is new or has changed."""
@@ -86,42 +86,42 @@ class Wakeup:
         old = self._caches.roles.put(("", new.name), new)
         self._queue.add(Key(names.KIND_ROLE, "", new.name))
         if _differs(old, new):
-            self._wake_holders(new.name)
+            self._requeue_dependents(new.name)
 
-    def role_gone(self, raw: Raw) -> None:
+    def role_deleted(self, raw: Raw) -> None:
         """Take in the deletion of a ServiceRole."""
         gone = facts.role_facts(raw)
         if self._caches.roles.drop(("", gone.name), gone.resource_version):
-            self._wake_holders(gone.name)
+            self._requeue_dependents(gone.name)
 
     def secret(self, raw: Raw) -> None:
         """Take in a Secret with our label that is new or has changed."""
         namespace, name, version = facts.identity(raw)
         place = (namespace, name)
         if self._caches.secrets.is_known(place, version):
-            # Also after the keys have changed: then it is in doubt, and is read again when it is needed.
+            # Also after the keys have changed: then it is invalidated, and is read again when it is needed.
             return
         new = facts.secret_facts(raw, self._keys.ring)
         if self._caches.secrets.put(place, new) != new:
-            self._wake_tokens(self._caches.tokens_of_secret(place))
+            self._requeue_tokens(self._caches.tokens_of_secret(place))
 
-    def secret_gone(self, raw: Raw) -> None:
+    def secret_deleted(self, raw: Raw) -> None:
         """Take in that a Secret has left the watch: it was deleted, or only lost our label. The next pass looks."""
         namespace, name, version = facts.identity(raw)
         place = (namespace, name)
         dropped = self._caches.secrets.drop(place, version)
         wanted = self._caches.tokens_of_secret(place)
         if dropped and wanted:
-            self._caches.secrets.doubt(place)
-        self._wake_tokens(wanted)
+            self._caches.secrets.invalidate(place)
+        self._requeue_tokens(wanted)
 
-    def look_again(self, place: Place) -> None:
+    def requeue_token(self, place: NamespacedName) -> None:
         """Wake the token at *place*, of which nothing is known to have changed."""
-        self._wake_tokens([place])
+        self._requeue_tokens([place])
 
-    def everything(self) -> None:
+    def requeue_all(self) -> None:
         """Wake every object."""
-        self._wake_tokens(list(self._caches.tokens))
+        self._requeue_tokens(list(self._caches.tokens))
         for kind, table in (
             (names.KIND_ACCOUNT, self._caches.accounts),
             (names.KIND_ROLE, self._caches.roles),
@@ -139,13 +139,13 @@ class Wakeup:
         self._counting.discard(key)
         self._queue.add(key)
 
-    def _wake_holders(self, role: str) -> None:
+    def _requeue_dependents(self, role: str) -> None:
         for place in self._caches.accounts_with_role(role):
             self._queue.add(Key(names.KIND_ACCOUNT, *place))
-            self._wake_tokens(self._caches.tokens_of_account(place))
-        self._wake_tokens(self._caches.tokens_with_role(role))
+            self._requeue_tokens(self._caches.tokens_of_account(place))
+        self._requeue_tokens(self._caches.tokens_with_role(role))
 
-    def _wake_tokens(self, places: list[Place]) -> None:
+    def _requeue_tokens(self, places: list[NamespacedName]) -> None:
         for place in places:
             self._queue.add(Key(names.KIND_TOKEN, *place))
 

@@ -17,7 +17,7 @@ State = tuple[str, str, str]
 
 # Real clusters have dozens of combinations. This bounds what invented ones can cost.
 _MOST_SHARED: Final = 4096
-# The others are in `KeptToken` as they are.
+# The others are in `CachedToken` as they are.
 _PACKED: Final = tuple(
     field.name for field in fields(TokenFacts) if field.name not in {"name", "namespace", "resource_version"}
 )
@@ -37,7 +37,7 @@ class Shared:
 
 
 @dataclass(frozen=True, slots=True)
-class KeptToken:
+class CachedToken:
     """What the indexes and the counters need of one token; `facts` gives all of it.
 
     `token_id` is the public id of its last credential, `handle` that of the imported value that it accepts; both are
