@@ -129,10 +129,10 @@ def command(
 ) -> None:
     """Find all tokens in FILE (or stdin), show who owns them, and revoke or rotate them on request.
 
-    Tokens are also found where they are encoded (base64, numbers and dumps, percent, JSON and other escapes,
-    UTF-16), packed (gzip, bzip2, xz, zip, tar) or broken over lines, also lines with something in front, up to
-    eight layers deep. Not found are tokens in Ascii85 and base85, in pictures, in encrypted data, and in small
-    parts that were compressed in a way that is not listed here. No token is printed, only public ids. Exits with 3
+    Tokens are also found where they are encoded (base64, base32, base85, numbers and dumps, percent, JSON and other
+    escapes, UTF-16), packed (gzip, bzip2, xz, deflate, zip, tar) or broken over lines, also lines with something in
+    front, up to eight layers deep. Not found are tokens in pictures, in encrypted data, and in small parts that were
+    compressed in a way that is not listed here. No token is printed, only public ids. Exits with 3
     as long as a token that was found may still be accepted, and when a part of the data could not be read. An id
     that no token in the cluster has was rotated out or deleted, or belongs to another cluster: ask a validator of
     that one (--ask). Public ids are not secret, so anyone can write a text that names your token: look at the text

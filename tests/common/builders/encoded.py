@@ -9,6 +9,7 @@ import lzma
 import quopri
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from typing import Final
 from urllib.parse import quote_from_bytes
@@ -281,6 +282,17 @@ PACKED: Final[Mapping[str, Encoder]] = {
     "bzip2": bz2.compress,
     "xz": lzma.compress,
     "zip": zipped,
+}
+#: Bytes in, text out, of any printable characters; what changes one of these (escapes, tags) changes all.
+FRAGILE: Final[Mapping[str, Encoder]] = {
+    "base85": base64.b85encode,
+    "Ascii85": base64.a85encode,
+    "Ascii85 in its frame, of 76 columns": lambda data: base64.a85encode(data, adobe=True, wrapcol=76),
+}
+#: Bytes in, bytes out, with nothing that tells so.
+HEADERLESS: Final[Mapping[str, Encoder]] = {
+    "raw deflate": lambda data: zlib.compress(data, wbits=-zlib.MAX_WBITS),
+    "raw deflate, stored": lambda data: zlib.compress(data, 0, wbits=-zlib.MAX_WBITS),
 }
 #: Text in, bytes out: PowerShell's redirection makes the first.
 WIDE: Final[Mapping[str, Encoder]] = {

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Final
 
-from servicetokens.cli.leaks import escapes, numbers, packing, terminal, unread
+from servicetokens.cli.leaks import base85, escapes, numbers, packing, terminal, unread
 from servicetokens.cli.leaks.positions import Decoded, Scaled, at, chained
 from servicetokens.cli.leaks.text import SHORTEST, Run, texts
 
@@ -36,6 +36,8 @@ _PATCH_LENGTHS: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _ARMOR_END: Final = b"-----"
 # Every second byte of UTF-16, less a byte order mark and what a line before was taken for.
 _WIDE_SHARE: Final = 0.45
+# A digest in hexadecimal is of the digits of base64, too. No text has a base64 without any other.
+_BEYOND_DIGEST: Final = re.compile(rb"[^0-9A-Fa-f]")
 _STANDARD: Final = bytes.maketrans(b"-_", b"+/")
 
 
@@ -49,6 +51,7 @@ def of_texts(data: bytes) -> Iterator[Decoded]:
         escapes.encoded_words(data),
         _uudecoded(data),
         _patches(data),
+        base85.decoded(data),
         terminal.unfolded(data),
     ):
         if _is_promising(decoded[0]):
@@ -73,6 +76,8 @@ def base64_decoded(run: Run) -> Iterator[Decoded]:
     """
     origin = run.origin
     for match in _BASE64.finditer(run.joined):
+        if not _BEYOND_DIGEST.search(match[0]):
+            continue
         for shift in range(4):
             begin = match.start() + shift
             decoded = _unbase64(match[0][shift:])

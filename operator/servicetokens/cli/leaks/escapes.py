@@ -25,6 +25,8 @@ _ENTITY: Final = re.compile(rb"(?:&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z]
 _ENTITIES: Final = ((b"&lt;", b"<"), (b"&gt;", b">"), (b"&quot;", b'"'), (b"&#39;", b"'"), (b"&amp;", b"&"))
 _SOFT_BREAK: Final = re.compile(rb"[^=]=[ \t]*(?:\r\n?|\n)")
 _QUOTED: Final = re.compile(rb"(?:=[0-9A-Fa-f]{2})++|==|=[ \t]*(?:\r\n?|\n)(?:> ?)*")
+# Two equals signs are the padding of base64: a log has thousands of digests, and none of them is quoted-printable.
+_QUOTED_PROOF: Final = re.compile(rb"(?<!=)=(?:[0-9A-Fa-f]{2}|[ \t]*[\r\n])")
 # The same below each other in a block with an indentation, as YAML and Markdown have it.
 _INDENTED_BREAK: Final = re.compile(rb"[^=]=[ \t]*(?:\r\n?|\n)[ \t]")
 _INDENTED: Final = re.compile(rb"(?:=[0-9A-Fa-f]{2})++|==|=[ \t]*(?:\r\n?|\n)[ \t]*(?:> ?)*")
@@ -84,7 +86,7 @@ def unescaped(run: Run) -> Iterator[Decoded]:
     A terminal may break an escape in two.
     """
     for kind in _KINDS:
-        if kind.sign not in run.text:
+        if kind.sign not in run.text or not kind.is_in(run.text):
             continue
         for text, origin in ((run.text, run.source), (run.joined, run.origin)):
             decoded = kind.decode(text)
@@ -103,6 +105,12 @@ class _Kind:
     value: Value
     #: A quicker function that means the same.
     quick: Callable[[bytes], bytes] | None = None
+    #: What a text has that is worth decoding; None if the sign is enough.
+    proof: re.Pattern[bytes] | None = None
+
+    def is_in(self, data: bytes) -> bool:
+        """Say whether *data*, which has the sign, is worth decoding."""
+        return self.proof is None or self.proof.search(data) is not None
 
     def decode(self, data: bytes) -> bytes:
         """Return *data* without these escapes."""
@@ -190,7 +198,7 @@ def _word(match: re.Match[bytes]) -> bytes:
 
 
 _BACKSLASH_KIND: Final = _Kind(b"\\", _BACKSLASH, _backslash)
-_QUOTED_KIND: Final = _Kind(b"=", _QUOTED, _quoted, _unquoted)
+_QUOTED_KIND: Final = _Kind(b"=", _QUOTED, _quoted, _unquoted, _QUOTED_PROOF)
 _INDENTED_KIND: Final = _Kind(b"=", _INDENTED, _quoted)
 _KINDS: Final = (
     _Kind(b"%", _PERCENT, _percent),

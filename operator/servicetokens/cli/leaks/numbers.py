@@ -49,7 +49,8 @@ _DUMPED: Final = re.compile(
 _OFFSETS: Final = re.compile(rb"(?<![0-9A-Za-z.])([0-9A-Fa-f]{4,8})(?:\| | (-) )(?=[0-9A-Fa-f]{2}[ -])")
 _HYPHEN: Final = re.compile(rb"(?<= [0-9A-Fa-f]{2})-(?=[0-9A-Fa-f]{2} )")
 # .NET writes bytes with hyphens, others with other signs that a run may have.
-_JOINED_PAIRS: Final = re.compile(rb"(?:[0-9A-Fa-f]{2}[-_.;]){%d,}+[0-9A-Fa-f]{2}" % (SHORTEST - 1))
+# Nothing has to follow the last sign: a list that ends with one would be read again from each of its bytes.
+_JOINED_PAIRS: Final = re.compile(rb"(?:[0-9A-Fa-f]{2}[-_.;]){%d,}+(?:[0-9A-Fa-f]{2})?+" % (SHORTEST - 1))
 _PAIR_JOINTS: Final = b"-_.;"
 # JavaScript writes an array of bytes as an object, perhaps inside a string.
 _INDEXED: Final = re.compile(

@@ -10,16 +10,19 @@ import re
 import zipfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Final, Protocol
 
 from servicetokens.cli.leaks import gitpack
+from servicetokens.cli.leaks.text import SHORTEST, texts
 
 TOO_MUCH: Final = "data that unpacks to more than is searched"
 TOO_DEEP: Final = "data that is packed more than eight times"
 
 _CHUNK: Final = 1024 * 1024
+# So much tells whether data without a header is compressed: other data is wrong after some hundred bytes.
+_TRIED: Final = 4096
 # Files in one archive: more cost time for their names alone.
 _MOST_FILES: Final = 10_000
 
@@ -32,10 +35,16 @@ _ZLIB: Final = (b"x\x01", b"x\x9c", b"x\xda")
 _STREAM: Final = re.compile(rb"stream\r?\n(?=x[\x01\x5e\x9c\xda])")
 _ZIP: Final = b"PK\x03\x04"
 _GIT: Final = (b"PACK\0\0\0\2", b"PACK\0\0\0\3")
+# How everything that can be unpacked here begins; and more, which `_kind` rules out.
+_BEGINNING: Final = re.compile(
+    rb"\x1f\x8b|\xfd7zXZ\x00|x[\x01\x5e\x9c\xda]|\]\0\0|BZh[1-9]1AY&|PK\x03\x04|PACK\0\0\0"
+)
 # What begins inside other data, for instance an archive behind a header.
 _INNER: Final = re.compile(
     rb"\x1f\x8b\x08[\x00-\x1f]|PK\x03\x04|BZh[1-9]1AY&|\xfd7zXZ\x00|PACK\x00\x00\x00[\x02\x03]"
 )
+# From zlib's manual: 16 more for the header of gzip, and negative for none at all.
+_WINDOW_BITS: Final = {"gzip": zlib.MAX_WBITS + 16, "zlib": zlib.MAX_WBITS, "deflate": -zlib.MAX_WBITS}
 # What xz writes with `--format=lzma`: the usual properties, the size of its window, and the size or none.
 _LZMA: Final = re.compile(rb"\]\0\0.[\0-\x10](?:\xff{8}|.{5}\0\0\0)", re.DOTALL)
 
@@ -89,12 +98,37 @@ def is_packed(data: bytes) -> bool:
 
 def is_packed_within(data: bytes) -> bool:
     """Say whether *data* is or holds compressed data or an archive that can be unpacked here."""
-    return bool(_kind(memoryview(data))) or data.startswith((_ZIP, *_GIT)) or bool(_INNER.search(data))
+    if _BEGINNING.match(data) and (_kind(memoryview(data)) or data.startswith((_ZIP, *_GIT))):
+        return True
+    return bool(_INNER.search(data)) or _deflates(data)
 
 
 def unpack(data: bytes, budget: Budget) -> list[Part]:
     """Return what is packed in *data*; empty when nothing is."""
-    return list(_unpack_at(memoryview(data), 0, budget)) or list(_inner(data, budget))
+    return (
+        list(_unpack_at(memoryview(data), 0, budget))
+        or list(_inner(data, budget))
+        or list(_headerless(data, budget))
+    )
+
+
+def _headerless(data: bytes, budget: Budget) -> Iterator[Part]:
+    """Yield what *data* is without the compression of RFC 1951 (raw deflate), which has no sign of its own.
+
+    Without a sign it cannot be said that such data is damaged: it may be something else.
+    """
+    if _deflates(data):
+        part = _stream(memoryview(data), 0, budget, "deflate")
+        yield part if part.problem == TOO_MUCH else replace(part, problem="")
+
+
+def _deflates(data: bytes) -> bool:
+    """Say whether *data* begins as compressed text without any header."""
+    try:
+        begun = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data[:_TRIED], _TRIED)
+    except zlib.error:
+        return False
+    return len(begun) >= SHORTEST and (bool(_BEGINNING.match(begun)) or any(True for _ in texts(begun)))
 
 
 def _inner(data: bytes, budget: Budget) -> Iterator[Part]:
@@ -149,9 +183,8 @@ def _inflates(data: memoryview) -> bool:
 
 
 def _decompressor(kind: str) -> _Decompressor:
-    if kind in {"gzip", "zlib"}:
-        # wbits of zlib's manual: 16 more for gzip's header.
-        return _Zlib(zlib.MAX_WBITS + 16 if kind == "gzip" else zlib.MAX_WBITS)
+    if kind in _WINDOW_BITS:
+        return _Zlib(_WINDOW_BITS[kind])
     if kind == "bzip2":
         return bz2.BZ2Decompressor()
     return lzma.LZMADecompressor(lzma.FORMAT_ALONE if kind == "lzma" else lzma.FORMAT_XZ)
@@ -183,7 +216,7 @@ def _stream(data: memoryview, start: int, budget: Budget, kind: str) -> Part:
     """Unpack *data*, which may be several streams one after the other, as `cat a.gz b.gz` makes."""
     out = io.BytesIO()
     position = 0
-    while position < len(data) and _kind(data[position:]) == kind:
+    while True:
         decompressor = _decompressor(kind)
         try:
             while not decompressor.eof:
@@ -200,7 +233,8 @@ def _stream(data: memoryview, start: int, budget: Budget, kind: str) -> Part:
         except (zlib.error, OSError, EOFError, lzma.LZMAError):
             return Part("", start, out.getvalue(), f"damaged {kind} data", position)
         position -= len(decompressor.unused_data)
-    return Part("", start, out.getvalue(), "", position)
+        if position == len(data) or _kind(data[position:]) != kind:
+            return Part("", start, out.getvalue(), "", position)
 
 
 def _zip(data: bytes, start: int, budget: Budget) -> Iterator[Part]:

@@ -87,6 +87,8 @@ def normalized(data: bytes) -> Iterator[bytes]:
 
 def texts(data: bytes) -> Iterator[tuple[int, bytes]]:
     """Yield each text in *data* that is long enough for a token, and where it begins."""
+    if len(data) < SHORTEST:
+        return
     classes = data.translate(_CLASSES)
     begin = classes.find(_LONG_TEXT)
     while begin >= 0:

@@ -57,6 +57,13 @@ def test_a_bomb_is_not_unpacked_to_its_end(kind: str) -> None:
     assert sum(len(part.data) for part in parts) <= 3 * MEBIBYTE
 
 
+def test_a_bomb_without_a_header_is_not_unpacked_to_its_end() -> None:
+    """Compressed data without any sign is bounded as well, and its problem is said."""
+    data = zlib.compress(b"a line\n" * (2 * MEBIBYTE), wbits=-zlib.MAX_WBITS)
+    assert [part.problem for part in packing.unpack(data, Budget(3 * MEBIBYTE))] == [packing.TOO_MUCH]
+    assert packing.unpack(data[:1000], Budget(3 * MEBIBYTE))[0].problem == ""
+
+
 @pytest.mark.parametrize("sign", [b"PK\x03\x04", b"\x1f\x8b\x08\x08"])
 def test_what_looks_like_many_archives_costs_no_more_than_the_budget(sign: bytes) -> None:
     """Each beginning would otherwise be followed to the end of the data: minutes for a megabyte."""
