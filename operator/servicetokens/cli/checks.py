@@ -10,10 +10,12 @@ from cryptography import x509
 
 from servicetokens.api import names, times
 from servicetokens.api.values import format_time
+from servicetokens.cli import leading
 from servicetokens.cli.findings import Level
 from servicetokens.cli.keys import look
+from servicetokens.cli.leading import idle_seconds
 from servicetokens.cli.session import Session
-from servicetokens.cli.views import AccountView, TokenView, View, moment, text
+from servicetokens.cli.views import AccountView, TokenView, View, text
 from servicetokens.kube import crds, paths
 from servicetokens.kube.errors import NotFound
 from servicetokens.kube.leases import Lease, LeaseStore
@@ -34,6 +36,7 @@ _CERTIFICATE_DAYS: Final = 7
 _MOST_NAMED: Final = 5
 # A token is answered within a second (docs/concepts/scale.md); a start with many takes longer.
 _PATIENCE: Final = 60
+_PROMPT: Final = 5
 _RIGHTS: Final = (
     ("list", names.PLURAL_TOKENS, names.GROUP, "get, describe and tree"),
     ("create", names.PLURAL_TOKENS, names.GROUP, "create token"),
@@ -112,28 +115,12 @@ async def rights(sight: Sight) -> Said:
 
 async def operator(sight: Sight) -> Said:
     """Some operator holds its Lease, and renews it."""
-    try:
-        lease = await sight.leases.get(sight.home, names.OPERATOR_LEASE)
-    except NotFound:
-        message = (
-            f"no Lease '{names.OPERATOR_LEASE}' in namespace '{sight.home}': no operator has run there, "
-            "or it runs with --no-leader-election (--operator-namespace selects another namespace)"
-        )
-        return [(WARNING, message)]
-    idle = _idle(lease, sight.now)
-    if not lease.holder or idle > 2 * lease.seconds:
-        return [
-            (
-                BAD,
-                f"the Lease was not renewed for {times.span(idle)}: without a leader, nothing is minted or rotated",
-            )
-        ]
-    return [(OK, f"'{lease.holder}' is the leader")]
+    return await leading.examine(sight.leases, sight.home, sight.now)
 
 
 async def validators(sight: Sight) -> Said:
     """Validators run, and have listed everything."""
-    alive = [one for one in await sight.validators() if _idle(one, sight.now) <= one.seconds]
+    alive = [one for one in await sight.validators() if idle_seconds(one, sight.now) <= one.seconds]
     if not alive:
         return [(BAD, f"none is running in namespace '{sight.home}': no token is accepted anywhere")]
     said: list[tuple[Level, str]] = [
@@ -149,7 +136,9 @@ async def clocks(sight: Sight) -> Said:
     found = list(await sight.validators())
     with contextlib.suppress(NotFound):
         found.append(await sight.leases.get(sight.home, names.OPERATOR_LEASE))
-    ahead = [(one.name, -_idle(one, sight.now)) for one in found if _idle(one, sight.now) < -_SKEW]
+    ahead = [
+        (one.name, -idle_seconds(one, sight.now)) for one in found if idle_seconds(one, sight.now) < -_SKEW
+    ]
     return [
         (
             WARNING,
@@ -249,7 +238,9 @@ async def tokens(sight: Sight) -> Said:
         (one.namespace, one.name)
         for one in map(AccountView, await sight.cluster.list_ours(names.PLURAL_ACCOUNTS, sight.scope))
     }
-    unseen = [one for one in found if not one.is_observed and (one.changed or 0) < sight.now - _PATIENCE]
+    open_ = [one for one in found if not one.is_observed]
+    unseen = [one for one in open_ if (one.changed or 0) < sight.now - _PATIENCE]
+    late = [one for one in open_ if one not in unseen and (one.changed or 0) < sight.now - _PROMPT]
     stuck = [one for one in found if one.condition("Stalled") is not None]
     homeless = [one for one in found if (one.namespace, one.account) not in accounts]
     unproven = [one for one in found if (seen := one.condition("Enforced")) and seen.status != "True"]
@@ -265,6 +256,7 @@ async def tokens(sight: Sight) -> Said:
             unseen,
             "waiting for the operator for more than a minute; check that it runs and serves their namespaces",
         ),
+        (WARNING, late, "not reconciled yet, which usually takes a second"),
         (BAD, stuck, "stuck until something is changed; `describe` says what"),
         (WARNING, homeless, "without an account, and therefore rejected"),
         *(
@@ -322,11 +314,6 @@ CHECKS: Final[Mapping[str, Check]] = {
     "orphans": orphans,
     "GitOps": git,
 }
-
-
-def _idle(lease: Lease, now: int) -> int:
-    """Return for how many seconds, by our clock, a Lease has not been renewed; negative: its clock is ahead."""
-    return now - (moment(lease.renewed) or 0)
 
 
 def _owners(secret: Mapping[str, object]) -> frozenset[str]:

@@ -8,6 +8,7 @@ import click
 from servicetokens.cli import findings
 from servicetokens.cli.checks import CHECKS, Sight
 from servicetokens.cli.exits import Exit, Failure
+from servicetokens.cli.explaining import explained
 from servicetokens.cli.findings import Finding, Level
 from servicetokens.cli.options import at_a_place, operator_namespace_option, output_option, run
 from servicetokens.cli.screen import screen
@@ -46,5 +47,5 @@ async def _examine(session: Session, operator_namespace: str) -> list[Finding]:
             # Then nothing that follows can be asked either.
             raise
         except KubeError as error:
-            found.append(Finding(Level.UNKNOWN, topic, f"skipped: {error.message}"))
+            found.append(Finding(Level.UNKNOWN, topic, f"skipped: {explained(error)}"))
     return found

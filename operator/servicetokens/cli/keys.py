@@ -13,6 +13,7 @@ import msgspec
 
 from servicetokens.api import names
 from servicetokens.cli.exits import Failure
+from servicetokens.cli.explaining import explained
 from servicetokens.cli.options import at_a_place, operator_namespace_option, output_option, run
 from servicetokens.cli.session import Place, Session
 from servicetokens.cli.views import TokenView
@@ -113,7 +114,7 @@ def standalone(kubeconfig: str | None, namespace: str, output: str) -> None:
     try:
         found = asyncio.run(_look(kubeconfig, namespace))
     except (KubeError, NotConfigured, InvalidKeyRing) as error:
-        click.echo(f"servicetokens keys: {error}", err=True)
+        click.echo(f"servicetokens keys: {explained(error)}", err=True)
         sys.exit(1)
     show(found, output)
 

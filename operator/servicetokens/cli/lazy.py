@@ -13,7 +13,7 @@ from typing import Any, Final, NoReturn
 
 import click
 
-from servicetokens.cli.spelling import as_click_reads
+from servicetokens.cli.spelling import advice, as_click_reads
 from servicetokens.runtime.terminal import escape_controls
 
 # A token, or most of one: prefix and public id, and what must not be shown.
@@ -117,6 +117,8 @@ def _hiding_tokens() -> Iterator[None]:
     try:
         yield
     except click.ClickException as error:
+        if isinstance(error, click.NoSuchOption) and error.ctx is not None:
+            error.message += advice(error.ctx.info_name or "", error.option_name)  # type: ignore[misc]
         error.message = _TOKEN.sub(r"\1_…", error.message)  # type: ignore[misc]
         raise
 

@@ -12,6 +12,7 @@ import click
 from servicetokens.api import names
 from servicetokens.cli.duration import Duration
 from servicetokens.cli.exits import Failure
+from servicetokens.cli.explaining import explained
 from servicetokens.cli.options import at_a_place, run
 from servicetokens.cli.reporting.data import as_csv, as_json
 from servicetokens.cli.reporting.inventory import Inventory
@@ -36,6 +37,14 @@ class Report:
     summary: str
 
 
+def _no_format(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
+    """Return *value*, unless it is the format for which other commands have `--output`."""
+    if value in FORMATS:
+        message = f"names a file, and `--format {value}` the format; a file of that name is ./{value}"
+        raise click.BadParameter(message)
+    return value
+
+
 def report_options(function: Function) -> Function:
     """Give a command the options that say what is in the page, and where it goes."""
     for option in reversed(
@@ -48,7 +57,12 @@ def report_options(function: Function) -> Function:
                 help="Format: one HTML page for people, or CSV or JSON for programs.",
             ),
             click.option(
-                "--output", "target", default="-", metavar="FILE", help="Output file; - for stdout."
+                "--output",
+                "target",
+                default="-",
+                metavar="FILE",
+                callback=_no_format,
+                help="Output file; - for stdout.",
             ),
             click.option(
                 "--expiring",
@@ -115,7 +129,7 @@ def standalone(
         click.echo(f"servicetokens report: cannot write {_named(target)}: {error.strerror}", err=True)
         sys.exit(1)
     except (KubeError, NotConfigured, paths.InvalidName) as error:
-        click.echo(f"servicetokens report: {error}", err=True)
+        click.echo(f"servicetokens report: {explained(error)}", err=True)
         sys.exit(1)
 
 

@@ -8,11 +8,12 @@ import msgspec
 
 from servicetokens.cli.cluster import Cluster
 from servicetokens.cli.exits import Failure
+from servicetokens.cli.explaining import explained
 from servicetokens.cli.screen import Screen, screen
 from servicetokens.kube import oneshot
 from servicetokens.kube.access import find_namespace
 from servicetokens.kube.credentials import Impersonation
-from servicetokens.kube.errors import KubeError, NotConfigured, NotFound
+from servicetokens.kube.errors import KubeError, NotConfigured
 from servicetokens.kube.overrides import Overrides
 from servicetokens.kube.paths import InvalidName
 from servicetokens.kube.requester import Requester
@@ -21,9 +22,6 @@ from servicetokens.runtime.clock import Clock, SystemClock
 T = TypeVar("T")
 _NO_API_SERVER: Final = (
     "the server of this context answers, but not as an API server does: check its address in the kubeconfig"
-)
-_NOT_INSTALLED: Final = (
-    "this API server does not know servicetokens.dev: install the CRDs, or choose another --context"
 )
 
 
@@ -90,11 +88,8 @@ async def with_session(place: Place, work: Callable[[Session], Awaitable[T]]) ->
                 err=screen(stderr=True),
             )
             return await work(session)
-    except NotFound as error:
-        message = str(error) if error.names_object else _NOT_INSTALLED
-        raise Failure(message) from error
     except (KubeError, NotConfigured, InvalidName) as error:
-        raise Failure(str(error)) from error
+        raise Failure(explained(error)) from error
     except msgspec.MsgspecError as error:
         raise Failure(_NO_API_SERVER) from error
 

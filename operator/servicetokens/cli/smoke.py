@@ -13,6 +13,7 @@ import msgspec
 
 from servicetokens.api import names
 from servicetokens.cli.duration import Timeout
+from servicetokens.cli.explaining import explained
 from servicetokens.kube import paths
 from servicetokens.kube.client import Api
 from servicetokens.kube.errors import Conflict, KubeError, NotConfigured, NotFound
@@ -168,7 +169,7 @@ def command(kubeconfig: str | None, namespace: str, name: str, ask: str, timeout
     try:
         asyncio.run(_run(kubeconfig, ask, namespace, name, timeout))
     except (SmokeTestFailed, KubeError, NotConfigured, paths.InvalidName) as error:
-        click.echo(f"servicetokens smoke-test: {error}", err=True)
+        click.echo(f"servicetokens smoke-test: {explained(error)}", err=True)
         sys.exit(1)
 
 

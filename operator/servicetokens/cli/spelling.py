@@ -8,11 +8,41 @@ import click
 
 _SHORT: Final = re.compile(r"(-[A-Za-z])=(.*)", re.DOTALL)
 _SWITCH: Final = re.compile(r"(--[a-z][a-z-]*)=(.*)", re.DOTALL)
+# All that kubectl has.
+_DRY_RUNS: Final = frozenset(("client", "server"))
 # What Go's strconv.ParseBool takes, which kubectl uses.
 _BOOLEANS: Final[Mapping[str, bool]] = {
     **dict.fromkeys(("1", "t", "T", "true", "TRUE", "True"), True),
     **dict.fromkeys(("0", "f", "F", "false", "FALSE", "False"), False),
 }
+
+
+# What kubectl has for a list, and `get` has not; and what is called otherwise here.
+_OF_KUBECTL: Final = (
+    *("-w", "--watch", "--watch-only", "--output-watch-events", "-L", "--label-columns", "--show-labels"),
+    *("--sort-by", "--field-selector", "--no-headers", "--template", "--chunk-size", "--show-kind"),
+    *("--subresource", "-f", "--filename", "-k", "--kustomize", "-R", "--recursive"),
+)
+_ADVICE: Final[Mapping[tuple[str, str], str]] = {
+    **{("get", option): f"`kubectl get svctok` has {option}." for option in _OF_KUBECTL},
+    **dict.fromkeys(
+        (("create", "-f"), ("create", "--filename"), ("token", "-f"), ("account", "-f")),
+        "`kubectl apply -f` creates what is in a file.",
+    ),
+    **dict.fromkeys(
+        (("report", "-o"), ("report", "-f")), "`--format` is the format, and `--output` the file."
+    ),
+    **dict.fromkeys(
+        ((command, option) for command in ("revoke", "restore", "rotate") for option in ("-f", "--all")),
+        "`-l`, `--account` or names select tokens.",
+    ),
+}
+
+
+def advice(command: str, option: str) -> str:
+    """Return what to type instead of an *option* that *command* does not have, with a space before it; or nothing."""
+    found = _ADVICE.get((command, option))
+    return f" {found}" if found else ""
 
 
 class DryRun(click.Option):
@@ -37,6 +67,11 @@ def as_click_reads(command: click.Command, words: Iterable[str]) -> list[str]:
             found.append(word)
         elif not option.is_flag:
             found += [match[1], match[2]] if len(match[1]) == len("-o") else [word]
+        elif isinstance(option, DryRun) and match[2] in _DRY_RUNS - option.words.keys():
+            message = f"--dry-run={match[2]} does not exist for `{command.name}`: {option.help or ''}".rstrip(
+                ": "
+            )
+            raise click.UsageError(message)
         elif (wanted := _meaning(option, match[2])) is None:
             found.append(word)
         elif wanted:

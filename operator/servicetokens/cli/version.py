@@ -1,6 +1,7 @@
 """`kubectl servicetoken version`: which versions work together here."""
 
 import json
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import click
@@ -16,6 +17,8 @@ from servicetokens.cli.views import View, mapping, text
 from servicetokens.kube import paths
 from servicetokens.kube.errors import Forbidden, KubeError, NotFound
 
+# Why the revision of the CRDs is not known.
+_WHY: Final = "installedSchemaProblem"
 _LABELS: Final = {
     "client": "Client",
     "schemaRevision": "Schema revision",
@@ -30,7 +33,7 @@ _LABELS: Final = {
 @at_a_place()
 def command(place: Place, form: str, *, client: bool) -> None:
     """Show the versions of the plugin, of its schema, of the API server, and of the CRDs."""
-    found = {"client": __version__, "schemaRevision": names.SCHEMA_REVISION}
+    found: dict[str, Any] = {"client": __version__, "schemaRevision": names.SCHEMA_REVISION}
     failure: Failure | None = None
     if not client:
         try:
@@ -41,7 +44,7 @@ def command(place: Place, form: str, *, client: bool) -> None:
     if form == "json":
         click.echo(json.dumps(found, indent=2))
     else:
-        print_rows(screen(), (), [(_LABELS[key], str(value)) for key, value in found.items()])
+        print_rows(screen(), (), [(_LABELS[key], text) for key, text in _in_words(found)])
     if failure is not None:
         raise failure
 
@@ -50,18 +53,29 @@ async def _ask(session: Session) -> dict[str, Any]:
     version = await session.cluster.get("/version")
     return {
         "server": text(version.get("gitVersion")),
-        "installedSchemaRevision": await _revision(session),
+        **await _installed(session),
     }
 
 
-async def _revision(session: Session) -> str:
+def _in_words(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for key in _LABELS:
+        if key == "installedSchemaRevision" and key in found:
+            yield key, found.get(_WHY) or f"schema revision {found[key]}"
+        elif key in found:
+            yield key, str(found[key])
+
+
+async def _installed(session: Session) -> dict[str, Any]:
+    """Return the revision of the CRDs; if it is not known None, and why."""
     try:
         found = View(await session.cluster.get(paths.definition(names.PLURAL_TOKENS)))
     except NotFound:
-        return "none"
+        return {"installedSchemaRevision": None, _WHY: "none"}
     except Forbidden:
-        return "you do not have permission to read it"
+        return {"installedSchemaRevision": None, _WHY: "you do not have permission to read it"}
     except KubeError as error:
-        return f"unknown: {error.message}"
+        return {"installedSchemaRevision": None, _WHY: f"unknown: {error.message}"}
     revision = text(mapping(found.meta.get("annotations")).get(names.ANNOTATION_SCHEMA_REVISION))
-    return f"schema revision {revision or 'unknown'}"
+    if not revision.isascii() or not revision.isdecimal():
+        return {"installedSchemaRevision": None, _WHY: "schema revision unknown"}
+    return {"installedSchemaRevision": int(revision)}

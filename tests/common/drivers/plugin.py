@@ -40,10 +40,10 @@ class Plugin:
         """Run a command in the namespace and return how it ended."""
         return self.run("servicetoken", *arguments, "-n", self.namespace, stdin=stdin)
 
-    def run(self, *arguments: str, stdin: str = "") -> Done:
-        """Run kubectl with just these *arguments*."""
+    def run(self, *arguments: str, stdin: str = "", program: Path | None = None) -> Done:
+        """Run kubectl, or another *program*, with just these *arguments*."""
         done = subprocess.run(
-            [self.binaries / "kubectl", *arguments],
+            [program or self.binaries / "kubectl", *arguments],
             input=stdin,
             capture_output=True,
             text=True,

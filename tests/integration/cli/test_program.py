@@ -252,6 +252,9 @@ def test_versions(plugin: Plugin) -> None:
     unreachable = plugin.run("servicetoken", "version", "-o", "json", "--kubeconfig", "/nowhere")
     assert unreachable.code == 1
     assert "client" in json.loads(unreachable.out)
+    known = json.loads(plugin.ok("version", "-o", "json"))
+    assert known["installedSchemaRevision"] == known["schemaRevision"]
+    assert "installedSchemaProblem" not in known
 
 
 def test_the_report_is_a_command_of_the_plugin(

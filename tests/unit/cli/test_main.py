@@ -89,7 +89,22 @@ def test_a_command_that_does_not_exist_is_answered_with_what_is_meant(
         ("get -o jsonpath={.items}", "`kubectl get svctok` prints with templates"),
         ("get -o custom-columns-file=x", "`kubectl get svctok` prints with templates"),
         ("create account a -o yaml", "-o is the output format of --dry-run"),
-        ("create account a --dry-run=server", "--dry-run"),
+        (
+            "create account a --dry-run=server",
+            "--dry-run=server does not exist for `account`: Print the YAML",
+        ),
+        (
+            "revoke a --dry-run=client",
+            "--dry-run=client does not exist for `revoke`: Let the API server validate",
+        ),
+        ("get -w", "`kubectl get svctok` has -w."),
+        ("get --watch", "`kubectl get svctok` has --watch."),
+        ("get accounts --sort-by=.metadata.name", "`kubectl get svctok` has --sort-by."),
+        ("report -o csv", "`--format` is the format, and `--output` the file."),
+        ("report --output json", "`--format json` the format; a file of that name is ./json"),
+        ("create -f x.yaml", "`kubectl apply -f` creates what is in a file."),
+        ("create token -f x.yaml", "`kubectl apply -f` creates what is in a file."),
+        ("rotate --all", "`-l`, `--account` or names select tokens."),
     ],
 )
 def test_what_is_typed_out_of_habit_is_answered_with_what_to_type(

@@ -34,7 +34,7 @@ COMMAND = click.Command(
         ("--dry-run=client", "--dry-run"),
         ("--dry-run=true", "--dry-run"),
         ("--dry-run=none x", "x"),
-        ("--dry-run=server", "--dry-run=server"),
+        ("--dry-run=maybe", "--dry-run=maybe"),
         ("-x=1 --unknown=true", "-x=1 --unknown=true"),
         ("-- -o=json", "-- -o=json"),
     ],
@@ -42,3 +42,10 @@ COMMAND = click.Command(
 def test_values_behind_an_equals_sign_are_read_as_with_kubectl(typed: str, read: str) -> None:
     """Of options with one letter and of switches; what it does not know it leaves to click, which refuses it."""
     assert as_click_reads(COMMAND, typed.split(" ")) == read.split(" ")
+
+
+def test_a_dry_run_of_the_other_kind_is_answered_with_what_this_one_does() -> None:
+    """A command here has one of the two that kubectl has, and says which."""
+    with pytest.raises(click.UsageError) as caught:
+        as_click_reads(COMMAND, ["--dry-run=server"])
+    assert "--dry-run=server does not exist for `get`" in caught.value.message
