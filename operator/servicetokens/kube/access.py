@@ -72,13 +72,20 @@ def find_source(
 ) -> AccessSource:
     """Return the source to use: the file *kubeconfig*, else `$KUBECONFIG`, else the pod's own service account.
 
-    With *personal*, `~/.kube/config` comes before the pod, as with kubectl. *context*, *impersonation* and *overrides*
-    come from the command line; a server among them needs neither a file nor a pod.
+    With *personal*, `~/.kube/config` comes before the pod, and in a pod, files that do not exist or are empty count as
+    none, both as with kubectl; a file that is named and does not exist is an error anywhere. *context*, *impersonation*
+    and *overrides* come from the command line; a server among them needs neither a file nor a pod.
 
     Raises:
         NotConfigured: none of them exists.
     """
     files = find_files(kubeconfig, environment, personal=personal)
+    if (
+        personal
+        and not overrides.server
+        and _is_blank_in_pod(kubeconfig, files, environment, service_account)
+    ):
+        files = ()
     if overrides.server and kubeconfig and not files[0].exists():
         message = f"the kubeconfig {files[0]} does not exist; use --kubeconfig FILE"
         raise NotConfigured(message)
@@ -112,6 +119,27 @@ def find_files(
     return (default,) if personal and default.is_file() else ()
 
 
+def _is_pod(environment: Mapping[str, str], service_account: Path) -> bool:
+    return bool(environment.get("KUBERNETES_SERVICE_HOST")) and (service_account / "token").is_file()
+
+
+def _is_blank_in_pod(
+    kubeconfig: str | None, files: Sequence[Path], environment: Mapping[str, str], service_account: Path
+) -> bool:
+    """Say whether the *files* have no content, and a pod's service account exists, as client-go decides it."""
+    if not files or not _is_pod(environment, service_account):
+        return False
+    if kubeconfig and not files[0].exists():
+        return False
+    from servicetokens.kube import kubeconfig as reading  # noqa: PLC0415 - see the module's docstring
+
+    try:
+        return reading.is_blank(files)
+    except NotConfigured:
+        # What is wrong with it is said when it is used.
+        return False
+
+
 def find_namespace(
     kubeconfig: str | None,
     context: str | None = None,
@@ -121,12 +149,18 @@ def find_namespace(
 ) -> str | None:
     """Return the namespace that a user works in: that of the *context* (else the current one), else the pod's.
 
+    The pod's is `$POD_NAMESPACE`, as for kubectl, else the one that the kubelet has mounted.
+
     None when nothing names one. An unreadable file counts as naming none; connecting with it fails with a message.
     """
     files = find_files(kubeconfig, environment, personal=True)
-    if not files:
+    if not files or (
+        not overrides.server and _is_blank_in_pod(kubeconfig, files, environment, service_account)
+    ):
         if overrides.server:
             return None
+        if _is_pod(environment, service_account) and environment.get("POD_NAMESPACE"):
+            return environment["POD_NAMESPACE"]
         path = service_account / "namespace"
         return path.read_text("ascii").strip() if path.is_file() else None
     from servicetokens.kube import kubeconfig as reading  # noqa: PLC0415 - see the module's docstring

@@ -86,6 +86,12 @@ def load(paths: Sequence[Path], context: str | None = None, overrides: Overrides
         raise NotConfigured(message) from error
 
 
+def is_blank(paths: Sequence[Path]) -> bool:
+    """Say whether none of *paths* exists and names a cluster, a user or a context. Raises `NotConfigured`."""
+    fields = ("clusters", "users", "contexts", "current-context")
+    return not any(_read(path).get(field) for path in paths if path.exists() for field in fields)
+
+
 def decode_data(field: str, value: str) -> bytes:
     """Return the bytes of a field that holds base64. Raises `ValueError`, which names the field."""
     try:

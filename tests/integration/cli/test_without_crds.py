@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from common.plugin import PROGRAMS, STRANGER, Plugin
+from common.drivers.plugin import PROGRAMS, STRANGER, Plugin
 from controlplane.cluster import Cluster, Options
 
 SENTENCE = (

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from controlplane.certificates import CertificateAuthority
-from servicetokens.kube.access import KubeconfigSource, PodSource, find_source
+from servicetokens.kube.access import KubeconfigSource, PodSource, find_namespace, find_source
 from servicetokens.kube.errors import NotConfigured
 
 POD = {"KUBERNETES_SERVICE_HOST": "10.96.0.1", "KUBERNETES_SERVICE_PORT": "443"}
@@ -35,6 +35,46 @@ def test_a_named_file_wins_over_the_pod_and_the_environment() -> None:
         find_source(None, {})
     with pytest.raises(NotConfigured, match="no context 'other'"):
         find_source(None, POD, context="other")
+
+
+@pytest.mark.parametrize("content", [None, "", "{}", "apiVersion: v1\nkind: Config\nclusters: []\n"])
+def test_in_a_pod_a_kubeconfig_that_says_nothing_counts_as_none(
+    mounted: Path, tmp_path: Path, content: str | None
+) -> None:
+    """As with kubectl, for people; the operator does not start with a file that it was given and that is not there."""
+    file = tmp_path / "config"
+    if content is not None:
+        file.write_text(content)
+    (mounted / "namespace").write_text("team-a")
+    pod = {**POD, "KUBECONFIG": str(file)}
+    assert isinstance(find_source(None, pod, mounted, personal=True), PodSource)
+    assert find_namespace(None, None, pod, mounted) == "team-a"
+    assert isinstance(find_source(None, pod, mounted), KubeconfigSource)
+    assert isinstance(find_source(None, {"KUBECONFIG": str(file)}, mounted, personal=True), KubeconfigSource)
+    assert isinstance(find_source(None, pod, tmp_path, personal=True), KubeconfigSource)
+    named = find_source(str(file), POD, mounted, personal=True)
+    assert isinstance(named, KubeconfigSource if content is None else PodSource)
+
+
+@pytest.mark.parametrize("content", ["[", "current-context: a\n", "clusters: [{name: a}]\n"])
+def test_in_a_pod_a_kubeconfig_that_says_something_is_used(
+    mounted: Path, tmp_path: Path, content: str
+) -> None:
+    """Also if what it says is wrong: the pod's account is not what was asked for."""
+    (tmp_path / "config").write_text(content)
+    pod = {**POD, "KUBECONFIG": str(tmp_path / "config")}
+    assert isinstance(find_source(None, pod, mounted, personal=True), KubeconfigSource)
+    assert find_namespace(None, None, pod, mounted) is None
+
+
+def test_the_namespace_in_a_pod_is_a_variable_or_the_mounted_one(mounted: Path, tmp_path: Path) -> None:
+    """As with kubectl; outside of a pod, the variable means nothing."""
+    (mounted / "namespace").write_text("team-a\n")
+    variable = {"POD_NAMESPACE": "team-b", "HOME": str(tmp_path)}
+    assert find_namespace(None, None, {**POD, **variable}, mounted) == "team-b"
+    assert find_namespace(None, None, POD, mounted) == "team-a"
+    assert find_namespace(None, None, variable, mounted) == "team-a"
+    assert find_namespace(None, None, variable, tmp_path) is None
 
 
 async def test_a_pod_speaks_with_its_mounted_token_and_reads_it_again(mounted: Path) -> None:
