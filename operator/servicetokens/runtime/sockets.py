@@ -1,7 +1,9 @@
 """Listening sockets: one for every address of the machine, IPv4 and IPv6 alike, where the kernel allows it."""
 
+import contextlib
 import errno
 import socket
+from collections.abc import Iterator
 from typing import Final
 
 # Every address. Libraries that open `::` themselves open it for IPv6 only.
@@ -64,3 +66,19 @@ def _open(family: int, address: tuple[object, ...], *, only_ipv6: bool = True) -
         opened.close()
         raise
     return opened
+
+
+@contextlib.contextmanager
+def only_ipv4(host: str, port: int) -> Iterator[None]:
+    """Have a library that opens *host* and *port* meanwhile listen on IPv4 only, if *host* is `0.0.0.0`.
+
+    gRPC takes `0.0.0.0` for every address of both versions, and uses IPv4 where it cannot have the port on IPv6. So the
+    port is used there until it has opened its own.
+    """
+    with contextlib.ExitStack() as stack:
+        if host == _ANY_IPV4:
+            # Without IPv6, or where another process has the port on IPv6, there is nothing to keep closed.
+            with contextlib.suppress(OSError):
+                opened = stack.enter_context(contextlib.closing(_open(socket.AF_INET6, (_ANY, port))))
+                opened.listen()
+        yield

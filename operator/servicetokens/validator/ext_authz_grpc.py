@@ -31,6 +31,7 @@ from servicetokens.authn.requests import is_target
 from servicetokens.runtime import logs
 from servicetokens.runtime.health import AddressInUse
 from servicetokens.runtime.settings import Address
+from servicetokens.runtime.sockets import only_ipv4
 from servicetokens.validator.authorizer import REMOVED, Rejection, RequestAuthorizer, identity, read_roles
 from servicetokens.validator.ext_authz import ODD_TARGET, TWO_TOKENS
 from servicetokens.validator.grpc_calls import Calls, Health
@@ -170,7 +171,8 @@ class GrpcService:
             (grpc.method_handlers_generic_handler(SERVICE, methods), self._health.handler(self._calls))
         )
         try:
-            self._server.add_insecure_port(str(self._address))
+            with only_ipv4(*self._address):
+                self._server.add_insecure_port(str(self._address))
         except RuntimeError as error:
             message = f"cannot listen on {self._address} for gRPC; free the port, or choose another one"
             raise AddressInUse(message) from error

@@ -39,6 +39,22 @@ def test_every_listener_and_the_health_page_answer_both_versions(
             connection.close()
 
 
+def test_no_listener_answers_ipv6_when_it_is_told_to_use_ipv4(
+    world: World, token: StoredToken, tmp_path: Path
+) -> None:
+    """Also gRPC, which takes `0.0.0.0` for every address of both versions."""
+    ports = Ports(*free_ports(len(fields(Ports))))
+    flags = [
+        f"--{one.name.replace('_', '-')}-address=0.0.0.0:{getattr(ports, one.name)}" for one in fields(Ports)
+    ]
+    with validator(world, tmp_path / "log", *flags, ports=ports):
+        for one in fields(Ports):
+            address = getattr(ports, one.name)
+            socket.create_connection((LOOPBACKS[0], address), timeout=10).close()
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection((LOOPBACKS[1], address), timeout=10)
+
+
 def _forward(host: str, ports: Ports, token: StoredToken) -> int:
     connection = http.client.HTTPConnection(host, ports.forward_auth, timeout=10)
     connection.request("GET", "/validate", headers={"Authorization": f"Bearer {token.text}"})

@@ -1,6 +1,8 @@
 """Calls over gRPC that a client does not complete, or whose answers it does not take; and the health service."""
 
 import asyncio
+import contextlib
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -19,10 +21,12 @@ from common.drivers.asking import make_authorizer
 from controlplane.ports import LOOPBACK, free_ports
 from controlplane.waiting import patient
 from servicetokens.runtime.settings import Address
+from servicetokens.runtime.sockets import open_sockets
 from servicetokens.validator.ext_authz_grpc import SERVICE, GrpcService
 from servicetokens.validator.grpc_calls import MAX_CALLS, Calls
 
 CHECK: Final = f"/{SERVICE}/Check"
+ANY_IPV4: Final = "0.0.0.0"  # noqa: S104 - to see what it means
 WATCH: Final = "/grpc.health.v1.Health/Watch"
 # Of all calls, in percent, and as a number: what a peer may have.
 SHARE: Final = 1
@@ -221,3 +225,30 @@ async def test_an_ipv6_network_has_one_share_and_all_together_have_a_bound() -> 
     assert calls.total == MAX_CALLS
     with pytest.raises(PermissionError, match="too many calls"):
         await calls.receive(Context("ipv4:198.51.100.1:4711"))
+
+
+@pytest.mark.parametrize("is_taken", [False, True])
+@pytest.mark.parametrize(
+    ("host", "loopback", "other"),
+    [(ANY_IPV4, "127.0.0.1", "::1"), ("127.0.0.1", "127.0.0.1", "::1"), ("::1", "::1", "127.0.0.1")],
+)
+async def test_one_version_of_ip_is_that_one_only(
+    host: str, loopback: str, other: str, is_taken: bool
+) -> None:
+    """Also `0.0.0.0`, which gRPC takes for every address of both; whether or not another process has the port there."""
+    (port,) = free_ports(1)
+    with contextlib.ExitStack() as stack:
+        if is_taken:
+            (theirs,) = open_sockets(other, port)
+            stack.enter_context(contextlib.closing(theirs)).listen()
+        service = GrpcService(
+            Address(host, port), make_gate(Surroundings()), ready=lambda: True, max_connections=8
+        )
+        await service.start()
+        try:
+            socket.create_connection((loopback, port), timeout=patient(5)).close()
+            if not is_taken:
+                with pytest.raises(ConnectionRefusedError):
+                    socket.create_connection((other, port), timeout=patient(5))
+        finally:
+            await service.drain(seconds=0)
