@@ -173,7 +173,7 @@ class Operator:
         """Say what does not work although the operator is ready."""
         found = self._readiness.degraded
         if (rejection := self._reports.find_missing_permission()) is not None:
-            found.append(f"Events are not recorded, because a permission is missing: {rejection}")
+            found.append(f"the latest Event was not recorded, because a permission is missing: {rejection}")
         return found
 
     def numbers(self) -> OperatorNumbers:

@@ -242,7 +242,7 @@ async def test_one_version_of_ip_is_that_one_only(
             (theirs,) = open_sockets(other, port)
             stack.enter_context(contextlib.closing(theirs)).listen()
         service = GrpcService(
-            Address(host, port), make_gate(Surroundings()), ready=lambda: True, max_connections=8
+            Address(host, port), make_authorizer(Surroundings()), ready=lambda: True, max_connections=8
         )
         await service.start()
         try:
