@@ -1,4 +1,4 @@
-"""Mistakes about values that have leaked, and about those that status does not list any more."""
+"""Mistakes about values that have leaked or that status does not list any more, and about namespaces that end."""
 
 from typing import Final
 
@@ -7,6 +7,13 @@ from mutants.mutant import CREDENTIALS, Mutant
 TRANSITIONS: Final = "lifecycle/transitions.py"
 
 MUTANTS: Final = (
+    Mutant(
+        "sends an Event for each token of a namespace that is being deleted",
+        "controllers/reconcile/probes.py",
+        "            yield Probe(found_end=await first.wait())\n",
+        "            await first.wait()\n            yield Probe()\n",
+        ("tests/unit/controllers/reconcile/test_probes.py",),
+    ),
     Mutant(
         "keeps the old one after a revocation for a leak",
         CREDENTIALS,

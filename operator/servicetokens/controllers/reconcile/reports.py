@@ -5,6 +5,7 @@ from typing import Final
 
 from servicetokens.api import names
 from servicetokens.controllers.reconcile.memory import Memories
+from servicetokens.controllers.reconcile.probes import Probes
 from servicetokens.kube.errors import Forbidden, KubeError
 from servicetokens.kube.events import EventSender, Regarding
 from servicetokens.kube.object_key import Key
@@ -34,6 +35,7 @@ class Reports:
         self._memories = memories
         self._events = events
         self._clock = clock
+        self._probes = Probes(clock)
         self._minted = minted
         # The last error by namespace, where the permission is missing: it is logged once, not for each Event.
         self._without_events: dict[str, str] = {}
@@ -65,6 +67,16 @@ class Reports:
 
     async def send(self, key: Key, token: TokenFacts, events: tuple[Event, ...]) -> None:
         """Send *events* about *token*. One that cannot be recorded is logged: status says the same, and stays."""
+        if not events:
+            return
+        async with self._probes.turn(token.namespace) as probe:
+            if not probe.found_end:
+                probe.found_end = not await self._send(token, events)
+        if probe.found_end:
+            self._memories.namespace_ends(key, token.uid, self._clock.now())
+
+    async def _send(self, token: TokenFacts, events: tuple[Event, ...]) -> bool:
+        """Send *events*; return whether that is of any use: not in a namespace that is being deleted."""
         regarding = Regarding(
             kind=names.KIND_TOKEN,
             namespace=token.namespace,
@@ -77,19 +89,22 @@ class Reports:
                 await self._events.send(regarding, event.type, event.reason, event.note)
             except KubeError as error:
                 if TERMINATING in error.causes:
-                    self._memories.namespace_ends(key, token.uid, self._clock.now())
-                    return
-                is_news = True
-                if isinstance(error, Forbidden) and error.lacks_permission:
-                    is_news = token.namespace not in self._without_events
-                    self._without_events[token.namespace] = error.message
-                log = _log.warning if is_news else _log.debug
-                log(
-                    "failed to record an Event",
-                    namespace=token.namespace,
-                    name=token.name,
-                    event_reason=event.reason,
-                    error=error.message,
-                )
+                    return False
+                self._failed(token, event, error)
             else:
                 self._without_events.pop(token.namespace, None)
+        return True
+
+    def _failed(self, token: TokenFacts, event: Event, error: KubeError) -> None:
+        is_news = True
+        if isinstance(error, Forbidden) and error.lacks_permission:
+            is_news = token.namespace not in self._without_events
+            self._without_events[token.namespace] = error.message
+        log = _log.warning if is_news else _log.debug
+        log(
+            "failed to record an Event",
+            namespace=token.namespace,
+            name=token.name,
+            event_reason=event.reason,
+            error=error.message,
+        )
