@@ -18,7 +18,7 @@ PATIENCE_SECONDS = 15
 
 
 @dataclass(frozen=True)
-class Verdict:
+class ProxyAnswer:
     """The validator's answer."""
 
     status: int
@@ -43,17 +43,17 @@ class Proxy:
 
     def show(
         self, token: str, *, name: str = "TOKEN", method: str = "GET", uri: str = "/orders/17"
-    ) -> Verdict:
+    ) -> ProxyAnswer:
         """Ask whether the request may pass, and show it; *name* is the shell variable of *token*."""
         self._screen.command(
             f'curl -i http://{self._address}/validate -H "Authorization: Bearer ${name}" '
             f"-H 'X-Forwarded-Method: {method}' -H 'X-Forwarded-Uri: {uri}'"
         )
-        verdict = self.ask(token, method=method, uri=uri)
-        self._screen.answer(str(verdict))
-        return verdict
+        reply = self.ask(token, method=method, uri=uri)
+        self._screen.answer(str(reply))
+        return reply
 
-    def ask(self, token: str, *, method: str = "GET", uri: str = "/orders/17") -> Verdict:
+    def ask(self, token: str, *, method: str = "GET", uri: str = "/orders/17") -> ProxyAnswer:
         """The same without showing it."""
         connection = http.client.HTTPConnection(self._address, timeout=ANSWER_SECONDS)
         try:
@@ -68,7 +68,7 @@ class Proxy:
             )
             response = connection.getresponse()
             response.read()
-            return Verdict(response.status, response.reason, tuple(response.getheaders()))
+            return ProxyAnswer(response.status, response.reason, tuple(response.getheaders()))
         finally:
             connection.close()
 

@@ -35,7 +35,7 @@ class Story:
         self.apply()
         token = self.mint()
         self.accept(token)
-        self.refuse_what_the_role_does_not_allow(token)
+        self.reject_what_the_role_does_not_allow(token)
         self.authenticate_to_kubernetes(token)
         self.revoke(token)
         self.restore(token)
@@ -76,20 +76,20 @@ class Story:
             "Ask the validator as a reverse proxy does (forward-auth)",
             "the request may pass, and the service learns who is calling",
         )
-        verdict = self._proxy.show(token)
+        reply = self._proxy.show(token)
         self._screen.prove(
-            verdict.status == 200
-            and verdict.header("X-ServiceToken-Account") == "ci"
-            and verdict.header("X-ServiceToken-Roles") == "orders-reader",
+            reply.status == 200
+            and reply.header("X-ServiceToken-Account") == "ci"
+            and reply.header("X-ServiceToken-Roles") == "orders-reader",
             "200: it passes, with the account and its roles in headers",
         )
 
-    def refuse_what_the_role_does_not_allow(self, token: str) -> None:
+    def reject_what_the_role_does_not_allow(self, token: str) -> None:
         """Forward-auth, a method that the role's http rules do not name."""
         self._screen.step("Ask about a DELETE", "a role that allows GET and HEAD authorizes nothing else")
-        verdict = self._proxy.show(token, method="DELETE")
+        reply = self._proxy.show(token, method="DELETE")
         self._screen.prove(
-            verdict.status == 403, "403: the token is valid, and its role does not authorize the request"
+            reply.status == 403, "403: the token is valid, and its role does not authorize the request"
         )
 
     def authenticate_to_kubernetes(self, token: str) -> None:
@@ -112,8 +112,8 @@ class Story:
         )
         self._patch({"state": "Revoked"})
         took = self._proxy.milliseconds_until(401, token)
-        verdict = self._proxy.show(token)
-        self._screen.prove(verdict.status == 401, f"401: rejected {_about(took)} after kubectl returned")
+        reply = self._proxy.show(token)
+        self._screen.prove(reply.status == 401, f"401: rejected {_about(took)} after kubectl returned")
         proven = self._shell.run(
             f"kubectl -n {NAMESPACE} wait --for=condition=Enforced --timeout=20s svctok/ci-prod"
         )
@@ -134,8 +134,8 @@ class Story:
         self._screen.step("Restore the token", "the same value is valid again")
         self._patch({"state": None})
         took = self._proxy.milliseconds_until(200, token)
-        verdict = self._proxy.show(token)
-        self._screen.prove(verdict.status == 200, f"200: accepted {_about(took)} after kubectl returned")
+        reply = self._proxy.show(token)
+        self._screen.prove(reply.status == 200, f"200: accepted {_about(took)} after kubectl returned")
 
     def rotate(self, token: str) -> None:
         """A changed rotation.id."""
@@ -174,14 +174,14 @@ class Story:
         )
         token = self._shell.run(_value_of("short"))
         self._export("SHORT_TOKEN", token)
-        verdict = self._proxy.show(token, name="SHORT_TOKEN")
-        self._screen.prove(verdict.status == 200, "200: accepted")
+        reply = self._proxy.show(token, name="SHORT_TOKEN")
+        self._screen.prove(reply.status == 200, "200: accepted")
         with self._screen.waiting("its expiration", max(1, ends - time.time())):
             self._proxy.milliseconds_until(401, token)
         late = time.time() - ends
-        verdict = self._proxy.show(token, name="SHORT_TOKEN")
+        reply = self._proxy.show(token, name="SHORT_TOKEN")
         self._screen.prove(
-            verdict.status == 401 and -1 < late < 2,
+            reply.status == 401 and -1 < late < 2,
             "401: rejected to the second, by the validator's own clock",
         )
         self._shell.run(

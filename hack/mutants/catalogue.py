@@ -271,7 +271,7 @@ MUTANTS: Final = (
         "trusts CRDs that it may not read",
         "kube/crds.py",
         "return await _examine_published(api, error)",
-        "return Judgement(unread=error.message)",
+        "return SchemaFinding(unread=error.message)",
         ("tests/unit/kube",),
     ),
     Mutant(

@@ -15,7 +15,7 @@ from controlplane.cluster import Cluster
 from controlplane.processes import ProcessFailed
 from servicetokens.api.names import SECRET_TYPE
 from soak.life import Installation, Users
-from soak.model import Model, TokenModel, Value, Verdict
+from soak.model import Decision, Model, TokenModel, Value
 
 # A busy machine, and an API server that has just been restarted.
 SETTLE_SECONDS = 90.0
@@ -107,14 +107,14 @@ def run(world: World, installation: Installation, users: Users, seconds: float) 
         rounds += 1
         assert witness.answers[401] == 0, "a token that nobody touched was refused"
         if rounds % REPORT_EVERY == 0:
-            print(f"{time.monotonic() - begun:5.0f} s: {rounds} rounds, {checked} verdicts", flush=True)
+            print(f"{time.monotonic() - begun:5.0f} s: {rounds} rounds, {checked} decisions", flush=True)
     witness.stop()
     logs = installation.logs()
     assert "Traceback" not in logs, "a traceback in the logs"
     for token in users.model.tokens:
         for value in token.values:
             assert value.text not in logs, "a token in the logs"
-    print(f"{rounds} rounds, {checked} verdicts, all as the model says")
+    print(f"{rounds} rounds, {checked} decisions, all as the model says")
     for counted in (users.done, installation.done):
         print("  " + ", ".join(f"{word} {count}" for word, count in sorted(counted.items())))
     print(f"  the untouched token: {witness.answers[200]} accepted, {witness.answers[401]} refused, ", end="")
@@ -169,7 +169,7 @@ def check(installation: Installation, model: Model) -> int:
     for one in installation.validators:
         deadline = time.monotonic() + CHECK_SECONDS
         while True:
-            problems, count = wrong_verdicts(one, model)
+            problems, count = wrong_decisions(one, model)
             asked += count
             if not problems:
                 break
@@ -178,23 +178,23 @@ def check(installation: Installation, model: Model) -> int:
     return asked
 
 
-def wrong_verdicts(asked: RunningValidator, model: Model) -> tuple[list[str], int]:
+def wrong_decisions(asked: RunningValidator, model: Model) -> tuple[list[str], int]:
     """Ask one validator about everything; return what it said wrongly, and how often it was asked."""
     wrong, count = [], 0
     for token, value in model.everything():
-        before = model.verdict(token, value, time.monotonic())
+        before = model.decision(token, value, time.monotonic())
         # The webhook of kube-apiserver is not limited by failures, as forward-auth is.
         status = asked.review(value.text).json["status"]
-        said = Verdict.ACCEPTED if status.get("authenticated") else Verdict.REFUSED
+        said = Decision.ACCEPTED if status.get("authenticated") else Decision.REJECTED
         count += 1
         # An overlap may have ended while we asked.
-        allowed = {before, model.verdict(token, value, time.monotonic())}
-        if said not in allowed and Verdict.EITHER not in allowed:
+        allowed = {before, model.decision(token, value, time.monotonic())}
+        if said not in allowed and Decision.EITHER not in allowed:
             wrong.append(describe(token, value, said))
     return wrong, count
 
 
-def describe(token: TokenModel, value: Value, said: Verdict) -> str:
+def describe(token: TokenModel, value: Value, said: Decision) -> str:
     """Describe the value with a wrong answer, without showing it."""
     which = "the current value" if value.is_current else "an earlier value"
     return f"{which} of {token.namespace}/{token.name} (token id {value.text.split('_')[1]}) is {said}"

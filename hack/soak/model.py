@@ -17,11 +17,11 @@ TOLERANCE: Final = 2.0
 REMEMBERED: Final = 10
 
 
-class Verdict(StrEnum):
+class Decision(StrEnum):
     """What a validator has to say about a value."""
 
     ACCEPTED = "accepted"
-    REFUSED = "refused"
+    REJECTED = "refused"
     EITHER = "either"
 
 
@@ -126,13 +126,13 @@ class Model:
         self.tokens = tokens
         self._by_place = {(account.namespace, account.name): account for account in accounts}
 
-    def verdict(self, token: TokenModel, value: Value, now: float) -> Verdict:
+    def decision(self, token: TokenModel, value: Value, now: float) -> Decision:
         """Say what a validator has to answer at *now*."""
         if not token.exists or token.revoked or self._by_place[token.namespace, token.account].suspended:
-            return Verdict.REFUSED
+            return Decision.REJECTED
         if value.is_current or now < value.until - TOLERANCE:
-            return Verdict.ACCEPTED
-        return Verdict.EITHER if now < value.gone_by + TOLERANCE else Verdict.REFUSED
+            return Decision.ACCEPTED
+        return Decision.EITHER if now < value.gone_by + TOLERANCE else Decision.REJECTED
 
     def everything(self) -> Iterator[tuple[TokenModel, Value]]:
         """Give every value that is remembered."""

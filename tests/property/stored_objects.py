@@ -16,7 +16,7 @@ from servicetokens.authn.decision import AuthenticationRequest, Decision
 from servicetokens.authn.index import Index
 from servicetokens.authn.requests import HttpRequest
 from servicetokens.authn.tables import AccountTable, RoleTable, TokenTable
-from servicetokens.cli.judging import Objects, Request
+from servicetokens.cli.simulation import Objects, Request
 from servicetokens.kube.watch import Identity
 from servicetokens.tokens.format import Token, mint
 from servicetokens.tokens.verifier import ALGORITHM

@@ -31,7 +31,7 @@ from servicetokens.api.reasons import Reason
 from servicetokens.api.service_token import Credential, ServiceTokenStatus
 from servicetokens.api.values import format_time
 from servicetokens.authn.decision import Accepted, Rejected
-from servicetokens.cli.judging import Objects, Request, judge
+from servicetokens.cli.simulation import Objects, Request, simulate
 from servicetokens.controllers.cache import facts
 from servicetokens.lifecycle.actions import Mint
 from servicetokens.lifecycle.conditions import find
@@ -162,7 +162,7 @@ def test_active_and_roles_accepted_say_what_validators_do(
     objects = Objects({**raw, "status": status.to_wire()}, raw_account, raw_roles)
     decision = decide(objects, Request(), presented)
     assert (active.status == "True") == isinstance(decision, Accepted), (active, decision)
-    explained = judge(objects, presented, Request(), FakeClock())
+    explained = simulate(objects, presented, Request(), FakeClock())
     assert explained.is_accepted == isinstance(decision, Accepted)
     if isinstance(decision, Rejected):
         is_shared = active.reason in {reason for reason, _ in CHECKS}

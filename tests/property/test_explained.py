@@ -23,7 +23,7 @@ from servicetokens.api.values import format_time
 from servicetokens.authn.decision import Accepted, Rejected
 from servicetokens.cli import verifying
 from servicetokens.cli.findings import Level
-from servicetokens.cli.judging import Objects, Request, judge
+from servicetokens.cli.simulation import Objects, Request, simulate
 from servicetokens.cli.verifying import Known
 from servicetokens.cli.views import TokenView
 
@@ -62,7 +62,7 @@ def test_the_decision_is_that_of_the_validator(
         [stored(role, role["name"], f"r-{role['name']}") for role in roles],
     )
     decision = decide(objects, request)
-    found = judge(objects, PRESENTED, request, FakeClock())
+    found = simulate(objects, PRESENTED, request, FakeClock())
     assert found.is_accepted == isinstance(decision, Accepted), (decision, found.decision)
     if isinstance(decision, Rejected):
         assert isinstance(found.decision, Rejected)
@@ -70,8 +70,8 @@ def test_the_decision_is_that_of_the_validator(
         assert decision.reason in REJECTIONS
     shown = list(verifying.of_object(TokenView(raw), found, request, NOW))
     assert any(one.level is Level.BAD for one in shown) != found.is_accepted, shown
-    verdict = verifying.verdict(Known(found, complete=True, compared=True))
-    assert (verdict.level is Level.OK) == found.is_accepted
+    conclusion = verifying.conclusion(Known(found, complete=True, compared=True))
+    assert (conclusion.level is Level.OK) == found.is_accepted
     # Anyone who has seen the public id can write a text that has it.
-    uncompared = verifying.verdict(Known(found, complete=True))
+    uncompared = verifying.conclusion(Known(found, complete=True))
     assert uncompared.level is (Level.UNKNOWN if found.is_accepted else Level.BAD)

@@ -23,11 +23,11 @@ from property.odd import statuses
 from servicetokens.api import names
 from servicetokens.authn import tables, wire
 from servicetokens.authn.index import Index
-from servicetokens.cli import checks, judging, listing, verifying
-from servicetokens.cli.judging import Objects, Request
+from servicetokens.cli import checks, listing, simulation, verifying
 from servicetokens.cli.keys import key_ids_of
 from servicetokens.cli.reporting.inventory import Inventory
 from servicetokens.cli.reporting.page import Limits, build
+from servicetokens.cli.simulation import Objects, Request
 from servicetokens.cli.story import timeline
 from servicetokens.cli.views import AccountView, TokenView
 from servicetokens.cli.workloads import users_of
@@ -136,8 +136,8 @@ def the_plugin(found: Raw) -> None:
     timeline(token, [dict(found)])
     users_of("one", [dict(found)])
     for roles in ([found], None):
-        judgement = judging.judge(Objects(found, found, roles), PRESENTED, Request(), FakeClock(NOW))
-        list(verifying.of_object(token, judgement, Request(), NOW))
+        simulated = simulation.simulate(Objects(found, found, roles), PRESENTED, Request(), FakeClock(NOW))
+        list(verifying.of_object(token, simulated, Request(), NOW))
     token.expires_before(NOW)
     token.unused_since(NOW)
     [listing.exact(one.end, NOW) for one in token.credentials]

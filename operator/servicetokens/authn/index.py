@@ -66,27 +66,27 @@ class Index:
         """
         self._confirmed_at[source] = _NEVER
         self._sentences[source] = (missing, silent)
-        self._judge()
+        self._update_usability()
 
     def confirm(self, source: str, at: float) -> None:
         """Record that *source* was complete and current at the monotonic time *at*."""
         self._confirmed_at[source] = at
-        self._judge()
+        self._update_usability()
 
     def hold(self, topic: str, problem: str) -> None:
         """Stop answering because of *problem*, a sentence, until `release` of the same *topic*."""
         self._holds[topic] = problem
-        self._judge()
+        self._update_usability()
 
     def release(self, topic: str) -> None:
         """Undo `hold` for *topic*."""
         self._holds.pop(topic, None)
-        self._judge()
+        self._update_usability()
 
     def set_keys(self, keys: KeyRing) -> None:
         """Use *keys* from now on."""
         self.keys = keys
-        self._judge()
+        self._update_usability()
 
     def problems(self, now: float) -> tuple[str, ...]:
         """Return why no answer can be given at the monotonic time *now*, one sentence each; empty for no reason."""
@@ -105,7 +105,7 @@ class Index:
         """Return the age in seconds of the oldest confirmation; infinite before all lists are complete."""
         return max((now - at for at in self._confirmed_at.values()), default=math.inf)
 
-    def _judge(self) -> None:
+    def _update_usability(self) -> None:
         complete = self.keys is not None and self._confirmed_at and not self._holds
         self.usable_until = min(self._confirmed_at.values()) + self._max_staleness if complete else _NEVER
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import click
 
 from servicetokens.cli.findings import Finding, Level
-from servicetokens.cli.judging import Request
+from servicetokens.cli.simulation import Request
 from servicetokens.cli.verifying import Answer
 
 _SECONDS: Final = 5.0

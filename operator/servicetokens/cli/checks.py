@@ -91,8 +91,8 @@ async def server(sight: Sight) -> Said:
 async def definitions(sight: Sight) -> Said:
     """The CRDs fit this program."""
     found = await crds.examine(sight.cluster.api)
-    if found.trouble:
-        return [(BAD, found.trouble)]
+    if found.problem:
+        return [(BAD, found.problem)]
     if found.unread:
         return [
             (

@@ -6,8 +6,8 @@ from typing import Final
 import click
 
 from servicetokens.authn.addresses import parse_address
-from servicetokens.cli.judging import Request
 from servicetokens.cli.options import Function, with_options
+from servicetokens.cli.simulation import Request
 
 # Tokens and hosts as in RFC 9110; a port may follow a host.
 _METHOD: Final = re.compile(r"[0-9A-Za-z!#$%&'*+.^_`|~-]{1,64}")

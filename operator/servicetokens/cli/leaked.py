@@ -11,7 +11,6 @@ import click
 
 from servicetokens.cli import asking, changes, output
 from servicetokens.cli.exits import Exit, Failure
-from servicetokens.cli.judging import Request
 from servicetokens.cli.leaks import finder
 from servicetokens.cli.leaks.finder import Report, Sighting
 from servicetokens.cli.options import at_a_place, run
@@ -19,6 +18,7 @@ from servicetokens.cli.revoke import revoke as revoke_for
 from servicetokens.cli.rotate import ask, rotate
 from servicetokens.cli.selection import ask_to_paste, list_widely
 from servicetokens.cli.session import Place, Session
+from servicetokens.cli.simulation import Request
 from servicetokens.cli.verifying import Answer
 from servicetokens.cli.views import TokenView
 from servicetokens.runtime.terminal import escape_controls

@@ -114,7 +114,7 @@ async def _restore_overlap(session: Session, tokens: Sequence[TokenView]) -> Non
             )
 
 
-def acted_upon(token: TokenView) -> waiting.Verdict:
+def acted_upon(token: TokenView) -> waiting.Outcome:
     """Check whether the operator has rotated as requested, and has delivered: by `status.rotationID` and the Secret."""
     if not token.is_observed:
         return waiting.UNSEEN

@@ -8,16 +8,16 @@ import click
 
 from servicetokens.api import names
 from servicetokens.api.origin import Origin
-from servicetokens.cli import asking, findings, judging, verifying
+from servicetokens.cli import asking, findings, simulation, verifying
 from servicetokens.cli.describing import described, describing
 from servicetokens.cli.exits import Exit, Failure
 from servicetokens.cli.findings import Finding, Level
-from servicetokens.cli.judging import Judgement, Objects, Request
 from servicetokens.cli.options import at_a_place, run
 from servicetokens.cli.screen import screen
 from servicetokens.cli.secret import reveal
 from servicetokens.cli.selection import list_widely, pasted_text
 from servicetokens.cli.session import Place, Session
+from servicetokens.cli.simulation import Objects, Request, SimulatedDecision
 from servicetokens.cli.verifying import Answer, Known
 from servicetokens.cli.views import Raw, TokenView
 from servicetokens.kube import paths
@@ -73,10 +73,10 @@ def command(
     _end(found[-1], offline=offline)
 
 
-def _end(verdict: Finding, *, offline: bool) -> None:
-    if verdict.level is Level.BAD:
-        raise Failure(_NOT_ALLOWED if verdict.message.startswith("valid") else _BAD, Exit.NOT_GOOD)
-    if verdict.level is Level.UNKNOWN and not offline:
+def _end(conclusion: Finding, *, offline: bool) -> None:
+    if conclusion.level is Level.BAD:
+        raise Failure(_NOT_ALLOWED if conclusion.message.startswith("valid") else _BAD, Exit.NOT_GOOD)
+    if conclusion.level is Level.UNKNOWN and not offline:
         raise Failure(_UNCERTAIN)
 
 
@@ -95,25 +95,25 @@ async def _look(session: Session, presented: Token, url: str | None, request: Re
         message = f"no ServiceToken in {where} has its id: it was deleted or rotated out, or belongs to another cluster"
         found.append(Finding(level, "known", message))
     for token in matching:
-        judgement, said, compared = await _of_object(session, token, presented, request)
+        simulated, said, compared = await _of_object(session, token, presented, request)
         found += said
-        if known.judgement is None or judgement.is_accepted:
+        if known.simulated is None or simulated.is_accepted:
             # Of several that claim the id, at most one has the value; the others were copied.
-            known = Known(judgement, complete=True, compared=compared)
+            known = Known(simulated, complete=True, compared=compared)
     if url is not None:
         said_by_validator, answer = await asking.ask(url, presented.reveal(), request)
-        if answer is Answer.REJECTED and (unsaid := verifying.unsaid(known.judgement, request)):
+        if answer is Answer.REJECTED and (unsaid := verifying.unsaid(known.simulated, request)):
             answer = Answer.UNDESCRIBED
             message = f"{url} rejects it (401), without knowing {unsaid}"
             said_by_validator = Finding(Level.UNKNOWN, "validator", message)
         found.append(said_by_validator)
-        known = Known(known.judgement, known.complete, known.compared, answer)
-    return [*found, verifying.verdict(known)]
+        known = Known(known.simulated, known.complete, known.compared, answer)
+    return [*found, verifying.conclusion(known)]
 
 
 async def _of_object(
     session: Session, token: TokenView, presented: Token, request: Request
-) -> tuple[Judgement, list[Finding], bool | None]:
+) -> tuple[SimulatedDecision, list[Finding], bool | None]:
     found: list[Finding] = []
     account: Raw | None = None
     try:
@@ -127,8 +127,8 @@ async def _of_object(
     roles: list[dict[str, Any]] | None = None
     with contextlib.suppress(Forbidden):
         roles = await session.cluster.list_all(paths.ours(names.PLURAL_ROLES))
-    judgement = judging.judge(Objects(token.raw, account, roles), presented, request, session.clock)
-    found += verifying.of_object(token, judgement, request, session.now)
+    simulated = simulation.simulate(Objects(token.raw, account, roles), presented, request, session.clock)
+    found += verifying.of_object(token, simulated, request, session.now)
     stored, why_not = None, ""
     try:
         stored = await reveal(session, token)
@@ -136,7 +136,7 @@ async def _of_object(
         why_not = failure.message
     value = verifying.of_value(token, presented, stored, why_not)
     compared = {Level.OK: True, Level.BAD: False}.get(value.level)
-    return judgement, [*found, value], compared
+    return simulated, [*found, value], compared
 
 
 async def _look_for_import(session: Session, text: str, url: str | None, request: Request) -> list[Finding]:
@@ -158,7 +158,7 @@ async def _look_for_import(session: Session, text: str, url: str | None, request
         said, answer = await asking.ask(url, text, request)
         found.append(said)
     if answer is not Answer.NONE:
-        found.append(verifying.verdict(Known(None, complete=True, answer=answer)))
+        found.append(verifying.conclusion(Known(None, complete=True, answer=answer)))
     elif found[0].level is Level.BAD:
         found.append(Finding(Level.BAD, "result", "not valid: it is not a service token"))
     else:

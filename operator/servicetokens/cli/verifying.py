@@ -1,4 +1,4 @@
-"""Why a presented token is valid or not, check by check. The validator's own code decides (`judging`).
+"""Why a presented token is valid or not, check by check. The validator's own code decides (`simulation`).
 
 Whether the keyed hash matches is known to validators alone: no other process has the key. Users who may read the Secret
 can compare the value instead; `--ask` asks a validator.
@@ -13,9 +13,9 @@ from servicetokens.api.reasons import ABOUT_THE_REQUEST, Reason
 from servicetokens.authn.decision import Accepted, Rejected
 from servicetokens.authn.records import Account
 from servicetokens.cli.findings import Finding, Level
-from servicetokens.cli.judging import Judgement, Request
 from servicetokens.cli.listing import exact
 from servicetokens.cli.pasting import what_is_around
+from servicetokens.cli.simulation import Request, SimulatedDecision
 from servicetokens.cli.views import TokenView, texts
 from servicetokens.tokens.format import PREFIX_PATTERN, MalformedToken, Token, find_id, length_of, parse_any
 from servicetokens.tokens.lifetime import MAX_CLOCK_SKEW
@@ -44,7 +44,7 @@ class Known:
     was asked.
     """
 
-    judgement: Judgement | None
+    simulated: SimulatedDecision | None
     complete: bool
     compared: bool | None = None
     answer: Answer | None = None
@@ -73,7 +73,7 @@ def of_text(text: str) -> tuple[list[Finding], Token | None]:
     return [*found, Finding(OK, "checksum", "no character is wrong or missing")], token
 
 
-def of_object(token: TokenView, found: Judgement, request: Request, now: int) -> Iterator[Finding]:
+def of_object(token: TokenView, found: SimulatedDecision, request: Request, now: int) -> Iterator[Finding]:
     """Tell each check that *token* passes or fails."""
     yield Finding(OK, "known", f"ServiceToken {token.namespace}/{token.name}")
     record, credential = found.record, found.credential
@@ -107,7 +107,7 @@ def of_value(token: TokenView, presented: Token, stored: Token | None, why_not: 
     )
 
 
-def unsaid(found: Judgement | None, request: Request) -> str:
+def unsaid(found: SimulatedDecision | None, request: Request) -> str:
     """Return what a validator must know of the request, and was not told; empty when nothing is missing."""
     if found is None or found.record is None or not found.is_accepted:
         return ""
@@ -120,7 +120,7 @@ def unsaid(found: Judgement | None, request: Request) -> str:
     return " and ".join(missing)
 
 
-def verdict(known: Known) -> Finding:
+def conclusion(known: Known) -> Finding:
     """Return the last line: whether the token is valid, in plain words."""
     if known.answer not in {None, Answer.NONE}:
         return _of_answer(known)
@@ -135,16 +135,16 @@ def verdict(known: Known) -> Finding:
 
 
 def _of_objects(known: Known) -> Finding:
-    judgement = known.judgement
+    simulated = known.simulated
     if known.compared is False:
         return Finding(BAD, "result", f"not valid: {Reason.WRONG_SECRET.meaning}")
-    if judgement is None:
+    if simulated is None:
         if known.complete:
             return Finding(BAD, "result", f"not valid here: {Reason.UNKNOWN.meaning}")
         return Finding(
             UNKNOWN, "result", "unknown: its ServiceToken was not found where you have permission to look"
         )
-    if isinstance(judgement.decision, Accepted):
+    if isinstance(simulated.decision, Accepted):
         if known.compared:
             return Finding(OK, "result", "valid: validators accept it")
         return Finding(
@@ -152,9 +152,9 @@ def _of_objects(known: Known) -> Finding:
             "result",
             "unknown: a token with this id is valid, but whether this is its value was not checked (use --ask URL)",
         )
-    if not isinstance(judgement.decision, Rejected):
+    if not isinstance(simulated.decision, Rejected):
         return Finding(UNKNOWN, "result", "unknown: validators would not answer")
-    reason = judgement.decision.reason
+    reason = simulated.decision.reason
     if reason in ABOUT_THE_REQUEST:
         return Finding(BAD, "result", f"valid, but not for this request: {reason.meaning}")
     return Finding(BAD, "result", f"not valid: {reason.meaning}")
@@ -167,12 +167,12 @@ def _of_answer(known: Known) -> Finding:
         return Finding(UNKNOWN, "result", "unknown: describe the request that the validator is asked about")
     if known.answer is Answer.NOT_ALLOWED:
         return Finding(BAD, "result", "valid, but not for this request: the validator does not allow it")
-    decision = known.judgement.decision if known.judgement is not None else None
+    decision = known.simulated.decision if known.simulated is not None else None
     why = f": {decision.reason.meaning}" if isinstance(decision, Rejected) else ""
     return Finding(BAD, "result", f"not valid: the validator rejects it{why}")
 
 
-def _state(token: TokenView, found: Judgement, now: int) -> Finding:
+def _state(token: TokenView, found: SimulatedDecision, now: int) -> Finding:
     assert found.record is not None  # noqa: S101 - checked by the caller
     state = found.record.state
     if state.deleting:
@@ -188,7 +188,7 @@ def _state(token: TokenView, found: Judgement, now: int) -> Finding:
     return Finding(OK, "state", "neither revoked nor suspended")
 
 
-def _expiry(token: TokenView, found: Judgement, now: int) -> Finding:
+def _expiry(token: TokenView, found: SimulatedDecision, now: int) -> Finding:
     assert found.credential is not None  # noqa: S101 - checked by the caller
     end = found.credential.end
     if end is not None and end <= now:
@@ -225,7 +225,7 @@ def _account(token: TokenView, account: Account, account_uid: str) -> Finding:
     return Finding(OK, "account", f"{name} is active")
 
 
-def _restrictions(token: TokenView, found: Judgement, request: Request) -> Iterator[Finding]:
+def _restrictions(token: TokenView, found: SimulatedDecision, request: Request) -> Iterator[Finding]:
     reason = found.decision.reason if isinstance(found.decision, Rejected) else None
     for topic, kind, field, said, reasons in (
         ("audiences", "service", "audiences", request.audience or request.host, {Reason.AUDIENCE}),
@@ -246,7 +246,7 @@ def _restrictions(token: TokenView, found: Judgement, request: Request) -> Itera
     yield _roles(found, reason)
 
 
-def _roles(found: Judgement, reason: Reason | None) -> Finding:
+def _roles(found: SimulatedDecision, reason: Reason | None) -> Finding:
     names = ", ".join(found.roles) or "none"
     if reason is Reason.REQUEST_NOT_ALLOWED:
         return Finding(BAD, "roles", f"{names}: none allows this request")

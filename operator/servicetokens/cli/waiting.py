@@ -13,7 +13,7 @@ from servicetokens.cli.views import TokenView
 # A revocation takes a few tenths of a second (docs/concepts/benchmarks.md): more frequent updates would not be noticed.
 _POLL: Final = 0.2
 
-Verdict = str | None
+Outcome = str | None
 """None: it is so. Else a few words about what is still missing."""
 
 
@@ -24,7 +24,7 @@ _ADVICE: Final = "; `kubectl servicetoken doctor` checks whether it runs and ser
 _ENDED: Final = frozenset({"Expired", "AlreadyExpired", "Revoked"})
 
 
-def delivered(token: TokenView) -> Verdict:
+def delivered(token: TokenView) -> Outcome:
     """Check whether its Secret holds the current credential; no other condition matters.
 
     A dead end is a `Failure`.
@@ -47,7 +47,7 @@ def delivered(token: TokenView) -> Verdict:
     return found.message if found is not None and found.message else "the Secret is not written yet"
 
 
-def enforced(token: TokenView) -> Verdict:
+def enforced(token: TokenView) -> Outcome:
     """Check whether every validator has applied the present spec; where none runs, nothing is accepted anyway.
 
     A token that was never revoked has no such proof; there the operator's status is sufficient.
@@ -69,7 +69,7 @@ def unconfirmed(seconds: float, missing: str) -> str:
 
 
 async def wait(
-    session: Session, tokens: Sequence[TokenView], judge: Callable[[TokenView], Verdict], seconds: float
+    session: Session, tokens: Sequence[TokenView], check: Callable[[TokenView], Outcome], seconds: float
 ) -> list[TokenView]:
     """Read *tokens* until *judge* returns nothing for each, and return the latest objects.
 
@@ -86,11 +86,11 @@ async def wait(
                 seen = TokenView(
                     await session.cluster.get_ours(names.PLURAL_TOKENS, token.namespace, token.name)
                 )
-                verdict = judge(seen)
-                if verdict is None:
+                outcome = check(seen)
+                if outcome is None:
                     done[token.uid] = seen
                 else:
-                    missing = missing or f"token '{token.name}': {verdict}"
+                    missing = missing or f"token '{token.name}': {outcome}"
             if not missing:
                 return [done[token.uid] for token in tokens]
             progress.show(len(done), missing)

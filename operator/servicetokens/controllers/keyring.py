@@ -15,7 +15,7 @@ from servicetokens.api import names
 from servicetokens.kube import paths
 from servicetokens.kube.errors import AlreadyExists, ApiUnavailable, KubeError, NotFound
 from servicetokens.kube.secrets import SecretCreator
-from servicetokens.kube.watch import Feed, Identity, Reader, Surroundings
+from servicetokens.kube.watch import Feed, FeedContext, Identity, Reader
 from servicetokens.runtime.clock import Clock
 from servicetokens.runtime.entropy import Entropy
 from servicetokens.runtime.logs import get_logger
@@ -110,11 +110,11 @@ class KeyringKeeper:
 
     async def watch(self, api: Reader, clock: Clock) -> None:
         """Watch the key Secret until cancelled; every change makes `run` read it."""
-        around = Surroundings(api, self, clock, self._entropy, _WATCH_SECONDS)
+        context = FeedContext(api, self, clock, self._entropy, _WATCH_SECONDS)
         selector = {"fieldSelector": f"metadata.name={names.KEYS_SECRET}"}
         try:
             await Feed(
-                around,
+                context,
                 paths.secrets(self._namespace),
                 decoder=_ANY,
                 sink=_ChangeSignal(self._look),

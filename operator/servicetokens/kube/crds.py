@@ -48,17 +48,17 @@ class Requests(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class SchemaFinding:
     """What is wrong with the CRDs and what to do, as a sentence; empty when they match.
 
     *unread* says why less than the CRDs themselves was checked; empty when they were read.
     """
 
-    trouble: str = ""
+    problem: str = ""
     unread: str = ""
 
 
-async def examine(api: Requests) -> Judgement:
+async def examine(api: Requests) -> SchemaFinding:
     """Check the installed CRDs.
 
     Raises:
@@ -68,12 +68,12 @@ async def examine(api: Requests) -> Judgement:
         try:
             body = await api.request("GET", paths.definition(plural))
         except NotFound:
-            return Judgement(_not_installed(plural))
+            return SchemaFinding(_not_installed(plural))
         except Forbidden as error:
             return await _examine_published(api, error)
-        if trouble := judge(_decoder.decode(body), plural):
-            return Judgement(trouble)
-    return Judgement()
+        if problem := find_mismatch(_decoder.decode(body), plural):
+            return SchemaFinding(problem)
+    return SchemaFinding()
 
 
 class SchemaCheck:
@@ -84,19 +84,19 @@ class SchemaCheck:
         self._api = api
         self._readiness = readiness
 
-    async def find_trouble(self) -> str:
-        """Return `Judgement.trouble` of now. Raises `KubeError`."""
+    async def find_problem(self) -> str:
+        """Return `SchemaFinding.problem` of now. Raises `KubeError`."""
         found = await examine(self._api)
         if found.unread:
             self._readiness.set(_PERMISSION, found.unread, essential=False)
         else:
             self._readiness.clear(_PERMISSION)
-        return found.trouble
+        return found.problem
 
     async def until_fit(self) -> None:
         """Return once the CRDs match; until then *readiness* contains the reason. Raises `KubeError`."""
-        while trouble := await self.find_trouble():
-            self._readiness.set(_CHECK, trouble)
+        while problem := await self.find_problem():
+            self._readiness.set(_CHECK, problem)
             await asyncio.sleep(_RETRY_SECONDS)
         self._readiness.clear(_CHECK)
 
@@ -108,13 +108,13 @@ class SchemaCheck:
         while True:
             await asyncio.sleep(period)
             try:
-                if await self.find_trouble():
+                if await self.find_problem():
                     return
             except (KubeError, NotConfigured):
                 continue
 
 
-def judge(definition: Mapping[str, Any], plural: str) -> str | None:
+def find_mismatch(definition: Mapping[str, Any], plural: str) -> str | None:
     """Return what is wrong with the CRD *definition* of *plural*, as a sentence, or None when it matches."""
     name = f"{plural}.{names.GROUP}"
     found = (definition["metadata"].get("annotations") or {}).get(names.ANNOTATION_SCHEMA_REVISION, "")
@@ -125,7 +125,7 @@ def judge(definition: Mapping[str, Any], plural: str) -> str | None:
     return f"the CRD {name} says schema revision {found} and lacks {lacking}" if lacking else None
 
 
-def judge_published(document: Mapping[str, Any], plural: str) -> str | None:
+def find_published_mismatch(document: Mapping[str, Any], plural: str) -> str | None:
     """Return the same for the OpenAPI *document* of our version, which does not show revisions."""
     definition = published_definition(document, plural)
     if definition is None:
@@ -134,25 +134,25 @@ def judge_published(document: Mapping[str, Any], plural: str) -> str | None:
     return f"the schema of {plural}.{names.GROUP} lacks {lacking}" if lacking else None
 
 
-async def _examine_published(api: Requests, refusal: Forbidden) -> Judgement:
+async def _examine_published(api: Requests, denied: Forbidden) -> SchemaFinding:
     unread = (
-        f"the permission to get the CRDs of {names.GROUP} is missing ({refusal.message}): their fields are checked in "
+        f"the permission to get the CRDs of {names.GROUP} is missing ({denied.message}): their fields are checked in "
         "the published schema, their revision is unknown"
     )
     try:
         document = _decoder.decode(await api.request("GET", paths.PUBLISHED_SCHEMA))
     except NotFound:
-        return Judgement(_not_installed(names.PLURAL_TOKENS), unread)
+        return SchemaFinding(_not_installed(names.PLURAL_TOKENS), unread)
     except Forbidden as error:
-        return Judgement(
-            f"the permission to get the CRDs of {names.GROUP} is missing ({refusal.message}), and so is the one to "
+        return SchemaFinding(
+            f"the permission to get the CRDs of {names.GROUP} is missing ({denied.message}), and so is the one to "
             f"read their published schema instead ({error.message})"
         )
     except msgspec.MsgspecError as error:
         message = "the published schema cannot be read: it is not in the form of OpenAPI"
         raise ApiUnavailable(message) from error
-    troubles = (judge_published(document, plural) for plural in _PLURALS)
-    return Judgement(next(filter(None, troubles), ""), unread)
+    problems = (find_published_mismatch(document, plural) for plural in _PLURALS)
+    return SchemaFinding(next(filter(None, problems), ""), unread)
 
 
 def _fields_that_lack(definition: Mapping[str, Any], plural: str) -> str:

@@ -173,7 +173,7 @@ async def list_pages(api: Lister, path: str, query: Mapping[str, str] | None = N
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class FeedContext:
     """What the feeds of one process share.
 
     Attributes: watch_seconds: how long one watch lasts. It also limits for how long a watch that broke silently is
@@ -192,7 +192,7 @@ class Feed(Generic[T]):
 
     def __init__(
         self,
-        around: Surroundings,
+        context: FeedContext,
         path: str,
         *,
         decoder: msgspec.json.Decoder[T],
@@ -201,11 +201,11 @@ class Feed(Generic[T]):
     ) -> None:
         """*selector* is the part of the query that selects objects under *path*: a `fieldSelector`."""
         self._selector = selector
-        self._api = around.api
-        self._observer = around.observer
-        self._clock = around.clock
-        self._entropy = around.entropy
-        self._watch_seconds = around.watch_seconds
+        self._api = context.api
+        self._observer = context.observer
+        self._clock = context.clock
+        self._entropy = context.entropy
+        self._watch_seconds = context.watch_seconds
         self._path = path
         self._decoder = decoder
         self._sink = sink

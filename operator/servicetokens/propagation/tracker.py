@@ -134,10 +134,10 @@ class Enforcements:
                 _log.warning("cannot find out whether revocations are enforced", reason=self._problem)
             return 1
         self._problem = ""
-        live, dead = self._sort(leases, asked_at)
+        live, exited = self._sort(leases, asked_at)
         for key in waiting:
-            self._judge(key, live)
-        await self._bury(dead)
+            self._evaluate(key, live)
+        await self._delete_exited(exited)
         return len(live)
 
     def _sort(self, leases: Iterable[Lease], asked_at: float) -> tuple[list[ValidatorLease], list[Lease]]:
@@ -148,19 +148,19 @@ class Enforcements:
         """
         now = self._clock.monotonic()
         seen: dict[str, tuple[str, float]] = {}
-        live, dead = [], []
+        live, exited = [], []
         for lease in leases:
             known = self._seen.get(lease.name)
             since = known[1] if known is not None and known[0] == lease.resource_version else now
             seen[lease.name] = (lease.resource_version, since)
             if asked_at - since >= min(lease.seconds, MOST_STALENESS):
-                dead.append(lease)
+                exited.append(lease)
             else:
                 live.append(ValidatorLease.read(lease))
         self._seen = seen
-        return live, dead
+        return live, exited
 
-    def _judge(self, key: Key, live: Iterable[ValidatorLease]) -> None:
+    def _evaluate(self, key: Key, live: Iterable[ValidatorLease]) -> None:
         entry = self._entries.get(key)
         if entry is None:
             return
@@ -185,9 +185,9 @@ class Enforcements:
             entry.found = found
             self._queue.add(key)
 
-    async def _bury(self, dead: Iterable[Lease]) -> None:
+    async def _delete_exited(self, exited: Iterable[Lease]) -> None:
         """Delete the Leases of validators that exited without doing so; one that returns creates a new one."""
-        for lease in dead:
+        for lease in exited:
             try:
                 await self._leases.delete(lease)
             except (NotFound, Conflict):

@@ -84,7 +84,7 @@ class KeyRing:
         """Return whether *value* is the verifier of *presented*, in constant time; False for an unknown key."""
         key = self._keys.get(key_id)
         if key is None:
-            self.burn(presented)
+            self.verify_dummy(presented)
             return False
         expected = hmac.digest(key, _message(uid, serial, presented), _DIGEST).hex()
         return len(value) == _VALUE_LENGTH and value.isascii() and hmac.compare_digest(expected, value)
@@ -93,7 +93,7 @@ class KeyRing:
         """Return the keyed digest of *text*, with its own context. Raises KeyError for an unknown key."""
         return hmac.digest(self._keys[key_id], text.encode("utf-8", "surrogatepass"), _DIGEST)
 
-    def burn(self, presented: str) -> None:
+    def verify_dummy(self, presented: str) -> None:
         """Spend the time of one verification, for a token whose id is unknown."""
         hmac.digest(_DUMMY_KEY, _message("", 0, presented), _DIGEST)
 

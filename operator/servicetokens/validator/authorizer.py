@@ -96,7 +96,7 @@ class RequestAuthorizer:
         self._rejections = rejections
 
     def recognize(self, authorization: bytes | None, roles: tuple[str, ...]) -> Accepted | None:
-        """Accept a request whose token was accepted a moment ago; on None, `judge` has to be called.
+        """Accept a request whose token was accepted a moment ago; on None, `authorize` has to be called.
 
         It saves most of the time that a request takes: everything that only some tokens depend on.
         """
@@ -107,7 +107,7 @@ class RequestAuthorizer:
             self._counts.accepted += 1
         return found
 
-    def judge(
+    def authorize(
         self,
         authorization: bytes | None,
         origin: Origin,

@@ -86,18 +86,18 @@ class Callers:
             if not id_in_form and not secret_in_form:
                 self._rejections.note_request(Missing.NO_CREDENTIALS.value)
                 return _INVALID_CLIENT
-            return self._judge(id_in_form, secret_in_form, origin)
+            return self._check(id_in_form, secret_in_form, origin)
         token = find_token(authorization)
         name, secret = (None, token) if not isinstance(token, Missing) else _read_basic(authorization)
         if secret_in_form and secret_in_form != secret:
             return self._reject_several()
-        return self._judge(name, secret, origin, id_in_form)
+        return self._check(name, secret, origin, id_in_form)
 
     def _reject_several(self) -> Answer:
         self._rejections.note_request("InvalidRequest")
         return _SEVERAL_CALLERS
 
-    def _judge(self, name: str | None, secret: str, origin: Origin, also: str = "") -> Answer | None:
+    def _check(self, name: str | None, secret: str, origin: Origin, also: str = "") -> Answer | None:
         """Check the caller with this *secret*, whose name must be *name*, and also *also* unless that is empty."""
         decision = self._authenticate(AuthenticationRequest(secret, (), origin, protocol=_PROTOCOL))
         if isinstance(decision, Unavailable):

@@ -59,7 +59,7 @@ class ExtAuthz:
             return self._authorizer.reject_request(_ODD_ROLES).answer
         if _AUTHORIZATION in request.repeated:
             return self._authorizer.reject_request(TWO_TOKENS).answer
-        found = self._authorizer.recognize(values[_AUTHORIZATION], roles) or self._authorizer.judge(
+        found = self._authorizer.recognize(values[_AUTHORIZATION], roles) or self._authorizer.authorize(
             values[_AUTHORIZATION],
             origin_of(request.origin, values[_FORWARDED_FOR], behind_proxies=self._behind_proxies),
             _unknown if prefix else partial(read_request, request.method, values[HOST], request.target),

@@ -96,7 +96,7 @@ class Checks:
             return _deny(self._authorizer.reject_request(_ODD_ROLES))
         if len(authorizations) > 1:
             return _deny(self._authorizer.reject_request(TWO_TOKENS))
-        found = self._authorizer.judge(
+        found = self._authorizer.authorize(
             authorizations[0].encode() if authorizations else None,
             Origin(
                 parse_address(attributes.source.address.socket_address.address),

@@ -14,7 +14,7 @@ from servicetokens.authn.index import Index
 from servicetokens.authn.tables import AccountTable, RoleTable, TokenTable
 from servicetokens.kube import crds, paths
 from servicetokens.kube.errors import KubeError, NotConfigured
-from servicetokens.kube.watch import Feed, Surroundings
+from servicetokens.kube.watch import Feed, FeedContext
 from servicetokens.propagation.record import feed_name
 from servicetokens.runtime.logs import get_logger
 from servicetokens.runtime.supervision import PartEnded, describe_end, end
@@ -79,7 +79,7 @@ class SchemaGuard:
 
     async def _check(self) -> bool:
         try:
-            trouble = await self._schemas.find_trouble()
+            problem = await self._schemas.find_problem()
         except (KubeError, NotConfigured) as error:
             sentence = f"the CRDs cannot be checked: {error}"
             if not self._checked:
@@ -87,9 +87,9 @@ class SchemaGuard:
             self._say(sentence)
             return False
         self._checked = True
-        if trouble:
-            self._index.hold(_SCHEMA, trouble)
-            self._say(trouble)
+        if problem:
+            self._index.hold(_SCHEMA, problem)
+            self._say(problem)
             return False
         self._index.release(_SCHEMA)
         if self._said:
@@ -156,11 +156,11 @@ class FeedSet:
                 raise PartEnded(message) from (None if task.cancelled() else task.exception())
 
 
-def make_feeds(index: Index, around: Surroundings, namespaces: tuple[str, ...]) -> dict[str, AnyFeed]:
+def make_feeds(index: Index, context: FeedContext, namespaces: tuple[str, ...]) -> dict[str, AnyFeed]:
     """Return the watches that fill *index*, by name: of the whole cluster, or of each of *namespaces*."""
     feeds: dict[str, AnyFeed] = {
         feed_name(names.PLURAL_ROLES): Feed(
-            around,
+            context,
             paths.ours(names.PLURAL_ROLES),
             decoder=wire.role_decoder,
             sink=RoleTable(index, names.PLURAL_ROLES),
@@ -171,9 +171,9 @@ def make_feeds(index: Index, around: Surroundings, namespaces: tuple[str, ...]) 
         accounts = AccountTable(index, f"{names.PLURAL_ACCOUNTS}.{names.GROUP}{where}")
         tokens = TokenTable(index, f"{names.PLURAL_TOKENS}{where}")
         feeds[feed_name(names.PLURAL_ACCOUNTS, namespace)] = Feed(
-            around, paths.ours(names.PLURAL_ACCOUNTS, namespace), decoder=wire.account_decoder, sink=accounts
+            context, paths.ours(names.PLURAL_ACCOUNTS, namespace), decoder=wire.account_decoder, sink=accounts
         )
         feeds[feed_name(names.PLURAL_TOKENS, namespace)] = Feed(
-            around, paths.ours(names.PLURAL_TOKENS, namespace), decoder=wire.token_decoder, sink=tokens
+            context, paths.ours(names.PLURAL_TOKENS, namespace), decoder=wire.token_decoder, sink=tokens
         )
     return feeds

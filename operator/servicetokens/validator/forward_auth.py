@@ -66,7 +66,7 @@ class ForwardAuth:
         fault = fault or find_fault(originals)
         if fault is not None:
             return self._authorizer.reject_request(fault).answer
-        found = self._authorizer.recognize(values[_AUTHORIZATION], roles) or self._authorizer.judge(
+        found = self._authorizer.recognize(values[_AUTHORIZATION], roles) or self._authorizer.authorize(
             values[_AUTHORIZATION],
             origin_of(request.origin, values[_FORWARDED_FOR], behind_proxies=self._behind_proxies),
             partial(find_original, originals),

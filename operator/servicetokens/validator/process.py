@@ -24,7 +24,7 @@ from servicetokens.kube.errors import KubeError, NotConfigured
 from servicetokens.kube.leases import LeaseStore
 from servicetokens.kube.objects import ObjectStore
 from servicetokens.kube.secrets import SecretStore
-from servicetokens.kube.watch import Surroundings
+from servicetokens.kube.watch import FeedContext
 from servicetokens.propagation.publisher import LeasePublisher
 from servicetokens.propagation.record import count_validators, first_lease
 from servicetokens.runtime import logs
@@ -72,7 +72,7 @@ class Validator:
         self._keys = KeyReader(SecretStore(api), settings.namespace, self._index, self._readiness)
         self._index.on_unknown_key = self._keys.want
         self._schemas = SchemaGuard(SchemaCheck(api, self._readiness), self._index)
-        around = Surroundings(
+        context = FeedContext(
             api=api,
             observer=self._watch_problems,
             clock=self._clock,
@@ -80,7 +80,7 @@ class Validator:
             # Half of it, so that a working watch delivers something in time.
             watch_seconds=min(_LONGEST_WATCH, settings.max_staleness // 2),
         )
-        self._feeds = FeedSet(make_feeds(self._index, around, settings.watch_namespace))
+        self._feeds = FeedSet(make_feeds(self._index, context, settings.watch_namespace))
         instance = os_entropy(4).hex()
         self._lease_publisher = LeasePublisher(
             LeaseStore(api),

@@ -17,7 +17,7 @@ def line(done: Done, topic: str) -> str:
     return re.sub(" +", " ", found[1]).strip()
 
 
-def verdict(done: Done) -> str:
+def conclusion(done: Done) -> str:
     """Return the last line, which is the decision."""
     return re.sub(" +", " ", done.out.splitlines()[-1])
 
@@ -34,8 +34,8 @@ def test_a_valid_token_passes_every_check(
     assert line(done, "value") == "✓ value it is the value in the Secret 'ci-prod'"
     assert line(done, "validator") == f"✓ validator {url} accepts it"
     assert line(done, "expiry").startswith("✓ expiry current, expires in 30 days (2")
-    assert verdict(done) == "✓ result valid: the validator accepts it"
-    assert verdict(plugin("verify", stdin=token)) == "✓ result valid: validators accept it"
+    assert conclusion(done) == "✓ result valid: the validator accepts it"
+    assert conclusion(plugin("verify", stdin=token)) == "✓ result valid: validators accept it"
     assert token not in done.out + done.err
 
 
@@ -54,7 +54,7 @@ def test_a_typo_is_found_without_a_cluster(plugin: Plugin, text: str, topic: str
     assert line(done, topic).startswith("✗")
     assert said in line(done, topic)
     assert text not in done.out + done.err
-    assert verdict(done) == "✗ result not valid: it is not a service token"
+    assert conclusion(done) == "✗ result not valid: it is not a service token"
 
 
 def test_a_token_that_was_cut_or_continued_is_said_to_have_the_wrong_length(plugin: Plugin) -> None:
@@ -72,7 +72,7 @@ def test_an_unknown_token_is_rejected(plugin: Plugin) -> None:
     assert done.code == 3
     assert line(done, "checksum").startswith("✓")
     assert line(done, "known").startswith("✗ known no ServiceToken in the cluster has its id")
-    assert verdict(done) == "✗ result not valid here: no ServiceToken has its id"
+    assert conclusion(done) == "✗ result not valid here: no ServiceToken has its id"
 
 
 def test_each_reason_for_a_rejection_is_named(
@@ -85,7 +85,7 @@ def test_each_reason_for_a_rejection_is_named(
         done = plugin("verify", stdin=token)
         assert done.code == 3
         assert line(done, topic).startswith(f"✗ {topic} {said}")
-        assert verdict(done) == f"✗ result not valid: {why}"
+        assert conclusion(done) == f"✗ result not valid: {why}"
 
     def restored() -> None:
         world.until(lambda: running.forward(token).status == 200, "the token to be accepted")
@@ -117,7 +117,7 @@ def test_what_a_finalizer_keeps_is_not_valid(
     world.cluster.kubectl("patch", "servicetoken", "ci-prod", "-n", namespace, "--type=merge", "-p", free)
     assert done.code == 3
     assert line(done, "state").startswith("✗ state being deleted")
-    assert verdict(done) == "✗ result not valid: it is being deleted"
+    assert conclusion(done) == "✗ result not valid: it is being deleted"
 
 
 def test_a_request_can_be_described(
@@ -139,7 +139,7 @@ def test_a_request_can_be_described(
         done = plugin("verify", *ask, *post, stdin=token)
         assert done.code == 3
         assert line(done, "roles").startswith("✗ roles gets-")
-        assert verdict(done).startswith("✗ result valid, but not for this request: ")
+        assert conclusion(done).startswith("✗ result valid, but not for this request: ")
         assert "error: the token is valid, but the request is not allowed" in done.err
 
 
@@ -154,7 +154,7 @@ def test_audiences_and_networks_are_checked_when_they_are_described(
     asked = plugin("verify", "--ask", url, stdin=token)
     assert asked.code == 1
     assert "without knowing the audience (--audience or --host) and the client's address" in asked.out
-    assert verdict(asked).startswith("? result unknown: ")
+    assert conclusion(asked).startswith("? result unknown: ")
     right = ("--audience", "https://orders.example.com", "--from", "192.0.2.9")
     assert plugin("verify", *right, stdin=token).code == 0
     for wrong, topic in (
@@ -189,7 +189,7 @@ def test_an_address_that_is_none_of_a_validator_is_explained(
     assert said in done.out + done.err
     assert done.code == code, done
     if code == 1:
-        assert verdict(done).startswith(
+        assert conclusion(done).startswith(
             "? result unknown: the validator gave no answer; by its objects, valid"
         )
 
@@ -220,16 +220,18 @@ def test_a_rotated_token_in_its_overlap_and_after(
     plugin.ok("rotate", "ci-prod")
     during = plugin("verify", stdin=token)
     assert during.code == 1
-    assert verdict(during).startswith("? result unknown: a token with this id is valid, but")
+    assert conclusion(during).startswith("? result unknown: a token with this id is valid, but")
     url = f"http://{LOOPBACK}:{running.forward_port}/validate"
-    assert verdict(plugin("verify", "--ask", url, stdin=token)) == "✓ result valid: the validator accepts it"
+    assert (
+        conclusion(plugin("verify", "--ask", url, stdin=token)) == "✓ result valid: the validator accepts it"
+    )
     assert line(during, "expiry").startswith("! expiry it was rotated; its overlap ends in 1 hour")
     assert "only a validator can check it" in line(during, "value")
     plugin.ok("rotate", "ci-prod", "--no-overlap", "--yes")
     after = plugin("verify", stdin=token)
     assert after.code == 3
     assert line(after, "known").startswith("✗")
-    assert verdict(after).startswith("✗")
+    assert conclusion(after).startswith("✗")
 
 
 def test_a_made_up_value_with_a_known_id_is_found_out(
@@ -244,11 +246,11 @@ def test_a_made_up_value_with_a_known_id_is_found_out(
     assert done.code == 3
     assert line(done, "value").startswith("✗ value the id is right but the rest is not")
     assert line(done, "validator").startswith("✗")
-    assert verdict(done).startswith("✗ result not valid: the validator rejects it")
+    assert conclusion(done).startswith("✗ result not valid: the validator rejects it")
     offline = plugin("verify", stdin=forged)
     assert offline.code == 3
     assert (
-        verdict(offline)
+        conclusion(offline)
         == "✗ result not valid: its id is known, but the rest is not the value that was minted"
     )
 
@@ -271,7 +273,7 @@ def test_with_fewer_permissions_it_reports_what_is_unknown(
         "? value not compared with the Secret: you do not have permission to read"
     )
     assert line(done, "roles") == "✓ roles orders-reader", "everybody may read the catalogue"
-    assert verdict(done).startswith("? result unknown: a token with this id is valid, but")
+    assert conclusion(done).startswith("? result unknown: a token with this id is valid, but")
     told = looker.ok("describe", "ci-prod")
     assert "you do not have permission to list pods" in told
     findings = looker("doctor")

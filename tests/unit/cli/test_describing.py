@@ -6,7 +6,7 @@ import click
 import pytest
 
 from servicetokens.cli.describing import described
-from servicetokens.cli.judging import Request
+from servicetokens.cli.simulation import Request
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from servicetokens.api import names
 from servicetokens.crdgen.build import custom_resource_definition
 from servicetokens.crdgen.kinds import KINDS
 from servicetokens.kube import paths
-from servicetokens.kube.crds import SchemaCheck, examine, judge, judge_published
+from servicetokens.kube.crds import SchemaCheck, examine, find_mismatch, find_published_mismatch
 from servicetokens.kube.errors import Forbidden, KubeError, NotFound
 from servicetokens.runtime.readiness import Readiness
 
@@ -64,11 +64,11 @@ def edited(plural: str) -> Crd:
 @pytest.mark.parametrize("plural", CURRENT)
 def test_the_crds_of_this_release_fit(plural: str) -> None:
     """Also with fields that only a newer release knows."""
-    assert judge(CURRENT[plural], plural) is None
+    assert find_mismatch(CURRENT[plural], plural) is None
     newer = edited(plural)
     newer["metadata"]["annotations"][names.ANNOTATION_SCHEMA_REVISION] = "99"
     schema_of(newer)["properties"]["spec"]["properties"]["novelty"] = {"type": "string"}
-    assert judge(newer, plural) is None
+    assert find_mismatch(newer, plural) is None
 
 
 @pytest.mark.parametrize("plural", CURRENT)
@@ -80,7 +80,7 @@ def test_no_field_may_be_missing(plural: str) -> None:
         crd = edited(plural)
         holder, _, _ = list(every_field(schema_of(crd)))[number]
         del holder[name]
-        sentence = judge(crd, plural)
+        sentence = find_mismatch(crd, plural)
         assert sentence is not None, path
         assert path in sentence
         assert "servicetokens crds | kubectl apply" in sentence
@@ -97,7 +97,7 @@ def test_an_older_revision_does_not_fit(plural: str) -> None:
     ):
         crd = edited(plural)
         crd["metadata"]["annotations"] = annotations
-        assert "schema revision" in (judge(crd, plural) or "")
+        assert "schema revision" in (find_mismatch(crd, plural) or "")
 
 
 @pytest.mark.parametrize("plural", CURRENT)
@@ -106,7 +106,7 @@ def test_a_schema_that_keeps_everything_drops_nothing(plural: str) -> None:
     crd = edited(plural)
     anything = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
     schema_of(crd)["properties"] |= {"spec": anything, "status": anything}
-    assert judge(crd, plural) is None
+    assert find_mismatch(crd, plural) is None
 
 
 @pytest.mark.parametrize("plural", CURRENT)
@@ -122,7 +122,7 @@ def test_a_status_has_to_take_every_word_that_is_written_there(plural: str) -> N
                 (holder, name) for holder, name, place in every_field(schema_of(crd)) if place == path
             )
             holder[name]["enum"].remove(word)
-            sentence = judge(crd, plural)
+            sentence = find_mismatch(crd, plural)
             assert (sentence is None) is path.startswith("spec."), (path, word)
             assert sentence is None or f"lacks {path} '{word}', so it is an older one" in sentence
 
@@ -132,18 +132,18 @@ def test_our_version_has_to_be_served_with_its_subresource() -> None:
     plural = names.PLURAL_TOKENS
     crd = edited(plural)
     del crd["spec"]["versions"][0]["subresources"]
-    assert "lacks status" in (judge(crd, plural) or "")
+    assert "lacks status" in (find_mismatch(crd, plural) or "")
     for change in ({"served": False}, {"name": "v1alpha1"}):
         crd = edited(plural)
         crd["spec"]["versions"][0] |= change
-        assert "lacks spec, status" in (judge(crd, plural) or "")
+        assert "lacks spec, status" in (find_mismatch(crd, plural) or "")
 
 
 def test_of_many_missing_fields_a_few_are_named() -> None:
     """The remedy is the same for all of them."""
     crd = edited(names.PLURAL_TOKENS)
     schema_of(crd)["properties"]["spec"]["properties"] = {}
-    sentence = judge(crd, names.PLURAL_TOKENS) or ""
+    sentence = find_mismatch(crd, names.PLURAL_TOKENS) or ""
     assert sentence.count("spec.") == 3
     assert "and others" in sentence
 
@@ -201,12 +201,12 @@ def restricted(document: Crd | KubeError) -> Server:
 @pytest.mark.parametrize("plural", CURRENT)
 def test_no_field_may_be_missing_from_the_published_schema(plural: str) -> None:
     """Each one that the models have, as in the CRD; the sentence names it and the remedy."""
-    assert judge_published(published(CURRENT), plural) is None
+    assert find_published_mismatch(published(CURRENT), plural) is None
     for number, (_, name, path) in enumerate(every_field(schema_of(CURRENT[plural]))):
         crd = edited(plural)
         holder, _, _ = list(every_field(schema_of(crd)))[number]
         del holder[name]
-        sentence = judge_published(published({**CURRENT, plural: crd}), plural)
+        sentence = find_published_mismatch(published({**CURRENT, plural: crd}), plural)
         assert sentence is not None, path
         assert path in sentence
         assert "servicetokens crds | kubectl apply" in sentence
@@ -217,7 +217,7 @@ def test_what_is_not_published_as_we_know_it_does_not_fit() -> None:
     plural = names.PLURAL_TOKENS
     crd = edited(plural)
     del crd["spec"]["versions"][0]["subresources"]
-    assert "lacks status" in (judge_published(published({**CURRENT, plural: crd}), plural) or "")
+    assert "lacks status" in (find_published_mismatch(published({**CURRENT, plural: crd}), plural) or "")
     document = published(CURRENT)
     for schema in document["components"]["schemas"].values():
         schema["x-kubernetes-group-version-kind"][0]["version"] = "v1"
@@ -228,7 +228,7 @@ def test_what_is_not_published_as_we_know_it_does_not_fit() -> None:
         {"components": {"schemas": {"a": 1, "b": {}}}, "paths": 3},
     )
     for one in odd:
-        assert "is not installed" in (judge_published(one, plural) or "")
+        assert "is not installed" in (find_published_mismatch(one, plural) or "")
 
 
 async def test_without_the_permission_the_published_schema_is_checked_and_that_is_reported_once() -> None:
@@ -237,7 +237,7 @@ async def test_without_the_permission_the_published_schema_is_checked_and_that_i
     check = SchemaCheck(server, readiness)
     with capture_logs() as logs:
         for _ in range(3):
-            assert await check.find_trouble() == ""
+            assert await check.find_problem() == ""
         assert len(server.asked) == 6
         assert readiness.missing == []
         assert ["customresourcedefinitions" in sentence for sentence in readiness.degraded] == [True]
@@ -252,19 +252,19 @@ async def test_an_older_schema_is_noticed_without_the_permission_too() -> None:
     crd = edited(names.PLURAL_TOKENS)
     del schema_of(crd)["properties"]["spec"]["properties"]["allowedCIDRs"]
     older = published({**CURRENT, names.PLURAL_TOKENS: crd})
-    assert "lacks spec.allowedCIDRs" in (await examine(restricted(older))).trouble
+    assert "lacks spec.allowedCIDRs" in (await examine(restricted(older))).problem
     server = restricted(published(CURRENT))
     check = SchemaCheck(server, Readiness())
     await check.until_fit()
     server.answers[paths.PUBLISHED_SCHEMA] = older
     await check.until_unfit(0.01)
-    assert "lacks spec.allowedCIDRs" in await check.find_trouble()
+    assert "lacks spec.allowedCIDRs" in await check.find_problem()
 
 
 async def test_a_user_that_may_read_neither_gets_both_names() -> None:
     """Nothing is concluded from a rejection, nor from silence."""
-    trouble = (await examine(restricted(rejection("openapi")))).trouble
-    assert "customresourcedefinitions" in trouble
-    assert "openapi" in trouble
-    gone = (await examine(restricted(NotFound("no such path")))).trouble
+    problem = (await examine(restricted(rejection("openapi")))).problem
+    assert "customresourcedefinitions" in problem
+    assert "openapi" in problem
+    gone = (await examine(restricted(NotFound("no such path")))).problem
     assert "is not installed" in gone

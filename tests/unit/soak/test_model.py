@@ -2,7 +2,7 @@
 
 import pytest
 
-from soak.model import TOLERANCE, AccountModel, Model, TokenModel, Verdict
+from soak.model import TOLERANCE, AccountModel, Decision, Model, TokenModel
 
 OVERLAP = 12.0
 
@@ -15,24 +15,24 @@ def a_token() -> tuple[Model, TokenModel, AccountModel]:
     return Model([account], [token]), token, account
 
 
-def verdicts(model: Model, now: float) -> dict[str, Verdict]:
+def verdicts(model: Model, now: float) -> dict[str, Decision]:
     """Return what has to be said about each value."""
-    return {value.text: model.verdict(token, value, now) for token, value in model.everything()}
+    return {value.text: model.decision(token, value, now) for token, value in model.everything()}
 
 
 def test_a_value_is_accepted_until_an_act_ends_it() -> None:
     """Revoking and suspending do, and their opposites restore it."""
     model, token, account = a_token()
-    assert verdicts(model, 1) == {"one": Verdict.ACCEPTED}
+    assert verdicts(model, 1) == {"one": Decision.ACCEPTED}
     token.revoked = True
-    assert verdicts(model, 1) == {"one": Verdict.REFUSED}
+    assert verdicts(model, 1) == {"one": Decision.REJECTED}
     token.revoked, account.suspended = False, True
-    assert verdicts(model, 1) == {"one": Verdict.REFUSED}
+    assert verdicts(model, 1) == {"one": Decision.REJECTED}
     account.suspended = False
     token.settled("one", 2)
-    assert verdicts(model, 2) == {"one": Verdict.ACCEPTED}
+    assert verdicts(model, 2) == {"one": Decision.ACCEPTED}
     token.deleted()
-    assert verdicts(model, 3) == {"one": Verdict.REFUSED}
+    assert verdicts(model, 3) == {"one": Decision.REJECTED}
 
 
 def test_a_rotated_value_overlaps_and_then_ends() -> None:
@@ -40,9 +40,9 @@ def test_a_rotated_value_overlaps_and_then_ends() -> None:
     model, token, _ = a_token()
     token.rotated(OVERLAP, 10)
     token.settled("two", 13)
-    assert verdicts(model, 14) == {"one": Verdict.ACCEPTED, "two": Verdict.ACCEPTED}
-    assert verdicts(model, 10 + OVERLAP + 1)["one"] is Verdict.EITHER
-    assert verdicts(model, 13 + OVERLAP + TOLERANCE)["one"] is Verdict.REFUSED
+    assert verdicts(model, 14) == {"one": Decision.ACCEPTED, "two": Decision.ACCEPTED}
+    assert verdicts(model, 10 + OVERLAP + 1)["one"] is Decision.EITHER
+    assert verdicts(model, 13 + OVERLAP + TOLERANCE)["one"] is Decision.REJECTED
     assert token.overlaps
 
 
@@ -54,9 +54,9 @@ def test_a_second_rotation_ends_the_value_before_the_last() -> None:
     token.rotated(OVERLAP, 12)
     token.settled("three", 13)
     assert verdicts(model, 14) == {
-        "one": Verdict.REFUSED,
-        "two": Verdict.ACCEPTED,
-        "three": Verdict.ACCEPTED,
+        "one": Decision.REJECTED,
+        "two": Decision.ACCEPTED,
+        "three": Decision.ACCEPTED,
     }
 
 
@@ -69,7 +69,7 @@ def test_a_replaced_value_ends_immediately(act: str) -> None:
     else:
         token.rotated(0, 1)
     token.settled("two", 2)
-    assert verdicts(model, 3) == {"one": Verdict.REFUSED, "two": Verdict.ACCEPTED}
+    assert verdicts(model, 3) == {"one": Decision.REJECTED, "two": Decision.ACCEPTED}
 
 
 def test_an_unrequested_mint_is_detected() -> None:

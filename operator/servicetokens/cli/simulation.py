@@ -68,7 +68,7 @@ class Objects:
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class SimulatedDecision:
     """What a validator would decide, and the records by which it would.
 
     Attributes:
@@ -101,7 +101,7 @@ class _RightValue(KeyRing):
         return bool(key_id) and len(value) == _VALUE_LENGTH and value.strip("0") != ""
 
 
-def judge(objects: Objects, presented: Token, request: Request, clock: Clock) -> Judgement:
+def simulate(objects: Objects, presented: Token, request: Request, clock: Clock) -> SimulatedDecision:
     """Return what a validator would decide about *presented* by *objects*, if its value is the one that was minted."""
     index = Index(max_staleness=_FRESH)
     accounts, roles, tokens = (
@@ -122,7 +122,7 @@ def judge(objects: Objects, presented: Token, request: Request, clock: Clock) ->
     credential = next((one for one in record.credentials if one.id == presented.id), None) if record else None
     granted = effective_roles(record, credential, index.roles) if record and credential else ()
     authenticator = make_authenticator(index, clock, prefix=presented.reveal().partition("_")[0])
-    return Judgement(
+    return SimulatedDecision(
         decision=authenticator.authenticate(_presented(presented, request, record)),
         record=record,
         credential=credential,
