@@ -15,7 +15,11 @@ from servicetokens.cli.views import TokenView
 
 @click.command("revoke")
 @choosing
-@click.option("--reason", type=click.Choice(get_args(RevocationReason)), help="Reason, for audits.")
+@click.option(
+    "--reason",
+    type=click.Choice(get_args(RevocationReason)),
+    help="Reason, for audits. KeyCompromise also ends an overlap: only the newest credential can be restored.",
+)
 @changes.changing(
     waits=False,
     until="every validator rejects it",
