@@ -1,7 +1,7 @@
 """One request in a namespace goes first, and those that come meanwhile wait for how it ends.
 
-When a namespace is deleted, everything in it changes at once, and the API server rejects whatever is created for any of
-it. Only a rejected request tells that, as reading namespaces is a permission that nothing else needs.
+When a namespace is deleted, everything in it changes within a moment, and the API server rejects whatever is created
+for any of it. Only a rejected request tells that, as reading namespaces is a permission that nothing else needs.
 """
 
 import asyncio
