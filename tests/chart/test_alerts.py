@@ -38,6 +38,17 @@ def test_every_alert_fires_when_it_should_and_only_then() -> None:
     assert {one["alertname"] for one in tried if not one.get("exp_alerts")} == alerts
 
 
+def test_labels_that_change_with_a_pod_its_node_or_its_version_are_aggregated_away() -> None:
+    """Wherever something is counted once that each pod reports; all other labels tell clusters apart."""
+    text = ALERTS.read_text() + json.dumps(DASHBOARD)
+    dropped = re.findall(r"without \(([^)]*)\)", text)
+    assert len(dropped) > 10
+    for labels in dropped:
+        if labels != "reason":
+            assert {"pod", "instance", "node", "pod_template_hash"} <= set(labels.split(", "))
+            assert {"helm_sh_chart", "app_kubernetes_io_version"} <= set(labels.split(", "))
+
+
 @pytest.mark.parametrize("panel", DASHBOARD["panels"], ids=lambda panel: panel["title"])
 def test_every_panel_asks_for_what_is_measured(panel: dict[str, object], tmp_path: Path) -> None:
     """Its expressions parse, and its metrics are served."""
