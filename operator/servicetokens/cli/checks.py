@@ -189,12 +189,9 @@ async def certificate(sight: Sight) -> Said:
     left = found.not_valid_after_utc - dt.datetime.fromtimestamp(sight.now, dt.UTC)
     if left < dt.timedelta(days=_CERTIFICATE_DAYS):
         level = BAD if left < dt.timedelta() else WARNING
-        return [
-            (
-                level,
-                f"it ends {times.relative(sight.now + int(left.total_seconds()), sight.now)} and is not renewed",
-            )
-        ]
+        verb = "expired" if level == BAD else "expires"
+        when = times.relative(sight.now + int(left.total_seconds()), sight.now)
+        return [(level, f"it {verb} {when} and is not renewed")]
     deadline = _bundle_deadline((secret.get("data") or {}).get("ca.crt") or "", found)
     if deadline is not None:
         sentence = (

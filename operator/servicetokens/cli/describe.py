@@ -15,7 +15,7 @@ from servicetokens.cli.secret import reveal
 from servicetokens.cli.selection import find_present
 from servicetokens.cli.session import Place, Session
 from servicetokens.cli.story import standing, timeline
-from servicetokens.cli.views import AccountView, TokenView, texts
+from servicetokens.cli.views import AccountView, CredentialView, TokenView, texts
 from servicetokens.cli.workloads import users_of
 from servicetokens.kube import paths
 from servicetokens.kube.errors import Forbidden, NotFound
@@ -108,12 +108,21 @@ def _limits(session: Session, token: TokenView) -> None:
     _line(session, "Networks", ", ".join(texts(token.spec.get("allowedCIDRs"))) or "any network")
 
 
+def expiry(credential: CredentialView, now: int) -> str:
+    """Return the end of the sentence about *credential* that says when it expires, or nothing if that is not known."""
+    if credential.is_pending:
+        # Its lifetime begins when it is delivered.
+        return ""
+    if credential.end is None:
+        return ", never expires"
+    verb = "expires" if credential.end > now else "expired"
+    return f", {verb} {listing.exact(credential.end, now)}"
+
+
 def _credentials(session: Session, token: TokenView) -> None:
     now = session.now
     for one in reversed(token.credentials):
-        # The lifetime of the next one begins when it is delivered.
-        end = "" if one.is_pending else f", ends {listing.exact(one.end, now)}"
-        _line(session, "Credential", f"{one.id} ({standing(token, one)}){end}")
+        _line(session, "Credential", f"{one.id} ({standing(token, one)}){expiry(one, now)}")
     if not token.credentials:
         _line(session, "Credential", "none")
     rotates = "not automatically" if token.next_rotation is None else listing.exact(token.next_rotation, now)

@@ -81,7 +81,7 @@ def test_a_value_in_use_is_imported_alongside_the_token(
     plugin.ok(*asked, "--import-until", until)
     world.until(lambda: running.forward(value).status == 200, "the imported value to be accepted")
     assert re.search(
-        r"^Credential: +imp-\w+ \(imported\), ends in 1 day", plugin.ok("describe", "moved"), re.MULTILINE
+        r"^Credential: +imp-\w+ \(imported\), expires in 1 day", plugin.ok("describe", "moved"), re.MULTILINE
     )
     # As long as an imported value is accepted anywhere, `verify` can call no foreign value invalid.
     world.delete("servicetokens", namespace, "moved")

@@ -156,7 +156,7 @@ def test_the_whole_story_of_a_token(plugin: Plugin, world: World, namespace: str
         r"^Account: +ci  Active$",
         r"^Roles: +orders-reader$",
         r"^Audiences: +any service$",
-        rf"^Credential: +{world.status(namespace)['tokenID']} \(mint 1, current\), ends in 30 days \(2",
+        rf"^Credential: +{world.status(namespace)['tokenID']} \(mint 1, current\), expires in 30 days \(2",
         r"^Secret: +ci-prod  The Secret 'ci-prod' holds the current token\.$",
         r"Pod 'mounts' \(1 pod, by volume\)",
         r"Pod 'reads' \(1 pod, by environment; restart it after a rotation\)",

@@ -200,7 +200,7 @@ class Issuer:
         content = {"tls.crt": leaf.certificate, "tls.key": leaf.key, "ca.crt": bundle}
         if served is None or any(_data(served, key) != value for key, value in content.items()):
             served = await self._write(VALIDATOR_TLS_SECRET, "kubernetes.io/tls", served, content)
-            _log.info("issued the validators' certificate", ends=leaf.ends, names=list(leaf.names))
+            _log.info("issued the validators' certificate", expires=leaf.ends, names=list(leaf.names))
         self.end = leaf.ends
         self.bundle_deadline = deadline
         if served is not None:
