@@ -229,7 +229,7 @@ async def _suspend(section: Section, api: Api, operator: Operator, count: int) -
         path = f"{GROUP_PATH}/namespaces/{CUT}/serviceaccounts/{ACCOUNT}"
         await api.request("PATCH", path, body=b'{"spec":{"state":"Suspended"}}')
         seconds = await done() - began
-    section.add(f"account suspended -> all {count:,} say so", f"{seconds:.1f} s")
+    section.add(f"account suspended -> the status of all {count:,} says so", f"{seconds:.1f} s")
     _cpu(section, "operator CPU per token of it", (operator.cpu - cpu) / count)
 
 
@@ -249,7 +249,10 @@ async def _end_at_once(section: Section, api: Api, operator: Operator, count: in
         await asyncio.sleep(max(0.0, end - 1 - time.time()))
         cpu = operator.cpu
         await done()
-        section.add(f"{count:,} ends in one second -> all say so", f"{time.time() - end:.1f} s")
+        section.add(
+            f"{count:,} tokens expire in one second -> the status of each says so",
+            f"{time.time() - end:.1f} s",
+        )
     _cpu(section, "operator CPU per token of it", (operator.cpu - cpu) / count)
 
 
