@@ -215,9 +215,14 @@ async def _search(session: Session, seen: Sequence[Sighting], url: str | None) -
 def _conclude(session: Session, found: Sequence[Leak], total: int) -> None:
     left = [one for one in found if one.is_accepted]
     if not left:
-        session.err.print(
-            f"None of {total} is accepted any longer." if total > 1 else "It is no longer accepted."
+        # An id that no token here has may belong to another cluster, of which nothing is known.
+        is_here = all(one.token is not None or one.answer is not Answer.NONE for one in found)
+        several, alone = (
+            ("any longer", "no longer accepted")
+            if is_here
+            else ("in this cluster", "not accepted in this cluster")
         )
+        session.err.print(f"None of {total} is accepted {several}." if total > 1 else f"It is {alone}.")
         return
     known = any(one.token is not None for one in left)
     advice = "; use --revoke, or --rotate to keep workloads running" if known else ""

@@ -12,6 +12,14 @@ from servicetokens.runtime.terminal import one_line
 
 # asyncio joins the errors of several addresses into one text, and drops their numbers.
 _ERRNO: Final = re.compile(r"\[Errno (\d+)\]")
+# Reasons of OpenSSL that name a detail of the protocol instead of what is wrong.
+_TLS_REASONS: Final = {
+    "WRONG_VERSION_NUMBER": "the server does not speak TLS on this port",
+    "HTTP_REQUEST": "the server does not speak TLS on this port",
+    "UNEXPECTED_EOF_WHILE_READING": "the server closed the connection",
+    "TLSV13_ALERT_CERTIFICATE_REQUIRED": "the server requires a client certificate",
+    "TLSV1_ALERT_UNKNOWN_CA": "the server does not trust the client certificate",
+}
 UNKNOWN: Final = "the connection failed"
 
 
@@ -33,7 +41,7 @@ def in_words(error: BaseException, *, otherwise: str = UNKNOWN) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not trusted: {one_line(error.verify_message)}"
     if isinstance(error, ssl.SSLError):
-        return f"TLS failed: {one_line((error.reason or 'no common protocol').replace('_', ' ').lower())}"
+        return f"TLS failed: {_of_tls(error.reason or '')}"
     if isinstance(error, socket.gaierror):
         return f"the host name cannot be resolved: {error.strerror or 'no such name'}"
     if isinstance(error, UnicodeError):
@@ -42,6 +50,10 @@ def in_words(error: BaseException, *, otherwise: str = UNKNOWN) -> str:
     if isinstance(error, TimeoutError):
         return "no answer in time"
     return _of_system(error) if isinstance(error, OSError) else otherwise
+
+
+def _of_tls(reason: str) -> str:
+    return _TLS_REASONS.get(reason) or one_line((reason or "no common protocol").replace("_", " ").lower())
 
 
 def _of_system(error: OSError) -> str:

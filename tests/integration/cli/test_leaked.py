@@ -64,6 +64,11 @@ def test_a_leaked_token_is_replaced_without_overlap(
     assert again.code == 0, again
     assert again.out.splitlines()[1].endswith("no token here   Ended")
     assert "was rotated out or deleted, or belongs to another cluster" in again.err
+    assert again.err.endswith("It is not accepted in this cluster.\n")
+    asked = plugin(
+        "leaked", "--ask", f"http://{LOOPBACK}:{running.forward_port}/validate", stdin=f"token={token}"
+    )
+    assert (asked.code, asked.err.splitlines()[-1]) == (0, "It is no longer accepted.")
 
 
 def test_an_id_that_no_token_has_is_named_so_and_asked_about(

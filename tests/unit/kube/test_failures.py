@@ -67,6 +67,37 @@ async def test_failures_of_connections_are_sentences(door: Door) -> None:
         assert "the answer is not HTTP" in await said(f"http://{LOOPBACK}:{port}", door)
 
 
+@DOORS
+async def test_a_server_without_tls_is_named_as_one(door: Door) -> None:
+    """An address with https:// of a plain HTTP server is a slip of the keyboard, and no matter of versions."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(100)
+        writer.write(b"HTTP/1.0 400 Bad Request\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(answer, LOOPBACK, 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        told = await said(f"https://{LOOPBACK}:{port}", door)
+    assert told.endswith("TLS failed: the server does not speak TLS on this port")
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        ("TLSV13_ALERT_CERTIFICATE_REQUIRED", "the server requires a client certificate"),
+        ("TLSV1_ALERT_UNKNOWN_CA", "the server does not trust the client certificate"),
+        ("NO_SHARED_CIPHER", "no shared cipher"),
+        (None, "no common protocol"),
+    ],
+)
+def test_a_reason_of_openssl_is_told_in_words(reason: str | None, told: str) -> None:
+    """One that is not known is told as it is."""
+    error = ssl.SSLError(1, "x")
+    error.reason = reason  # type: ignore[assignment]
+    assert failures.in_words(error) == f"TLS failed: {told}"
+
+
 def test_no_error_is_described_by_its_class_or_its_number() -> None:
     """Of all errors that Python, its ssl module and the HTTP client have."""
     kinds = [
