@@ -3,7 +3,7 @@
     __main__    the command line        machine    pinning, CPU of a process tree, what machine this is
     goserver/   yardstick and load      yardstick  builds and runs them
     stored      tokens in the API       etcd       the quick way there
-    contest     who is compared         serving    cost of a request, against Go and nginx
+    comparison  who is compared         serving    cost of a request, against Go and nginx
     minting     1,000 tokens together   revoking   API answer until rejected
     starting    until right; memory     relisting  latency while all is listed again
     enforcing   until it is proven      plain      a validator in other surroundings

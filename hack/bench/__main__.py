@@ -12,14 +12,14 @@ from bench import (
     finding,
     helping,
     minting,
-    refusing,
+    rejecting,
     relisting,
     report,
     revoking,
     serving,
     starting,
 )
-from bench.contest import FEW, FEW_NAMESPACE, MANY_NAMESPACE, ROTATION, open_arena
+from bench.comparison import FEW, FEW_NAMESPACE, MANY_NAMESPACE, ROTATION, start_servers
 from bench.machine import Machine
 from bench.objects import prepare_namespace
 from bench.processes import mount_service_account, start_operator, start_validator
@@ -99,7 +99,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument(
         "--megabytes", type=int, default=100, help="size of the log that is searched for leaks"
     )
-    parser.add_argument("--refusals", type=int, default=refusing.QUESTIONS, help="of each kind")
+    parser.add_argument("--refusals", type=int, default=rejecting.QUESTIONS, help="of each kind")
     parser.add_argument("--rounds", type=int, default=5, help="rounds of serving")
     parser.add_argument("--seconds", type=float, default=2.0, help="length of one sample of serving")
     return parser.parse_args()
@@ -128,34 +128,34 @@ async def _measure(cluster: Cluster, options: argparse.Namespace) -> list[Sectio
             service_account=mount_service_account(cluster),
         )
         sections.append(await asyncio.to_thread(starting.measure, cluster, stores, start))
-        arena = open_arena(cluster, yardstick, few, many, caller, key)
+        servers = start_servers(cluster, yardstick, few, many, caller, key)
         _say("serving: our validator and the yardsticks in turn")
         sections.append(
-            serving.measure(yardstick, arena.contest, rounds=options.rounds, seconds=options.seconds)
+            serving.measure(yardstick, servers.comparison, rounds=options.rounds, seconds=options.seconds)
         )
         _say("revoking under load")
         victims = many[-min(REVOCATIONS, options.stored // 2) :]
         spared = write_tokens(cluster.directory / "spared.txt", many[: -len(victims)][:ROTATION])
-        forward = arena.ours.target("forward-auth")
+        forward = servers.ours.target("forward-auth")
         sections.append(
             await revoking.measure(
-                api, yardstick, forward, namespace=MANY_NAMESPACE, victims=victims, load=arena.tokens
+                api, yardstick, forward, namespace=MANY_NAMESPACE, victims=victims, load=servers.tokens
             )
         )
         _say("refusing what is wrong")
         # The load has presented those before it.
         unused = many[min(ROTATION, len(many) - 1)].plaintext
         sections.append(
-            await refusing.measure(forward, unused, many[0].plaintext, questions=options.refusals)
+            await rejecting.measure(forward, unused, many[0].plaintext, questions=options.refusals)
         )
-        arena.stop()
+        servers.stop()
         _say("proving revocations under load")
         sections.append(await enforcing.measure(cluster, api, yardstick, rounds=options.revocations))
         _say("listing again under load")
         sections.append(
-            relisting.measure(cluster, yardstick, arena.plain, tokens=spared, count=options.stored)
+            relisting.measure(cluster, yardstick, servers.plain, tokens=spared, count=options.stored)
         )
-        arena.plain.process.stop()
+        servers.plain.process.stop()
         return sections
 
 

@@ -20,11 +20,11 @@ as many different tokens costs every server some of its cache, whatever it store
 
 FLATNESS_GOAL: Final = 0.10
 # As dear as this, in units of forward-auth.
-KINSHIP_GOAL: Final = 1.3
+PROTOCOL_COST_GOAL: Final = 1.3
 
 
 @dataclass(frozen=True)
-class Contestant:
+class Server:
     """A server and the tokens that are sent to it."""
 
     label: str
@@ -44,36 +44,36 @@ class Ratio:
 
 
 @dataclass(frozen=True)
-class Contest:
-    """The contestants that are compared, as pairs of labels."""
+class Comparison:
+    """The servers that are compared, as pairs of labels."""
 
-    contestants: tuple[Contestant, ...]
+    servers: tuple[Server, ...]
     ratios: tuple[Ratio, ...]
     few: str
     many: str
     """The same load on a store of few and of many tokens."""
 
 
-def measure(yardstick: Yardstick, contest: Contest, *, rounds: int, seconds: float) -> Section:
+def measure(yardstick: Yardstick, comparison: Comparison, *, rounds: int, seconds: float) -> Section:
     """Run the rounds and return the rows."""
-    samples: dict[str, list[Sample]] = {one.label: [] for one in contest.contestants}
-    for one in contest.contestants:
+    samples: dict[str, list[Sample]] = {one.label: [] for one in comparison.servers}
+    for one in comparison.servers:
         # A server that has been up for a minute is warm: caches, specialised byte code.
         yardstick.sample(one.target, one.tokens, seconds / 2)
     for number in range(rounds):
-        order = contest.contestants if number % 2 == 0 else contest.contestants[::-1]
+        order = comparison.servers if number % 2 == 0 else comparison.servers[::-1]
         for one in order:
             samples[one.label].append(yardstick.sample(one.target, one.tokens, seconds))
     section = Section("Serving", METHOD)
-    for one in contest.contestants:
+    for one in comparison.servers:
         section.add(one.label, _describe(samples[one.label]))
     cost = {label: _median(found) for label, found in samples.items()}
-    for ratio in contest.ratios:
+    for ratio in comparison.ratios:
         value = cost[ratio.cost] / cost[ratio.by]
         goal = f"{'>=' if ratio.at_least else '<='} {ratio.goal} x"
         met = value >= ratio.goal if ratio.at_least else value <= ratio.goal
         section.add(ratio.what, f"{value:.2f} x", goal, met=met)
-    growth = cost[contest.many] / cost[contest.few] - 1
+    growth = cost[comparison.many] / cost[comparison.few] - 1
     section.add(
         "forward-auth, cost with all tokens stored against 10",
         f"{growth:+.0%}",

@@ -1,4 +1,4 @@
-"""Builds and runs the Go program next to this file: the yardstick server, and the load for all contestants."""
+"""Builds and runs the Go program next to this file: the yardstick server, and the load for all servers."""
 
 import json
 import shutil

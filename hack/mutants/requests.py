@@ -213,7 +213,7 @@ MUTANTS: Final = (
     Mutant(
         "never forgets the connections by gRPC",
         "validator/grpc_peers.py",
-        "self._shares.give_back(self._connected.pop(gone))",
+        "self._shares.give_back(self._connected.pop(closed))",
         "pass",
         _SHARES,
     ),

@@ -143,7 +143,7 @@ class Revocations(RuleBasedStateMachine):
                     self.learn(number, self.api.version)
                 if number != spared or how != "is frozen":
                     self.renew(number, lost=False)
-            asyncio.run(self.operator._ask())
+            asyncio.run(self.operator._list_leases())
 
     @precondition(lambda self: self.validators)
     @rule(number=NUMBERS, orderly=st.booleans())
@@ -170,7 +170,7 @@ class Revocations(RuleBasedStateMachine):
     @rule()
     def ask(self) -> None:
         """The operator lists the Leases."""
-        asyncio.run(self.operator._ask())
+        asyncio.run(self.operator._list_leases())
 
     @invariant()
     def enforced_is_true(self) -> None:

@@ -70,7 +70,7 @@ def read_token(item: TokenObject, account: Account) -> TokenRecord:
         credentials = _read_credentials(item)
     except ValueError:
         # Their ids and verifiers are kept, so that our logs can name the token.
-        credentials = [_dead(stored) for stored in _newest(item)]
+        credentials = [_expired(stored) for stored in _newest(item)]
         readable = False
     return TokenRecord(
         compact_uid=compact_uid(item.metadata.uid),
@@ -287,7 +287,7 @@ def _is_suspended(item: TokenObject) -> bool:
         return True
 
 
-def _dead(stored: WireCredential) -> Credential:
+def _expired(stored: WireCredential) -> Credential:
     key_id, verifier = _read_verifier(stored.verifier)
     return Credential(stored.id, stored.serial, key_id, pack_mint(0, verifier), life=0)
 

@@ -23,7 +23,7 @@ from servicetokens.propagation.record import SELECTOR, ValidatorLease
 from servicetokens.tokens.verifier import InvalidKeyRing
 
 Said = Iterable[tuple[Level, str]]
-Check = Callable[["Sight"], Awaitable[Said]]
+Check = Callable[["ClusterView"], Awaitable[Said]]
 
 OK, WARNING, BAD, UNKNOWN = Level.OK, Level.WARNING, Level.BAD, Level.UNKNOWN
 
@@ -47,7 +47,7 @@ _RIGHTS: Final = (
 )
 
 
-class Sight:
+class ClusterView:
     """The data of the checks. Data that several of them need are requested once; an error is reported by each.
 
     Attributes: home: the namespace of the operator; scope: that of the tokens, empty for all, and *where* in words;
@@ -78,7 +78,7 @@ class Sight:
         return self._validators
 
 
-async def server(sight: Sight) -> Said:
+async def server(sight: ClusterView) -> Said:
     """The API server answers, and is new enough."""
     version = await sight.cluster.get("/version")
     minor = text(version.get("minor")).rstrip("+")
@@ -88,7 +88,7 @@ async def server(sight: Sight) -> Said:
     return [(OK, f"{sight.cluster.server} answers ({name})")]
 
 
-async def definitions(sight: Sight) -> Said:
+async def definitions(sight: ClusterView) -> Said:
     """The CRDs fit this program."""
     found = await crds.examine(sight.cluster.api)
     if found.problem:
@@ -103,7 +103,7 @@ async def definitions(sight: Sight) -> Said:
     return [(OK, f"schema revision {names.SCHEMA_REVISION} or newer")]
 
 
-async def rights(sight: Sight) -> Said:
+async def rights(sight: ClusterView) -> Said:
     """The user has the permissions that the plugin needs."""
     missing = [
         f"you do not have permission to {verb} {resource} {sight.where} (for {use})"
@@ -113,12 +113,12 @@ async def rights(sight: Sight) -> Said:
     return [(WARNING, one) for one in missing] or [(OK, f"all that the plugin needs, {sight.where}")]
 
 
-async def operator(sight: Sight) -> Said:
+async def operator(sight: ClusterView) -> Said:
     """Some operator holds its Lease, and renews it."""
     return await leading.examine(sight.leases, sight.home, sight.now)
 
 
-async def validators(sight: Sight) -> Said:
+async def validators(sight: ClusterView) -> Said:
     """Validators run, and have listed everything."""
     alive = [one for one in await sight.validators() if idle_seconds(one, sight.now) <= one.seconds]
     if not alive:
@@ -131,7 +131,7 @@ async def validators(sight: Sight) -> Said:
     return said or [(OK, f"{len(alive)} running, and have listed everything")]
 
 
-async def clocks(sight: Sight) -> Said:
+async def clocks(sight: ClusterView) -> Said:
     """No process writes times that are in the future for us."""
     found = list(await sight.validators())
     with contextlib.suppress(NotFound):
@@ -148,7 +148,7 @@ async def clocks(sight: Sight) -> Said:
     ] or [(OK, "none is ahead of yours")]
 
 
-async def keys(sight: Sight) -> Said:
+async def keys(sight: ClusterView) -> Said:
     """The operator's keys are there, and no credential depends on one that is not."""
     try:
         found = await look(sight.cluster.api, sight.home)
@@ -169,7 +169,7 @@ async def keys(sight: Sight) -> Said:
 _BACKDATED: Final = dt.timedelta(hours=1)
 
 
-async def certificate(sight: Sight) -> Said:
+async def certificate(sight: ClusterView) -> Said:
     """The validators' certificate is valid for a while."""
     try:
         secret = await sight.cluster.get(paths.secrets(sight.home, names.VALIDATOR_TLS_SECRET))
@@ -228,7 +228,7 @@ def _two_thirds(certificate: x509.Certificate) -> dt.datetime:
     return begins + (certificate.not_valid_after_utc - begins) * 2 / 3
 
 
-async def tokens(sight: Sight) -> Said:
+async def tokens(sight: ClusterView) -> Said:
     """No token waits or is stuck, and each has its account."""
     found = await sight.tokens()
     accounts = {
@@ -267,7 +267,7 @@ async def tokens(sight: Sight) -> Said:
     return said or [(OK, f"{len(found)} {sight.where}, none is stuck")]
 
 
-async def orphans(sight: Sight) -> Said:
+async def orphans(sight: ClusterView) -> Said:
     """Every Secret of ours has its ServiceToken."""
     found = await sight.cluster.list_metadata(paths.secrets(sight.scope), f"{names.LABEL_TOKEN_SECRET}=true")
     # Listed after the Secrets: a token that was created meanwhile must not look deleted.
@@ -279,7 +279,7 @@ async def orphans(sight: Sight) -> Said:
     return [(WARNING, f"{what}: {_named(lost)}")]
 
 
-async def git(sight: Sight) -> Said:
+async def git(sight: ClusterView) -> Said:
     """Nothing in Git undoes an emergency revocation by hand."""
     found = await sight.tokens()
     explicit = [one for one in found if one.spec.get("state") == "Active"]

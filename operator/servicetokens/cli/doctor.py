@@ -6,7 +6,7 @@ from dataclasses import asdict
 import click
 
 from servicetokens.cli import findings
-from servicetokens.cli.checks import CHECKS, Sight
+from servicetokens.cli.checks import CHECKS, ClusterView
 from servicetokens.cli.exits import Exit, Failure
 from servicetokens.cli.explaining import explained
 from servicetokens.cli.findings import Finding, Level
@@ -39,7 +39,7 @@ def command(place: Place, operator_namespace: str, form: str) -> None:
 
 async def _examine(session: Session, operator_namespace: str) -> list[Finding]:
     found: list[Finding] = []
-    sight = Sight(session, operator_namespace)
+    sight = ClusterView(session, operator_namespace)
     for topic, check in CHECKS.items():
         try:
             found += [Finding(level, topic, message) for level, message in await check(sight)]

@@ -8,14 +8,14 @@ from servicetokens.cli.views import CredentialView, Raw, TokenView, mapping, mom
 
 
 @dataclass(frozen=True, slots=True)
-class Happening:
+class TimelineEntry:
     """At *at* (Unix seconds), *what*."""
 
     at: int
     what: str
 
 
-def timeline(token: TokenView, events: Iterable[Raw]) -> Sequence[Happening]:
+def timeline(token: TokenView, events: Iterable[Raw]) -> Sequence[TimelineEntry]:
     """Return all that is known of the past and the future of *token*; each thing once."""
     known = [*_of_status(token), *_of_events(events)]
     # What happened in the same second stays in this order: an object is created before anything is minted for it.
@@ -33,12 +33,12 @@ def standing(token: TokenView, credential: CredentialView) -> str:
     return f"mint {credential.serial}, {role}"
 
 
-def _of_status(token: TokenView) -> Iterator[Happening]:
+def _of_status(token: TokenView) -> Iterator[TimelineEntry]:
     if token.created is not None:
-        yield Happening(token.created, "created")
+        yield TimelineEntry(token.created, "created")
     for one in token.credentials:
         if one.minted is not None:
-            yield Happening(one.minted, f"{one.id} {_beginning(one)}")
+            yield TimelineEntry(one.minted, f"{one.id} {_beginning(one)}")
     for at, what in (
         (moment(token.status.get("revocationTime")), "revoked"),
         (moment(token.status.get("restorationTime")), "restored"),
@@ -47,13 +47,13 @@ def _of_status(token: TokenView) -> Iterator[Happening]:
         (token.next_rotation, "rotates"),
     ):
         if at is not None:
-            yield Happening(at, what)
+            yield TimelineEntry(at, what)
     for one in token.credentials:
         # The lifetime of the next one begins when it is delivered, and that time is not known yet.
         if one.end is not None and not one.is_pending:
-            yield Happening(one.end, f"{one.id} {_ending(token, one)}")
+            yield TimelineEntry(one.end, f"{one.id} {_ending(token, one)}")
     if token.end is not None and not token.credentials:
-        yield Happening(token.end, "expired")
+        yield TimelineEntry(token.end, "expired")
 
 
 def _beginning(credential: CredentialView) -> str:
@@ -72,11 +72,11 @@ def _ending(token: TokenView, credential: CredentialView) -> str:
     )
 
 
-def _of_events(events: Iterable[Raw]) -> Iterator[Happening]:
+def _of_events(events: Iterable[Raw]) -> Iterator[TimelineEntry]:
     for event in events:
         series = mapping(event.get("series"))
         at = moment(series.get("lastObservedTime")) or moment(event.get("eventTime"))
         if at is not None:
             times = number(series.get("count"), default=1)
             often = f" ({times} times)" if times > 1 else ""
-            yield Happening(at, f"{text(event.get('reason'))}{often}: {text(event.get('note'))}")
+            yield TimelineEntry(at, f"{text(event.get('reason'))}{often}: {text(event.get('note'))}")

@@ -44,7 +44,7 @@ class Branch:
 
 
 @dataclass(frozen=True, slots=True)
-class Around:
+class RelatedObjects:
     """What is known of a token's surroundings: pods by namespace, and Secrets; None where they may not be seen."""
 
     pods: Mapping[str, Sequence[dict[str, Any]]]
@@ -78,7 +78,7 @@ def command(place: Place, account: str | None, unexpected: Sequence[str]) -> Non
         if not accounts and not tokens:
             session.err.print(f"No accounts {session.where}.")
             return
-        root = forest(session, accounts, tokens, await _around(session))
+        root = forest(session, accounts, tokens, await _related_objects(session))
         session.out.print(root.line)
         for line in root.lines():
             session.out.print(line)
@@ -86,7 +86,7 @@ def command(place: Place, account: str | None, unexpected: Sequence[str]) -> Non
     run(place, show)
 
 
-async def _around(session: Session) -> Around:
+async def _related_objects(session: Session) -> RelatedObjects:
     pods: dict[str, list[dict[str, Any]]] = {}
     try:
         for pod in await session.cluster.list_all(paths.pods(session.scope)):
@@ -96,8 +96,8 @@ async def _around(session: Session) -> Around:
     try:
         found = [View(one) for one in await session.cluster.list_metadata(paths.secrets(session.scope), "")]
     except Forbidden:
-        return Around(pods, None)
-    return Around(
+        return RelatedObjects(pods, None)
+    return RelatedObjects(
         pods,
         {
             (one.namespace, one.name): frozenset(
@@ -109,7 +109,7 @@ async def _around(session: Session) -> Around:
 
 
 def forest(
-    session: Session, accounts: Sequence[AccountView], tokens: Sequence[TokenView], around: Around
+    session: Session, accounts: Sequence[AccountView], tokens: Sequence[TokenView], around: RelatedObjects
 ) -> Branch:
     """Return the whole picture."""
     root = Branch("all namespaces" if session.everywhere else f"namespace {session.namespace}")
@@ -125,19 +125,19 @@ def forest(
     return root
 
 
-def _add(branch: Branch, tokens: Sequence[TokenView], around: Around, now: int) -> None:
+def _add(branch: Branch, tokens: Sequence[TokenView], around: RelatedObjects, now: int) -> None:
     for token in tokens:
         expiry = listing.expiry(token, now)
         ends = Styled(f"  expires {expiry}" if token.credentials else f"  {expiry}", "dim")
         leaf = branch.add(("token ", Styled(token.name, "bold"), "  ", output.state(token.state), ends))
-        secret = leaf.add((f"Secret {token.secret}", *_trouble(token, around.secrets)))
+        secret = leaf.add((f"Secret {token.secret}", *_problem(token, around.secrets)))
         for user in users_of(token.secret, around.pods.get(token.namespace, ())):
             secret.add(str(user))
     if not tokens:
         branch.add(Styled("no tokens", "dim"))
 
 
-def _trouble(token: TokenView, secrets: Secrets | None) -> tuple[Styled, ...]:
+def _problem(token: TokenView, secrets: Secrets | None) -> tuple[Styled, ...]:
     """Return what is wrong with the Secret of *token*; by its condition, where Secrets may not be seen."""
     if secrets is None:
         synced = token.condition("SecretSynced")

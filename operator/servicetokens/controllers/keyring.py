@@ -71,7 +71,7 @@ class KeyringKeeper:
         self._is_watched = False
         self._is_read = False
         self._ring: KeyRing | None = None
-        self._error = self._say("has not been read yet")
+        self._error = self._sentence("has not been read yet")
 
     @property
     def ring(self) -> KeyRing | None:
@@ -89,14 +89,15 @@ class KeyringKeeper:
         try:
             ring = await self._read_or_create()
         except InvalidKeyRing as error:
-            self._set(None, self._say(f"cannot be used: {error}; restore it from a backup"))
+            self._set(None, self._sentence(f"cannot be used: {error}; restore it from a backup"))
         except KubeError as error:
             self._is_read = False
             if self._ring is None:
-                self._set(None, self._say(f"cannot be read: {error.message}"))
+                self._set(None, self._sentence(f"cannot be read: {error.message}"))
         else:
             self._set(
-                ring, "" if ring else self._say("does not exist while tokens exist; restore it from a backup")
+                ring,
+                "" if ring else self._sentence("does not exist while tokens exist; restore it from a backup"),
             )
 
     async def run(self) -> None:
@@ -134,7 +135,7 @@ class KeyringKeeper:
         self._is_watched = False
         self._look.set()
         if isinstance(error, KubeError) and not isinstance(error, ApiUnavailable):
-            what = self._say(f"cannot be watched, and is read every {_PERIOD:g} s: {error.message}")
+            what = self._sentence(f"cannot be watched, and is read every {_PERIOD:g} s: {error.message}")
             self._readiness.set(_TOPIC, what, essential=False)
 
     async def _read_or_create(self) -> KeyRing | None:
@@ -163,7 +164,7 @@ class KeyringKeeper:
             _log.error("no keys", reason=error)
         self._changed()
 
-    def _say(self, what: str) -> str:
+    def _sentence(self, what: str) -> str:
         return f"The Secret '{names.KEYS_SECRET}' in namespace '{self._namespace}' {what}."
 
 

@@ -70,7 +70,7 @@ class Operator:
         api.tell(operator_metrics.requested)
         secrets = SecretStore(api)
         # The leader writes through these, and no other part does.
-        fenced = api.fenced(self._leads)
+        fenced = api.fenced(self._is_leader)
         objects, tokens_secrets = ObjectStore(fenced), SecretStore(fenced)
         host = pod_name()
         self._caches, self._memories = Caches(), Memories()
@@ -148,7 +148,7 @@ class Operator:
             announce = partial(announce_deadline, events)
             asked = settings.certificate_name
             self.issuer = Issuer(
-                secrets, settings.namespace, clock, names=asked, leads=self._leads, announce=announce
+                secrets, settings.namespace, clock, names=asked, leads=self._is_leader, announce=announce
             )
         self._schema_period = schema_period
         self._listed = asyncio.Event()
@@ -182,7 +182,7 @@ class Operator:
             caches=self._caches,
             ring=self._keys.ring,
             waiting=len(self._queue),
-            leads=self._leads() and self._listed.is_set(),
+            leads=self._is_leader() and self._listed.is_set(),
             certificate_end=self.issuer.end if self.issuer is not None else None,
             bundle_deadline=self.issuer.bundle_deadline if self.issuer is not None else None,
         )
@@ -228,12 +228,12 @@ class Operator:
             _log.info("working", tokens=len(self._caches.tokens), accounts=len(self._caches.accounts))
             ended = await until_one_ends({"queue": self._pool.run(), "leadership": self._suspended.wait()})
 
-    def _leads(self) -> bool:
+    def _is_leader(self) -> bool:
         """Say whether this operator may write."""
         return self._leadership is None or self._leadership.leads
 
     async def _reconcile(self, key: Key) -> bool:
-        if not self._leads():
+        if not self._is_leader():
             message = "the Lease was not renewed in time, and another operator may be the leader"
             raise ApiUnavailable(message)
         if not self._listed.is_set():
@@ -246,7 +246,7 @@ class Operator:
             await self._prepare()
             ended = await until_one_ends(self._ongoing_work(stop))
         except HistoryWentBack:
-            self._forget_everything()
+            self._clear_caches()
             raise
         except (KubeError, NotConfigured, PartEnded):
             raise
@@ -291,7 +291,7 @@ class Operator:
         await self._went_back.wait()
         raise HistoryWentBack(HISTORY_WENT_BACK)
 
-    def _forget_everything(self) -> None:
+    def _clear_caches(self) -> None:
         """Start over: watches would resume from a position that does not exist, and caches keep the newest version."""
         self._went_back.clear()
         # Until everything is listed nothing may be concluded, not even that a Secret was deleted.

@@ -158,13 +158,13 @@ def _trust(context: ssl.SSLContext, authority: bytes) -> None:
 
 
 def _show(context: ssl.SSLContext, certificate: bytes, key: bytes) -> None:
-    def refuse() -> bytes:
+    def reject_password() -> bytes:
         message = "the client key is encrypted, which is not supported"
         raise ValueError(message)
 
     try:
         with _as_file(certificate) as certificate_file, _as_file(key) as key_file:
-            context.load_cert_chain(certificate_file, key_file, password=refuse)
+            context.load_cert_chain(certificate_file, key_file, password=reject_password)
     except ssl.SSLError:
         message = "the client certificate and its key are not PEM, or do not belong together"
         raise ValueError(message) from None

@@ -162,7 +162,7 @@ def secret_cannot_be_written(evaluation: Evaluation) -> Finding | None:
     if memory.not_before <= evaluation.now or not evaluation.owes:
         return None
     if memory.delivery_error:
-        return Finding(Reason.DELIVERY_FAILED, describe_refusal(evaluation))
+        return Finding(Reason.DELIVERY_FAILED, describe_rejection(evaluation))
     if not _replaces_what_was_undone(evaluation):
         return None
     message = (
@@ -189,7 +189,7 @@ PATIENCE: Final = (
 )
 
 
-def describe_refusal(evaluation: Evaluation) -> str:
+def describe_rejection(evaluation: Evaluation) -> str:
     """Return why the Secret is not written, and what that means."""
     token, memory = evaluation.snapshot.token, evaluation.snapshot.memory
     return (

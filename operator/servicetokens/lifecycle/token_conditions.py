@@ -113,7 +113,7 @@ def _undone(evaluation: Evaluation) -> str:
     """Return what is said of a Secret that holds the token, while what surrounds that is changed again and again."""
     memory = evaluation.snapshot.memory
     if memory.delivery_error:
-        return f" The rest of the Secret is out of date. {checks.describe_refusal(evaluation)}"
+        return f" The rest of the Secret is out of date. {checks.describe_rejection(evaluation)}"
     return (
         f" Its labels, annotations or other keys were {checks.who_undid(evaluation.snapshot)}. {checks.PATIENCE} "
         f"The next repair is at {times.moment(memory.not_before)}."

@@ -174,18 +174,18 @@ class LeasePublisher:
                 renewed(self._lease, self._feeds.positions(), self._clock.now())
             )
         except Conflict:
-            await self._look()
+            await self._read_again()
             return False
         except NotFound as error:
             if self._lease.resource_version:
-                self._is_gone()
+                self._was_deleted()
             else:
-                self._say(f"the validator's Lease cannot be created: {error}")
+                self._report(f"the validator's Lease cannot be created: {error}")
             return False
         except (KubeError, NotConfigured) as error:
-            self._say(f"the validator's Lease cannot be written: {error}")
+            self._report(f"the validator's Lease cannot be written: {error}")
             return False
-        self._say("")
+        self._report("")
         if self._renewed_at is not None and self._is_overdue():
             self._lapse("the validator's Lease was not renewed in time")
             return False
@@ -193,24 +193,24 @@ class LeasePublisher:
         self._index.confirm(_SOURCE, began)
         return True
 
-    async def _look(self) -> None:
+    async def _read_again(self) -> None:
         """Read the Lease after a conflict: the answer to our own write was lost, or the Lease was edited."""
         try:
             found = await self._store.get(self._lease.namespace, self._lease.name)
         except NotFound:
-            self._is_gone()
+            self._was_deleted()
         except (KubeError, NotConfigured) as error:
-            self._say(f"the validator's Lease cannot be read: {error}")
+            self._report(f"the validator's Lease cannot be read: {error}")
         else:
             self._lease = dataclasses.replace(self._lease, resource_version=found.resource_version)
             self._wanted.set()
 
-    def _is_gone(self) -> None:
+    def _was_deleted(self) -> None:
         """The Lease was deleted, so the operator considers this validator stopped, and no longer waits for it."""
         self._lease = dataclasses.replace(self._lease, resource_version="")
         self._lapse("the validator's Lease was deleted")
 
-    def _say(self, sentence: str) -> None:
+    def _report(self, sentence: str) -> None:
         if sentence != self._problem:
             self._problem = sentence
             if sentence:

@@ -107,7 +107,7 @@ class Enforcements:
             self._wanted.clear()
             delay = _SHORTEST
             while self._waiting:
-                count = await self._ask()
+                count = await self._list_leases()
                 await self._pause(delay)
                 longest = _LONGEST if count else _LONGEST_WITHOUT
                 delay = _SHORTEST if self._wanted.is_set() else min(delay * _GROWTH, longest)
@@ -122,7 +122,7 @@ class Enforcements:
             except TimeoutError:
                 return
 
-    async def _ask(self) -> int:
+    async def _list_leases(self) -> int:
         """List the Leases once, and evaluate all objects that waited before; return how many validators are live."""
         waiting = tuple(self._waiting)
         asked_at = self._clock.monotonic()

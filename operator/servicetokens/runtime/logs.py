@@ -59,7 +59,7 @@ def configure(level: LogLevel, log_format: LogFormat) -> None:
             ],
         )
     )
-    handler.addFilter(_tell_in_one_line)
+    handler.addFilter(_log_in_one_line)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
@@ -68,7 +68,7 @@ def configure(level: LogLevel, log_format: LogFormat) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
-def _tell_in_one_line(record: logging.LogRecord) -> bool:
+def _log_in_one_line(record: logging.LogRecord) -> bool:
     """Drop the tracebacks of kopf's failures: they are answers of the API server, not bugs.
 
     Messages of asyncio about kopf's cancelled tasks and generators are dropped completely.

@@ -74,7 +74,7 @@ class Supervisor:
             proven = None if clears else loop.call_later(_PROVEN, self._readiness.clear, name)
             task = asyncio.create_task(_run(work), name=name)
             try:
-                await _settled(task)
+                await _ended(task)
             finally:
                 if proven is not None:
                     proven.cancel()
@@ -85,9 +85,9 @@ class Supervisor:
                 raise error
             failures = 0 if loop.time() - began >= _FORGIVEN else failures
             failures += 1
-            await asyncio.sleep(self._tell(name, task, error, failures, essential=essential))
+            await asyncio.sleep(self._report(name, task, error, failures, essential=essential))
 
-    def _tell(
+    def _report(
         self,
         name: str,
         task: asyncio.Task[Any],
@@ -154,7 +154,7 @@ async def _run(work: Callable[[], Awaitable[Any]]) -> None:
     await work()
 
 
-async def _settled(task: asyncio.Task[Any]) -> None:
+async def _ended(task: asyncio.Task[Any]) -> None:
     """Wait until *task* has ended in any way; cancel it when this is cancelled."""
     try:
         await asyncio.wait({task})

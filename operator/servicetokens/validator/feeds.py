@@ -84,12 +84,12 @@ class SchemaGuard:
             sentence = f"the CRDs cannot be checked: {error}"
             if not self._checked:
                 self._index.hold(_SCHEMA, sentence)
-            self._say(sentence)
+            self._report(sentence)
             return False
         self._checked = True
         if problem:
             self._index.hold(_SCHEMA, problem)
-            self._say(problem)
+            self._report(problem)
             return False
         self._index.release(_SCHEMA)
         if self._said:
@@ -97,7 +97,7 @@ class SchemaGuard:
         self._said = ""
         return True
 
-    def _say(self, sentence: str) -> None:
+    def _report(self, sentence: str) -> None:
         if sentence != self._said:
             self._said = sentence
             _log.warning("not ready", reason=sentence)

@@ -100,12 +100,12 @@ class Health:
         """Publish the status to all watchers."""
         if is_serving != self._is_serving and not self._is_ending:
             self._is_serving = is_serving
-            self._tell()
+            self._notify()
 
     def end(self) -> None:
         """Report from now on that nothing is served."""
         self._is_ending, self._is_serving = True, False
-        self._tell()
+        self._notify()
 
     async def _check(self, message: bytes, context: Any) -> bytes:
         status = self._status(message)
@@ -132,7 +132,7 @@ class Health:
             return _UNKNOWN
         return _SERVING if self._is_serving else _NOT_SERVING
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         self._changed.set()
         self._changed = asyncio.Event()
 

@@ -44,12 +44,12 @@ class GrpcPeers:
                 continue
             found.add(status.st_ino)
             if status.st_ino not in self._connected and status.st_ino not in self._others:
-                self._meet(number, status.st_ino, tick)
-        for gone in self._connected.keys() - found:
-            self._shares.give_back(self._connected.pop(gone))
+                self._examine(number, status.st_ino, tick)
+        for closed in self._connected.keys() - found:
+            self._shares.give_back(self._connected.pop(closed))
         self._others &= found
 
-    def _meet(self, number: int, inode: int, tick: int) -> None:
+    def _examine(self, number: int, inode: int, tick: int) -> None:
         """Examine the socket *inode*, which was the open file *number* a moment ago."""
         try:
             # Even if the number is reused, the copy stays the same file.
@@ -59,7 +59,7 @@ class GrpcPeers:
         with copy:
             if os.fstat(copy.fileno()).st_ino != inode:
                 return
-            is_ours, peer = self._ask(copy)
+            is_ours, peer = self._peer_of(copy)
             if is_ours and not self._shares.take(peer, tick):
                 self._connected[inode] = peer
                 return
@@ -68,7 +68,7 @@ class GrpcPeers:
                 with contextlib.suppress(OSError):
                     copy.shutdown(socket.SHUT_RDWR)
 
-    def _ask(self, copy: socket.socket) -> tuple[bool, Address | None]:
+    def _peer_of(self, copy: socket.socket) -> tuple[bool, Address | None]:
         """Return whether it is a connection to our port, and its peer."""
         try:
             if copy.family not in _INTERNET or copy.getsockname()[1] != self._port:

@@ -63,10 +63,12 @@ class KeyReader:
             secret = await self._secrets.get(self._namespace, KEYS_SECRET)
             keys = KeyRing.from_secret_data(_data_of(secret))
         except NotFound:
-            self._lose("does not exist", "the operator creates it when it starts, unless tokens exist")
+            self._mark_unusable(
+                "does not exist", "the operator creates it when it starts, unless tokens exist"
+            )
             return False
         except InvalidKeyRing as error:
-            self._lose(f"cannot be used: {error}", "")
+            self._mark_unusable(f"cannot be used: {error}", "")
             return False
         except (KubeError, NotConfigured) as error:
             if self._index.keys is None:
@@ -75,7 +77,7 @@ class KeyReader:
         self._use(keys)
         return True
 
-    def _lose(self, what: str, before: str) -> None:
+    def _mark_unusable(self, what: str, before: str) -> None:
         """Continue with the keys in memory if there are any; *before* is the message if there never were."""
         self.usable = False
         remedy = 'restore it from a backup (runbook "The keys")'

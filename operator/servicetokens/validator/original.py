@@ -63,7 +63,7 @@ class Contradiction(ValueError):
         self.fault = fault
 
 
-class _Said(msgspec.Struct, frozen=True, gc=False):
+class _Source(msgspec.Struct, frozen=True, gc=False):
     """The content of one kind of proxy's headers, and their names."""
 
     request: HttpRequest
@@ -138,15 +138,17 @@ def read_request(method: bytes, host: bytes | None, target: bytes) -> HttpReques
     return HttpRequest(_text(method), _host(_text(host)), path) if path.startswith("/") else None
 
 
-def _read_forwarded(values: Sequence[bytes | None], method: str) -> _Said | None:
+def _read_forwarded(values: Sequence[bytes | None], method: str) -> _Source | None:
     uri = values[_FORWARDED_URI]
     if uri is None:
         return None
     request = HttpRequest(method, _host(_text(values[_FORWARDED_HOST])), _path(_text(uri)))
-    return _Said(request, *(NAMES[number] for number in (_FORWARDED_URI, _FORWARDED_HOST, _FORWARDED_METHOD)))
+    return _Source(
+        request, *(NAMES[number] for number in (_FORWARDED_URI, _FORWARDED_HOST, _FORWARDED_METHOD))
+    )
 
 
-def _read_original(values: Sequence[bytes | None], method: str) -> _Said | None:
+def _read_original(values: Sequence[bytes | None], method: str) -> _Source | None:
     """Read the path, the URL, or both, which must agree about the path; only the URL has a host."""
     plain, url = values[_ORIGINAL_URI], values[_ORIGINAL_URL]
     if plain is None and url is None:
@@ -161,10 +163,10 @@ def _read_original(values: Sequence[bytes | None], method: str) -> _Said | None:
             raise Contradiction(_differ(_ORIGINAL_URI, _ORIGINAL_URL, "path", path, path_of_url))
         path = path_of_url
     named = _ORIGINAL_URI if url is None else _ORIGINAL_URL
-    return _Said(HttpRequest(method, host, path), NAMES[named], NAMES[named], NAMES[_ORIGINAL_METHOD])
+    return _Source(HttpRequest(method, host, path), NAMES[named], NAMES[named], NAMES[_ORIGINAL_METHOD])
 
 
-def _agreement(forwarded: _Said, original: _Said) -> HttpRequest:
+def _agreement(forwarded: _Source, original: _Source) -> HttpRequest:
     """Return what both proxies agree on: the host only if both name it."""
     one, other = forwarded.request, original.request
     for compared, differ in (

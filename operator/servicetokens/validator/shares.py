@@ -44,14 +44,14 @@ class Shares:
         """
         objection = self._places.take(bucket_of(peer))
         if objection:
-            self._tell(objection, peer, tick)
+            self._log_rejection(objection, peer, tick)
         return objection
 
     def give_back(self, peer: Address | None) -> None:
         """Count one connection of *peer* less."""
         self._places.give_back(bucket_of(peer))
 
-    def _tell(self, reason: str, peer: Address | None, tick: int) -> None:
+    def _log_rejection(self, reason: str, peer: Address | None, tick: int) -> None:
         if tick >= self._silent_until:
             self._silent_until = tick + _SECONDS_BETWEEN_LINES
             _log.warning(

@@ -46,7 +46,7 @@ class ServerTls:
             UnusableCertificate: see there.
         """
         self._files = files
-        self._seen = self._look()
+        self._seen = self._fingerprint()
         self._newest = _make_context(files)
         self.end = _read_end(self._newest, files.certificate)
         """When the certificate that is shown now expires, in Unix seconds."""
@@ -60,7 +60,7 @@ class ServerTls:
             UnusableCertificate: they cannot be used together, perhaps since only one of the two is written yet. The
                 previous ones stay in use.
         """
-        seen = self._look()
+        seen = self._fingerprint()
         if seen == self._seen:
             return False
         self._seen = seen
@@ -73,7 +73,7 @@ class ServerTls:
     ) -> None:
         connection.context = self._newest
 
-    def _look(self) -> Fingerprint:
+    def _fingerprint(self) -> Fingerprint:
         try:
             return self._files.fingerprint()
         except OSError as error:

@@ -127,16 +127,16 @@ class Usage:
             return True
         except (ApiUnavailable, Forbidden, NotConfigured, TooManyRequests, Unauthorized) as error:
             self.failures += 1
-            self._say(str(error))
+            self._report(str(error))
             return False
         except KubeError as error:
             # This object rejects it; the others need not wait for that.
             self.failures += 1
-            self._say(str(error))
+            self._report(str(error))
             return True
         self.writes += 1
         record.last_used = at
-        self._say("")
+        self._report("")
         return True
 
     async def _current_share(self) -> int:
@@ -146,10 +146,10 @@ class Usage:
             try:
                 self._share = max(1, await self._count_validators())
             except (KubeError, NotConfigured) as error:
-                self._say(str(error))
+                self._report(str(error))
         return self._share
 
-    def _say(self, problem: str) -> None:
+    def _report(self, problem: str) -> None:
         if problem != self._problem:
             self._problem = problem
             if problem:

@@ -55,6 +55,21 @@ def test_the_code_uses_words_that_maintainers_know(folder: str) -> None:
     assert found == {}
 
 
+@pytest.mark.parametrize("folder", ["operator/servicetokens", "hack"])
+def test_names_in_the_code_are_terms_that_maintainers_know(folder: str) -> None:
+    """Of modules, classes and functions: a reader looks for the parts of a controller under the names of Kubernetes."""
+    assert list(wording.odd_names(ROOT / folder)) == []
+
+
+def test_a_word_is_found_in_every_form_of_a_name(tmp_path: Path) -> None:
+    """In a module, a class, a function; as one word among several, and not as a part of one."""
+    (tmp_path / "verdicts.py").write_text(
+        "class RequestGate:\n    def _judge_it(self): ...\ndef delegate(): ...\n"
+    )
+    found = ["verdicts.py: verdicts", "verdicts.py: RequestGate", "verdicts.py: _judge_it"]
+    assert list(wording.odd_names(tmp_path)) == found
+
+
 def test_comments_on_several_lines_are_read_together(tmp_path: Path) -> None:
     """So that a phrase across the end of a line is found; names between asterisks and in backticks are code."""
     (tmp_path / "one.py").write_text('x = 1  # It is\n# gone.\n\n# *judge* and `nobody`\n"""Refused."""\n')

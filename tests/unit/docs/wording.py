@@ -88,9 +88,33 @@ INSTEAD: Final = {
     r"does the (?:process|operator|validator) turn|the process turns": "is responsive",
     r"(?:it|they) (?:is|are) none": "name the thing",
 }
+# Words that no module, class or function has in its name, and the term that it has instead.
+IN_NAMES: Final = {
+    "verdict|verdicts|judge|judges|judging|judgement": "decision, check, evaluate",
+    "refuse|refuses|refused|refusing|refusal|refusals": "reject, rejection",
+    "gate": "authorizer",
+    "tally|tallies|happening|happenings": "counts, metrics, entry",
+    "trouble|troubles": "problem",
+    "followers|estate|sight|arena|contest|contestant": "name what it consists of",
+    "wakeup|bell": "handlers, signal",
+    "doubt|doubted": "invalidate",
+    "burn|bury": "name what is done",
+}
 # Names of the product, of programs and of standards.
 ALLOWED: Final = (r"connection refused",)
 _WORDS: Final = re.compile(rf"\b(?:{'|'.join(INSTEAD)})\b", re.IGNORECASE)
+
+
+def odd_names(folder: Path) -> Iterator[str]:
+    """Give the names of modules, classes and functions below *folder* that have a word of `IN_NAMES`."""
+    words = re.compile("|".join(IN_NAMES))
+    for path in sorted(folder.rglob("*.py")):
+        nodes = ast.walk(ast.parse(path.read_text()))
+        kinds = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+        for name in (path.stem, *(node.name for node in nodes if isinstance(node, kinds))):
+            parts = re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)
+            if any(words.fullmatch(part.lower()) for part in parts):
+                yield f"{path.name}: {name}"
 
 
 def odd(text: str) -> list[str]:

@@ -65,7 +65,7 @@ class Desk:
     async def ask(self, seconds: float = 0.0) -> Enforcement:
         """List the Leases once, after so many seconds, and return what is known then."""
         self.clock.advance(seconds)
-        await self.service._ask()
+        await self.service._list_leases()
         return self.about()
 
 
@@ -142,11 +142,11 @@ async def test_another_generation_starts_again_and_a_restored_one_is_waited_for_
     assert (await desk.ask()).passed
     newer = replace(desk.token, generation=2, resource_version="700")
     assert desk.about(newer) == Enforcement()
-    await desk.service._ask()
+    await desk.service._list_leases()
     assert not desk.about(newer).passed
     for name in ("a", "b"):
         desk.leases.write(name, {"servicetokens": "700"})
-    await desk.service._ask()
+    await desk.service._list_leases()
     assert desk.about(newer).passed
 
 

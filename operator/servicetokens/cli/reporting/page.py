@@ -54,7 +54,7 @@ def build(inventory: Inventory, limits: Limits, namespaces: Sequence[str] = ()) 
             element("h1", "Service tokens"),
             element("p", f"All accounts and tokens {where}, as of {times.minute(now)}.", class_="soft"),
         ),
-        element("main", _numbers(tokens, accounts, lists), *_trouble(inventory), *_timeline(tokens, now)),
+        element("main", _numbers(tokens, accounts, lists), *_problem(inventory), *_timeline(tokens, now)),
     )
     for one in lists:
         body[-1].append(_listed(one))
@@ -145,7 +145,7 @@ def _numbers(tokens: Sequence[Token], accounts: Sequence[Account], lists: Sequen
     )
 
 
-def _trouble(inventory: Inventory) -> Iterable[Element]:
+def _problem(inventory: Inventory) -> Iterable[Element]:
     if inventory.unreadable:
         yield element(
             "p",

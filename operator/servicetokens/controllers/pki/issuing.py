@@ -56,12 +56,12 @@ _RETRY: Final = 10.0
 Announce = Callable[[Mapping[str, Any], str], Awaitable[None]]
 
 
-def living(authorities: Iterable[Issued], now: int) -> tuple[Issued, ...]:
+def unexpired(authorities: Iterable[Issued], now: int) -> tuple[Issued, ...]:
     """Return the CAs that have not expired at *now* (Unix seconds), the oldest first."""
     return tuple(sorted((one for one in authorities if one.ends > now), key=lambda one: one.begins))
 
 
-def begun(authorities: Iterable[Issued], now: int) -> tuple[Issued, ...]:
+def started(authorities: Iterable[Issued], now: int) -> tuple[Issued, ...]:
     """Return the CAs that clients accept at *now* (Unix seconds); the others were created while the clock was ahead."""
     return tuple(one for one in authorities if one.has_begun(now))
 
@@ -181,13 +181,13 @@ class Issuer:
         stored = await self._read(AUTHORITY_SECRET)
         served = await self._read(VALIDATOR_TLS_SECRET)
         now = self._clock.now()
-        alive = living(_authorities_of(stored), now)
-        if needs_authority(begun(alive, now), now):
-            alive = living((*alive, new_authority(now, AUTHORITY_DAYS)), now)
+        alive = unexpired(_authorities_of(stored), now)
+        if needs_authority(started(alive, now), now):
+            alive = unexpired((*alive, new_authority(now, AUTHORITY_DAYS)), now)
             # Before everything else: a leaf whose CA is lost would have to be issued again.
             await self._write(AUTHORITY_SECRET, "Opaque", stored, _authority_data(alive))
             _log.info("created a CA for the validators", authorities=len(alive))
-        signer = signer_of(begun(alive, now), now)
+        signer = signer_of(started(alive, now), now)
         bundle = b"".join(one.certificate for one in reversed(alive))
         leaf = _leaf_of(served)
         deadline = bundle_deadline(alive, now)
@@ -204,9 +204,9 @@ class Issuer:
         self.end = leaf.ends
         self.bundle_deadline = deadline
         if served is not None:
-            await self._tell_deadline(served, now)
+            await self._announce_deadline(served, now)
 
-    async def _tell_deadline(self, secret: Mapping[str, Any], now: int) -> None:
+    async def _announce_deadline(self, secret: Mapping[str, Any], now: int) -> None:
         """Send once a day an Event with the deadline for clients' copies: Events are kept for an hour only."""
         told, deadline = self._announced_at, self.bundle_deadline
         if deadline is None or (told is not None and now - told < _DAY):

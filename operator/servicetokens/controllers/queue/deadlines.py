@@ -49,7 +49,7 @@ class Deadlines:
                 self._heap = [(at, key) for key, at in self._due.items()]
                 heapq.heapify(self._heap)
 
-    def wake_due(self) -> None:
+    def queue_due(self) -> None:
         """Add every key whose deadline has passed to the queue. Replaced deadlines are discarded on the way."""
         now = self._clock.now()
         while self._heap and self._heap[0][0] <= now:
@@ -61,5 +61,5 @@ class Deadlines:
     async def run(self) -> None:
         """Wake what is due, until cancelled."""
         while True:
-            self.wake_due()
+            self.queue_due()
             await asyncio.sleep(_TICK)

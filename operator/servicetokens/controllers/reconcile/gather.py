@@ -107,17 +107,17 @@ class Gatherer:
         account = self._caches.accounts.get((token.namespace, token.account_name))
         if account is not None or not _is_new(token):
             return account
-        raw = await self._look_up(names.PLURAL_ACCOUNTS, token.namespace, token.account_name)
+        raw = await self._read(names.PLURAL_ACCOUNTS, token.namespace, token.account_name)
         return facts.account_facts(raw) if raw is not None else None
 
     async def _roles_of(self, token: TokenFacts, account: AccountFacts | None) -> dict[str, RoleFacts | None]:
         roles = self._roles(roles_asked_for(token, account))
         for name in [name for name, role in roles.items() if role is None and _is_new(token)]:
-            raw = await self._look_up(names.PLURAL_ROLES, "", name)
+            raw = await self._read(names.PLURAL_ROLES, "", name)
             roles[name] = facts.role_facts(raw) if raw is not None else None
         return roles
 
-    async def _look_up(self, plural: str, namespace: str, name: str) -> Raw | None:
+    async def _read(self, plural: str, namespace: str, name: str) -> Raw | None:
         """Read an object that no watch has delivered yet. Only the watch updates the cache and wakes dependents."""
         try:
             return await self._objects.get(plural, namespace, name)

@@ -76,14 +76,14 @@ class TokenReader:
         self, key: Key, now: int
     ) -> tuple[TokenFacts | None, Memory, SecretFacts | None]:
         """Return the token, earlier attempts for it, and its Secret, none older than the others imply."""
-        token, memory, secret = await self._look_at(key, now)
+        token, memory, secret = await self._read_once(key, now)
         if token is None or not _is_ahead(secret, token, memory):
             return token, memory, secret
         # Either status is older than the Secret, or the operator that wrote the Secret exited before it wrote status.
         self._caches.tokens.invalidate((key.namespace, key.name))
-        return await self._look_at(key, now)
+        return await self._read_once(key, now)
 
-    async def _look_at(self, key: Key, now: int) -> tuple[TokenFacts | None, Memory, SecretFacts | None]:
+    async def _read_once(self, key: Key, now: int) -> tuple[TokenFacts | None, Memory, SecretFacts | None]:
         token = await self._token((key.namespace, key.name))
         if token is None:
             return None, Memory(), None

@@ -49,10 +49,10 @@ def test_a_key_is_due_at_its_second_and_not_before(
     """A deadline is the first second at which the answer may differ."""
     deadlines.set(ONE, 1010)
     clock.advance(9)
-    deadlines.wake_due()
+    deadlines.queue_due()
     assert added.keys == []
     clock.advance(1)
-    deadlines.wake_due()
+    deadlines.queue_due()
     assert added.keys == [ONE]
     assert len(deadlines) == 0
 
@@ -61,8 +61,8 @@ def test_a_deadline_fires_once(deadlines: Deadlines, added: Added, clock: FakeCl
     """A new deadline has to be set."""
     deadlines.set(ONE, 1001)
     clock.advance(5)
-    deadlines.wake_due()
-    deadlines.wake_due()
+    deadlines.queue_due()
+    deadlines.queue_due()
     assert added.keys == [ONE]
 
 
@@ -71,10 +71,10 @@ def test_another_deadline_replaces_the_first(deadlines: Deadlines, added: Added,
     deadlines.set(ONE, 1005)
     deadlines.set(ONE, 1050)
     clock.advance(10)
-    deadlines.wake_due()
+    deadlines.queue_due()
     assert added.keys == []
     clock.advance(40)
-    deadlines.wake_due()
+    deadlines.queue_due()
     assert added.keys == [ONE]
 
 
@@ -84,7 +84,7 @@ def test_no_deadline_takes_the_last_one_back(deadlines: Deadlines, added: Added,
     deadlines.set(ONE, None)
     deadlines.set(TWO, None)
     clock.advance(10)
-    deadlines.wake_due()
+    deadlines.queue_due()
     assert added.keys == []
 
 
@@ -94,7 +94,7 @@ def test_replaced_deadlines_do_not_pile_up(deadlines: Deadlines, clock: FakeCloc
         deadlines.set(ONE, 2000 + second)
     assert len(deadlines._heap) < 200
     clock.advance(20_000)
-    deadlines.wake_due()
+    deadlines.queue_due()
     assert added.keys == [ONE]
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.processes import Validator, start_validator
-from bench.serving import KINSHIP_GOAL, Contest, Contestant, Ratio
+from bench.serving import PROTOCOL_COST_GOAL, Comparison, Ratio, Server
 from bench.stored import Stored, write_index, write_tokens
 from bench.yardstick import Target, Yardstick, wait_until_served
 from controlplane.cluster import Cluster
@@ -18,25 +18,25 @@ MANY_NAMESPACE: Final = "bench-many"
 
 
 @dataclass(frozen=True)
-class Arena:
+class Servers:
     """Everything that runs while the servers are compared."""
 
-    contest: Contest
+    comparison: Comparison
     ours: Validator
     plain: Validator
     tokens: Path
     others: tuple[Target, ...]
 
     def stop(self) -> None:
-        """Stop every contestant but `plain`, which is still needed."""
+        """Stop every server but `plain`, which is still needed."""
         for target in self.others:
             target.process.stop()
 
 
-def open_arena(
+def start_servers(
     cluster: Cluster, yardstick: Yardstick, few: list[Stored], many: list[Stored], caller: Stored, key: bytes
-) -> Arena:
-    """Start every contestant and return when all of them serve."""
+) -> Servers:
+    """Start every server and return when all of them serve."""
     certificate = cluster.files.authority.server("bench")
     few_tokens = write_tokens(cluster.directory / "few.txt", few)
     tokens = write_tokens(cluster.directory / "tokens.txt", many[:ROTATION])
@@ -49,27 +49,25 @@ def open_arena(
     nginx = yardstick.serve_nginx("nginx")
     count = f"{len(many):,} stored"
     credentials = f"{caller.record['id']}:{caller.plaintext}"
-    everybody = {
-        "few": Contestant(
+    candidates = {
+        "few": Server(
             f"forward-auth, ours, {FEW} stored, {FEW} asked", ours_few.target("forward-auth"), few_tokens
         ),
-        "ten": Contestant(
-            f"forward-auth, ours, {count}, {FEW} asked", ours.target("forward-auth"), ten_of_many
-        ),
-        "forward": Contestant(f"forward-auth, ours, {count}", ours.target("forward-auth"), tokens),
-        "go": Contestant(f"forward-auth, Go, {count}", go, tokens),
-        "nginx": Contestant("forward-auth, nginx, `return 200`", nginx, tokens),
-        "authz": Contestant(f"ext_authz over HTTP, ours, {count}", ours.target("ext-authz"), tokens),
-        "introspection": Contestant(
+        "ten": Server(f"forward-auth, ours, {count}, {FEW} asked", ours.target("forward-auth"), ten_of_many),
+        "forward": Server(f"forward-auth, ours, {count}", ours.target("forward-auth"), tokens),
+        "go": Server(f"forward-auth, Go, {count}", go, tokens),
+        "nginx": Server("forward-auth, nginx, `return 200`", nginx, tokens),
+        "authz": Server(f"ext_authz over HTTP, ours, {count}", ours.target("ext-authz"), tokens),
+        "introspection": Server(
             f"introspection without TLS, ours, {count}", plain.target("introspection", credentials), tokens
         ),
-        "review": Contestant(f"TokenReview without TLS, ours, {count}", plain.target("token-review"), tokens),
-        "go_review": Contestant(f"TokenReview without TLS, Go, {count}", go_review, tokens),
-        "review_tls": Contestant(f"TokenReview, ours, {count}", ours.target("token-review"), tokens),
-        "go_review_tls": Contestant(f"TokenReview, Go, {count}", go_review_tls, tokens),
+        "review": Server(f"TokenReview without TLS, ours, {count}", plain.target("token-review"), tokens),
+        "go_review": Server(f"TokenReview without TLS, Go, {count}", go_review, tokens),
+        "review_tls": Server(f"TokenReview, ours, {count}", ours.target("token-review"), tokens),
+        "go_review_tls": Server(f"TokenReview, Go, {count}", go_review_tls, tokens),
     }
-    label = {name: one.label for name, one in everybody.items()}
-    for one in everybody.values():
+    label = {name: one.label for name, one in candidates.items()}
+    for one in candidates.values():
         wait_until_served(yardstick, one.target, one.tokens)
     ratios = (
         Ratio("forward-auth, Go's cost divided by ours", label["go"], label["forward"], 1.0),
@@ -80,20 +78,20 @@ def open_arena(
             "ext_authz, our cost divided by forward-auth's",
             label["authz"],
             label["forward"],
-            KINSHIP_GOAL,
+            PROTOCOL_COST_GOAL,
             False,
         ),
         Ratio(
             "introspection, our cost divided by forward-auth's",
             label["introspection"],
             label["forward"],
-            KINSHIP_GOAL,
+            PROTOCOL_COST_GOAL,
             False,
         ),
     )
-    contest = Contest(tuple(everybody.values()), ratios, few=label["few"], many=label["ten"])
-    return Arena(
-        contest,
+    comparison = Comparison(tuple(candidates.values()), ratios, few=label["few"], many=label["ten"])
+    return Servers(
+        comparison,
         ours,
         plain,
         tokens,
