@@ -302,3 +302,16 @@ def test_a_credential_that_was_never_delivered_gets_no_overlap() -> None:
     waiting = replace(edited(rotated, rotation={"id": "c"}), secret=None)
     again = settled(waiting, NOW + 5)
     assert ends(again) == {1: NOW + HOUR, 3: NOW + 5 + 30 * DAY}
+
+
+def test_a_pending_credential_alone_does_not_survive_another_account() -> None:
+    """Without an overlap nothing else is listed: the new account gets a new token, and not that one."""
+    asked, wanted = rotating_to_b("0s")
+    waiting = refused(asked, wanted, not_before=NOW + 20)
+    assert [(one.serial, one.is_pending) for one in waiting.token.status.credentials] == [(2, True)]
+    other = plan(replace(waiting, account=an_account(uid="a-2")), NOW + 20)
+    assert other.mint is not None
+    assert (other.mint.serial, other.mint.cause) == (3, MintCause.ACCOUNT_REPLACED)
+    assert other.status is not None
+    assert [one.serial for one in other.status.credentials] == [3]
+    assert other.status.account_uid == "a-2"
