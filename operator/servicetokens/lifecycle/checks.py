@@ -254,10 +254,10 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
-def find_obstacles(evaluation: Evaluation) -> tuple[Finding, ...]:
+def find_obstacles(evaluation: Evaluation, ordered: tuple[Check, ...] = CHECKS) -> tuple[Finding, ...]:
     """Return what stands in the way, the first reason first, up to one that blocks the mint: the last, if any does."""
     found: list[Finding] = []
-    for check in CHECKS:
+    for check in ordered:
         finding = check(evaluation)
         if finding is not None:
             found.append(finding)

@@ -9,7 +9,9 @@ from common.builders.planning import plan
 from servicetokens.api import times
 from servicetokens.api.conditions import Condition, ConditionType
 from servicetokens.api.reasons import Reason
+from servicetokens.lifecycle.checks import Check, Finding, find_obstacles
 from servicetokens.lifecycle.conditions import ConditionUpdate, find, merge
+from servicetokens.lifecycle.plan import evaluate
 from servicetokens.lifecycle.schedule import (
     delivery_delay,
     expiry_warnings,
@@ -198,3 +200,17 @@ def test_whatever_else_fails_is_tried_again_as_soon_unless_much_fails() -> None:
     assert longest_delay(1000, 0.0) == 20
     assert longest_delay(80, 10.0) == 90
     assert longest_delay(10**6, 0.0) == 300
+
+
+def finding_always(found: Finding | None) -> Check:
+    """Return a check with that result."""
+    return lambda _: found
+
+
+def test_a_finding_that_blocks_nothing_hides_none_that_does() -> None:
+    """Whatever the order of the checks becomes: they are asked up to the first that blocks the mint."""
+    said = Finding(Reason.ROLE_NOT_GRANTED, "It goes on without.", blocks_mint=False)
+    blocks = Finding(Reason.KEY_MISSING, "It does not.")
+    later = Finding(Reason.SECRET_CONFLICT, "It is not asked.")
+    ordered = tuple(finding_always(found) for found in (None, said, blocks, later))
+    assert find_obstacles(evaluate(a_snapshot(), NOW), ordered) == (said, blocks)
