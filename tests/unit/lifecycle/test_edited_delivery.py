@@ -173,3 +173,18 @@ def test_without_an_overlap_the_old_credential_has_ended_before_the_next_is_deli
     wanted = plan(replace(both, memory=replace(both.memory, minted=pending)), NOW + 10)
     assert wanted.status is not None
     assert [one.serial for one in wanted.status.credentials] == [2]
+
+
+def test_a_mint_time_that_was_moved_by_hand_escapes_no_cut() -> None:
+    """The Secret witnesses when the credential was written, also of one that status calls pending since."""
+    snapshot = settled()
+    (current,) = snapshot.token.status.credentials
+    moved = current.model_copy(update={"delivery": "Pending", "mint_time": NOW + 60})
+    edited_by_hand = replace(
+        with_status(snapshot, credentials=(moved,)),
+        account=an_account(tokensNotBeforeTime="2027-01-15T08:00:05Z"),
+    )
+    wanted = plan(edited_by_hand, NOW + 10)
+    assert wanted.mint is not None
+    assert wanted.status is not None
+    assert [one.serial for one in wanted.status.credentials] == [2]
