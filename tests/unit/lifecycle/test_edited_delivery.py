@@ -176,15 +176,20 @@ def test_without_an_overlap_the_old_credential_has_ended_before_the_next_is_deli
 
 
 def test_a_mint_time_that_was_moved_by_hand_escapes_no_cut() -> None:
-    """The Secret witnesses when the credential was written, also of one that status calls pending since."""
-    snapshot = settled()
-    (current,) = snapshot.token.status.credentials
-    moved = current.model_copy(update={"delivery": "Pending", "mint_time": NOW + 60})
-    edited_by_hand = replace(
-        with_status(snapshot, credentials=(moved,)),
+    """The Secret witnesses when the next credential was written to it, before the operator could say so."""
+    asked = edited(settled(), rotation={"id": "b", "overlap": "1h"})
+    wanted = plan(asked, NOW + 2)
+    written = carried_out(asked, wanted)
+    assert wanted.ahead is not None
+    old, new = wanted.ahead.credentials
+    moved = new.model_copy(update={"mint_time": NOW + 60})
+    status = wanted.ahead.model_copy(update={"credentials": (old, moved)})
+    by_hand = replace(
+        written,
+        token=replace(written.token, status=status),
         account=an_account(tokensNotBeforeTime="2027-01-15T08:00:05Z"),
     )
-    wanted = plan(edited_by_hand, NOW + 10)
-    assert wanted.mint is not None
-    assert wanted.status is not None
-    assert [one.serial for one in wanted.status.credentials] == [2]
+    again = plan(by_hand, NOW + 10)
+    assert again.mint is not None
+    assert again.status is not None
+    assert [one.serial for one in again.status.credentials] == [3]
