@@ -166,13 +166,6 @@ MUTANTS: Final = (
         _TESTS,
     ),
     Mutant(
-        "reads digests in hexadecimal as base64",
-        _ENCODINGS,
-        "if not _BEYOND_DIGEST.search(match[0]):",
-        "if False:",
-        _TESTS,
-    ),
-    Mutant(
         "reads a list of pairs that ends with a hyphen again from each of its bytes",
         _NUMBERS,
         "[-_.;]){%d,}+(?:[0-9A-Fa-f]{2})?+",
