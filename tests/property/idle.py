@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import invariant, precondition, rule
 
 from property.life import Life
+from property.objects import START
 from property.validator import accepts, is_suspended
-from property.world import START
 from servicetokens.api.conditions import ConditionType
 from servicetokens.lifecycle import conditions
 
@@ -33,7 +33,7 @@ class IdleLife(Life):
     @rule(ahead=st.integers(0, 8))
     def others_are_used(self, ahead: int) -> None:
         """So validators are there, and report, perhaps by a clock that is ahead."""
-        self.world.latest_use = self.world.now + ahead
+        self.world.use_others(self.world.now + ahead)
         self.settle()
 
     @precondition(lambda self: self.world.account is not None and not self.is_away)
@@ -47,7 +47,7 @@ class IdleLife(Life):
         for seconds in (unused_for, (suspend_after or 1) + ahead):
             world.now += seconds
             if not (is_silent and self._unused):
-                world.latest_use = world.now
+                world.use_others(world.now)
             self.settle()
 
     @precondition(lambda self: self.world.secret is not None and accepts(self.world, self.world.secret.value))
@@ -57,7 +57,7 @@ class IdleLife(Life):
         self.note("used")
         world = self.world
         if is_reported:
-            self.used_at = world.latest_use = world.now
+            self.used_at = world.now
             # What was shown until now was another silence.
             self.flagged_at = None
             world.status = world.status.model_copy(update={"last_used_time": world.now})

@@ -11,9 +11,10 @@ from typing import Final
 from hypothesis import event
 from hypothesis.stateful import RuleBasedStateMachine, invariant
 
+from common.drivers.reconciling import RING, UID
 from property.ledger import end_by, overlap_of, rotates_at
 from property.validator import accepts, is_suspended
-from property.world import RING, UID, World
+from property.world import World
 from servicetokens.api.conditions import ConditionType
 from servicetokens.api.service_token import Credential
 from servicetokens.lifecycle import conditions
@@ -84,6 +85,15 @@ class Life(RuleBasedStateMachine):
         self.note("at rest: " + (self.held_back() or ("with a valid token" if before.is_good else "without")))
         kept = {world.plaintexts.get(one.id) for one in world.status.credentials}
         world.ledger.gone |= set(world.ledger.entries) - kept
+        if self.old is not None and self.old[0] not in kept and self._is_cut(self.old[0]):
+            # Permanently, also when the cut is moved to a later time.
+            self.old = None
+
+    def _is_cut(self, value: str) -> bool:
+        """Say whether the account's kill switch applies to *value*."""
+        account = self.world.account
+        cut = account.tokens_not_before_time if account else None
+        return cut is not None and self.world.ledger.entries[value].mint_time <= cut <= self.world.now
 
     def _before(self) -> Before:
         world, current = self.world, self.world.current
@@ -155,9 +165,12 @@ class Life(RuleBasedStateMachine):
     def no_stranger_is_accepted(self) -> None:
         """Neither a value that a user chose, nor another object's, nor one that was over once."""
         for one in self.world.status.credentials:
-            if one.expiration_time is not None and one.expiration_time <= self.world.now:
-                # A validator has rejected it from then on, whether or not the operator was there to see it.
-                self.world.ledger.gone.add(self.world.plaintexts[one.id])
+            value = self.world.plaintexts[one.id]
+            has_ended = one.expiration_time is not None and one.expiration_time <= self.world.now
+            if has_ended and self.world.ledger.entries[value].delivered:
+                # A validator has rejected it from then on, whether or not the operator was there to see it. What was
+                # never delivered begins its lifetime when it is.
+                self.world.ledger.gone.add(value)
         assert not accepts(self.world, CHOSEN)
         assert not accepts(self.world, COPIED)
         assert not any(accepts(self.world, value) for value in self.world.ledger.gone)
@@ -242,9 +255,7 @@ class Life(RuleBasedStateMachine):
         if self.old is None or self.is_away or not world.keys_are_there or account is None:
             return
         value, until = self.old
-        cut = account.tokens_not_before_time
-        is_cut = cut is not None and world.ledger.entries[value].mint_time <= cut <= world.now
-        refused = world.spec.state == "Revoked" or account.state == "Suspended" or is_cut
+        refused = world.spec.state == "Revoked" or account.state == "Suspended" or self._is_cut(value)
         refused = refused or world.status.account_uid != world.account_uid or is_suspended(world)
         assert accepts(world, value) is (world.now < until and not refused)
         self.note("an overlap was watched")
@@ -254,7 +265,7 @@ class Life(RuleBasedStateMachine):
         """Not a byte of them changes."""
         if self.foreign is not None:
             found, copy = self.foreign
-            assert self.world.secret is found
+            assert self.world.cluster.secret is found
             assert found == copy
 
     def stranger(self, serial: int) -> str:

@@ -5,7 +5,6 @@ writes its Lease before it lists, answers only while the Lease as last renewed i
 late.
 """
 
-import asyncio
 from dataclasses import dataclass, replace
 
 from hypothesis import settings
@@ -13,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from common.builders.facts import a_token
+from common.fakes.api import FakeApi, answered
 from common.fakes.clock import FakeClock
 from property.search import SEARCH
 from servicetokens.controllers.queue.work_queue import WorkQueue
@@ -25,39 +25,6 @@ from servicetokens.propagation.tracker import Enforcements
 SECONDS = 10
 KEY = Key("ServiceToken", "team-a", "ci-prod")
 NUMBERS = st.integers(0, 3)
-
-
-class ApiServer:
-    """Leases, and one number that every write makes larger."""
-
-    def __init__(self) -> None:
-        self.version = 1000
-        self.leases: dict[str, Lease] = {}
-
-    def change(self) -> int:
-        """Anything is written."""
-        self.version += 1
-        return self.version
-
-    def put(self, lease: Lease) -> Lease:
-        """Write a Lease, under the precondition of its resourceVersion."""
-        found = self.leases.get(lease.name)
-        if lease.resource_version and found is None:
-            raise NotFound(lease.name)
-        if found is not None and found.resource_version != lease.resource_version:
-            raise Conflict(lease.name)
-        self.leases[lease.name] = replace(lease, resource_version=str(self.change()))
-        return self.leases[lease.name]
-
-    async def list(self, _namespace: str, _selector: str) -> tuple[Lease, ...]:
-        """See `LeaseReader`."""
-        return tuple(self.leases.values())
-
-    async def delete(self, lease: Lease) -> None:
-        """See `LeaseReader`."""
-        if self.leases[lease.name].resource_version != lease.resource_version:
-            raise Conflict(lease.name)
-        del self.leases[lease.name]
 
 
 @dataclass
@@ -78,10 +45,10 @@ class Revocations(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.api, self.clock = ApiServer(), FakeClock()
-        self.operator = Enforcements(self.api, "home", WorkQueue(), self.clock)
+        self.api, self.clock = FakeApi(version=1000), FakeClock()
+        self.operator = Enforcements(self.api.lease_store, "home", WorkQueue(), self.clock)
         self.validators: list[Validator] = []
-        self.token = replace(a_token(state="Revoked"), generation=1, resource_version=str(self.api.change()))
+        self.token = replace(a_token(state="Revoked"), generation=1, resource_version=self.api.change())
         self.born = 0
         self.operator.about(KEY, self.token)
 
@@ -97,7 +64,7 @@ class Revocations(RuleBasedStateMachine):
         self.born += 1
         began = self.clock.monotonic()
         lease = first_lease("home", f"validator-{self.born}", holder=f"pod-{self.born}", seconds=SECONDS)
-        self.validators.append(Validator(self.api.put(renewed(lease, {"servicetokens": ""}, 0)), began))
+        self.validators.append(Validator(self._put(renewed(lease, {"servicetokens": ""}, 0)), began))
 
     @precondition(lambda self: self.validators)
     @rule(number=NUMBERS, step=st.integers(0, 30))
@@ -119,7 +86,7 @@ class Revocations(RuleBasedStateMachine):
             one.applied = None
         applied = "" if one.applied is None else str(one.applied)
         try:
-            written = self.api.put(renewed(one.lease, {"servicetokens": applied}, 0))
+            written = self._put(renewed(one.lease, {"servicetokens": applied}, 0))
         except NotFound:
             one.lease, one.applied = replace(one.lease, resource_version=""), None
             return
@@ -143,7 +110,7 @@ class Revocations(RuleBasedStateMachine):
                     self.learn(number, self.api.version)
                 if number != spared or how != "is frozen":
                     self.renew(number, lost=False)
-            asyncio.run(self.operator._list_leases())
+            answered(self.operator._list_leases())
 
     @precondition(lambda self: self.validators)
     @rule(number=NUMBERS, orderly=st.booleans())
@@ -163,14 +130,14 @@ class Revocations(RuleBasedStateMachine):
     @rule()
     def change_the_state(self) -> None:
         """The token is revoked or restored; the operator sees it."""
-        version = str(self.api.change())
+        version = self.api.change()
         self.token = replace(self.token, generation=self.token.generation + 1, resource_version=version)
         self.operator.about(KEY, self.token)
 
     @rule()
     def ask(self) -> None:
         """The operator lists the Leases."""
-        asyncio.run(self.operator._list_leases())
+        answered(self.operator._list_leases())
 
     @invariant()
     def enforced_is_true(self) -> None:
@@ -180,6 +147,9 @@ class Revocations(RuleBasedStateMachine):
         now = self.clock.monotonic()
         for one in self.validators:
             assert not one.can_answer(now) or (one.applied or 0) >= int(self.token.resource_version)
+
+    def _put(self, lease: Lease) -> Lease:
+        return answered(self.api.lease_store.put(lease))
 
     def _pick(self, number: int) -> Validator:
         return self.validators[number % len(self.validators)]

@@ -1,7 +1,8 @@
 """Short stories that the machine found or was slow to find, told once and for all."""
 
+from property.objects import rotation_of, spec_of
 from property.validator import accepts
-from property.world import Stored, World, rotation_of, spec_of
+from property.world import World
 
 
 def rotating_while_secrets_are_refused() -> tuple[World, str]:
@@ -42,11 +43,12 @@ def test_an_undeliverable_successor_does_not_bring_the_old_one_back() -> None:
     """A Secret that is not ours any more holds nothing: the old one is over, and the new one waits on."""
     world, old = rotating_while_secrets_are_refused()
     world.converge()
-    world.secret = Stored("theirs", 0, 0, "theirs", 1, owner=None, type="Opaque")
+    world.put_foreign_secret(owner=None)
     world.converge()
     assert not accepts(world, old)
     assert [(one.serial, one.is_pending) for one in world.status.credentials] == [(2, True)]
-    world.secret, world.refuses_secrets = None, False
+    world.touch_secret("deleted")
+    world.refuses_secrets = False
     world.now += 1000
     world.converge()
     assert world.current is not None
@@ -57,7 +59,7 @@ def test_an_undeliverable_successor_does_not_bring_the_old_one_back() -> None:
 def test_an_end_that_comes_while_nothing_can_be_minted_is_waited_for() -> None:
     """Also when there has never been a token, since its account is missing."""
     world = World()
-    world.account = None
+    world.delete_account()
     world.spec = spec_of(expiration_time=world.now + 9)
     world.converge()
     assert world.requeue_at == world.now + 9

@@ -4,7 +4,7 @@ Found necessary: with realistic durations no rotation ever falls due, and even a
 durations are tiny, and a rule jumps to the plan's own deadline, one second before and after it (see `mutants`).
 """
 
-from dataclasses import replace
+from copy import deepcopy
 from typing import Final
 
 import pytest
@@ -14,9 +14,10 @@ from hypothesis.stateful import initialize, precondition, rule, run_state_machin
 from property.idle import IdleLife
 from property.ledger import LEAKED
 from property.life import CHOSEN, COPIED, SEEN
+from property.objects import ROLE, START, role_of, rotation_of, spec_of
 from property.search import SEARCH
 from property.validator import accepts
-from property.world import MISHAPS, ROLE, START, Stored, World, role_of, rotation_of, spec_of
+from property.world import MISHAPS
 from servicetokens.api.service_token import ServiceTokenStatus
 from servicetokens.lifecycle.actions import MintCause
 
@@ -71,7 +72,7 @@ class TokenLife(IdleLife):
     def begin(self, end: dict[str, object], rotation: object, is_alone: bool) -> None:
         """A token is applied, before its account or after it."""
         if is_alone:
-            self.world.account = None
+            self.world.delete_account()
         self.world.spec = spec_of(expires_after=10)
         self.world.edit(rotation=rotation)
         self._set_end(end)
@@ -203,32 +204,15 @@ class TokenLife(IdleLife):
     def the_secret_is_touched(self, how: str) -> None:
         """Its value is a user's choice, and the old one is over; or only its marks are, and it is healed."""
         self.note(f"the Secret: {how}")
-        self._lose(how)
+        self.world.touch_secret(how, CHOSEN)
         self.settle()
-
-    def _lose(self, how: str) -> None:
-        secret = self.world.secret
-        assert secret is not None
-        if how == "deleted":
-            self.world.secret = None
-        elif how == "edited":
-            secret.value = CHOSEN
-        elif how == "renumbered":
-            secret.serial += 3
-        else:
-            secret.owner = None if how == "disowned" else ("u-0", "ci-prod")
 
     @precondition(lambda self: self.world.secret is not None and not self.world.secret.is_foreign)
     @rule(immutable=st.booleans())
     def the_secret_drifts(self, immutable: bool) -> None:
         """Around the token, or into immutability."""
         self.note("the Secret drifts")
-        secret = self.world.secret
-        assert secret is not None
-        if immutable:
-            secret.immutable = True
-        else:
-            secret.fingerprint = "drift"
+        self.world.touch_secret("immutable" if immutable else "relabelled")
         self.settle()
 
     @precondition(lambda self: not self.is_away and not self.held_back())
@@ -239,7 +223,7 @@ class TokenLife(IdleLife):
         minted, crashes = len(self.world.causes), bool(self.world.mishap)
         for _ in range(4 if is_persistent else 1):
             if self.world.secret is not None and not self.world.secret.is_foreign:
-                self._lose("deleted")
+                self.world.touch_secret("deleted")
             self.settle()
         assert len(self.world.causes) - minted <= 1 + crashes
 
@@ -260,20 +244,18 @@ class TokenLife(IdleLife):
         world = self.world
         if what == "no account":
             self.old = None
-            world.account = None
+            world.delete_account()
         elif what == "a limit":
             self.old = None
             world.limit(seconds)
         elif what == "no keys":
-            world.keys_are_there = False
+            world.lose_keys()
         elif what == "a quota":
             world.refuses_secrets = True
         else:
-            theirs = Stored("theirs", 0, 0, "theirs", 1, owner=None, type="Opaque")
-            if what == "another token's Secret":
-                theirs = Stored("theirs", 0, 0, "theirs", 1, owner=("u-9", "ci-test"))
-            world.secret = theirs
-            self.foreign = (theirs, replace(theirs))
+            owner = ("u-9", "ci-test") if what == "another token's Secret" else None
+            theirs = world.put_foreign_secret(owner=owner)
+            self.foreign = (theirs, deepcopy(theirs))
         self.settle()
 
     @precondition(lambda self: self.is_obstructed or self.is_away or self.held_back())
@@ -283,17 +265,17 @@ class TokenLife(IdleLife):
         self.note(f"put right: {what}")
         world = self.world
         if what in {"no account", "everything"} and world.account is None:
-            world.account = World().account
-            world.account_number += 1
+            world.create_account()
         if what in {"a limit", "everything"}:
             self.old = None
             world.limit(None)
-        if what in {"no keys", "everything"}:
-            world.keys_are_there = True
+        if what in {"no keys", "everything"} and not world.keys_are_there:
+            world.restore_keys()
         if what in {"a quota", "everything"}:
             world.refuses_secrets = False
         if what in {"another type of Secret", "another token's Secret", "everything"} and self.foreign:
-            world.secret = self.foreign = None
+            world.touch_secret("deleted")
+            self.foreign = None
         if what == "everything":
             world.edit_account(roles=(), state=None)
             world.edit(roles=None, state=None, revocation_reason=None)

@@ -2,20 +2,21 @@
 
 from typing import Final
 
+from common.drivers.reconciling import RING, UID
 from property.ledger import end_by, overlap_of
-from property.world import RING, UID, World
+from property.objects import Objects
 
 # Kubernetes' own tolerance of clocks is larger; see `tokens.lifetime`.
 _SKEW: Final = 60
 
 
-def is_suspended(world: World) -> bool:
+def is_suspended(world: Objects) -> bool:
     """Say whether it is because nobody used it, and nobody has reported since that it is needed."""
     since, word = world.status.suspension_time, world.spec.in_use_time
     return since is not None and (word is None or word < since)
 
 
-def accepts(world: World, value: str) -> bool:
+def accepts(world: Objects, value: str) -> bool:
     """Say whether a validator that sees *world* would accept *value* now."""
     account, status, now = world.account, world.status, world.now
     if account is None or status.account_uid != world.account_uid or not world.keys_are_there:

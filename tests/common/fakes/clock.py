@@ -20,3 +20,7 @@ class FakeClock:
         """Let *seconds* pass."""
         self._now += int(seconds)
         self._monotonic += seconds
+
+    def set(self, now: int) -> None:
+        """Let time pass until the Unix second *now*."""
+        self.advance(now - self._now)

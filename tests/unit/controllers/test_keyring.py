@@ -3,71 +3,30 @@
 import asyncio
 import base64
 import contextlib
-from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Mapping
 
 import pytest
 
 from common.fakes.clock import FakeClock
-from servicetokens.api import names
+from common.fakes.key_secret import KeySecret
 from servicetokens.controllers.keyring import KeyringKeeper
-from servicetokens.kube.errors import AlreadyExists, ApiUnavailable, Forbidden, KubeError, NotFound
+from servicetokens.kube.errors import Forbidden, KubeError
 from servicetokens.runtime.readiness import Readiness
 
 DELETED = b'{"type":"DELETED","object":{"metadata":{"name":"servicetokens-hmac-keys","resourceVersion":"8"}}}'
 KEY = base64.b64encode(bytes(32)).decode()
 
 
-class Secrets:
-    """Holds at most the key Secret."""
-
-    def __init__(self, data: Mapping[str, str] | None = None) -> None:
-        self.data = data
-        self.created: list[Mapping[str, Any]] = []
-        self.down = False
-        self.reads = 0
-        self.rival: Mapping[str, str] | None = None
-
-    async def get(self, namespace: str, name: str) -> Mapping[str, Any]:
-        """Return the key Secret."""
-        self.reads += 1
-        if self.down:
-            message = "the API server did not answer"
-            raise ApiUnavailable(message)
-        if self.data is None:
-            message = f"{namespace}/{name} is not there"
-            raise NotFound(message)
-        return {"data": self.data}
-
-    async def create(
-        self,
-        _namespace: str,
-        secret: Mapping[str, Any],
-        *,
-        hidden: Sequence[bytes] | None = None,  # noqa: ARG002 - nothing is refused with its words
-        dry_run: bool = False,
-    ) -> Mapping[str, Any]:
-        """Create it, unless a rival is faster."""
-        if self.rival is not None:
-            self.data = self.rival
-            message = "already exists"
-            raise AlreadyExists(message)
-        assert not dry_run
-        self.created.append(secret)
-        self.data = secret["data"]
-        return secret
-
-
 class Keeper:
     """A keeper with its surroundings."""
 
-    def __init__(self, secrets: Secrets, *, in_use: bool = False) -> None:
+    def __init__(self, secrets: KeySecret, *, in_use: bool = False) -> None:
         self.secrets = secrets
         self.in_use = in_use
         self.changes = 0
         self.readiness = Readiness()
         self.keeper = KeyringKeeper(
-            secrets,
+            secrets.secrets,
             "servicetokens",
             entropy=bytes,
             in_use=lambda: self.in_use,
@@ -81,26 +40,27 @@ class Keeper:
 
 async def test_the_first_key_is_created_when_nothing_depends_on_one() -> None:
     """A fresh installation makes its own."""
-    it = Keeper(Secrets())
+    it = Keeper(KeySecret())
     assert it.keeper.error
     await it.keeper.refresh()
     assert it.keeper.ring is not None
     assert (it.keeper.ring.newest, it.keeper.error) == ("k1", "")
-    assert [secret["metadata"]["name"] for secret in it.secrets.created] == [names.KEYS_SECRET]
+    assert it.secrets.calls == ["get secret", "create secret"]
+    assert set(it.secrets.data) == {"k1"}
 
 
 async def test_no_key_is_made_while_tokens_exist() -> None:
     """A new key would hide that the old one is lost; the sentence says what to do."""
-    it = Keeper(Secrets(), in_use=True)
+    it = Keeper(KeySecret(), in_use=True)
     await it.keeper.refresh()
     assert it.keeper.ring is None
-    assert it.secrets.created == []
+    assert "create secret" not in it.secrets.calls
     assert "restore it from a backup" in it.keeper.error
 
 
 async def test_a_key_that_comes_back_is_used() -> None:
     """Nothing has to be restarted."""
-    it = Keeper(Secrets(), in_use=True)
+    it = Keeper(KeySecret(), in_use=True)
     await it.keeper.refresh()
     it.secrets.data = {"k1": KEY}
     await it.keeper.refresh()
@@ -111,7 +71,7 @@ async def test_a_key_that_comes_back_is_used() -> None:
 
 async def test_a_key_that_is_lost_later_is_noticed() -> None:
     """The ring is given up, since nothing minted with it could be verified."""
-    it = Keeper(Secrets({"k1": KEY}), in_use=True)
+    it = Keeper(KeySecret({"k1": KEY}), in_use=True)
     await it.keeper.refresh()
     it.secrets.data = None
     await it.keeper.refresh()
@@ -121,22 +81,22 @@ async def test_a_key_that_is_lost_later_is_noticed() -> None:
 
 async def test_a_truncated_key_is_named_and_not_replaced() -> None:
     """The message says which key and what is wrong with it."""
-    it = Keeper(Secrets({"k1": base64.b64encode(bytes(5)).decode()}))
+    it = Keeper(KeySecret({"k1": base64.b64encode(bytes(5)).decode()}))
     await it.keeper.refresh()
     assert it.keeper.ring is None
     assert "'k1' must have 32 bytes, not 5" in it.keeper.error
-    assert it.secrets.created == []
+    assert "create secret" not in it.secrets.calls
 
 
 async def test_an_api_server_that_is_away_takes_no_key_away() -> None:
     """What was read stays in use; before anything was read, the sentence says why."""
-    it = Keeper(Secrets({"k1": KEY}))
-    it.secrets.down = True
+    it = Keeper(KeySecret({"k1": KEY}))
+    it.secrets.is_down = True
     await it.keeper.refresh()
     assert "did not answer" in it.keeper.error
-    it.secrets.down = False
+    it.secrets.is_down = False
     await it.keeper.refresh()
-    it.secrets.down = True
+    it.secrets.is_down = True
     await it.keeper.refresh()
     assert it.keeper.ring is not None
     assert it.keeper.error == ""
@@ -144,16 +104,21 @@ async def test_an_api_server_that_is_away_takes_no_key_away() -> None:
 
 async def test_of_two_operators_that_create_the_key_both_use_the_same() -> None:
     """The slower one reads what the faster one made."""
-    it = Keeper(Secrets())
-    it.secrets.rival = {"k1": KEY}
+    it = Keeper(KeySecret())
+
+    def be_faster(call: str) -> None:
+        if call == "create secret":
+            it.secrets.data = {"k1": KEY}
+
+    it.secrets.before = be_faster
     await it.keeper.refresh()
     assert it.keeper.ring is not None
-    assert it.secrets.created == []
+    assert it.secrets.data == {"k1": KEY}
 
 
 async def test_a_second_key_is_used_for_new_tokens() -> None:
     """The greatest number is the newest, also beyond nine."""
-    it = Keeper(Secrets({"k9": KEY, "k10": base64.b64encode(bytes([1] * 32)).decode()}))
+    it = Keeper(KeySecret({"k9": KEY, "k10": base64.b64encode(bytes([1] * 32)).decode()}))
     await it.keeper.refresh()
     assert it.keeper.ring is not None
     assert it.keeper.ring.newest == "k10"
@@ -161,7 +126,7 @@ async def test_a_second_key_is_used_for_new_tokens() -> None:
 
 async def test_reading_the_same_keys_again_changes_nothing() -> None:
     """Dependents of the keys are notified of changes only."""
-    it = Keeper(Secrets({"k1": KEY}))
+    it = Keeper(KeySecret({"k1": KEY}))
     await it.keeper.refresh()
     await it.keeper.refresh()
     assert it.changes == 1
@@ -218,16 +183,16 @@ async def running(it: Keeper, server: Server) -> AsyncIterator[None]:
 @pytest.mark.skips_time
 async def test_a_loss_is_noticed_by_the_watch_without_further_requests() -> None:
     """By name, which is all that the operator has permission to."""
-    it, server = Keeper(Secrets({"k1": KEY}), in_use=True), Server()
+    it, server = Keeper(KeySecret({"k1": KEY}), in_use=True), Server()
     async with running(it, server):
         assert {path for path, _ in server.asked} == {"/api/v1/namespaces/servicetokens/secrets"}
         assert all(
             (query or {})["fieldSelector"] == "metadata.name=servicetokens-hmac-keys"
             for _, query in server.asked
         )
-        reads = it.secrets.reads
+        reads = it.secrets.calls.count("get secret")
         await asyncio.sleep(3600)
-        assert it.secrets.reads == reads
+        assert it.secrets.calls.count("get secret") == reads
         it.secrets.data = None
         server.events.put_nowait(DELETED)
         await asyncio.sleep(1)
@@ -240,7 +205,7 @@ async def test_a_loss_is_noticed_by_the_watch_without_further_requests() -> None
 @pytest.mark.skips_time
 async def test_a_key_secret_that_may_not_be_watched_is_read_every_few_seconds() -> None:
     """An operator that was upgraded before its rights were; `/readyz` says so, and it works nevertheless."""
-    it, server = Keeper(Secrets({"k1": KEY}), in_use=True), Server()
+    it, server = Keeper(KeySecret({"k1": KEY}), in_use=True), Server()
     server.refuses = Forbidden("secrets is forbidden")
     async with running(it, server):
         (sentence,) = it.readiness.degraded
@@ -256,12 +221,12 @@ async def test_a_key_secret_that_may_not_be_watched_is_read_every_few_seconds() 
 @pytest.mark.skips_time
 async def test_what_could_not_be_read_after_the_watch_told_of_it_is_read_again() -> None:
     """The watch tells once."""
-    it, server = Keeper(Secrets({"k1": KEY}), in_use=True), Server()
+    it, server = Keeper(KeySecret({"k1": KEY}), in_use=True), Server()
     async with running(it, server):
-        it.secrets.data, it.secrets.down = None, True
+        it.secrets.data, it.secrets.is_down = None, True
         server.events.put_nowait(DELETED)
         await asyncio.sleep(60)
         assert it.keeper.ring is not None
-        it.secrets.down = False
+        it.secrets.is_down = False
         await asyncio.sleep(10)
         assert it.keeper.ring is None

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
+from common.fakes.api import FakeApi
 from common.fakes.clock import FakeClock
 from servicetokens.api.names import OPERATOR_LEASE
 from servicetokens.controllers.leadership import EXIT_LOST, Leadership, Timing
-from servicetokens.kube.errors import ApiUnavailable, Conflict, NotFound
 from servicetokens.kube.leases import Lease
 
 pytestmark = pytest.mark.skips_time
@@ -18,45 +18,17 @@ pytestmark = pytest.mark.skips_time
 QUICK = Timing(duration=15, deadline=10.0, retry=0.01)
 
 
-class Store:
-    """Keeps one Lease, with the preconditions of the API server; `down` makes it fail."""
+class Store(FakeApi):
+    """A fake API of which only the operator's Lease matters."""
 
-    def __init__(self) -> None:
-        self.lease: Lease | None = None
-        self.down = False
-        self.writes = 0
+    @property
+    def lease(self) -> Lease | None:
+        """The Lease as it is stored."""
+        return self.leases.get(OPERATOR_LEASE)
 
-    async def get(self, namespace: str, name: str) -> Lease:
-        """Return the Lease."""
-        self._check()
-        if self.lease is None:
-            message = f"{namespace}/{name} is not there"
-            raise NotFound(message)
-        return self.lease
-
-    async def put(self, lease: Lease) -> Lease:
-        """Create or replace it."""
-        self._check()
-        known = self.lease.resource_version if self.lease else ""
-        if lease.resource_version != known:
-            message = "the object has been modified"
-            raise Conflict(message)
-        self.writes += 1
-        self.lease = replace(lease, resource_version=str(self.writes))
-        return self.lease
-
-    async def delete(self, lease: Lease) -> None:
-        """Delete it as it was seen."""
-        self._check()
-        if self.lease is None or lease.resource_version != self.lease.resource_version:
-            message = "the object has been modified"
-            raise Conflict(message)
-        self.lease = None
-
-    def _check(self) -> None:
-        if self.down:
-            message = "the API server did not answer"
-            raise ApiUnavailable(message)
+    @lease.setter
+    def lease(self, lease: Lease | None) -> None:
+        self.leases = {} if lease is None else {OPERATOR_LEASE: lease}
 
 
 @pytest.fixture
@@ -68,13 +40,13 @@ def clock() -> FakeClock:
 @pytest.fixture
 def store() -> Store:
     """No Lease yet."""
-    return Store()
+    return Store(version=0)
 
 
 def make(store: Store, clock: FakeClock, identity: str, ends: list[int] | None = None) -> Leadership:
     """Return an operator's leadership that notes its end instead of ending the tests."""
     noted = ends if ends is not None else []
-    return Leadership(store, "servicetokens", identity, clock, timing=QUICK, end=noted.append)
+    return Leadership(store.lease_store, "servicetokens", identity, clock, timing=QUICK, end=noted.append)
 
 
 async def leads_within(leadership: Leadership, seconds: float) -> bool:
@@ -176,7 +148,7 @@ async def test_a_hanging_leader_exits_before_another_may_lead(store: Store, cloc
     ends: list[int] = []
     one = make(store, clock, "one", ends)
     assert await leads_within(one, 1)
-    store.down = True
+    store.is_down = True
     # Nobody suspends it: that is the event loop's part.
     clock.advance(QUICK.deadline)
     assert not one.leads
@@ -194,7 +166,7 @@ async def suspended(
     if standby is not None:
         assert not await leads_within(standby, 0.05)
     running = asyncio.create_task(one.run())
-    store.down = True
+    store.is_down = True
     while not one.suspended.is_set():
         clock.advance(0.5)
         await asyncio.sleep(0.1)
@@ -216,7 +188,7 @@ async def test_a_leader_that_regains_its_own_lease_goes_on(store: Store, clock: 
             await asyncio.sleep(0.05)
         assert ends == []
         assert "did not answer" in one.problem
-        store.down = False
+        store.is_down = False
         await until(one.held.is_set)
         assert one.leads
         assert not one.suspended.is_set()
@@ -235,7 +207,7 @@ async def test_a_leader_whose_lease_may_have_been_anothers_meanwhile_ends(
         assert store.lease is not None
         held = store.lease
         store.lease = replace(held, holder=holder, resource_version="77")
-        store.down = False
+        store.is_down = False
         await until(lambda: bool(ends))
         assert set(ends) == {EXIT_LOST}
         assert not one.leads
@@ -247,7 +219,7 @@ async def test_a_leader_whose_lease_was_deleted_meanwhile_ends(store: Store, clo
     """Nobody knows who held it last."""
     ends: list[int] = []
     async with suspended(store, clock, ends):
-        store.lease, store.down = None, False
+        store.lease, store.is_down = None, False
         await until(lambda: bool(ends))
         assert store.lease is None
 
@@ -259,7 +231,7 @@ async def test_of_a_suspended_leader_and_a_standby_one_leads(store: Store, clock
     two = make(store, clock, "two")
     async with suspended(store, clock, ends, standby=two) as one:
         clock.advance(QUICK.duration)
-        store.down = False
+        store.is_down = False
         standing_by = asyncio.create_task(two.acquire())
         await until(lambda: one.held.is_set() or bool(ends))
         await asyncio.sleep(0.1)
@@ -298,10 +270,10 @@ async def test_an_api_server_that_is_away_for_a_moment_costs_nothing(store: Stor
     ends: list[int] = []
     one = make(store, clock, "one", ends)
     assert await leads_within(one, 1)
-    store.down = True
+    store.is_down = True
     renewing = asyncio.create_task(one.run())
     await asyncio.sleep(0.05)
-    store.down = False
+    store.is_down = False
     clock.advance(5)
     await asyncio.sleep(0.1)
     renewing.cancel()
@@ -315,7 +287,7 @@ async def test_a_shutdown_during_a_renewal_releases_the_lease(store: Store, cloc
     one, two = make(store, clock, "one"), make(store, clock, "two")
     assert await leads_within(one, 1)
     assert store.lease is not None
-    await store.put(store.lease.taken_by("one", QUICK.duration, clock.now() + 1))
+    await store.lease_store.put(store.lease.taken_by("one", QUICK.duration, clock.now() + 1))
     await one.release()
     assert store.lease.holder == ""
     assert await leads_within(two, 1)
@@ -329,7 +301,7 @@ async def test_a_release_that_cannot_be_written_is_only_a_delay(store: Store, cl
     """Ending does not depend on the API server: the Lease ends on its own."""
     one = make(store, clock, "one")
     assert await leads_within(one, 1)
-    store.down = True
+    store.is_down = True
     await one.release()
     assert not one.leads
 
@@ -338,7 +310,7 @@ async def test_a_lease_that_is_older_than_before_is_reported(store: Store, clock
     """After a restore of etcd nothing that was seen before can be believed; every renewal tells."""
     told: list[int] = []
     one = Leadership(
-        store,
+        store.lease_store,
         "servicetokens",
         "one",
         clock,
@@ -346,14 +318,14 @@ async def test_a_lease_that_is_older_than_before_is_reported(store: Store, clock
         end=told.append,
         went_back=lambda: told.append(1),
     )
-    store.writes = 100
+    store.version = 100
     assert await leads_within(one, 1)
     assert store.lease is not None
     snapshot = store.lease
     renewing = asyncio.create_task(one.run())
     await asyncio.sleep(0.05)
     assert told == []
-    store.lease, store.writes = replace(snapshot, resource_version="40"), 40
+    store.lease, store.version = replace(snapshot, resource_version="40"), 40
     await asyncio.sleep(0.05)
     renewing.cancel()
     assert told == [1]

@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import pytest
 
 from common.builders.presenting import STALENESS, Surroundings
-from servicetokens.kube.errors import AlreadyExists, ApiUnavailable, Conflict, NotFound
+from common.fakes.api import FakeApi
 from servicetokens.kube.leases import Lease
 from servicetokens.propagation.publisher import LeasePublisher
 from servicetokens.propagation.record import ValidatorLease as Shown
@@ -17,44 +17,6 @@ from servicetokens.propagation.record import first_lease
 pytestmark = pytest.mark.skips_time
 
 SECONDS = int(STALENESS)
-_AWAY = "away"
-
-
-@dataclass
-class Store:
-    """One Lease, with its resourceVersion."""
-
-    stored: Lease | None = None
-    version: int = 100
-    away: bool = False
-    writes: int = 0
-    released: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def get(self, _namespace: str, name: str) -> Lease:
-        """See `LeaseStore`."""
-        if self.stored is None:
-            raise NotFound(name)
-        return self.stored
-
-    async def put(self, lease: Lease) -> Lease:
-        """See `LeaseStore`."""
-        if self.away:
-            raise ApiUnavailable(_AWAY)
-        if not lease.resource_version and self.stored is not None:
-            raise AlreadyExists(lease.name)
-        if lease.resource_version:
-            if self.stored is None:
-                raise NotFound(lease.name)
-            if lease.resource_version != self.stored.resource_version:
-                raise Conflict(lease.name)
-        self.writes += 1
-        self.version += 1
-        self.stored = replace(lease, resource_version=str(self.version))
-        return self.stored
-
-    async def delete(self, _lease: Lease) -> None:
-        """See `LeaseStore`."""
-        self.stored = None
 
 
 class World:
@@ -62,11 +24,11 @@ class World:
 
     def __init__(self) -> None:
         self.around = Surroundings()
-        self.store = Store()
+        self.api = FakeApi(version=100)
         self.lists = 0
         self.may_list = asyncio.Event()
         self.presence = LeasePublisher(
-            self.store,
+            self.api.lease_store,
             self.around.index,
             self.around.clock,
             first_lease("home", "validator-1", holder="pod-1", seconds=SECONDS),
@@ -76,6 +38,16 @@ class World:
     def positions(self) -> dict[str, str]:
         """Return what the watches have applied."""
         return {"servicetokens": "42"}
+
+    @property
+    def lease(self) -> Lease:
+        """The validator's Lease as it is stored."""
+        return self.api.leases["validator-1"]
+
+    @property
+    def writes(self) -> int:
+        """How often it was written, or tried to be."""
+        return self.api.calls.count("put lease")
 
     async def list_again(self) -> None:
         """List, when the test lets it."""
@@ -101,7 +73,7 @@ class World:
     async def until(self, writes: int) -> None:
         """Let it renew until there were so many writes."""
         async with asyncio.timeout(10):
-            while self.store.writes < writes:
+            while self.writes < writes:
                 self.presence.changed()
                 await asyncio.sleep(0.02)
 
@@ -112,8 +84,7 @@ async def test_nothing_is_answered_before_the_lease_is_written() -> None:
     assert not world.answers()
     await world.presence.announce()
     assert world.answers()
-    assert world.store.stored is not None
-    shown = Shown.read(world.store.stored)
+    shown = Shown.read(world.lease)
     assert shown.has_applied("servicetokens", "team-a", 42)
     assert not shown.has_applied("servicetokens", "team-a", 43)
     world.around.clock.advance(SECONDS - 1)
@@ -132,7 +103,7 @@ async def test_a_change_of_state_is_reported_immediately() -> None:
             world.presence.changed()
             await asyncio.sleep(0.01)
         # The first, the announcement, and one that had begun.
-        assert 2 <= world.store.writes <= 3 + (clock() - began) / 0.25
+        assert 2 <= world.writes <= 3 + (clock() - began) / 0.25
 
 
 async def test_a_late_validator_lists_before_it_answers_again() -> None:
@@ -145,7 +116,7 @@ async def test_a_late_validator_lists_before_it_answers_again() -> None:
         assert world.lists == 1
         assert not world.answers(), "not before the lists are complete"
         world.may_list.set()
-        await world.until(world.store.writes + 2)
+        await world.until(world.writes + 2)
         assert world.answers()
 
 
@@ -153,9 +124,9 @@ async def test_a_deleted_lease_is_written_again_and_everything_listed() -> None:
     """After its deletion the operator does not wait for us any more."""
     world = World()
     async with world.running():
-        await world.store.delete(await world.store.get("home", "validator-1"))
+        await world.api.lease_store.delete(world.lease)
         await world.until(3)
-        assert (await world.store.get("home", "validator-1")).holder == "pod-1"
+        assert world.lease.holder == "pod-1"
         assert world.lists == 1
         assert not world.answers()
 
@@ -164,8 +135,7 @@ async def test_an_answer_that_was_lost_is_made_up_for() -> None:
     """Another writer changed it: it was us."""
     world = World()
     async with world.running():
-        assert world.store.stored is not None
-        world.store.stored = replace(world.store.stored, resource_version="999")
+        world.api.leases["validator-1"] = replace(world.lease, resource_version="999")
         await world.until(3)
         assert world.lists == 0
         assert world.answers()
@@ -175,13 +145,13 @@ async def test_an_unavailable_api_server_is_reported_and_waited_for() -> None:
     """Answers go on until the Lease could have ended."""
     world = World()
     async with world.running():
-        world.store.away = True
+        world.api.is_down = True
         world.presence.changed()
         await asyncio.sleep(0.5)
-        assert "away" in world.presence.problem
+        assert "did not answer" in world.presence.problem
         assert world.answers()
-        world.store.away = False
-        await world.until(world.store.writes + 1)
+        world.api.is_down = False
+        await world.until(world.writes + 1)
         assert world.presence.problem == ""
 
 
@@ -190,5 +160,5 @@ async def test_leaving_takes_the_lease_away_and_ends_all_answers() -> None:
     world = World()
     await world.presence.announce()
     await world.presence.leave()
-    assert world.store.stored is None
+    assert world.api.leases == {}
     assert not world.answers()

@@ -5,8 +5,8 @@ import base64
 import pytest
 from structlog.testing import capture_logs
 
+from common.fakes.key_secret import KeySecret
 from servicetokens.authn.index import Index
-from servicetokens.kube.errors import ApiUnavailable, NotFound
 from servicetokens.runtime.readiness import Readiness
 from servicetokens.validator.keys import KeyReader
 
@@ -23,32 +23,14 @@ LOST = [
 ]
 
 
-class Secrets:
-    """Holds the key Secret, or does not."""
-
-    def __init__(self, data: object) -> None:
-        self.data = data
-        self.down = False
-
-    async def get(self, namespace: str, name: str) -> dict[str, object]:
-        """Return it."""
-        if self.down:
-            message = "the API server did not answer"
-            raise ApiUnavailable(message)
-        if self.data is None:
-            message = f"{namespace}/{name} does not exist"
-            raise NotFound(message)
-        return {"data": self.data}
-
-
 class Reader:
     """A reader with its surroundings."""
 
     def __init__(self, data: object) -> None:
-        self.secrets = Secrets(data)
+        self.secrets = KeySecret(data)
         self.index = Index(max_staleness=60)
         self.readiness = Readiness()
-        self.reader = KeyReader(self.secrets, "servicetokens", self.index, self.readiness)
+        self.reader = KeyReader(self.secrets.secrets, "servicetokens", self.index, self.readiness)
 
     def usable(self) -> bool | None:
         """Return what the metric says."""
@@ -109,7 +91,7 @@ async def test_keys_that_are_replaced_or_removed_on_purpose_are_not_used() -> No
 async def test_an_unavailable_api_server_does_not_change_the_keys() -> None:
     """Neither that it is usable nor that it is not."""
     it = Reader({"k1": KEY})
-    it.secrets.down = True
+    it.secrets.is_down = True
     assert not await it.reader.read()
     assert it.usable() is None
     assert it.problems() != ()

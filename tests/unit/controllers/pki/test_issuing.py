@@ -2,7 +2,7 @@
 
 import base64
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ from cryptography.x509.verification import PolicyBuilder, Store
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from common.fakes.api import SECRETS, FakeApi, Place
 from common.fakes.clock import FakeClock
 from servicetokens.api.names import BUNDLE_RESERVE_DAYS, VALIDATOR_TLS_SECRET
 from servicetokens.api.values import format_time
@@ -28,88 +29,29 @@ from servicetokens.controllers.pki.issuing import (
     Issuer,
     service_names,
 )
-from servicetokens.kube.errors import AlreadyExists, Conflict, Forbidden, NotFound
+from servicetokens.kube.errors import Forbidden
 
 DAY = 86400
 SERVICE = "servicetokens-validator.servicetokens.svc"
 
 
-class Secrets:
-    """Keeps Secrets, with resourceVersions."""
-
-    def __init__(self) -> None:
-        self.stored: dict[str, dict[str, Any]] = {}
-        self.writes = 0
-        self.version = 0
-        self.refusal: Exception | None = None
-
-    async def get(self, _namespace: str, name: str) -> Mapping[str, Any]:
-        """See `SecretStore`."""
-        if self.refusal:
-            raise self.refusal
-        if name not in self.stored:
-            raise NotFound(name)
-        return self.stored[name]
-
-    async def create(
-        self,
-        _namespace: str,
-        secret: Mapping[str, Any],
-        *,
-        hidden: Sequence[bytes] | None = None,  # noqa: ARG002 - nothing is refused with its words
-        dry_run: bool = False,
-    ) -> Mapping[str, Any]:
-        """See `SecretStore`."""
-        name = secret["metadata"]["name"]
-        if name in self.stored:
-            raise AlreadyExists(name)
-        assert not dry_run
-        return self._store(name, dict(secret))
-
-    async def patch(
-        self,
-        _namespace: str,
-        name: str,
-        resource_version: str,
-        patch: Mapping[str, Any],
-        *,
-        hidden: Sequence[bytes] | None = None,  # noqa: ARG002 - nothing is refused with its words
-    ) -> Mapping[str, Any]:
-        """See `SecretStore`."""
-        if self.stored[name]["metadata"]["resourceVersion"] != resource_version:
-            raise Conflict(name)
-        return self._store(name, {**self.stored[name], **patch})
-
-    async def delete(self, _namespace: str, name: str, *, uid: str, resource_version: str) -> None:  # noqa: ARG002
-        """See `SecretStore`; these Secrets have no uid."""
-        if self.stored[name]["metadata"]["resourceVersion"] != resource_version:
-            raise Conflict(name)
-        del self.stored[name]
-
-    def _store(self, name: str, secret: dict[str, Any]) -> Mapping[str, Any]:
-        self.writes += 1
-        self.version += 1
-        secret["metadata"] = {**secret["metadata"], "resourceVersion": str(self.version)}
-        self.stored[name] = secret
-        return secret
-
-    def data(self, name: str, key: str) -> bytes:
-        """Return a value."""
-        return base64.b64decode(self.stored[name]["data"][key])
+def place(name: str) -> Place:
+    """Return where the Secret of that name is."""
+    return (SECRETS, "servicetokens", name)
 
 
 class World:
     """An issuer on a fake clock."""
 
     def __init__(self, *names: str) -> None:
-        self.secrets, self.clock = Secrets(), FakeClock()
+        self.api, self.clock = FakeApi(), FakeClock()
         self.notes: list[str] = []
         self.issuer = self.another(*names)
 
     def another(self, *names: str) -> Issuer:
         """Return an issuer of another process, perhaps with other flags."""
         return Issuer(
-            self.secrets,
+            self.api.secrets,
             "servicetokens",
             self.clock,
             names=names,
@@ -122,16 +64,25 @@ class World:
         self.notes.append(note)
 
     @property
+    def writes(self) -> int:
+        """How many Secrets were written."""
+        return sum(self.api.calls.count(call) for call in ("create secret", "patch secret"))
+
+    def data(self, name: str, key: str) -> bytes:
+        """Return a value of a Secret."""
+        return base64.b64decode(self.api.objects[place(name)]["data"][key])
+
+    @property
     def bundle(self) -> bytes:
         """What clients are given to trust."""
-        return self.secrets.data(VALIDATOR_TLS_SECRET, "ca.crt")
+        return self.data(VALIDATOR_TLS_SECRET, "ca.crt")
 
     def is_trusted(self, bundle: bytes) -> bool:
         """Say whether a client with that bundle connects now."""
         store = Store(x509.load_pem_x509_certificates(bundle))
         moment = dt.datetime.fromtimestamp(self.clock.now(), dt.UTC)
         verifier = PolicyBuilder().store(store).time(moment).build_server_verifier(x509.DNSName(SERVICE))
-        leaf = x509.load_pem_x509_certificate(self.secrets.data(VALIDATOR_TLS_SECRET, "tls.crt"))
+        leaf = x509.load_pem_x509_certificate(self.data(VALIDATOR_TLS_SECRET, "tls.crt"))
         try:
             verifier.verify(leaf, [])
         except x509.verification.VerificationError:
@@ -143,35 +94,35 @@ async def test_the_first_look_makes_everything_and_the_second_nothing() -> None:
     """Both Secrets, for all names of the Service and those that were asked for; the CA's key is in one only."""
     world = World("203.0.113.7", "tokens.example.com")
     assert await world.issuer.refresh()
-    assert world.secrets.writes == 2
+    assert world.writes == 2
     assert world.is_trusted(world.bundle)
     leaf = Issued.read(
-        world.secrets.data(VALIDATOR_TLS_SECRET, "tls.crt"),
-        world.secrets.data(VALIDATOR_TLS_SECRET, "tls.key"),
+        world.data(VALIDATOR_TLS_SECRET, "tls.crt"),
+        world.data(VALIDATOR_TLS_SECRET, "tls.key"),
     )
     assert {"203.0.113.7", "tokens.example.com", SERVICE} <= set(leaf.names)
-    assert set(world.secrets.stored[VALIDATOR_TLS_SECRET]["data"]) == {"tls.crt", "tls.key", "ca.crt"}
+    assert set(world.api.objects[place(VALIDATOR_TLS_SECRET)]["data"]) == {"tls.crt", "tls.key", "ca.crt"}
     assert world.issuer.end == leaf.ends == world.clock.now() + LEAF_DAYS * DAY
     assert await world.issuer.refresh()
     assert await world.another("203.0.113.7", "tokens.example.com").refresh()
-    assert world.secrets.writes == 2
+    assert world.writes == 2
 
 
 async def test_the_certificate_is_renewed_at_two_thirds_or_for_other_names() -> None:
     """Not a second earlier, and under the same CA."""
     world = World()
     await world.issuer.refresh()
-    first, bundle = world.secrets.data(VALIDATOR_TLS_SECRET, "tls.crt"), world.bundle
+    first, bundle = world.data(VALIDATOR_TLS_SECRET, "tls.crt"), world.bundle
     world.clock.advance(20 * DAY - 1)
     await world.issuer.refresh()
-    assert world.secrets.data(VALIDATOR_TLS_SECRET, "tls.crt") == first
+    assert world.data(VALIDATOR_TLS_SECRET, "tls.crt") == first
     world.clock.advance(1)
     await world.issuer.refresh()
-    second = world.secrets.data(VALIDATOR_TLS_SECRET, "tls.crt")
+    second = world.data(VALIDATOR_TLS_SECRET, "tls.crt")
     assert second != first
     assert world.bundle == bundle
     await world.another("tokens.example.com").refresh()
-    assert world.secrets.data(VALIDATOR_TLS_SECRET, "tls.crt") != second
+    assert world.data(VALIDATOR_TLS_SECRET, "tls.crt") != second
 
 
 @pytest.mark.parametrize("name", [VALIDATOR_TLS_SECRET, AUTHORITY_SECRET])
@@ -180,7 +131,7 @@ async def test_a_deleted_secret_is_made_again(name: str) -> None:
     world = World()
     await world.issuer.refresh()
     bundle = world.bundle
-    del world.secrets.stored[name]
+    world.api.remove(place(name))
     assert await world.issuer.refresh()
     assert world.is_trusted(world.bundle)
     assert (world.bundle == bundle) is (name == VALIDATOR_TLS_SECRET)
@@ -190,10 +141,10 @@ async def test_a_broken_certificate_is_replaced_and_a_broken_ca_is_not() -> None
     """What a CA was nobody can guess; the sentence says what to do."""
     world = World()
     await world.issuer.refresh()
-    world.secrets.stored[VALIDATOR_TLS_SECRET]["data"]["tls.key"] = base64.b64encode(b"junk").decode()
+    world.api.objects[place(VALIDATOR_TLS_SECRET)]["data"]["tls.key"] = base64.b64encode(b"junk").decode()
     assert await world.issuer.refresh()
     assert world.is_trusted(world.bundle)
-    world.secrets.stored[AUTHORITY_SECRET]["data"]["ca.key"] = "%%%"
+    world.api.objects[place(AUTHORITY_SECRET)]["data"]["ca.key"] = "%%%"
     assert not await world.issuer.refresh()
     assert "restore it" in world.issuer.problem
 
@@ -201,20 +152,19 @@ async def test_a_broken_certificate_is_replaced_and_a_broken_ca_is_not() -> None
 async def test_secrets_of_others_are_not_changed() -> None:
     """Under our name, but without our label."""
     world = World()
-    theirs = {"metadata": {"name": VALIDATOR_TLS_SECRET}, "data": {"tls.crt": "eA=="}}
-    await world.secrets.create("", theirs)
+    world.api.put(place(VALIDATOR_TLS_SECRET), {"data": {"tls.crt": "eA=="}})
     assert not await world.issuer.refresh()
     assert "--no-issue-certificate" in world.issuer.problem
-    assert world.secrets.stored[VALIDATOR_TLS_SECRET]["data"] == {"tls.crt": "eA=="}
+    assert world.api.objects[place(VALIDATOR_TLS_SECRET)]["data"] == {"tls.crt": "eA=="}
 
 
 async def test_a_rejection_is_reported_and_a_race_is_not() -> None:
     """Another operator may have been faster: the next look finds it so."""
     world = World()
-    world.secrets.refusal = Forbidden("secrets is forbidden")
+    world.api.rejects["get secret"] = Forbidden("secrets is forbidden")
     assert not await world.issuer.refresh()
     assert "forbidden" in world.issuer.problem
-    world.secrets.refusal = None
+    world.api.rejects.clear()
     assert await world.issuer.refresh()
     assert world.issuer.problem == ""
 
@@ -313,7 +263,7 @@ async def test_a_certificate_that_is_made_during_the_overlap_is_signed_by_the_ol
     world.clock.advance(AUTHORITY_DAYS * 2 // 3 * DAY + 60 * DAY)
     await world.issuer.refresh()
     if not words:
-        del world.secrets.stored[VALIDATOR_TLS_SECRET]
+        world.api.remove(place(VALIDATOR_TLS_SECRET))
     assert await world.another(*words).refresh()
     assert world.is_trusted(old)
 
@@ -328,9 +278,9 @@ async def test_certificates_issued_while_the_clock_was_ahead_are_replaced() -> N
     assert await world.issuer.refresh()
     assert world.is_trusted(world.bundle)
     assert ahead in world.bundle
-    writes = world.secrets.writes
+    writes = world.writes
     assert await world.another().refresh()
-    assert world.secrets.writes == writes
+    assert world.writes == writes
     for _ in range(AUTHORITY_DAYS // 5):
         before = world.bundle
         world.clock.advance(10 * DAY)
@@ -346,13 +296,13 @@ async def test_a_leaf_issued_while_the_clock_was_ahead_is_replaced_under_the_sam
     bundle = world.bundle
     world.clock.advance(25 * DAY)
     await world.issuer.refresh()
-    ahead = world.secrets.data(VALIDATOR_TLS_SECRET, "tls.crt")
+    ahead = world.data(VALIDATOR_TLS_SECRET, "tls.crt")
     world.clock.advance(-3600)
     await world.issuer.refresh()
-    assert world.secrets.data(VALIDATOR_TLS_SECRET, "tls.crt") == ahead
+    assert world.data(VALIDATOR_TLS_SECRET, "tls.crt") == ahead
     world.clock.advance(-1)
     await world.issuer.refresh()
-    assert world.secrets.data(VALIDATOR_TLS_SECRET, "tls.crt") != ahead
+    assert world.data(VALIDATOR_TLS_SECRET, "tls.crt") != ahead
     assert world.bundle == bundle
     assert world.is_trusted(bundle)
 
@@ -361,12 +311,12 @@ async def test_a_lost_ca_leaves_clients_with_the_old_bundle_the_time_until_the_n
     """The leaf stays until two thirds of its lifetime, with the new CA; not so with both Secrets lost."""
     world = World()
     await world.issuer.refresh()
-    old, leaf = world.bundle, world.secrets.data(VALIDATOR_TLS_SECRET, "tls.crt")
+    old, leaf = world.bundle, world.data(VALIDATOR_TLS_SECRET, "tls.crt")
     world.clock.advance(5 * DAY)
-    del world.secrets.stored[AUTHORITY_SECRET]
+    world.api.remove(place(AUTHORITY_SECRET))
     for _ in range(14):
         assert await world.issuer.refresh()
-        assert world.secrets.data(VALIDATOR_TLS_SECRET, "tls.crt") == leaf
+        assert world.data(VALIDATOR_TLS_SECRET, "tls.crt") == leaf
         assert len(split_pem(world.bundle)) == 2
         assert world.bundle.endswith(old)
         assert world.is_trusted(old)
@@ -392,20 +342,20 @@ async def test_a_leaf_of_a_lost_ca_does_not_stay_for_other_names_or_when_forged(
     """One that is newer than the CA that signs was forged; nor does one stay whose CA does not exist."""
     world = World()
     await world.issuer.refresh()
-    old, leaf = world.bundle, world.secrets.data(VALIDATOR_TLS_SECRET, "tls.crt")
+    old, leaf = world.bundle, world.data(VALIDATOR_TLS_SECRET, "tls.crt")
     world.clock.advance(DAY)
-    del world.secrets.stored[AUTHORITY_SECRET]
+    world.api.remove(place(AUTHORITY_SECRET))
     await world.another("example.com").refresh()
-    assert world.secrets.data(VALIDATOR_TLS_SECRET, "tls.crt") != leaf
+    assert world.data(VALIDATOR_TLS_SECRET, "tls.crt") != leaf
     assert len(split_pem(world.bundle)) == 1
     world.clock.advance(DAY)
     strange = new_authority(world.clock.now(), AUTHORITY_DAYS)
     planted = new_leaf(strange, service_names("servicetokens"), world.clock.now(), LEAF_DAYS)
     data = {"tls.crt": planted.certificate, "tls.key": planted.key, "ca.crt": strange.certificate}
     encoded = {key: base64.b64encode(value).decode() for key, value in data.items()}
-    world.secrets.stored[VALIDATOR_TLS_SECRET]["data"] = encoded
+    world.api.objects[place(VALIDATOR_TLS_SECRET)]["data"] = encoded
     await world.another().refresh()
-    assert world.secrets.data(VALIDATOR_TLS_SECRET, "tls.crt") != planted.certificate
+    assert world.data(VALIDATOR_TLS_SECRET, "tls.crt") != planted.certificate
     assert strange.certificate not in world.bundle
     assert old not in world.bundle
 
@@ -414,13 +364,13 @@ async def test_a_leaf_whose_ca_is_not_in_the_bundle_is_replaced_when_the_ca_is_l
     """Clients could not trust it."""
     world = World()
     await world.issuer.refresh()
-    leaf = world.secrets.data(VALIDATOR_TLS_SECRET, "tls.crt")
+    leaf = world.data(VALIDATOR_TLS_SECRET, "tls.crt")
     world.clock.advance(DAY)
-    del world.secrets.stored[AUTHORITY_SECRET]
+    world.api.remove(place(AUTHORITY_SECRET))
     broken = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
-    world.secrets.stored[VALIDATOR_TLS_SECRET]["data"]["ca.crt"] = base64.b64encode(
+    world.api.objects[place(VALIDATOR_TLS_SECRET)]["data"]["ca.crt"] = base64.b64encode(
         broken + b"-----BEGIN CERTIFICATE-----\n" + b"A" * 70_000 + b"\n-----END CERTIFICATE-----\n"
     ).decode()
     await world.issuer.refresh()
-    assert world.secrets.data(VALIDATOR_TLS_SECRET, "tls.crt") != leaf
+    assert world.data(VALIDATOR_TLS_SECRET, "tls.crt") != leaf
     assert world.is_trusted(world.bundle)

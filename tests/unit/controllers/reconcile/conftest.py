@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from common.fakes.executing import Operator
+from common.drivers.reconciling import Operator
 
 
 @pytest.fixture

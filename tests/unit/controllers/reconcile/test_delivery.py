@@ -2,10 +2,11 @@
 
 import base64
 from collections.abc import Callable
+from copy import deepcopy
 
 import pytest
 
-from common.fakes.executing import KEY, Operator
+from common.drivers.reconciling import KEY, SECRET, Operator
 from servicetokens.kube.errors import (
     AlreadyExists,
     ApiUnavailable,
@@ -214,11 +215,12 @@ async def test_removed_annotations_are_restored_around_the_same_token(it: Operat
 
 async def test_a_taken_name_is_found_out_and_the_credential_is_dropped(it: Operator) -> None:
     """Nobody ever got its plaintext. The foreign Secret is not touched."""
-    foreign = {"type": "Opaque", "metadata": {"uid": "f", "resourceVersion": "5"}, "data": {"token": "eA=="}}
-    it.cluster.secret = foreign
+    foreign = it.cluster.put(SECRET, {"type": "Opaque", "data": {"token": "eA=="}})
+    copy = deepcopy(foreign)
     await it.fails_with(AlreadyExists)
     await it.reconcile()
     assert it.cluster.secret is foreign
+    assert foreign == copy
     assert it.condition("Stalled")["reason"] == "SecretConflict"
     assert it.cluster.token is not None
     assert "credentials" not in it.cluster.token["status"]

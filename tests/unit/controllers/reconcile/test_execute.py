@@ -2,11 +2,8 @@
 
 import pytest
 
-from common.fakes.enforcing import NobodyAsked
-from common.fakes.executing import KEY, PLACE, Operator
+from common.drivers.reconciling import KEY, PLACE, SECRET, TOKEN, Operator
 from servicetokens.controllers.cache import facts
-from servicetokens.controllers.reconcile.gather import Gatherer
-from servicetokens.controllers.reconcile.reading import TokenReader
 from servicetokens.kube.errors import (
     ApiUnavailable,
     Conflict,
@@ -30,10 +27,11 @@ async def test_a_rotation_is_known_to_validators_before_the_secret_has_it(it: Op
     await it.reconcile()
     it.cluster.calls.clear()
     it.edit(rotation={"id": "now"})
-    it.cluster.observe = it.is_known_value
+    known: list[bool] = []
+    it.cluster.after = lambda _call: known.append(it.is_known_value())
     await it.reconcile()
     assert it.cluster.calls == ["put status", "patch secret", "put status", "event"]
-    assert it.cluster.observed == [True] * 3
+    assert known == [True] * 3
     assert [one.get("delivery") for one in it.credentials()] == [None, None]
 
 
@@ -104,7 +102,7 @@ async def test_a_conflict_is_read_again_before_anything_is_written(it: Operator)
 
 async def test_a_deleted_token_is_forgotten(it: Operator) -> None:
     """The write says so, then the object itself, and at last the watch. Garbage collection takes the Secret."""
-    it.cluster.token = None
+    it.cluster.remove(TOKEN)
     await it.fails_with(NotFound)
     await it.fails_with(Conflict)
     it.caches.drop_token(PLACE)
@@ -151,11 +149,10 @@ async def test_a_token_unknown_to_the_cache_is_nothing_to_do(it: Operator) -> No
 
 async def test_without_a_watch_the_secret_is_read_by_name(it: Operator) -> None:
     """Not before the first mint, and at every look from then on."""
-    reader = TokenReader(it.caches, it.memories, it.keys, it.cluster, it.cluster, watches_secrets=False)
-    it.gatherer = Gatherer(reader, it.caches, it.keys, it.cluster, NobodyAsked())
+    it.restart(watches_secrets=False)
     await it.reconcile()
     assert it.cluster.calls == ["create secret", "put status"]
-    it.cluster.secret = None
+    it.cluster.remove(SECRET)
     await it.reconcile()
     assert it.cluster.calls[2:] == ["get secret", "put status", "create secret", "put status", "event"]
     assert it.is_delivered()

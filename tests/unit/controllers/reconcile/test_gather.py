@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
+from common.drivers.reconciling import Keys
+from common.fakes.api import SECRETS, FakeApi
 from common.fakes.enforcing import NobodyAsked
-from common.fakes.executing import Keys
 from servicetokens.api import names
 from servicetokens.api.values import parse_time
 from servicetokens.controllers.cache import facts
@@ -13,7 +14,7 @@ from servicetokens.controllers.cache.caches import Caches
 from servicetokens.controllers.reconcile.gather import Gatherer
 from servicetokens.controllers.reconcile.memory import Memories
 from servicetokens.controllers.reconcile.reading import TokenReader
-from servicetokens.kube.errors import Conflict, NotFound
+from servicetokens.kube.errors import Conflict
 from servicetokens.kube.object_key import Key
 
 KEY = Key(names.KIND_TOKEN, "team-a", "ci-prod")
@@ -21,36 +22,15 @@ ACCOUNT = ("serviceaccounts", "team-a", "ci")
 ROLE = ("serviceroles", "", "reader")
 
 
-class Stored:
-    """The API server's objects by plural, namespace and name; it notes what was requested."""
-
-    def __init__(self) -> None:
-        self.objects: dict[tuple[str, ...], dict[str, Any]] = {}
-        self.asked: list[tuple[str, ...]] = []
-
-    async def get(self, *place: str) -> dict[str, Any]:
-        """Return an object, or raise."""
-        self.asked.append(place)
-        if place not in self.objects:
-            message = f"{place} is not there"
-            raise NotFound(message)
-        return self.objects[place]
-
-    def add(self, place: tuple[str, str, str], **spec: Any) -> None:
-        """Store an object of which no watch has told."""
-        _, namespace, name = place
-        meta = {"name": name, "namespace": namespace, "uid": f"{name}-1", "resourceVersion": "7"}
-        self.objects[place] = {"metadata": meta, "spec": spec}
-
-
 class Surroundings:
     """A gatherer over empty caches except one token."""
 
     def __init__(self, *, answered: bool = False, **spec: Any) -> None:
-        self.caches, self.stored = Caches(), Stored()
-        keys = Keys()
-        reader = TokenReader(self.caches, Memories(), keys, self.stored, self.stored, watches_secrets=True)
-        self.gatherer = Gatherer(reader, self.caches, keys, self.stored, NobodyAsked())
+        self.caches, self.api, keys = Caches(), FakeApi(), Keys()
+        reader = TokenReader(
+            self.caches, Memories(), keys, self.api.custom, self.api.secrets, watches_secrets=True
+        )
+        self.gatherer = Gatherer(reader, self.caches, keys, self.api.custom, NobodyAsked())
         meta = {"name": "ci-prod", "namespace": "team-a", "generation": 2, "resourceVersion": "10"}
         status = {"observedGeneration": 2 if answered else -1}
         full = {"accountRef": {"name": "ci"}, "expiresAfter": "30d", **spec}
@@ -60,8 +40,8 @@ class Surroundings:
 async def test_an_account_and_a_role_that_no_watch_has_told_of_are_looked_up_for_a_new_token() -> None:
     """They are often applied together with it, and the watches deliver them in any order."""
     it = Surroundings()
-    it.stored.add(ACCOUNT, roles=["reader"])
-    it.stored.add(ROLE, allowedNamespaces=["*"])
+    it.api.put(ACCOUNT, {"metadata": {"uid": "ci-1"}, "spec": {"roles": ["reader"]}})
+    it.api.put(ROLE, {"spec": {"allowedNamespaces": ["*"]}})
     snapshot = await it.gatherer.token(KEY, 0)
     assert snapshot is not None
     assert snapshot.account is not None
@@ -74,7 +54,7 @@ async def test_an_account_and_a_role_that_no_watch_has_told_of_are_looked_up_for
 async def test_what_was_looked_up_is_left_to_the_watch() -> None:
     """It wakes every other object that waits for it, which it would not do for what the cache knows already."""
     it = Surroundings()
-    it.stored.add(ACCOUNT)
+    it.api.put(ACCOUNT, {"spec": {}})
     await it.gatherer.token(KEY, 0)
     assert len(it.caches.accounts) == 0
 
@@ -86,7 +66,7 @@ async def test_what_is_really_missing_is_none() -> None:
     assert snapshot is not None
     assert snapshot.account is None
     assert snapshot.roles == {"reader": None}
-    assert it.stored.asked == [ACCOUNT, ROLE]
+    assert it.api.calls == ["get account", "get role"]
 
 
 @pytest.mark.parametrize(
@@ -97,7 +77,7 @@ async def test_what_is_really_missing_is_none() -> None:
 async def test_nothing_is_looked_up_for(it: Surroundings) -> None:
     """A spec that has its answer waits for the watch, and one that cannot be read names nothing."""
     await it.gatherer.token(KEY, 0)
-    assert it.stored.asked == []
+    assert it.api.calls == []
 
 
 async def test_before_an_import_the_secret_of_the_token_is_looked_up_as_a_witness() -> None:
@@ -111,24 +91,24 @@ async def test_before_an_import_the_secret_of_the_token_is_looked_up_as_a_witnes
     snapshot = await it.gatherer.token(KEY, 0)
     assert snapshot is not None
     assert snapshot.imported is None
-    assert it.stored.asked == [("team-a", "ci-prod"), ("team-a", "legacy")]
+    assert it.api.asked == [(SECRETS, "team-a", "ci-prod"), (SECRETS, "team-a", "legacy")]
     meta = {"name": "ci-prod", "namespace": "team-a", "generation": 2, "resourceVersion": "11"}
     spec = {"accountRef": {"name": "ci"}, **asked}
     minted = {"metadata": meta, "status": {"serial": 2}, "spec": spec}
     it.caches.put_token(facts.token_facts(minted))
     await it.gatherer.token(KEY, 0)
-    assert len(it.stored.asked) == 2
+    assert len(it.api.calls) == 2
 
 
 async def test_what_the_caches_know_is_not_looked_up() -> None:
     """So a new token of a known account costs no read."""
     it = Surroundings(roles=["reader"])
-    it.stored.add(ACCOUNT)
-    it.stored.add(ROLE, allowedNamespaces=["*"])
-    it.caches.accounts.put(("team-a", "ci"), facts.account_facts(it.stored.objects[ACCOUNT]))
-    it.caches.roles.put(("", "reader"), facts.role_facts(it.stored.objects[ROLE]))
+    it.api.put(ACCOUNT, {"spec": {}})
+    it.api.put(ROLE, {"spec": {"allowedNamespaces": ["*"]}})
+    it.caches.accounts.put(("team-a", "ci"), facts.account_facts(it.api.objects[ACCOUNT]))
+    it.caches.roles.put(("", "reader"), facts.role_facts(it.api.objects[ROLE]))
     await it.gatherer.token(KEY, 0)
-    assert it.stored.asked == []
+    assert it.api.calls == []
 
 
 async def test_the_latest_use_of_any_token_is_a_fact_about_each() -> None:

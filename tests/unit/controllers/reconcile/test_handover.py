@@ -4,7 +4,7 @@ import contextlib
 
 import pytest
 
-from common.fakes.executing import PLACE, Operator
+from common.drivers.reconciling import PLACE, Operator
 from servicetokens.controllers.cache import facts
 from servicetokens.kube.errors import AlreadyExists, ApiUnavailable, Conflict
 

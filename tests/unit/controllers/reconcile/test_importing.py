@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from common.fakes.executing import Keys
+from common.drivers.reconciling import Keys
+from common.fakes.api import SECRETS, FakeApi
 from servicetokens.api import names
 from servicetokens.controllers.cache import facts
 from servicetokens.controllers.cache.caches import Caches
 from servicetokens.controllers.reconcile.importing import Importer
-from servicetokens.kube.errors import NotFound
 from servicetokens.lifecycle.snapshot import Importable, NotImportable, SecretFacts
 from servicetokens.tokens.imported import handle_of
 from servicetokens.tokens.verifier import KeyRing
@@ -18,6 +18,7 @@ from servicetokens.tokens.verifier import KeyRing
 VALUE = "glpat-abcdefGHIJ0123456789"
 UNTIL = 1_800_000_000
 NOW = UNTIL - 1000
+LEGACY = (SECRETS, "team-a", "legacy")
 
 
 def token(name: str = "ci-prod", *, status: dict[str, Any] | None = None, key: str | None = None) -> Any:
@@ -36,20 +37,11 @@ class Surroundings:
     """An importer, and one Secret (or none) that it may read."""
 
     def __init__(self, data: dict[str, bytes] | None, *, kind: str = "Opaque") -> None:
-        self.caches, self.ring = Caches(), Keys().ring
-        self.asked: list[tuple[str, str]] = []
-        self._secret = None
+        self.caches, self.ring, self.api = Caches(), Keys().ring, FakeApi()
         if data is not None:
             encoded = {key: base64.b64encode(value).decode() for key, value in data.items()}
-            self._secret = {"type": kind, "data": encoded}
-        self._importer = Importer(self, self.caches, prefix="svt")
-
-    async def get(self, namespace: str, name: str) -> dict[str, Any]:
-        """Return the Secret, or raise."""
-        self.asked.append((namespace, name))
-        if self._secret is None:
-            raise NotFound(name)
-        return self._secret
+            self.api.put(LEGACY, {"type": kind, "data": encoded})
+        self._importer = Importer(self.api.secrets, self.caches, prefix="svt")
 
     async def look(self, of: Any, now: int = NOW, delivered: SecretFacts | None = None) -> Any:
         """Look for what *of* wants to import."""
@@ -65,7 +57,7 @@ async def test_the_value_becomes_a_handle_and_a_verifier() -> None:
     assert ring is not None
     assert found.handle == handle_of(VALUE, ring, ring.newest)
     assert ring.verify(found.verifier.value, ring.newest, "uid-of-ci-prod", 1, VALUE)
-    assert it.asked == [("team-a", "legacy")]
+    assert it.api.asked == [LEGACY]
     assert VALUE not in repr(found)
 
 
@@ -99,14 +91,14 @@ async def test_nothing_is_read_once_anything_was_minted_or_it_is_too_late() -> N
     assert await it.look(token(), NOW, facts.secret_facts(raw, it.ring)) is None
     it.ring = None
     assert await it.look(token()) is None
-    assert it.asked == []
+    assert it.api.asked == []
 
 
 async def test_a_missing_secret_is_none() -> None:
     """It may come."""
     it = Surroundings(None)
     assert await it.look(token()) is None
-    assert it.asked == [("team-a", "legacy")]
+    assert it.api.asked == [LEGACY]
 
 
 @pytest.mark.parametrize(

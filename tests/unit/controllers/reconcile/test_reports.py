@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from structlog.testing import capture_logs
 
-from common.fakes.executing import Operator
+from common.drivers.reconciling import Operator
 from servicetokens.kube.errors import (
     ApiUnavailable,
     Forbidden,
