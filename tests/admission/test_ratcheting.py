@@ -120,7 +120,7 @@ def test_a_rule_of_the_spec_bites_with_the_next_change_of_the_spec(stale: Stale)
 
 
 def test_a_rule_of_a_field_bites_with_the_next_change_of_the_field(stale: Stale) -> None:
-    """A broken field that is left as it is hinders nobody from mending others; a broken new value fails."""
+    """A field that was invalid before and is unchanged lets others be corrected; a new invalid value is rejected."""
     status, body = stale.patch({"spec": {"allowedCIDRs": ["10.0.0.2/8"], "rotation": None}})
 
     assert status == 422, body

@@ -173,7 +173,7 @@ def test_the_status_is_readable_only_when_configured(helm: Helm) -> None:
 
 
 def test_a_namespaced_release_has_rights_in_its_namespaces_only(helm: Helm) -> None:
-    """And without --watch-secrets nobody may list Secrets."""
+    """And without --watch-secrets nothing grants permission to list Secrets."""
     rendered = helm.template("--values", values("namespaced"))
     bindings = [
         (item["kind"], item["metadata"].get("namespace", ""), item["roleRef"]["name"])
@@ -278,7 +278,7 @@ def test_network_policies_allow_named_clients(helm: Helm) -> None:
 
 
 def test_what_is_off_is_not_rendered(helm: Helm) -> None:
-    """Listeners, budgets, the test that would have nobody to ask."""
+    """Listeners, budgets, and the test, which would have no validator to ask."""
     minimal = helm.template("--values", values("minimal"))
     assert not any(item["kind"] == "PodDisruptionBudget" for item in minimal)
     own = helm.template("--values", values("own-certificate"))

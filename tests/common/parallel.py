@@ -92,7 +92,7 @@ def choose(waiting: Iterable[str], own: str, others: Collection[str], seconds: M
     """Return which of the *waiting* files a worker should run next.
 
     *own* is the folder that it has been at, *others* those that the other workers are at. It stays in its own folder;
-    then it takes the folder with most to do that nobody is at; then the longest file of the folder in which most is
+    then it takes the folder with most to do where no worker is; then the longest file of the folder in which most is
     left for each worker.
     """
     left: dict[str, list[str]] = {}

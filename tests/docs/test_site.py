@@ -118,7 +118,7 @@ def test_a_page_loads_nothing_from_other_hosts(built: Path) -> None:
     assert foreign == set()
 
 
-def test_the_theme_is_not_told_of_a_repository(built: Path) -> None:
+def test_the_theme_does_not_know_a_repository(built: Path) -> None:
     """Its script would ask the host of the repository about it."""
     assert "md-source" not in (built / "index.html").read_text().replace("md-source-file", "")
 

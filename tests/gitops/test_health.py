@@ -158,7 +158,7 @@ def test_every_state_is_there(objects: Mapping[str, Any]) -> None:
 def test_all_three_say_what_the_state_means(
     place: str, objects: Mapping[str, Any], answers: Mapping[str, Any]
 ) -> None:
-    """A token at rest is no failure, one in a dead end is, and one that nobody has seen is not healthy."""
+    """A token at rest is no failure, one in a dead end is, and one that no operator has seen is not healthy."""
     kstatus, flux, health = EXPECTED[place]
     said = answers[place]
     assert said["status"] == kstatus, said["message"]

@@ -27,7 +27,7 @@ def test_the_bundle_is_valid() -> None:
 
 
 def test_the_processes_have_the_rights_of_config_and_the_namespaces_of_olm() -> None:
-    """Every rule that config/rbac binds to them, and no more; both learn where they are and whom they serve."""
+    """Every rule that config/rbac binds to them, and no more; both learn which namespaces are theirs."""
     install = version()["spec"]["install"]["spec"]
     granted = {
         (kind, one["serviceAccountName"]): len(one["rules"])

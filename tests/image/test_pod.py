@@ -179,7 +179,7 @@ print([line.split()[1] for line in open("/proc/self/status") if line.startswith(
 
 
 def test_the_environment_of_these_tests_is_as_hard_as_a_pod(pods: Pods, tmp_path: Path) -> None:
-    """Nothing can be written, nobody knows the user, and it has no capability."""
+    """Nothing can be written, the user has no entry in the image, and the process has no capability."""
     tls = tmp_path / "tls"
     tls.mkdir()
     command = pods.command("operator", {}, tls=tls)

@@ -12,7 +12,7 @@ from controlplane.waiting import patient
 from pages import licences
 from servicetokens import __version__
 
-# Those that ask for nothing but to be named; MPL is about its own files, which nobody changes.
+# Those that ask for nothing but to be named; MPL is about its own files, which are not changed here.
 PERMISSIVE = re.compile(r"MIT|Apache|BSD|Python Software Foundation|PSF-2\.0|Mozilla Public License 2\.0")
 
 

@@ -243,7 +243,7 @@ def _port(cluster: Cluster) -> int:
 
 
 def _hangs(port: int) -> bool:
-    """Say whether the server takes a connection and then says nothing to nonsense."""
+    """Say whether the server takes a connection and does not answer nonsense."""
     with socket.create_connection((LOOPBACK, port), timeout=0.3) as connection:
         connection.sendall(b"hello")
         try:

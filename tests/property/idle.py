@@ -1,4 +1,4 @@
-"""Tokens that nobody uses, in the same life: policies, uses, words, and what may never follow from them."""
+"""Unused tokens, in the same life: policies, uses, `inUseTime`, and what may never follow from them."""
 
 from typing import Final
 
@@ -53,7 +53,7 @@ class IdleLife(Life):
     @precondition(lambda self: self.world.secret is not None and accepts(self.world, self.world.secret.value))
     @rule(is_reported=st.booleans())
     def it_is_used(self, is_reported: bool) -> None:
-        """The report reaches the status, or it gets lost; then nobody can know."""
+        """The report reaches the status, or it is lost; then the use is unknown."""
         self.note("used")
         world = self.world
         if is_reported:
@@ -143,7 +143,7 @@ class IdleLife(Life):
 
     @invariant()
     def what_is_suspended_has_to_be(self) -> None:
-        """It is accepted by nobody, and says so; both only as long as policy, word and state are as they were."""
+        """Every validator rejects it, and status says so; while policy, `inUseTime` and state do not change."""
         world = self.world
         if is_suspended(world):
             assert not any(accepts(world, value) for value in world.ledger.entries)

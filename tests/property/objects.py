@@ -212,7 +212,7 @@ class Objects:
 
     @property
     def secret(self) -> StoredSecret | None:
-        """The Secret of the token's name, whoever it belongs to."""
+        """The Secret of the token's name, also if it belongs to something else."""
         raw = self.cluster.secret
         if raw is None:
             return None

@@ -1,4 +1,4 @@
-"""Stored objects that nobody who means well would write: statuses and Secrets, generated, at all extremes."""
+"""Stored objects that only an attacker or a bug writes: statuses and Secrets, generated, at all extremes."""
 
 from typing import Any
 

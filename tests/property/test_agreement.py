@@ -42,7 +42,7 @@ from servicetokens.tokens.format import Token, mint
 
 MINTED: Final = mint("svt", lambda size: b"\x02" * size)
 VALUES: Final = {token.id: token for token in (PRESENTED, OTHER, MINTED)}
-# What a validator says that knows no credential of the presented id, or cannot verify the value: it gets no further.
+# The decisions of a validator that does not find the presented id, or cannot verify the value: it checks nothing else.
 NOT_VERIFIED: Final = frozenset(
     {Reason.UNKNOWN, Reason.UNKNOWN_KEY, Reason.WRONG_SECRET, Reason.REPLACED, Reason.EXPIRED}
 )

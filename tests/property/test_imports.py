@@ -131,7 +131,7 @@ class ImportedLife(RuleBasedStateMachine):
     @precondition(lambda self: "import" in self.spec)
     @rule()
     def the_wish_is_taken_back(self) -> None:
-        """Permanently: the API server lets nobody restore it."""
+        """Permanently: the API server rejects every attempt to restore it."""
         self.spec.pop("import")
         self.end = None
         self.settle()

@@ -347,7 +347,7 @@ class TokenLife(IdleLife):
         entry = world.ledger.entries[value]
         others = tuple(one for one in world.status.credentials if one.serial == current.serial)
         if older.id == current.id or world.memory.minted is not None:
-            # It is there already; or what waits would become the older one, which nobody ever holds.
+            # It is there already; or what waits would become the older one, which no client ever had.
             return
         self.old = None
         if renumbered:

@@ -189,7 +189,7 @@ def test_anything_at_all_is_survived(
 
 @given(annotations=st.dictionaries(st.text(max_size=20), st.text(max_size=50)), spec=st.none() | st.just({}))
 def test_any_lease_is_survived(annotations: dict[str, str], spec: Any) -> None:
-    """One that says nothing has applied nothing."""
+    """A Lease without annotations proves nothing."""
     meta = {"namespace": "n", "name": "l", "resourceVersion": "5", "annotations": annotations}
     lease = Lease.from_raw({"metadata": meta, "spec": spec})
     assert not ValidatorLease.read(lease).has_applied("servicetokens", "team-a", 1)

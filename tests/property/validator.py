@@ -11,7 +11,7 @@ _SKEW: Final = 60
 
 
 def is_suspended(world: Objects) -> bool:
-    """Say whether it is because nobody used it, and nobody has reported since that it is needed."""
+    """Say whether the token is suspended as unused, and `inUseTime` was not set since."""
     since, word = world.status.suspension_time, world.spec.in_use_time
     return since is not None and (word is None or word < since)
 

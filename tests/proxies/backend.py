@@ -65,7 +65,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_OPTIONS = do_PATCH = _answer  # noqa: N815 - the library's names
 
     def log_message(self, *_arguments: Any) -> None:
-        """Say nothing: the test has the answer."""
+        """Log nothing: the test has the answer."""
 
 
 def _members(values: list[str] | None) -> list[str]:
@@ -77,7 +77,7 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing when a proxy that ends resets the connections that it kept open."""
+        """Log nothing when a proxy that ends resets the connections that it kept open."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 

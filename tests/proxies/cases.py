@@ -26,7 +26,7 @@ def bearer(text: str) -> Header:
 
 @dataclass(frozen=True)
 class Case:
-    """One request, and what may come of it.
+    """One request, and its expected results.
 
     Attributes:
         title: for the matrix.

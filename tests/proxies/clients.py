@@ -83,7 +83,7 @@ def nginx(home: Path, servers: str = "") -> list[str | Path]:
     temporary = "".join(
         f"{kind}_temp_path {home}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
-    # Started by root, its worker would be nobody, who may not enter this directory.
+    # Started by root, its worker would run as `nobody`, which cannot enter this directory.
     user = "user root;" if os.geteuid() == 0 else ""
     main = home / "main.conf"
     main.write_text(

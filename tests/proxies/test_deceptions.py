@@ -1,4 +1,4 @@
-"""Requests by which a service could be told something else than the validator: by headers, hosts and protocols."""
+"""Requests by which a service could receive something else than the validator: by headers, hosts and protocols."""
 
 import socket
 from typing import Final
@@ -15,7 +15,7 @@ from proxies.observing import Seen, send_bytes
 
 NAMES: Final = [client.name for client in CLIENTS]
 USERS: Final = "users.example.com"
-# What RFC 9110 section 5.6.2 allows in a name besides letters and digits. Some servers take each for `_`.
+# What RFC 9110 section 5.6.2 allows in a name in addition to letters and digits. Some servers take each for `_`.
 PUNCTUATION: Final = "!#$%&'*+.^_`|~"
 # From which some services take the path or the method, instead of from the request.
 OVERRIDING: Final = (
@@ -119,7 +119,7 @@ def test_a_connection_changes_to_websocket(name: str, fronts: dict[str, Front], 
 
 
 def _change(front: Front, token: str, *offered: str) -> tuple[str, bytes]:
-    """Ask for another protocol; return the one that was agreed upon, if any, and what comes after it."""
+    """Ask for another protocol; return the one that was agreed on, if any, and what comes after it."""
     asked = request(
         "GET /orders/1 HTTP/1.1",
         token,

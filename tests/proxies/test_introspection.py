@@ -91,7 +91,7 @@ def test_two_libraries_for_node_understand_the_answers(
 
 @pytest.fixture(scope="module")
 def open_directory() -> Iterator[Path]:
-    """A directory that everyone may enter: started by root, Apache becomes nobody."""
+    """A directory that everyone may enter: started by root, Apache runs as `nobody`."""
     with tempfile.TemporaryDirectory() as name:
         path = Path(name)
         path.chmod(0o755)

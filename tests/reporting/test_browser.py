@@ -89,7 +89,7 @@ def page(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 @pytest.mark.parametrize("dark", [False, True], ids=["day", "night"])
 @pytest.mark.parametrize("size", SIZES)
 def test_it_fits_is_legible_and_asks_for_nothing(browser: Browser, page: Path, size: str, dark: bool) -> None:
-    """Nothing sticks out to the right, no text is too small or too faint, the console is silent."""
+    """Nothing sticks out to the right, no text is too small or too faint, the console is empty."""
     with visit(browser, page, size, dark=dark) as seen:
         width, screen = seen.page.evaluate(WIDTHS)
         assert width <= screen == SIZES[size][0]

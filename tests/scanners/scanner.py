@@ -1,6 +1,6 @@
 """Real secret scanners, run with the rules in config/scanners.
 
-TruffleHog is not among them: it is under the AGPL, and nobody ships it as a package. Its rule is run by gitleaks, since
+TruffleHog is not among them: it is under the AGPL, and is not packaged. Its rule is run by gitleaks, since
 both take their expressions to Go's `regexp`.
 """
 

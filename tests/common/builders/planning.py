@@ -12,5 +12,5 @@ def plan(snapshot: Snapshot, now: int) -> Plan:
 
 
 def a_mint(wanted: Mint) -> Credential:
-    """Return the credential of a token that is told by its serial."""
+    """Return a credential whose id and verifier contain its serial."""
     return wanted.credential(f"ID{wanted.serial:010}", f"verifier-{wanted.serial}")

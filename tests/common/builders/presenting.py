@@ -88,7 +88,7 @@ class Surroundings:
     ) -> None:
         """Put the token, 30 days long unless *spec* says otherwise, with one credential unless others are given.
 
-        *suspended* is the time since when it is, because nobody used it; *status* is what status says in addition,
+        *suspended* is the time since when it is, because it was not used; *status* is what status says in addition,
         where numbers in `…Time` are Unix seconds.
         """
         more = {

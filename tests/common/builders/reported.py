@@ -90,7 +90,7 @@ def inventory(accounts: list[dict[str, Any]], tokens: list[dict[str, Any]]) -> I
 
 
 def demo() -> Inventory:
-    """Return a cluster as one may be: three teams, of whom one is behind with its housekeeping."""
+    """Return a cluster as one may be: three teams, one of which is behind with its housekeeping."""
     accounts = [
         account(
             "payments",

@@ -68,7 +68,7 @@ exec $become "$@"
 
 
 class NoSandbox(RuntimeError):
-    """This machine lets nobody run a process as in a pod. The message says why."""
+    """This machine cannot run a process as in a pod. The message says why."""
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from controlplane.waiting import patient
 V1: Final = "client.authentication.k8s.io/v1"
 _LISTED: Final = "/servicetokens"
 _SECONDS: Final = 60.0
-# What depends on the program that asks, and not on who asks whom.
+# What depends on the program that asks, and not on the user or the server.
 _OF_THE_PROGRAM: Final = frozenset(
     {"accept", "accept-encoding", "user-agent", "connection", "kubectl-command", "kubectl-session"}
 )
@@ -70,7 +70,7 @@ class Case:
     In texts, `{folder}` is where the kubeconfig is, `{api}`, `{plain}` and `{proxy}` are the addresses (host and port)
     of the server over TLS, of the one without, and of a proxy.
 
-    *cluster*, *user* and *context* are merged into the first cluster, user and context; *files* are written beside
+    *cluster*, *user* and *context* are merged into the first cluster, user and context; *files* are written next to
     it (`*.sh` can be executed), *options* go on the command line, *environment* has more variables.
     """
 
@@ -86,7 +86,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Asked:
-    """How a program ended, and the last request for tokens: whom it asked, how, and as whom."""
+    """How a program ended, and the last request for tokens: to which server, how, and as which user."""
 
     succeeded: bool
     request: str
@@ -153,7 +153,7 @@ class Scene:
                     proxied = [value for key, value in through[1] if key.lower() == "proxy-authorization"]
                     return Asked(
                         code == 0,
-                        # What else is asked for, as in `?limit=500`, is each program's own.
+                        # Other parameters, as in `?limit=500`, differ between the programs.
                         line.partition("?")[0].removesuffix(" HTTP/1.1"),
                         kept,
                         str(front.certificates[at]),
@@ -220,7 +220,7 @@ def answer(line: str) -> tuple[str, bytes]:
 
 
 def login(status: Mapping[str, Any], *, version: str = V1) -> str:
-    """Return a program that logs in with *status*, and writes beside it what it was told."""
+    """Return a program that logs in with *status*, and writes what it received into a file next to it."""
     credential = json.dumps({"kind": "ExecCredential", "apiVersion": version, "status": status})
     return f'#!/bin/sh\necho "$KUBERNETES_EXEC_INFO" > "{{folder}}/told-by-$WHO"\necho \'{credential}\'\n'
 

@@ -25,7 +25,7 @@ class RunningOperator:
         self.port = port
 
     def page(self, path: str) -> tuple[int, str]:
-        """Return status and text of a page on the health address; 0 while nobody listens."""
+        """Return status and text of a page on the health address; 0 while nothing listens there."""
         try:
             with urllib.request.urlopen(
                 f"http://{LOOPBACK}:{self.port}{path}", timeout=patient(5)
@@ -38,7 +38,7 @@ class RunningOperator:
             return 0, ""
 
     def assert_sound(self) -> None:
-        """Raise when the process has ended, or has met what nobody thought of."""
+        """Raise when the process has ended, or has logged a traceback."""
         self.process.raise_if_ended()
         assert "Traceback" not in self.process.output()
 

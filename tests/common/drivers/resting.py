@@ -69,7 +69,7 @@ class Place:
     """A namespace with one token, its account and its own two roles, and how to look at all of that."""
 
     def __init__(self, world: World, asked: RunningValidator, namespace: str, number: int) -> None:
-        """*number* is this one's alone: clients have addresses of their own, so that no failures are added up."""
+        """*number* belongs to this one only: clients have addresses of their own, so that no failures are added up."""
         self.world, self.namespace, self._asked, self._number = world, namespace, asked, number
         self.words = {
             "NAMESPACE": namespace,

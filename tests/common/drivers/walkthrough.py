@@ -156,7 +156,7 @@ def _on_terminal(
 
 
 def _read_until(terminal: int, deadline: float) -> bytes:
-    """Read what is written to a terminal until nobody has it open any more, or until *deadline*."""
+    """Read what is written to a terminal until no process has it open any more, or until *deadline*."""
     found = b""
     while select.select([terminal], [], [], max(0, deadline - time.monotonic()))[0]:
         try:

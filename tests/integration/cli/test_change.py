@@ -14,7 +14,7 @@ DAY = 86400
 def test_a_revoked_token_is_rejected_when_the_command_returns(
     plugin: Plugin, world: World, namespace: str, token: str, running: RunningValidator
 ) -> None:
-    """With --wait, nobody accepts it any more; and restored, all do."""
+    """With --wait, every validator rejects the token; once it is restored, all accept it."""
     said = plugin.ok("revoke", "ci-prod", "--reason", "Superseded", "--wait")
     assert running.forward(token).status == 401
     assert "every validator rejects it now" in said
@@ -76,7 +76,7 @@ def test_what_is_no_token_is_not_quoted(plugin: Plugin, token: str) -> None:
 
 
 def test_several_are_asked_about_first(plugin: Plugin, world: World, namespace: str, token: str) -> None:
-    """Where nobody can be asked, --yes has to be said; a dry run writes nothing."""
+    """Without a terminal, --yes is required; a dry run writes nothing."""
     world.token(namespace, "second")
     world.until_ready(namespace, "second")
     done = plugin("revoke", "--account", "ci")
@@ -134,7 +134,7 @@ def test_a_token_that_was_suspended_for_disuse_is_restored_by_saying_that_it_is_
 
 
 def suspend(world: World, namespace: str, name: str) -> None:
-    """Let the token *name* look as if nobody had used it for ten days, under a policy that suspends after two."""
+    """Let the token *name* look as if it had not been used for ten days, under a policy that suspends after two."""
     world.change(
         namespace, "ci", "serviceaccounts", tokenPolicy={"unusedFor": "1d", "suspendUnusedAfter": "1d"}
     )

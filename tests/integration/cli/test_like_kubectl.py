@@ -1,4 +1,4 @@
-"""The plugin beside the real kubectl: by one kubeconfig, both ask the same server in the same way as the same user."""
+"""The plugin compared with the real kubectl: both ask the same server as the same user."""
 
 import json
 from collections.abc import Mapping
@@ -150,13 +150,13 @@ EXEC: Final[Mapping[str, Case]] = {
 
 @pytest.mark.parametrize("name", SAME)
 async def test_a_kubeconfig_means_the_same(beside: Scene, name: str) -> None:
-    """Whom it names, as whom, with which certificate and through which proxy; what one refuses the other refuses."""
+    """With the same server, user, certificate and proxy; what one rejects the other rejects."""
     await compare(beside, SAME[name])
 
 
 @pytest.mark.parametrize("name", EXEC)
 async def test_an_exec_plugin_is_run_in_the_same_way(beside: Scene, name: str) -> None:
-    """It is told the same, and its failure sends nothing."""
+    """It receives the same input, and its failure sends nothing."""
     await compare(beside, EXEC[name])
     told = [beside.folder / f"told-by-{who}" for who in ("kubectl", "servicetoken")]
     assert len({file.exists() for file in told}) == 1

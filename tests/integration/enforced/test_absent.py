@@ -22,7 +22,7 @@ def nobody_before(world: World) -> None:
 def test_a_validator_that_was_frozen_for_too_long_rejects_automatically(
     world: World, namespace: str, tmp_path: Path
 ) -> None:
-    """Nobody waits for it when its Lease has ended; and when it is back, its first answers are no decisions."""
+    """It is not waited for once its Lease has expired; when it is back, its first answers are no decisions."""
     token = world.until_ready(namespace)
     flags = ("--max-staleness=5s",)
     with (

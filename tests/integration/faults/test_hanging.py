@@ -1,4 +1,4 @@
-"""A webhook for Secrets that hangs in one namespace: it is informed there, and harms nobody elsewhere."""
+"""A webhook for Secrets that hangs in one namespace: it is reported there, and does not affect tokens elsewhere."""
 
 from pathlib import Path
 

@@ -17,7 +17,7 @@ PATIENCE = 110.0
 def test_a_revocation_is_proven_after_every_fault(
     world: World, namespace: str, proxy: FaultyProxy, tmp_path: Path
 ) -> None:
-    """Never before: `Enforced` is not True while nobody could be asked."""
+    """Never before: `Enforced` is not True while validators cannot be listed."""
     (port,) = free_ports(1)
     world.account(namespace)
     world.token(namespace)
@@ -34,7 +34,7 @@ def test_a_revocation_is_proven_after_every_fault(
         world.change(namespace, state="Revoked")
         world.until(lambda: is_proven(world, namespace), "the proof", timeout=PATIENCE)
         assert listing.left == []
-        # Leases are looked at while a proof is requested, and the dead one's is tried to be deleted each time.
+        # Leases are looked at while a proof is requested, and the Lease of an exited validator is deleted.
         while deleting.left and len(leases(world)) > 1:
             for state in ("Active", "Revoked"):
                 world.change(namespace, state=state)

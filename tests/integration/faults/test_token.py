@@ -24,14 +24,14 @@ PATIENCE = 90.0
 TWICE = frozenset(Fault) - {Fault.FORBIDDEN, Fault.NO_RIGHT, Fault.UNPROCESSABLE, Fault.APPLIED_AND_HUNG}
 # What one fault may cost: a rejected Secret is reported (status, Event), read and tried again, and that is reported.
 COST = 10
-# Two changes that are seen at once cost one pass less: without a fault a life has taken 26 to 28 requests.
+# Two changes that arrive together cost one pass less: without a fault a life has taken 26 to 28 requests.
 VARIES = 2
 # The lives share a process with the proxy: a hundred that ask twenty times a second would slow down what they wait for.
 POLL_SECONDS = 0.5
 # An Event that is answered slowly twice is still on its way when its lifetime is over.
 SETTLE_SECONDS = 10.0
 CALM_SECONDS = 3.0
-# The first test has to wait for the lives of all.
+# The first test has to wait until all of them have run.
 pytestmark = pytest.mark.timeout(400)
 
 
@@ -145,7 +145,7 @@ def test_every_life_comes_to_its_end(lives: Lives) -> None:
 
 
 def test_every_fault_happened(lives: Lives) -> None:
-    """A case whose fault nobody met would prove nothing."""
+    """A case in which no request failed would prove nothing."""
     unmet = [str(life) for life in lives.all if life.rule is not None and not life.rule.fired]
     assert unmet == []
 

@@ -84,7 +84,7 @@ def test_events_that_come_twice_or_in_another_order_change_nothing(
     operator.raise_if_ended()
 
 
-def test_a_watch_that_falls_silent_is_found_out(
+def test_a_watch_that_delivers_nothing_any_more_is_noticed(
     world: World, namespace: str, proxy: FaultyProxy, operator: Process
 ) -> None:
     """Nothing is minted meanwhile; everything is within two minutes, without a restart."""

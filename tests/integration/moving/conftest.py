@@ -15,13 +15,13 @@ from controlplane.ports import LOOPBACK, free_ports
 
 @pytest.fixture(scope="package")
 def ports() -> Ports:
-    """Where the validator will listen, which the API server has to be told before."""
+    """Where the validator will listen, which the API server has to know before."""
     return Ports(*free_ports(len(fields(Ports))))
 
 
 @pytest.fixture(scope="package")
 def world(binaries: Path, ports: Ports) -> Iterator[World]:
-    """CRDs, rights and policies, audit log on; whom it does not know, the API server asks the validator about."""
+    """CRDs, rights and policies, audit log on; the API server asks the validator about users that it does not know."""
     cluster = Cluster(binaries=binaries)
     review = f"https://{LOOPBACK}:{ports.token_review}/authenticate"
     authority = cluster.files.authority.certificate

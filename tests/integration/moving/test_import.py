@@ -151,7 +151,7 @@ def test_the_roles_are_those_of_the_token(
 def test_another_tenant_that_imports_the_same_value_changes_nothing(
     world: World, namespace: str, value: str, running: RunningValidator
 ) -> None:
-    """He knows the value, so it has leaked; but it neither starts to be rejected nor becomes his."""
+    """They know the value, so it has leaked; but it is neither rejected nor accepted for their account."""
     keep(world, namespace, value)
     world.token(namespace, **asked())
     world.until_ready(namespace)

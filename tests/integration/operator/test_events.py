@@ -22,7 +22,7 @@ def listed(world: World, namespace: str) -> list[tuple[str, int]]:
 async def test_what_repeats_is_one_event_with_a_count_and_what_loops_ends(
     world: World, namespace: str
 ) -> None:
-    """`kubectl events` shows how often; and nobody can fill etcd by making one token fail in a loop."""
+    """`kubectl events` shows how often; and a token that fails in a loop cannot fill etcd."""
     world.token(namespace)
     uid = world.get(namespace)["metadata"]["uid"]
     regarding = Regarding(kind=names.KIND_TOKEN, namespace=namespace, name="ci-prod", uid=uid)
@@ -52,7 +52,7 @@ async def test_what_repeats_is_one_event_with_a_count_and_what_loops_ends(
 async def test_a_long_note_is_shortened_to_what_the_api_server_takes(
     world: World, namespace: str, letter: str
 ) -> None:
-    """The API server counts bytes: a long refusal that is quoted in an Event does not keep it from being recorded."""
+    """The API server counts bytes: a long rejection that is quoted in an Event does not keep it from being recorded."""
     regarding = Regarding(kind=names.KIND_TOKEN, namespace=namespace, name="ci-prod", uid=str(uuid.uuid4()))
     async with await Api.connect(str(world.cluster.user(OPERATOR, GROUPS))) as api:
         recorder = EventRecorder(api, instance="test", clock=FakeClock(), entropy=os_entropy)

@@ -92,7 +92,7 @@ def mint_later(world: World, namespace: str) -> dict[str, Any]:
 
 
 def count_to_the_end(_world: World, _namespace: str) -> dict[str, Any]:
-    """Return a status from whose serial nobody can count on."""
+    """Return a status with a serial that cannot be increased."""
     return {"serial": MAX_INTEGER}
 
 
@@ -303,7 +303,7 @@ def test_a_running_operator_notices_a_field_that_is_lost(own_world: World) -> No
 
 
 def relaxed(crd: dict[str, Any]) -> dict[str, Any]:
-    """Return *crd* with anything allowed in spec and status, as an older or a newer one may have it."""
+    """Return *crd* without a schema for spec and status, as an older or a newer CRD has it."""
     crd = copy.deepcopy(crd)
     schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
     schema.pop("x-kubernetes-validations", None)
@@ -388,7 +388,7 @@ def test_an_unavailable_api_server_is_retried_and_nothing_is_minted_twice(
         world.until(lambda: not unsettled(world, namespace), "the tokens", timeout=60)
         world.until(operator.is_ready, "the operator to be ready", timeout=60)
     tokens = world.ok("GET", world.path("servicetokens", namespace)).body["items"]
-    # A write that was applied while nobody could be told of it is found, not repeated.
+    # A write that was applied without an answer is found, not repeated.
     assert {token["status"]["serial"] for token in tokens} <= {1, 2}
     assert all(len(token["status"]["credentials"]) == 1 for token in tokens)
 

@@ -120,7 +120,7 @@ def test_without_a_backup_a_new_key_replaces_every_token_once(
 def test_a_key_that_was_replaced_under_its_name_costs_one_mint_each(
     world: World, namespace: str, tmp_path: Path
 ) -> None:
-    """It is the same as a lost one: nobody can check what it signed. Nothing is minted twice."""
+    """It is the same as a lost one: what it signed cannot be verified. Nothing is minted twice."""
     with world.operator(tmp_path / "first.log"):
         world.token(namespace)
         value = world.until_ready(namespace)

@@ -91,7 +91,7 @@ def test_a_leader_that_was_frozen_exits_and_the_standby_takes_over(
             value = world.until_ready(namespace)
             one.process.send(signal.SIGCONT)
             assert one.process.wait(20) == EXIT_LOST
-            # By the thread that watches the clock, or by the loop, which finds another one's name on the Lease.
+            # By the thread that watches the clock, or by the loop, which finds the name of another holder on the Lease.
             output = one.process.output()
             assert "exiting before another operator takes over" in output or "the Lease was lost" in output
             assert world.value(namespace) == value
@@ -170,7 +170,7 @@ def test_an_end_in_order_hands_over_within_a_second(world: World, tmp_path: Path
 def test_a_leader_whose_api_server_hangs_is_suspended_before_its_lease_ends(
     world: World, namespace: str, tmp_path: Path
 ) -> None:
-    """Nobody knows who leads meanwhile; afterwards one does, and what was applied is minted once."""
+    """Meanwhile it is unknown which one leads; afterwards one does, and what was applied is minted once."""
     server = world.cluster.process("kube-apiserver")
     with elected(world, tmp_path / "one.log") as one:
         world.until(lambda: holder(world), "the Lease to be taken")

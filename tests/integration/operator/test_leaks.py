@@ -39,5 +39,5 @@ def test_a_minted_token_appears_only_in_its_secret(world: World, namespace: str,
     }
     for name, text in outputs.items():
         for token in minted:
-            # The part that nobody may know: what follows the public id.
+            # The secret part: what follows the public id.
             assert token.split("_")[2] not in text, name

@@ -69,7 +69,7 @@ def test_a_rotation_without_overlap_ends_the_old_one_immediately(world: World, n
 
 
 def test_without_its_rotation_id_a_token_stays_as_it_is(world: World, namespace: str) -> None:
-    """Removing the id does nothing, and the one last acted upon may come back."""
+    """Removing the id does nothing, and the last id that caused a rotation may be set again."""
     world.token(namespace, rotation={"id": "one"})
     value = world.until_ready(namespace)
     for rotation in (None, {"id": "one"}):
@@ -249,7 +249,7 @@ def test_a_removed_role_is_reported_immediately(world: World, namespace: str) ->
 def test_a_role_is_granted_by_names_of_namespaces_and_not_by_their_labels(
     world: World, namespace: str
 ) -> None:
-    """A tenant who relabels his namespace gets nothing by it."""
+    """A tenant who changes the labels of the namespace gains nothing."""
     role, granted = f"only-{namespace}", world.cluster.create_namespace()
     world.role(role, allowedNamespaces=[granted])
     world.account(granted)

@@ -1,4 +1,4 @@
-"""Policies that refuse what the operator writes: said where people look, and worked off soon after they are gone."""
+"""Policies that reject what the operator writes: reported on status, and retried soon after they were deleted."""
 
 import contextlib
 from collections.abc import Iterator
@@ -18,14 +18,14 @@ PATIENCE = 60.0
 
 @pytest.fixture(scope="module")
 def world(binaries: Path) -> Iterator[World]:
-    """A cluster of its own: its policies would be in the way of other tests."""
+    """A cluster of its own: its policies would affect other tests."""
     with world_of(binaries) as world:
         yield world
 
 
 @contextlib.contextmanager
 def refusal(world: World, resource: str, namespace: str, reason: str) -> Iterator[None]:
-    """Have the API server refuse writes of *resource*, as in `group/plural`, in *namespace*, with a *reason*."""
+    """Let the API server reject writes of *resource*, as in `group/plural`, in *namespace*, with a *reason*."""
     group, _, plural = resource.partition("/")
     name = f"refuse-{namespace}"
     rule = {
@@ -64,7 +64,7 @@ def refusal(world: World, resource: str, namespace: str, reason: str) -> Iterato
 
 
 def until_in_force(world: World, namespace: str, path: str, method: str, body: Any) -> None:
-    """Wait until the API server refuses a dry run."""
+    """Wait until the API server rejects a dry run."""
     world.until(
         lambda: "denied request" in str(world.client.request(method, f"{path}?dryRun=All", body).body),
         f"the policy for {namespace} to be in force",
@@ -109,7 +109,7 @@ def test_statuses_that_are_rejected_are_named_and_written_soon_after(world: Worl
 
 
 def was_rotated(world: World, namespace: str, name: str) -> bool:
-    """Say whether status has the rotation that was asked for."""
+    """Say whether status has the requested rotation."""
     return world.status(namespace, name).get("rotationID") == "a"
 
 

@@ -1,4 +1,4 @@
-"""Months in which nobody uses a token: by a clock in the test's hands, with a validator that answers by its own."""
+"""Months in which a token is not used: by a clock that the test moves, with a validator that has its own."""
 
 import time
 from collections.abc import Iterator

@@ -41,7 +41,7 @@ def test_the_account_counts_a_burst_of_tokens_with_few_writes(world: World, name
 
 
 def test_what_changes_nothing_writes_nothing(world: World, namespace: str) -> None:
-    """Labels, annotations, the same spec again; an account's name for people; a role nobody has."""
+    """Labels, annotations, the same spec again; an account's name for people; a role that no account has."""
     world.token(namespace)
     world.until_ready(namespace)
     until_counted(world, namespace, 1)

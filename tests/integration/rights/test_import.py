@@ -19,7 +19,7 @@ NO_IMPORT: dict[str, Any] = {"import": None}
 
 
 def grant(world: World, namespace: str, user: str, *rules: dict[str, Any]) -> None:
-    """Give *user* a Role with *rules* in *namespace*, on top of what he has."""
+    """Give *user* a Role with *rules* in *namespace*, in addition to existing permissions."""
     name = f"more-{time.monotonic_ns()}"
     world.ok(
         "POST", f"{RBAC}/namespaces/{namespace}/roles", {"metadata": {"name": name}, "rules": list(rules)}
@@ -71,7 +71,7 @@ def send(world: World, user: str) -> Callable[..., Answer]:
 def test_an_import_needs_the_verb_and_the_secret(
     world: World, namespace: str, user: str, send: Callable[..., Answer]
 ) -> None:
-    """One alone is not enough, and each rejection says which is missing. Without `spec.import` nobody is asked."""
+    """One is not enough, and each rejection names the missing one. Without `spec.import` none is checked."""
     path = world.path("servicetokens", namespace)
     world.until(
         lambda: send("POST", path, token("plain", **NO_IMPORT)).status == 201, "the right to be known"
@@ -137,7 +137,7 @@ def test_changing_an_import_needs_permission_and_removing_it_does_not(
 def test_a_permission_that_is_withdrawn_later_does_not_stop_the_import(
     world: World, namespace: str, user: str, send: Callable[..., Answer], tmp_path: Path
 ) -> None:
-    """It was requested when the import was written; the Secret comes later, and nobody is asked again."""
+    """It was checked when the import was written; the Secret comes later, and nothing is checked again."""
     grant(world, namespace, user, IMPORTS, READS)
     path = world.path("servicetokens", namespace)
     world.until(lambda: send("POST", f"{path}?dryRun=All", token()).ok, "the rights")

@@ -68,7 +68,7 @@ def test_a_pod_writes_renews_and_deletes_its_own_lease(first: Send) -> None:
 
 
 def test_no_pod_can_act_for_another_pod(first: Send, second: Send) -> None:
-    """Neither with a new Lease nor with that of a peer, and nobody takes one over or away."""
+    """Neither with a new Lease nor with that of a peer, and no Lease is taken over or deleted."""
     ghost = second("POST", LEASES, lease("00000002", "first_00000002"))
     assert ghost.status == 403
     assert "holds Leases for its own pod only, which is second" in str(ghost.body)
@@ -85,7 +85,7 @@ def test_no_pod_can_act_for_another_pod(first: Send, second: Send) -> None:
 
 
 def test_no_lease_lasts_for_longer_than_the_operator_believes(first: Send) -> None:
-    """An hour, the most that a validator can be told."""
+    """An hour, the most that a validator can be configured with."""
     assert first("POST", f"{LEASES}?dryRun=All", lease("00000004", "first_4", leaseDurationSeconds=3600)).ok
     refused = first("POST", f"{LEASES}?dryRun=All", lease("00000004", "first_4", leaseDurationSeconds=3601))
     assert refused.status == 403

@@ -39,7 +39,7 @@ def test_every_listener_and_the_health_page_answer_both_versions(
             connection.close()
 
 
-def test_no_listener_answers_ipv6_when_it_is_told_to_use_ipv4(
+def test_no_listener_answers_ipv6_when_its_address_is_ipv4(
     world: World, token: StoredToken, tmp_path: Path
 ) -> None:
     """Also gRPC, which takes `0.0.0.0` for every address of both versions."""

@@ -92,7 +92,7 @@ def test_two_authorization_headers_are_rejected_in_either_order(
 def test_required_roles_are_in_the_path_and_nowhere_else(
     running: RunningValidator, token: StoredToken
 ) -> None:
-    """A query may be the client's; a path that is not ours is nobody's."""
+    """A query may be the client's; a path that is not ours answers nothing."""
     assert running.forward(token.text, path="/validate/role/orders-reader").status == 200
     missing = running.forward(token.text, path="/validate/role/orders-reader,orders-writer")
     assert missing.status == 403

@@ -23,7 +23,7 @@ def audited(binaries: Path) -> Iterator[World]:
 
 
 def last_used(world: World, token: StoredToken) -> str:
-    """Return what the status says; empty while it says nothing."""
+    """Return the time of last use on status; empty while there is none."""
     return str(world.status(token.namespace, token.name).get("lastUsedTime", ""))
 
 

@@ -77,7 +77,7 @@ def test_token_spec() -> None:
 
 
 def test_left_out_is_not_empty() -> None:
-    """What the spec leaves out is None, and can be told from what it sets; nothing is filled in."""
+    """What the spec leaves out is None, and differs from what it sets; nothing is filled in."""
     spec = ServiceTokenSpec.model_validate({"accountRef": {"name": "ci"}, "expiresAfter": "never"})
 
     assert spec.expires_after == NEVER
@@ -109,7 +109,7 @@ def test_role_spec() -> None:
 
 
 def test_models_are_immutable() -> None:
-    """A spec or status can be shared between tasks, since nobody can change it."""
+    """A spec or status can be shared between tasks, since it is immutable."""
     spec = ServiceTokenSpec.model_validate(FULL_SPEC)
 
     with pytest.raises(ValidationError, match="frozen"):

@@ -47,7 +47,7 @@ def test_a_status_comes_back_and_can_be_copied_and_written() -> None:
     assert changed.model_copy(update={"serial": status.serial}) == status
 
 
-def test_what_is_beside_the_models_comes_back_too() -> None:
+def test_values_next_to_the_models_are_restored_too() -> None:
     """Texts that no encoding allows included: an odd object must not harm the operator."""
     values = ("u-1", 3, True, None, "\ud800", -(10**30), ServiceTokenStatus(), None)
     assert unpack(pack(*values)) == values
@@ -64,7 +64,7 @@ def test_a_member_of_an_enumeration_comes_back_as_its_text() -> None:
 
 
 def test_packed_models_are_frozen_like_others() -> None:
-    """Nobody can change a fact."""
+    """Facts are immutable."""
     (spec,) = unpack(pack(a_token().spec))
     with pytest.raises(ValueError, match="frozen"):
         spec.state = "Active"

@@ -36,7 +36,7 @@ def test_a_text_without_the_shape_of_a_token_is_malformed(it: Surroundings, text
 def test_an_unknown_token_and_one_with_another_secret_differ_in_the_log_only(
     it: Surroundings,
 ) -> None:
-    """The same id with another secret part; an id that nobody claims."""
+    """The same id with another secret part; an id that no object claims."""
     assert it.reason(it.mint()) == "Unknown"
     text = it.token.reveal()
     assert it.reason(text[:-7] + ("a" if text[-7] != "a" else "b") + text[-6:]) == "WrongSecret"
@@ -45,7 +45,7 @@ def test_an_unknown_token_and_one_with_another_secret_differ_in_the_log_only(
 
 
 def test_a_forged_or_copied_verifier_never_fits(it: Surroundings) -> None:
-    """It is bound to the object's uid; and the copy does not get in the way of the original."""
+    """It is bound to the object's uid; and the copy does not affect the original."""
     copied = it.credential(it.token)
     it.put_token(uid="u-2", name="copy", credentials=[copied])
     it.accepted()
@@ -122,7 +122,7 @@ def test_a_token_in_any_state_but_active_is_rejected(it: Surroundings, state: st
 
 
 def test_a_suspended_account_rejects_all_of_its_tokens(it: Surroundings) -> None:
-    """And takes them back."""
+    """And reverts to them."""
     it.accepted()
     it.put_account(state="Suspended")
     assert it.reason() == "AccountSuspended"
@@ -198,7 +198,7 @@ def test_an_unreadable_object_rejects_its_own_tokens_only(it: Surroundings) -> N
 
 
 def test_a_token_without_a_status_or_an_end_is_no_credential(it: Surroundings) -> None:
-    """Nothing minted, nothing accepted; a spec that names no end ended at its mint."""
+    """Nothing minted, nothing accepted; with a spec without a lifetime a token expires when it is minted."""
     it.put_token(credentials=[])
     assert it.reason() == "Replaced"
     it.put_token(expirationTime=None)
@@ -206,7 +206,7 @@ def test_a_token_without_a_status_or_an_end_is_no_credential(it: Surroundings) -
 
 
 def test_before_everything_is_known_nothing_is_said(it: Surroundings) -> None:
-    """Not "invalid": cannot tell, and why."""
+    """Not "invalid" but "unknown", with the reason."""
     fresh = Surroundings()
     fresh.index.expect("more", missing="nobody has told more", silent="more has not come")
     decision = fresh.present()
@@ -257,7 +257,7 @@ def test_the_first_sign_of_life_counts_after_the_first_list() -> None:
 
 
 def test_a_list_that_starts_over_sweeps_away_what_it_does_not_name(it: Surroundings) -> None:
-    """What was deleted while nobody watched: tokens, accounts, roles."""
+    """What was deleted while no watch was open: tokens, accounts, roles."""
     it.put_role("reader")
     for table in (it.tokens, it.accounts, it.roles):
         table.begin()

@@ -135,7 +135,7 @@ def rejected(it: Surroundings, token: Token | None = None) -> Rejected:
 
 
 def test_a_rotated_credential_stays_known_after_it_left_status(it: Surroundings) -> None:
-    """Its id names the object, without a record: whether the secret was right nobody can tell any more."""
+    """Its id names the object, without a record: whether the secret part was right cannot be verified any more."""
     newer = it.mint()
     it.put_token(credentials=[it.credential(newer, serial=2)])
     found = rejected(it)
@@ -234,7 +234,7 @@ def test_a_rotated_out_credential_stays_expired_when_it_is_restored(it: Surround
 
 
 def test_only_the_newest_two_credentials_count_by_the_serial_of_status(it: Surroundings) -> None:
-    """An older one that is put next to them, or back without them, is nobody's."""
+    """An older one that is put next to them, or back without them, is accepted by no validator."""
     third, now = it.mint(), it.clock.now()
     old, newer = it.credential(it.token, serial=3), it.credential(third, serial=4)
     rotation = {"id": "x", "overlap": "1h"}
@@ -284,7 +284,7 @@ def test_marking_the_newest_as_pending_does_not_lift_the_overlap(
 
 
 def test_one_whose_successor_could_not_be_delivered_keeps_the_end_on_status(it: Surroundings) -> None:
-    """The operator has taken the successor back: of it the serial is left, and the mint time is the older one's."""
+    """The operator has removed the successor: its serial remains, and the mint time is that of the older one."""
     now = it.clock.now()
     stored = it.credential(it.token, end=now + 20)
     it.put_token(
@@ -344,7 +344,7 @@ def calls(work: Callable[[], object]) -> list[str]:
 
 
 def presented(it: Surroundings) -> Iterator[tuple[str, str]]:
-    """Give tokens with a wrong secret: of an id that nobody knows, of one that is known, and of one that is in use."""
+    """Give tokens with a wrong secret: of an unknown id, of a known one, and of one that is in use."""
     unknown, unused, used = it.mint(), it.mint(), it.mint()
     for number, token in enumerate((unused, used)):
         uid = str(UUID(int=number + 1))

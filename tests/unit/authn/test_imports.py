@@ -59,7 +59,7 @@ def test_both_are_accepted_until_the_cut_over_and_ours_after_it(it: Surroundings
     it.accepted()
 
 
-def test_a_decision_is_kept_and_told_once_as_for_any_token(it: Surroundings) -> None:
+def test_a_decision_is_kept_and_reported_once_as_for_any_token(it: Surroundings) -> None:
     """The second decision is the kept one, and the hot path of the listeners finds it, too."""
     it.put_role("reader")
     it.put_account(roles=["reader"])
@@ -124,7 +124,7 @@ def test_what_ends_a_token_ends_its_imported_value(it: Surroundings) -> None:
 def test_status_is_never_believed_where_it_is_kinder_than_the_spec(
     it: Surroundings, spec: dict[str, Any], lives: int
 ) -> None:
-    """Nor is the spec beyond ninety days; an overlap is of tokens of ours and says nothing of it."""
+    """Nor is the spec beyond ninety days; an overlap applies to minted tokens only."""
     far = format_time(it.clock.now() + 1000 * DAY)
     put(it, **spec, imported=entry(it) | {"expirationTime": far})
     it.clock.advance(lives - 1)

@@ -1,4 +1,4 @@
-"""Occasions: for whom, from where, with which roles, for which request; and what is kept of the answers."""
+"""Restrictions: audiences, client networks, required roles, HTTP rules; and what is kept of the answers."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -21,8 +21,8 @@ def it() -> Surroundings:
     return Surroundings()
 
 
-def test_a_token_with_audiences_is_good_for_those_who_say_so(it: Surroundings) -> None:
-    """One of them is enough; nobody is not."""
+def test_a_token_with_audiences_is_accepted_for_these_only(it: Surroundings) -> None:
+    """One audience is enough; none is not."""
     it.put_token(audiences=["orders", "https://orders.example.com"])
     it.accepted(audiences=("other", "orders"))
     assert it.reason(audiences=("other",)) == "Audience"
@@ -35,7 +35,7 @@ def test_a_token_with_audiences_is_good_for_those_who_say_so(it: Surroundings) -
 
 
 def test_a_token_without_audiences_is_valid_for_every_audience(it: Surroundings) -> None:
-    """And the answer says for whom it was asked."""
+    """And the answer names the audiences that match."""
     accepted = it.accepted(audiences=("a", "b"))
     assert common_audiences(accepted, ("a", "b")) == ("a", "b")
     it.put_token(audiences=["b"])
@@ -47,7 +47,7 @@ def origin(peer: str, forwarded: str = "") -> Origin:
     return Origin(parse_address(peer), forwarded)
 
 
-def test_a_token_bound_to_networks_is_good_from_there() -> None:
+def test_a_token_bound_to_networks_is_accepted_from_there_only() -> None:
     """By the peer, or by what a trusted proxy says."""
     it = Surroundings(trusted_proxies=(parse_network("10.0.0.0/8"),))
     it.put_token(allowedCIDRs=["192.0.2.0/24", "2001:db8::/32"])

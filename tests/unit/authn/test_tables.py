@@ -59,7 +59,7 @@ class Feeds(RuleBasedStateMachine):
 
     @rule(uid=st.sampled_from(UIDS))
     def garble(self, uid: str) -> None:
-        """An object is there in a shape that nobody understands, until it is listed again."""
+        """An object that cannot be read, until it is listed again."""
         self.around.tokens.put_unreadable(Identity(uid, uid, "team-a"))
         self.behind = True
 
@@ -100,7 +100,7 @@ TestFeeds = Feeds.TestCase
 
 
 def test_revocations_and_restorations_are_reported_immediately() -> None:
-    """By whom is in the spec, since when in the status; what changes nothing is not told."""
+    """The reason is in the spec, the time in the status; what changes nothing is not reported."""
     around, told = Surroundings(), [0]
 
     def note() -> None:

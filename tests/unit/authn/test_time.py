@@ -23,7 +23,7 @@ def test_a_token_expires_to_the_second(it: Surroundings) -> None:
 
 
 def test_a_fixed_expiration_and_none(it: Surroundings) -> None:
-    """By the clock's time, and never."""
+    """At the injected time, and never."""
     it.put_token(expirationTime=format_time(it.clock.now() + 5))
     it.accepted()
     it.clock.advance(5)

@@ -129,5 +129,5 @@ def test_yaml_without_controls_is_not_escaped(capsys: pytest.CaptureFixture[str]
 
 
 def test_a_page_has_no_controls() -> None:
-    """But lines may be broken there: they are HTML, and nobody can forge one."""
+    """But it may contain line breaks: it is HTML, in which no line can be forged."""
     assert as_markup(HOSTILE).replace("\n", "").isprintable()

@@ -72,7 +72,7 @@ def test_a_lease_that_is_renewed_meanwhile_has_a_leader_whatever_the_clocks_say(
 
 
 def test_a_killed_leader_is_named_while_its_lease_is_still_valid() -> None:
-    """In the first seconds, nobody else may take over: it is said since when it is silent, and for how long yet."""
+    """In the first seconds no other operator may take over: the finding says since when the Lease was not renewed."""
     level, message, _ = said(lease(-5), lease(-5))
     assert level is Level.WARNING
     assert message.startswith(

@@ -40,7 +40,7 @@ COMMAND = click.Command(
     ],
 )
 def test_values_behind_an_equals_sign_are_read_as_with_kubectl(typed: str, read: str) -> None:
-    """Of options with one letter and of switches; what it does not know it leaves to click, which refuses it."""
+    """Of options with one letter and of switches; click rejects what it does not know."""
     assert as_click_reads(COMMAND, typed.split(" ")) == read.split(" ")
 
 

@@ -61,7 +61,7 @@ def test_who_waits_for_an_operator_that_does_not_answer_learns_where_to_look() -
     assert unconfirmed(2.5, "token 't': about X") == "not confirmed within 2.5 s: token 't': about X"
 
 
-def test_a_dead_end_is_a_failure() -> None:
+def test_a_condition_that_needs_a_change_by_a_user_is_a_failure() -> None:
     """That is no time-out, and the operator's sentence is in it."""
     with pytest.raises(Failure, match="cannot be rotated: about RoleNotGranted"):
         acted_upon(token(SYNCED, STALLED, done="a"))

@@ -219,7 +219,7 @@ async def test_a_key_secret_that_may_not_be_watched_is_read_every_few_seconds() 
 
 
 @pytest.mark.skips_time
-async def test_what_could_not_be_read_after_the_watch_told_of_it_is_read_again() -> None:
+async def test_what_could_not_be_read_after_an_event_of_the_watch_is_read_again() -> None:
     """The watch tells once."""
     it, server = Keeper(KeySecret({"k1": KEY}), in_use=True), Server()
     async with running(it, server):

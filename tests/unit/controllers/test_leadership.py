@@ -117,7 +117,7 @@ async def test_a_lease_without_renewal_is_taken_after_its_duration(store: Store,
 
 
 async def test_a_renewed_lease_restarts_the_wait(store: Store, clock: FakeClock) -> None:
-    """As long as the holder renews, nobody takes over."""
+    """As long as the holder renews, no standby takes over."""
     one, two = make(store, clock, "one"), make(store, clock, "two")
     assert await leads_within(one, 1)
     for _ in range(3):
@@ -149,7 +149,7 @@ async def test_a_hanging_leader_exits_before_another_may_lead(store: Store, cloc
     one = make(store, clock, "one", ends)
     assert await leads_within(one, 1)
     store.is_down = True
-    # Nobody suspends it: that is the event loop's part.
+    # Without suspending it: that is the event loop's part.
     clock.advance(QUICK.deadline)
     assert not one.leads
     await until(lambda: bool(ends))
@@ -201,7 +201,7 @@ async def test_a_leader_that_regains_its_own_lease_goes_on(store: Store, clock: 
 async def test_a_leader_whose_lease_may_have_been_anothers_meanwhile_ends(
     store: Store, clock: FakeClock, holder: str
 ) -> None:
-    """Another one's name is on it, or it was given up, so another user may have led."""
+    """It has another holder, or it was released, so another operator may have led."""
     ends: list[int] = []
     async with suspended(store, clock, ends) as one:
         assert store.lease is not None
@@ -216,7 +216,7 @@ async def test_a_leader_whose_lease_may_have_been_anothers_meanwhile_ends(
 
 @pytest.mark.skips_time(False)
 async def test_a_leader_whose_lease_was_deleted_meanwhile_ends(store: Store, clock: FakeClock) -> None:
-    """Nobody knows who held it last."""
+    """The last holder is unknown."""
     ends: list[int] = []
     async with suspended(store, clock, ends):
         store.lease, store.is_down = None, False

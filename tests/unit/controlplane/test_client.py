@@ -26,7 +26,7 @@ class Handler(BaseHTTPRequestHandler):
         self.number = self.server.count  # type: ignore[attr-defined]
 
     def do_GET(self) -> None:
-        """Answer, and say nothing of closing."""
+        """Answer, and do not announce that the connection closes."""
         body = str(self.number).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))

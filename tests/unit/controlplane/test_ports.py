@@ -12,7 +12,7 @@ from controlplane.ports import LOOPBACK, NoFreePort, ReservedPort, free_ports
 
 
 def test_a_reserved_port_is_not_available_to_others() -> None:
-    """Who binds without sharing does not get the port, though nobody listens on it."""
+    """A program that binds without sharing does not get the port, although nothing listens on it."""
     with ReservedPort() as port, socket.socket() as other, pytest.raises(OSError, match="in use"):
         other.bind((LOOPBACK, port.number))
 

@@ -14,7 +14,7 @@ from controlplane.waiting import wait_until
 
 HACK = Path(__file__).parents[3] / "hack"
 GONE_SECONDS = (
-    5.0  # it takes milliseconds, or half a second where end of file cannot tell; the machine may be busy
+    5.0  # it takes milliseconds, or half a second where end of file does not come; the machine may be busy
 )
 
 # Starts `sleep` and a grandchild of its own, and says all process ids: the program's, its child's and the
@@ -84,7 +84,7 @@ def test_everything_dies_though_a_fork_of_the_parent_lives_on(tmp_path: Path) ->
 
 
 def test_the_program_dies_with_its_supervisor(tmp_path: Path) -> None:
-    """SIGKILL of the supervisor ends the program, although nobody is left to do so."""
+    """SIGKILL of the supervisor ends the program, although the supervisor cannot do it any more."""
     parent, (program, child, supervisor) = parent_process(tmp_path)
     try:
         os.kill(supervisor, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""A build of minutes shows that it is alive."""
+"""A build of minutes shows its progress."""
 
 import io
 

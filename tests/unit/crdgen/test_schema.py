@@ -66,7 +66,7 @@ def test_every_rule_has_a_message(field: Node) -> None:
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.kind)
 def test_only_the_status_has_a_default(kind: Kind) -> None:
-    """Nothing is written into what people apply; a new object's status says that nobody has seen it."""
+    """Nothing is written into what people apply; a new object's status says that no operator has seen it."""
     defaults = {path: field["default"] for path, field in fields(schema(kind)) if "default" in field}
 
     assert defaults == {".status": {"observedGeneration": -1}}

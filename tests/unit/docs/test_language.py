@@ -48,7 +48,7 @@ def test_the_product_uses_words_that_readers_know() -> None:
     assert {where: found for where, text in texts if (found := wording.odd(text))} == {}
 
 
-@pytest.mark.parametrize("folder", ["operator/servicetokens", "hack"])
+@pytest.mark.parametrize("folder", ["operator/servicetokens", "hack", "tests"])
 def test_the_code_uses_words_that_maintainers_know(folder: str) -> None:
     """In docstrings and comments: the same list as for users."""
     found = {where: words for where, text in wording.comments(ROOT / folder) if (words := wording.odd(text))}
@@ -68,6 +68,17 @@ def test_a_word_is_found_in_every_form_of_a_name(tmp_path: Path) -> None:
     )
     found = ["verdicts.py: verdicts", "verdicts.py: RequestGate", "verdicts.py: _judge_it"]
     assert list(wording.odd_names(tmp_path)) == found
+
+
+def test_names_of_tests_use_words_that_maintainers_know() -> None:
+    """They state behaviour, and a failure shows them without their docstrings."""
+    found = {
+        name: words
+        for path in (ROOT / "tests").rglob("*.py")
+        for name in re.findall(r"def test_(\w+)", path.read_text())
+        if (words := wording.odd(name.replace("_", " ")))
+    }
+    assert found == {}
 
 
 def test_comments_on_several_lines_are_read_together(tmp_path: Path) -> None:
@@ -121,7 +132,7 @@ def test_a_switch_says_what_it_does_without_it() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_lines_are_not_wider_than_a_hundred_columns(page: Path) -> None:
-    """But for tables, code, pictures and comments, which cannot be wrapped."""
+    """Except tables, code, pictures and comments, which cannot be wrapped."""
     if name_of(page) in LONG or "Written by `make" in page.read_text():
         return
     lines = [line for line in shown(page).splitlines() if not line.startswith(("|", "    ", "![", "#"))]

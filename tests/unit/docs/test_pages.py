@@ -134,7 +134,7 @@ def test_every_step_of_a_runbook_is_taken_by_a_test() -> None:
 
 
 def test_no_test_is_named_after_a_row_of_another_document() -> None:
-    """A name says what the product does; a number says nothing to a reader who does not have that document."""
+    """A name says what the product does; a number is useless to a reader who does not have that document."""
     numbered = [
         name
         for path in (ROOT / "tests").glob("**/test_*.py")

@@ -12,7 +12,7 @@ from fuzz.targets import HANDLERS, TARGETS, exchange
 
 SEEDS = sorted(path for path in CORPUS.glob("*/*") if path.is_file())
 
-# What requests are made of; Hypothesis puts them together in ways that nobody means.
+# What requests are made of; Hypothesis combines them in unusual ways.
 PIECES = st.sampled_from(
     [
         *(

@@ -98,7 +98,7 @@ def checkout(tmp_path: Path) -> Checkout:
 
 
 def test_scenarios_are_run_where_all_is_there(checkout: Checkout) -> None:
-    """Nobody has to ask for them, and nothing is left out."""
+    """They run by default, and nothing is left out."""
     assert checkout.run() == (0, [BUILD, RUN], [])
 
 
@@ -148,7 +148,7 @@ def test_node_is_built_only_when_there_is_time_for_that(checkout: Checkout) -> N
 
 
 def test_machine_without_what_it_takes_is_said(checkout: Checkout) -> None:
-    """Nothing is built there in vain: no debootstrap, no dockerd, no previous commit, no root, nobody who wants it."""
+    """Nothing is built where it could not be used: debootstrap, dockerd, a previous commit or root is missing."""
     reasons = []
 
     def look(**variables: str) -> None:

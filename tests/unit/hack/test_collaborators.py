@@ -11,7 +11,7 @@ PRODUCT: Final = ROOT / "operator" / "servicetokens"
 MOST: Final = 5
 """A sixth collaborator of a class usually shows that two of them belong together, or that it has two purposes."""
 
-# Types of plain values: what a class is told, as opposed to what it works with.
+# Types of plain values: the configuration of a class, as opposed to its collaborators.
 PLAIN: Final = frozenset(
     {
         *("bool", "int", "float", "str", "bytes", "object", "Any", "None", "Path", "Final", "Literal"),

@@ -38,10 +38,10 @@ def test_a_named_file_wins_over_the_pod_and_the_environment() -> None:
 
 
 @pytest.mark.parametrize("content", [None, "", "{}", "apiVersion: v1\nkind: Config\nclusters: []\n"])
-def test_in_a_pod_a_kubeconfig_that_says_nothing_counts_as_none(
+def test_in_a_pod_an_empty_kubeconfig_counts_as_none(
     mounted: Path, tmp_path: Path, content: str | None
 ) -> None:
-    """As with kubectl, for people; the operator does not start with a file that it was given and that is not there."""
+    """As with kubectl, for people; the operator does not start when the file that it was given does not exist."""
     file = tmp_path / "config"
     if content is not None:
         file.write_text(content)
@@ -60,7 +60,7 @@ def test_in_a_pod_a_kubeconfig_that_says_nothing_counts_as_none(
 def test_in_a_pod_a_kubeconfig_that_says_something_is_used(
     mounted: Path, tmp_path: Path, content: str
 ) -> None:
-    """Also if what it says is wrong: the pod's account is not what was asked for."""
+    """Also if what it says is wrong: the pod's account is not what was requested."""
     (tmp_path / "config").write_text(content)
     pod = {**POD, "KUBECONFIG": str(tmp_path / "config")}
     assert isinstance(find_source(None, pod, mounted, personal=True), KubeconfigSource)

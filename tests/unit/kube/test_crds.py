@@ -88,7 +88,7 @@ def test_no_field_may_be_missing(plural: str) -> None:
 
 @pytest.mark.parametrize("plural", CURRENT)
 def test_an_older_revision_does_not_fit(plural: str) -> None:
-    """Nor one that says nothing, or nothing that can be read."""
+    """Nor one without content, or one that cannot be read."""
     for annotations in (
         {names.ANNOTATION_SCHEMA_REVISION: "1"},
         {names.ANNOTATION_SCHEMA_REVISION: "x"},
@@ -102,7 +102,7 @@ def test_an_older_revision_does_not_fit(plural: str) -> None:
 
 @pytest.mark.parametrize("plural", CURRENT)
 def test_a_schema_that_keeps_everything_drops_nothing(plural: str) -> None:
-    """It says nothing of our fields and stores them nevertheless."""
+    """It does not mention our fields and stores them nevertheless."""
     crd = edited(plural)
     anything = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
     schema_of(crd)["properties"] |= {"spec": anything, "status": anything}
@@ -193,7 +193,7 @@ def rejection(resource: str) -> Forbidden:
 
 
 def restricted(document: Crd | KubeError) -> Server:
-    """Return a server that lets nobody read CRDs, and publishes *document*."""
+    """Return a server that lets no client read CRDs, and publishes *document*."""
     rejected = {paths.definition(plural): rejection("customresourcedefinitions") for plural in CURRENT}
     return Server({**rejected, paths.PUBLISHED_SCHEMA: document})
 

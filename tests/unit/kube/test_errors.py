@@ -69,8 +69,8 @@ def test_what_admission_denies_is_forbidden_with_whatever_code(code: int, messag
         'forbidden: User "x" cannot get path "/openapi/v3"',
     ],
 )
-def test_a_right_that_is_missing_is_told_from_other_refusals(message: str) -> None:
-    """By how the sentence begins, not by what somebody has put into it."""
+def test_a_missing_permission_is_distinguished_from_other_rejections(message: str) -> None:
+    """By the beginning of the message, not by a text that a user put into it."""
     assert errors.Forbidden(message).lacks_permission
     quoted = errors.Forbidden(f'secrets "a" is forbidden: exceeded quota: {message}')
     assert not quoted.lacks_permission

@@ -51,7 +51,7 @@ async def said(server: str, door: Door) -> str:
 
 @DOORS
 async def test_failures_of_connections_are_sentences(door: Door) -> None:
-    """A name that nobody knows, a port that nobody listens on, a server that is no TLS server."""
+    """An unknown name, a port that nothing listens on, a server without TLS."""
     assert "cannot be resolved: " in await said("https://name.invalid:6443", door)
     assert "cannot be resolved: " in await said(f"https://{'a' * 64}.invalid:6443", door)
     assert "Connection refused" in await said(f"https://{LOOPBACK}:{free_ports(1)[0]}", door)

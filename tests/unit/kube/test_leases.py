@@ -14,7 +14,7 @@ def read(spec: object) -> Lease:
 
 
 def test_a_foreign_lease_may_lack_every_field() -> None:
-    """Then nobody holds it."""
+    """Then it has no holder."""
     for spec in (None, {}, {"holderIdentity": None, "leaseDurationSeconds": None}):
         lease = read(spec)
         assert (lease.holder, lease.seconds, lease.renewed) == ("", 0, "")

@@ -50,8 +50,8 @@ def test_a_secret_on_the_command_line_is_in_no_message() -> None:
     assert "s3cret" not in repr(Overrides(token="s3cret", password="s3cret"))
 
 
-async def test_a_pod_takes_a_token_and_refuses_the_rest(tmp_path: Path) -> None:
-    """A flag without effect would ask another server, or as somebody else, than was meant."""
+async def test_a_pod_accepts_a_token_and_rejects_other_requests(tmp_path: Path) -> None:
+    """A flag without effect would ask another server, or as another user, than was meant."""
     pod = {"KUBERNETES_SERVICE_HOST": LOOPBACK}
     with pytest.raises(NotConfigured, match="service account cannot be used with --cluster"):
         find_source(None, pod, overrides=Overrides(cluster="c"))
@@ -74,7 +74,7 @@ async def test_a_server_needs_no_kubeconfig(tmp_path: Path) -> None:
 
 
 async def test_without_tls_no_credential_is_sent(tmp_path: Path) -> None:
-    """Everybody on the way could read it; as kubectl does, the request goes without."""
+    """It could be read on the network; as with kubectl, the request is sent without it."""
     async with api_front() as front:
         server = {"server": f"http://{LOOPBACK}:{front.port}"}
         for user in ({"token": "t"}, {"username": "u", "password": "p"}, plugin("./missing.sh")):
@@ -82,7 +82,7 @@ async def test_without_tls_no_credential_is_sent(tmp_path: Path) -> None:
             assert front.header("Authorization") == []
 
 
-async def test_beside_a_client_certificate_no_exec_plugin_is_run(
+async def test_with_a_client_certificate_no_exec_plugin_is_run(
     tmp_path: Path, front: Front, authority: CertificateAuthority
 ) -> None:
     """As in client-go: who has a certificate needs no other credential."""
@@ -94,7 +94,7 @@ async def test_beside_a_client_certificate_no_exec_plugin_is_run(
     assert front.certificates[-1]
 
 
-async def test_a_file_of_another_kind_and_what_is_said_twice_are_refused(tmp_path: Path) -> None:
+async def test_a_file_of_another_kind_and_a_repeated_field_are_rejected(tmp_path: Path) -> None:
     """As by kubectl."""
     file = write(tmp_path / "config", {"server": "https://x"}, {"token": "t"})
     text = file.read_text()
@@ -107,7 +107,7 @@ async def test_a_file_of_another_kind_and_what_is_said_twice_are_refused(tmp_pat
     assert "certificate-authority and certificate-authority-data exclude each other" in await rejection(twice)
 
 
-async def test_the_token_beside_a_token_file_counts_as_long_as_there_is_no_file(
+async def test_the_token_next_to_a_token_file_is_used_while_the_file_does_not_exist(
     tmp_path: Path, front: Front, authority: CertificateAuthority
 ) -> None:
     """As in client-go."""

@@ -100,7 +100,7 @@ def test_the_event_of_a_rotation_says_that_there_is_no_overlap(overlap: str, say
 
 @pytest.mark.parametrize("spec", [{}, {"state": "Revoked"}, {"rotation": {"id": "a"}}], ids=str)
 def test_a_status_that_was_emptied_by_hand_is_an_event(spec: dict[str, Any]) -> None:
-    """The value in the Secret, which clients use, is replaced: they are told, as when the Secret was lost."""
+    """The value in the Secret, which clients use, is replaced: an Event reports that, as when the Secret was lost."""
     before = settled(a_snapshot(a_token(**spec)))
     assert before.secret is not None
     emptied = replace(

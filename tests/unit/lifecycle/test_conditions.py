@@ -194,7 +194,7 @@ def test_what_an_attempt_took_counts_as_waiting() -> None:
     assert delivery_delay(9, 80, 10.0) == 90
 
 
-def test_whatever_else_fails_is_tried_again_as_soon_unless_much_fails() -> None:
+def test_other_failures_are_retried_as_soon_unless_many_requests_fail() -> None:
     """Together they ask the API server a bounded number of times, and occupy a bounded number of workers."""
     assert longest_delay(1, 0.0) == 8
     assert longest_delay(1000, 0.0) == 20

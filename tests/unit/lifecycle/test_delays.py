@@ -81,7 +81,7 @@ def test_an_event_about_a_fight_names_no_time() -> None:
     assert "2027" not in notes.pop()
 
 
-def test_a_dead_credential_that_is_written_back_is_dropped_although_nothing_can_be_minted() -> None:
+def test_an_expired_credential_that_is_written_back_is_dropped_although_nothing_can_be_minted() -> None:
     """Back-off or not: the Secret does not hold it, and no overlap is running."""
     rotated = settled(edited(settled(), rotation={"id": "a", "overlap": "0s"}), NOW)
     dead = settled().token.current

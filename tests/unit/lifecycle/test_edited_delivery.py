@@ -140,7 +140,7 @@ def test_a_recreated_account_is_named_while_nothing_can_be_minted() -> None:
 
 
 def test_a_mint_in_the_future_that_nothing_witnesses_is_not_active() -> None:
-    """Validators reject it; without keys nobody can look into the Secret."""
+    """Validators reject it; without keys the Secret cannot be verified."""
     snapshot = settled()
     (old,) = snapshot.token.status.credentials
     ahead = old.model_copy(update={"mint_time": NOW + HOUR})

@@ -1,4 +1,4 @@
-"""The condition Enforced: for whom it is there, and what it says to those who wait."""
+"""The condition Enforced: which objects have it, and what it reports to users who wait."""
 
 from dataclasses import replace
 from typing import Any
@@ -52,7 +52,7 @@ def test_a_token_that_was_never_revoked_does_not_have_it() -> None:
     ],
 )
 def test_it_says_who_is_awaited(enforcement: Enforcement, status: str, reason: str, words: str) -> None:
-    """A few names, not hundreds; and what to do when nobody is there."""
+    """A few names, not hundreds; and what to do when there is no validator."""
     found = condition(revoked(), enforcement)
     assert found is not None
     assert (found.status, found.reason) == (status, reason)

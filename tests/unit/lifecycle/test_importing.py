@@ -164,7 +164,7 @@ def test_deleted_credentials_and_secret_cause_no_second_import() -> None:
 
 
 def test_too_late_for_an_import_a_token_is_minted_alone() -> None:
-    """As with an old manifest: nobody waits for what will never come."""
+    """As with an old manifest: the token does not wait for a Secret that is not needed any more."""
     wanted = plan(importing(None), UNTIL)
     assert wanted.mint is not None
     assert wanted.mint.serial == 1
@@ -179,7 +179,7 @@ def test_too_late_for_an_import_a_token_is_minted_alone() -> None:
 def test_what_cannot_be_imported_yet_keeps_the_first_mint_waiting(
     found: NotImportable | None, reason: str, *, stalled: bool, again: int
 ) -> None:
-    """An import could not be made up for. It is looked at again, since nobody watches that Secret."""
+    """An import could not be made up for. It is checked again later, since that Secret is not watched."""
     wanted = plan(importing(found), NOW)
     assert (wanted.mint, wanted.deliver) == (None, None)
     assert says(wanted, "Ready") == ("False", reason)
@@ -259,7 +259,7 @@ def test_any_rotation_ends_it_immediately(overlap: str, *, lost: bool) -> None:
 
 
 def test_a_lost_secret_leaves_it() -> None:
-    """As it leaves an overlap that is running: nobody's program has another value yet."""
+    """As it does not change a running overlap: no program has another value yet."""
     assert ends(settled(replace(imported(), secret=None), NOW + 5)) == {1: UNTIL, 3: NOW + 5 + 30 * DAY}
 
 

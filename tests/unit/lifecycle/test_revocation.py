@@ -118,7 +118,7 @@ def test_what_was_minted_after_the_cut_stays() -> None:
 
 
 def test_a_cut_in_the_second_of_the_mint_replaces_the_credential_once() -> None:
-    """Which of the two came first nobody can tell; the fresh one is minted in the next second, and stays."""
+    """Which of the two came first is unknown; the new one is dated to the next second, and stays."""
     cut = replace(settled(), account=an_account(tokensNotBeforeTime="2027-01-15T08:00:00Z"))
     fresh = settled(cut, NOW)
     (credential,) = fresh.token.status.credentials
@@ -195,7 +195,7 @@ def test_a_deleted_account_removes_nothing_from_status() -> None:
 
 
 def test_an_expired_token_of_a_replaced_account_stays_expired() -> None:
-    """Nobody asked for another one."""
+    """No other token was requested."""
     expired = settled(settled(), NOW + 31 * DAY)
     wanted = plan(replace(expired, account=an_account(uid="a-2")), NOW + 31 * DAY)
     assert wanted.mint is None

@@ -63,7 +63,7 @@ def test_a_rotation_lists_the_next_credential_as_pending_before_it_is_in_the_sec
 def test_where_nothing_accepted_is_in_the_secret_no_credential_is_on_status_before_it_is_delivered(
     cause: str,
 ) -> None:
-    """Nobody waits for the value yet: Secret, then status; and before that, nothing is called usable any more."""
+    """No client uses the value yet: Secret, then status; and before that, no condition calls it usable."""
     snapshot, now = a_snapshot(), NOW
     if cause == "lost":
         snapshot = replace(settled(), secret=None)
@@ -297,7 +297,7 @@ def test_a_pending_credential_obeys_the_kill_switch_the_account_and_the_keys() -
 
 
 def test_a_credential_that_was_never_delivered_gets_no_overlap() -> None:
-    """Nobody has it; a running overlap of the one before goes on."""
+    """No client has it; a running overlap of the one before continues."""
     rotated = settled(edited(rotating(id="a"), rotation={"id": "b"}), NOW)
     waiting = replace(edited(rotated, rotation={"id": "c"}), secret=None)
     again = settled(waiting, NOW + 5)

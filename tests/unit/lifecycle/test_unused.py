@@ -1,4 +1,4 @@
-"""What nobody uses is flagged, then suspended; a use, a word or another policy undoes it; silence is no evidence."""
+"""Unused tokens are flagged, then suspended; a use, `inUseTime` or another policy reverts that."""
 
 from dataclasses import replace
 from typing import Any
@@ -178,7 +178,7 @@ def test_a_use_that_was_reported_late_lifts_the_suspension(suspended: Snapshot) 
     assert not has_condition(wanted, "Unused")
 
 
-def test_somebodys_word_lifts_both(flagged: Snapshot, suspended: Snapshot) -> None:
+def test_an_in_use_time_lifts_both(flagged: Snapshot, suspended: Snapshot) -> None:
     """It counts as a use at that moment; the same token is accepted again."""
     for before, now in ((flagged, FLAGGED + DAY), (suspended, SUSPENDED + DAY)):
         said = edited(before, inUseTime=format_time(now - 60))
@@ -284,7 +284,7 @@ def test_the_notice_does_not_run_while_the_account_is_suspended(flagged: Snapsho
 
 
 def test_a_suspension_outlives_that_of_the_account(suspended: Snapshot) -> None:
-    """An incident must not restore what nobody uses."""
+    """An incident must not restore an unused token."""
     both = at(under(BOTH, suspended, state="Suspended"), SUSPENDED + DAY)
     assert says(both, "Active") == ("False", "AccountSuspended")
     assert says(at(under(BOTH, both), SUSPENDED + 2 * DAY), "Active") == ("False", "UnusedForLong")

@@ -14,6 +14,6 @@ def test_every_mutant_still_applies(mutant: Mutant) -> None:
 
 
 def test_a_mutant_whose_text_does_not_exist_is_an_error() -> None:
-    """It would pass for one that nobody noticed."""
+    """It would look like one that no test noticed."""
     with pytest.raises(Inapplicable, match="0 times"):
         mutated(Mutant("does not exist", "lifecycle/plan.py", "no such text", ""), "a = 1")

@@ -84,7 +84,7 @@ def test_the_first_reason_wins() -> None:
 
 
 def test_an_end_that_was_not_understood_is_no_expiry() -> None:
-    """It says nothing, so that what is said is that it was not understood."""
+    """It has no message, so that the decision reports that it was not understood."""
     assert find_rejection(GOOD._replace(readable=False, end=0), NOW) is Reason.UNREADABLE
 
 

@@ -156,7 +156,7 @@ async def test_an_unavailable_api_server_is_reported_and_waited_for() -> None:
 
 
 async def test_leaving_takes_the_lease_away_and_ends_all_answers() -> None:
-    """In that order: nobody may be accepted whom nobody waits for."""
+    """In that order: no validator may accept tokens while the operator does not wait for it."""
     world = World()
     await world.presence.announce()
     await world.presence.leave()

@@ -82,7 +82,7 @@ async def test_those_who_are_late_are_named_after_a_while(desk: Desk) -> None:
     assert len(desk.queue) == 1
 
 
-async def test_a_silent_validator_is_waited_for_until_its_lease_has_expired(desk: Desk) -> None:
+async def test_a_validator_that_does_not_renew_is_waited_for_until_its_lease_has_expired(desk: Desk) -> None:
     """By our own clock since we saw it; then its Lease is deleted."""
     desk.about()
     await desk.ask()

@@ -55,7 +55,7 @@ class Clone:
 
 
 def quiet() -> Progress:
-    """Return one that nobody reads."""
+    """Return one whose output is not read."""
     return Progress(io.StringIO())
 
 

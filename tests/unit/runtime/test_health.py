@@ -44,7 +44,7 @@ async def test_readiness_says_what_is_missing_and_liveness_does_not_care() -> No
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
+    """Return a port that nothing listens on."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])

@@ -34,7 +34,7 @@ async def forever() -> None:
 
 
 async def cancelled() -> None:
-    """End as by a cancellation that nobody asked for."""
+    """End as by an unexpected cancellation."""
     raise asyncio.CancelledError
 
 

@@ -36,7 +36,7 @@ def test_a_value_is_accepted_until_an_act_ends_it() -> None:
 
 
 def test_a_rotated_value_overlaps_and_then_ends() -> None:
-    """Between the two moments that the model cannot tell apart, either answer is right."""
+    """Between the two moments that the model cannot distinguish, either answer is right."""
     model, token, _ = a_token()
     token.rotated(OVERLAP, 10)
     token.settled("two", 13)

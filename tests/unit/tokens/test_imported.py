@@ -101,5 +101,5 @@ def test_what_may_be_imported_can_be_presented() -> None:
 def test_it_ends_with_the_first_of_all_ends(
     until: int | None, ends: tuple[int | None, ...], end: int
 ) -> None:
-    """Imported at 1000: no end is later than cut-over and ninety days; without the wish it was never alive."""
+    """Imported at 1000: it expires at the cut-over, after ninety days at most; without `spec.import` never accepted."""
     assert import_end(1000, until, *ends) == end

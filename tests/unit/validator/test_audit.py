@@ -51,7 +51,7 @@ def test_a_rejection_names_the_token_and_the_client(lines: Lines) -> None:
 
 
 def test_unknown_clients_cannot_fill_a_disk_and_do_not_hide_others(lines: Lines) -> None:
-    """So many lines a second for tokens that nobody knows, and a count of the rest; others have their own room."""
+    """A bounded number of lines a second for unknown tokens, and a count of the rest; others have their own bound."""
     around = Surroundings()
     around.put_token(state="Revoked")
     handler = ForwardAuth(make_authorizer(around), behind_proxies=False)

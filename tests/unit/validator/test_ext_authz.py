@@ -128,7 +128,7 @@ def test_a_prefix_may_require_roles_too(
 
 
 def test_the_rules_of_a_role_see_the_request_itself(handler: ExtAuthz, around: Surroundings) -> None:
-    """Method, host and raw path. Behind a prefix nobody knows where the client's path begins, so they reject."""
+    """Method, host and raw path. Behind a prefix the beginning of the client's path is unknown, so they reject."""
     rule = {"hosts": ["orders.example.com"], "methods": ["GET"], "paths": ["/orders/*"]}
     around.put_role("orders-reader", http=[rule])
     host = ("Host", "Orders.example.com:8443")

@@ -23,7 +23,7 @@ def test_a_peer_has_a_burst_and_then_a_rate() -> None:
 
 
 def test_one_peer_takes_nothing_from_another() -> None:
-    """Nor do those who cannot be told apart from those who can."""
+    """Nor do clients without an address share a limit with others."""
     limit = FailureLimit(FakeClock())
     failures(limit, "10.0.0.1", 2 * BURST)
     failures(limit, None, 2 * BURST)

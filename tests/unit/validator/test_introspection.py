@@ -191,7 +191,7 @@ def test_only_post_is_served(desk: Desk, method: str) -> None:
 
 
 def test_a_token_type_hint_does_not_restrict(desk: Desk) -> None:
-    """Also one that nobody knows."""
+    """Also an unknown one."""
     for hint in ("refresh_token", "access_token", "x"):
         reply = desk.ask(desk.token, desk.basic, fields=(("token_type_hint", hint),))
         assert json.loads(reply.body)["active"] is True
@@ -330,7 +330,7 @@ def test_all_restrictions_of_a_callers_token_apply(desk: Desk) -> None:
 
 
 def test_networks_reject_and_audiences_are_reported(desk: Desk) -> None:
-    """Where the client is nobody knows here; for whom the token is, the asker has to read."""
+    """The client's address is unknown here; the audiences have to be checked by the service that asks."""
     desk.put_token(roles=["orders-reader"], allowedCIDRs=["0.0.0.0/0"])
     assert desk.ask(desk.token, desk.basic).body == b'{"active":false}'
     desk.put_token(roles=["orders-reader"], audiences=["https://a", "https://b"])

@@ -178,7 +178,7 @@ async def test_a_handshake_that_takes_too_long_is_ended(
 async def test_what_is_no_tls_is_closed_and_forgotten(
     authority: CertificateAuthority, connect: Connect
 ) -> None:
-    """An HTTP request, for example: nobody answers it."""
+    """An HTTP request, for example: it gets no answer."""
     async with serving(authority) as server:
         for _ in range(3):
             reader, writer = await connect(server.listener.port)
@@ -206,7 +206,7 @@ async def test_a_rejected_connection_counts_until_it_is_closed(
 
 
 async def test_handshakes_end_with_the_listener(authority: CertificateAuthority, connect: Connect) -> None:
-    """Draining waits for nobody who says nothing."""
+    """Draining does not wait for idle clients."""
     async with serving(authority) as server:
         reader, _ = await connect(server.listener.port)
         await until(lambda: len(server.listener) == 1, "it to be counted")
@@ -256,7 +256,7 @@ async def test_a_grpc_peer_has_its_share_too(connect: Connect) -> None:
         await until(lambda: not service.connections, "nothing to be open")
 
 
-async def test_a_silent_grpc_peer_delays_no_others(connect: Connect) -> None:
+async def test_a_grpc_peer_that_sends_nothing_delays_no_others(connect: Connect) -> None:
     """Five seconds are enough for its first words; two minutes are what grpc would give it."""
     async with serving_grpc() as (service, port):
         reader, _ = await connect(port)

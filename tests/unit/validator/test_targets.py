@@ -90,7 +90,7 @@ def _forms(byte: int) -> Iterator[bytes]:
 
 @pytest.fixture(autouse=True)
 def without_log() -> Iterator[None]:
-    """Thousands of rejections are not to be told."""
+    """Thousands of rejections are not logged."""
     with capture_logs():
         yield
 

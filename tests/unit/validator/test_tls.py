@@ -187,7 +187,7 @@ def test_only_one_listener_requests_client_certificates(
 def test_the_end_of_the_certificate_is_known_and_follows_a_reload(
     authority: CertificateAuthority, files: CertificateFiles, tmp_path: Path
 ) -> None:
-    """Also on the listener that asks for client certificates, which nobody shows here."""
+    """Also on the listener that asks for client certificates, without one."""
     for served in (files, CertificateFiles(files.certificate, files.key, authority.certificate)):
         server = ServerTls(served)
         shown = x509.load_pem_x509_certificate(files.certificate.read_bytes())

@@ -39,7 +39,7 @@ class Ledger:
         )
 
     def note(self, accepted: Accepted, _presented: AuthenticationRequest) -> None:
-        """Be told of a use."""
+        """Receive a use."""
         self.usage.note(accepted)
 
     async def count(self) -> int:
@@ -124,7 +124,7 @@ async def test_a_time_in_the_future_is_forged_and_overwritten_by_the_next_use() 
     "error", [Conflict("x"), NotFound("x"), Unprocessable("x", causes=("FieldValueInvalid",))]
 )
 async def test_what_cannot_be_written_is_dropped(error: KubeError) -> None:
-    """Another validator was faster, it was deleted, or this object rejects it: nobody waits for it."""
+    """Another validator was faster, it was deleted, or this object rejects it: it is not retried."""
     ledger = Ledger()
     ledger.store.failures = [error]
     ledger.present()

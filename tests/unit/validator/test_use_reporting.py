@@ -48,7 +48,7 @@ def test_the_hot_path_answers_once_a_use_was_reported(around: Surroundings, repo
 
 
 def test_a_change_of_the_objects_is_no_use(around: Surroundings, reports: Reports) -> None:
-    """The token is evaluated again, but it is reported once in a minute all the same."""
+    """The token is evaluated again, but it is still reported once a minute only."""
     for number in range(5):
         around.put_account(roles=["reader"], displayName=f"{number}")
         around.accepted()

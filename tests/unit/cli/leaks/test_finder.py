@@ -250,7 +250,7 @@ def test_a_token_is_reported_once_with_all_its_lines() -> None:
 
 
 def test_all_places_of_an_encoded_token_are_reported() -> None:
-    """Data that was searched once is skipped later only if it holds no token; and its beginning says nothing."""
+    """Data that was searched once is skipped later only if it holds no token; and its beginning proves nothing."""
     empty = base64.b64encode(LINE * 3 + b"no token")
     full = base64.b64encode(LINE * 3 + TOKEN.reveal().encode())
     (found,) = finder.find(b"\n\n".join([empty, full, empty, full])).sightings
@@ -265,7 +265,7 @@ def test_a_token_in_an_archive_is_reported_with_its_file() -> None:
 
 
 def test_a_token_in_long_base64_is_reported_near_its_line() -> None:
-    """A blob may have thousands of lines: the first one of them helps nobody."""
+    """A blob may have thousands of lines: the number of the first does not help."""
     before, after = random.Random(1).randbytes(57 * 300), b"\n" * 57 * 100
     data = LINE + base64.encodebytes(before + b" " + TOKEN.reveal().encode() + after)
     (found,) = finder.find(data).sightings

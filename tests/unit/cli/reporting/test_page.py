@@ -185,7 +185,7 @@ def test_an_odd_object_costs_the_others_nothing() -> None:
 
 
 def test_unused_is_measured_from_the_last_use_or_else_from_the_mint() -> None:
-    """A young token that nobody has presented yet is not unused."""
+    """A recently minted token that was not presented yet is not unused."""
     tokens = [
         token("a", "b", "young", minted=-1, used=None),
         token("a", "b", "never", minted=-100, used=None),

@@ -47,7 +47,7 @@ def test_versions_are_compared_as_numbers() -> None:
 
 
 def test_the_deletion_of_an_older_object_leaves_the_newer_one() -> None:
-    """Deleted and created again under its name: the late deletion is the old one's."""
+    """Deleted and created again under its name: the late deletion is that of the old object."""
     table: Table[SecretFacts] = Table()
     table.put(PLACE, secret("20"))
     assert not table.drop(PLACE, "15")
@@ -139,7 +139,7 @@ def test_what_is_known_is_what_is_as_late_or_later() -> None:
 
 
 def test_conditions_and_keys_are_counted_while_their_token_is_there() -> None:
-    """A scrape of the metrics must not read every token; what nobody has any more is not counted as zero either."""
+    """A scrape of the metrics must not read every token; a state that no token has any more is removed."""
     caches = Caches()
     minted = settled().token
     caches.put_token(minted)

@@ -138,7 +138,7 @@ async def test_a_deleted_secret_is_made_again(name: str) -> None:
 
 
 async def test_a_broken_certificate_is_replaced_and_a_broken_ca_is_not() -> None:
-    """What a CA was nobody can guess; the sentence says what to do."""
+    """A CA key cannot be recreated; the message says what to do."""
     world = World()
     await world.issuer.refresh()
     world.api.objects[place(VALIDATOR_TLS_SECRET)]["data"]["tls.key"] = base64.b64encode(b"junk").decode()

@@ -1,4 +1,4 @@
-"""The workers: a failure is a later try, a defect stops nobody, and the end waits for what is under way."""
+"""The workers: a failure is retried later, a bug stops no worker, and shutdown waits for running passes."""
 
 import asyncio
 from collections.abc import Callable
@@ -129,7 +129,7 @@ async def test_what_concerns_every_object_is_shown(work: Work, failure: Exceptio
 
 
 async def test_a_webhook_that_fails_for_one_object_leaves_the_operator_ready(work: Work) -> None:
-    """It may be for one namespace only: the log names the object, and `/readyz` says nothing."""
+    """It may be for one namespace only: the log names the object, and `/readyz` is not affected."""
     message = 'Internal error occurred: failed calling webhook "tokens.team-a": connection refused'
     work.reconciler.failures = [ApiUnavailable(message, status=500)]
     with capture_logs() as logs:
@@ -202,7 +202,7 @@ async def test_a_pool_that_never_started_ends_immediately() -> None:
 
 
 async def test_accounts_without_a_status_make_nothing_unready(work: Work) -> None:
-    """Nobody but people, and commands that wait, look at it; a permission that tokens need is another matter."""
+    """Only people, and commands that wait, look at it; a permission that tokens need is different."""
     account = Key(KIND_ACCOUNT, "team-a", "ci")
     refusal = 'is forbidden: User "x" cannot update resource "serviceaccounts/status"'
     work.reconciler.failures = [Forbidden(f'serviceaccounts.servicetokens.dev "ci" {refusal}')]
@@ -223,7 +223,7 @@ async def test_accounts_without_a_status_make_nothing_unready(work: Work) -> Non
 
 
 @pytest.mark.parametrize("kind", [Forbidden, Unprocessable])
-async def test_a_status_that_is_rejected_is_told_once_and_tried_again_within_seconds(
+async def test_a_status_that_is_rejected_is_reported_once_and_retried_within_seconds(
     work: Work, kind: type[Exception]
 ) -> None:
     """By a policy, or by an older schema: `/readyz` names the first object until all of them were written."""

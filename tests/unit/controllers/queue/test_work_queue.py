@@ -92,7 +92,7 @@ async def test_the_api_servers_own_delay_counts_where_it_is_longer() -> None:
 
 
 async def test_a_failure_may_begin_later_and_end_sooner() -> None:
-    """What is refused is not asked for in the next milliseconds, and whoever removes the cause waits for seconds."""
+    """A rejected request is not repeated within milliseconds, but within seconds after its cause was removed."""
     queue = WorkQueue()
     delays = []
     for number in range(6):

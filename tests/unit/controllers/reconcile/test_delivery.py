@@ -154,7 +154,7 @@ FAILS_AFTER = {
 
 @pytest.mark.parametrize("failure", FAILS_AFTER.values(), ids=FAILS_AFTER)
 @pytest.mark.parametrize("what", ["create", "patch", "surroundings"])
-async def test_a_write_that_failed_and_was_applied_is_not_told_as_a_failure(
+async def test_a_write_that_failed_and_was_applied_is_not_reported_as_a_failure(
     it: Operator, failure: ApiUnavailable, what: str, logged: Callable[[], str]
 ) -> None:
     """The Secret is read before anything is said of it, and nothing of the failure stays in memory."""
@@ -214,7 +214,7 @@ async def test_removed_annotations_are_restored_around_the_same_token(it: Operat
 
 
 async def test_a_taken_name_is_found_out_and_the_credential_is_dropped(it: Operator) -> None:
-    """Nobody ever got its plaintext. The foreign Secret is not touched."""
+    """No client ever got its plaintext. The foreign Secret is not touched."""
     foreign = it.cluster.put(SECRET, {"type": "Opaque", "data": {"token": "eA=="}})
     copy = deepcopy(foreign)
     await it.fails_with(AlreadyExists)

@@ -37,7 +37,7 @@ class Surroundings:
         self.caches.put_token(facts.token_facts({"metadata": meta, "spec": full, "status": status}))
 
 
-async def test_an_account_and_a_role_that_no_watch_has_told_of_are_looked_up_for_a_new_token() -> None:
+async def test_an_account_and_a_role_that_no_watch_has_delivered_are_read_for_a_new_token() -> None:
     """They are often applied together with it, and the watches deliver them in any order."""
     it = Surroundings()
     it.api.put(ACCOUNT, {"metadata": {"uid": "ci-1"}, "spec": {"roles": ["reader"]}})

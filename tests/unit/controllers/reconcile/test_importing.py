@@ -122,7 +122,7 @@ async def test_an_impossible_import_is_reported_without_the_value(
 
 
 async def test_a_value_is_imported_by_one_token_at_a_time() -> None:
-    """Also under an older key, and until the other one lets it go; one's own record does not stand in one's way."""
+    """Also under an older key, and until the other one is rid of it; its own record does not prevent an import."""
     it = Surroundings({"token": VALUE.encode()})
     it.ring = KeyRing({"k1": bytes(range(0x20, 0x40)), "k2": bytes(32)})
     entry = {

@@ -1,4 +1,4 @@
-"""Many tokens of one namespace have something to say at once: what one of them learns is true for all."""
+"""Many tokens of one namespace send Events at the same time: what one of them learns is true for all."""
 
 import asyncio
 from dataclasses import replace
@@ -23,7 +23,7 @@ TERMINATING = Forbidden("being terminated", causes=("NamespaceTerminating",))
 
 
 class Sender:
-    """Answers when it is told to; *error* is the answer in the namespace `team-a`."""
+    """Answers when the test lets it; *error* is the answer in the namespace `team-a`."""
 
     def __init__(self) -> None:
         self.error: KubeError | None = None
@@ -41,7 +41,7 @@ class Sender:
 
 
 class Reporting:
-    """Reports, and the tokens that have been told that their namespace ends."""
+    """Reports, and the tokens that know that their namespace is being deleted."""
 
     def __init__(self) -> None:
         self.sender, self.clock, self.memories = Sender(), FakeClock(), Memories()
@@ -131,7 +131,7 @@ async def test_no_namespace_waits_for_another_and_none_is_asked_twice_in_a_secon
     await asyncio.gather(*busy, *late)
 
 
-async def test_who_goes_first_and_is_cancelled_leaves_nobody_waiting(it: Reporting) -> None:
+async def test_a_cancelled_first_probe_leaves_no_other_waiting(it: Reporting) -> None:
     """As when the operator stops."""
     first, second = it.begin(2)
     await settle()

@@ -49,7 +49,7 @@ async def test_an_event_that_cannot_be_sent_costs_nothing_else(it: Operator) -> 
 
 
 async def test_a_missing_permission_for_events_is_logged_once_until_it_is_granted(it: Operator) -> None:
-    """Not for each Event of each token; meanwhile the reason can be shown, and other failures are logged as ever."""
+    """Not for each Event of each token; meanwhile the reason can be shown, and other failures are logged as before."""
     await it.reconcile()
     refusal = 'events.events.k8s.io is forbidden: User "x" cannot create resource "events"'
     with capture_logs() as logs:

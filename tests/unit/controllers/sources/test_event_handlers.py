@@ -105,7 +105,7 @@ async def test_an_accounts_new_status_or_label_wakes_no_token(awake: Awake) -> N
 
 
 async def test_an_account_that_goes_wakes_its_tokens(awake: Awake) -> None:
-    """And one of another version, deleted long ago, wakes nobody."""
+    """And one of another version, deleted long ago, wakes no object."""
     awake.handlers.account_deleted(an_object("ci", 0))
     assert await awake.keys() == set()
     awake.handlers.account_deleted(an_object("ci", 10))

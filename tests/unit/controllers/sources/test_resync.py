@@ -101,7 +101,7 @@ async def test_what_is_not_listed_any_more_is_let_go(it: Surroundings) -> None:
 
 
 async def test_what_came_after_the_list_stays(it: Surroundings) -> None:
-    """It is newer than the list, so its absence there says nothing."""
+    """It is newer than the list, so its absence there proves nothing."""
     it.lists.meanwhile = lambda: it.handlers.token(a_token("new", 101))
     await it.resync.tokens()
     assert it.tokens == {"new"}
@@ -169,7 +169,7 @@ async def test_after_a_watch_has_begun_everything_is_listed_soon(it: Surrounding
 
 
 async def test_without_a_watch_each_token_is_visited_once_in_a_period(it: Surroundings) -> None:
-    """Its pass then reads the Secret that nobody watches."""
+    """Its pass then reads the Secret, which is not watched."""
     for name in ("one", "two"):
         it.handlers.token(a_token(name, 5))
     for _ in range(2):
