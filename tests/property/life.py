@@ -85,8 +85,9 @@ class Life(RuleBasedStateMachine):
         self.note("at rest: " + (self.held_back() or ("with a valid token" if before.is_good else "without")))
         kept = {world.plaintexts.get(one.id) for one in world.status.credentials}
         world.ledger.gone |= set(world.ledger.entries) - kept
-        if self.old is not None and self.old[0] not in kept and self._is_cut(self.old[0]):
-            # Permanently, also when the cut is moved to a later time.
+        waits = any(one.is_pending for one in world.status.credentials)
+        if self.old is not None and self.old[0] not in kept and (waits or self._is_cut(self.old[0])):
+            # Of a third credential the oldest makes room; and a cut is permanent, also when it is moved.
             self.old = None
 
     def _is_cut(self, value: str) -> bool:

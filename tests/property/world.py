@@ -128,7 +128,11 @@ class World(Objects):
 
     def _mint(self, snapshot: Snapshot, wanted: Mint) -> Credential:
         self._check_mint(wanted, snapshot)
-        self._one_waited = any(one.is_pending and self.waits(one) for one in self.status.credentials)
+        cut = self.account.tokens_not_before_time if self.account else None
+        self._one_waited = any(
+            one.is_pending and self.waits(one) and not (cut is not None and one.mint_time <= cut <= self.now)
+            for one in self.status.credentials
+        )
         credential = self.operator.minting.mint(KEY, snapshot, wanted)
         token = self.operator.memories.plaintext(KEY, wanted.serial)
         assert token is not None

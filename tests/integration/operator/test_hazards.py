@@ -153,9 +153,6 @@ def test_a_status_edited_by_hand_is_repaired(
         assert after == before["credentials"]
 
 
-# Deleted objects.
-
-
 @pytest.mark.usefixtures("operator")
 def test_a_terminating_namespace_causes_few_requests(world: World, namespace: str) -> None:
     """Creations there are rejected permanently: that is final, and not tried again and again."""
@@ -297,9 +294,6 @@ def test_a_running_operator_notices_a_field_that_is_lost(own_world: World) -> No
         world.until(lambda: "lacks spec.audiences" in operator.missing(), "the old CRD to be told")
         world.cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(ROOT / "crds"))
         world.until(operator.is_ready, "the operator to be ready again", timeout=60)
-
-
-# Odd objects.
 
 
 def relaxed(crd: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Where the unit tests of a package are."""
+"""Where the unit tests of a package are, and how long a module may be."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +8,8 @@ from common.repository import ROOT
 
 UNIT: Final = ROOT / "tests" / "unit"
 PRODUCT: Final = ROOT / "operator" / "servicetokens"
+# As CONTRIBUTING.md says.
+LONGEST: Final = 400
 
 
 def test_every_package_has_a_folder_of_unit_tests() -> None:
@@ -26,6 +28,16 @@ def test_every_folder_of_unit_tests_is_named_like_what_it_tests() -> None:
     ):
         known |= {folder / path.relative_to(root) for path in root.rglob("*") if path.is_dir()}
     assert {path.parent for path in UNIT.rglob("test_*.py")} - known == set()
+
+
+def test_no_module_is_longer_than_400_lines() -> None:
+    """More is two ideas, which belong into two modules: the rule is in CONTRIBUTING.md."""
+    lengths = {
+        str(path.relative_to(ROOT)): len(path.read_bytes().splitlines())
+        for source in ("operator", "hack", "tests")
+        for path in (ROOT / source).rglob("*.py")
+    }
+    assert {path: length for path, length in lengths.items() if length > LONGEST} == {}
 
 
 def packages() -> Iterator[Path]:
