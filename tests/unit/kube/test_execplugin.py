@@ -116,7 +116,7 @@ async def test_what_an_exec_plugin_leaves_in_the_background_holds_nothing_up(
 
 
 def runs(pid: int) -> bool:
-    """Say whether that process runs: one that has ended is gone, or remains as a zombie where nothing reaps it."""
+    """Say whether that process runs: one that has ended may remain as a zombie where nothing reaps it."""
     state = Path(f"/proc/{pid}/stat")
     return state.exists() and state.read_text().rpartition(")")[2].split()[0] != "Z"
 

@@ -91,8 +91,8 @@ async def test_a_server_without_tls_is_named_as_one(door: Door) -> None:
         (None, "no common protocol"),
     ],
 )
-def test_a_reason_of_openssl_is_told_in_words(reason: str | None, told: str) -> None:
-    """One that is not known is told as it is."""
+def test_a_reason_of_openssl_is_reported_in_words(reason: str | None, told: str) -> None:
+    """An unknown one is reported as it is."""
     error = ssl.SSLError(1, "x")
     error.reason = reason  # type: ignore[assignment]
     assert failures.in_words(error) == f"TLS failed: {told}"
