@@ -19,8 +19,8 @@ MUTANTS: Final = (
     Mutant(
         "waits for the wall clock where that was set back",
         "runtime/clock.py",
-        "self._greatest + (seen_at - self._seen_at) / 2)",
-        "self._greatest)",
+        "        least = self._greatest + (seen_at - self._seen_at) / 2\n",
+        "        least = self._greatest\n",
         ("tests/unit/runtime/test_runtime.py",),
     ),
     Mutant(
