@@ -84,7 +84,7 @@ def _legend(pattern: str, series: Series) -> str:
     return re.sub(r"{{(\w+)}}", lambda match: series.labels[match[1]], pattern)
 
 
-def live(world: World, context: RunningValidator) -> None:
+def live(world: World, running_validator: RunningValidator) -> None:
     """Mint, rotate, ask, be rejected, and leave one token that waits for a person."""
     namespace = world.cluster.create_namespace()
     world.account(namespace)
@@ -93,11 +93,11 @@ def live(world: World, context: RunningValidator) -> None:
     world.change(namespace, rotation={"id": "one"})
     token = world.until_ready(namespace)
     world.token(namespace, "waits", roles=["nobody-has-written-it"])
-    world.until(lambda: context.forward(token).status == 200, "the token to be accepted")
-    assert context.review(token).json["status"]["authenticated"]
-    assert context.forward("svt_nonsense").status == 401
+    world.until(lambda: running_validator.forward(token).status == 200, "the token to be accepted")
+    assert running_validator.review(token).json["status"]["authenticated"]
+    assert running_validator.forward("svt_nonsense").status == 401
     world.change(namespace, state="Revoked")
-    world.until(lambda: context.forward(token).status == 401, "the token to be refused")
+    world.until(lambda: running_validator.forward(token).status == 401, "the token to be refused")
 
 
 def is_complete(answers: dict[str, Answer]) -> bool:
@@ -115,12 +115,12 @@ def answers(binaries: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     with (
         world_of(binaries) as world,
         world.operator(folder / "operator.log") as operator,
-        validator(world, folder / "validator.log") as context,
-        prometheus(folder, {operator.port: OPERATOR, context.port: VALIDATOR}) as running,
+        validator(world, folder / "validator.log") as running_validator,
+        prometheus(folder, {operator.port: OPERATOR, running_validator.port: VALIDATOR}) as running,
     ):
         since = time.time()
         world.until(lambda: len(running.query("up == 1")) == 2, "both to have been scraped")
-        live(world, context)
+        live(world, running_validator)
         (namespace,) = _choices(running)
         found: dict[str, Answer] = {}
 

@@ -122,19 +122,20 @@ def test_no_output_of_ours_has_a_token(binaries: Path, tmp_path: Path) -> None:
         world.account(namespace)
         with (
             world.operator(outputs / "operator.log", "--log-level=debug") as operator,
-            validator(world, outputs / "validator.log", "--log-level=debug") as context,
+            validator(world, outputs / "validator.log", "--log-level=debug") as running_validator,
         ):
             world.token(namespace)
             first = world.until_ready(namespace)
-            world.until(lambda: context.forward(first).status == 200, "the token to be accepted")
+            world.until(lambda: running_validator.forward(first).status == 200, "the token to be accepted")
             world.change(namespace, rotation={"id": "one"})
             second = world.until_ready(namespace)
             world.until(
-                lambda: context.review(second).json["status"].get("authenticated"), "the next one, too"
+                lambda: running_validator.review(second).json["status"].get("authenticated"),
+                "the next one, too",
             )
             world.change(namespace, state="Revoked")
-            world.until(lambda: context.forward(second).status == 401, "it to be refused")
-            for running in (operator, context):
+            world.until(lambda: running_validator.forward(second).status == 401, "it to be refused")
+            for running in (operator, running_validator):
                 (outputs / f"{running.port}.txt").write_text(running.page("/metrics")[1])
         for name, path in {
             "tokens.json": world.path("servicetokens", namespace),

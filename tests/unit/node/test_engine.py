@@ -18,7 +18,7 @@ DOCKER = """#!/bin/sh
 echo "$@" >> "{asked}"
 [ -e "{answering}" ] || exit 1
 """
-# Answers from its start to its end, and writes down what it was reported and how it ended.
+# Answers from its start to its end, and writes down its arguments and how it ended.
 DOCKERD = """#!/bin/sh
 echo "$@" > "{arguments}"
 echo $$ > "{pid}"
@@ -39,7 +39,7 @@ class Machine:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self.context = directory / "answering"
+        self.answering = directory / "answering"
         self.arguments = directory / "arguments"
         self.ended = directory / "ended"
         self.asked = directory / "asked"
@@ -93,7 +93,7 @@ def machine(tmp_path: Path) -> Machine:
 
 def test_engine_that_answers_is_used_as_it_is(machine: Machine) -> None:
     """The command has no other address than before, and its exit status is the script's."""
-    machine.context.touch()
+    machine.answering.touch()
     status, output, _ = machine.run("sh", "-c", "echo ${DOCKER_HOST-unset}; exit 7")
     assert (status, output) == (7, "unset\n")
 
@@ -110,7 +110,7 @@ def test_without_any_engine_the_command_is_not_run(machine: Machine) -> None:
 def test_daemon_runs_for_the_command_and_ends_after_it(machine: Machine) -> None:
     """The command gets its address; images are kept in the user's cache directory."""
     machine.install("dockerd", DOCKERD)
-    status, output, errors = machine.run("sh", "-c", f"echo $DOCKER_HOST; test -e {machine.context}")
+    status, output, errors = machine.run("sh", "-c", f"echo $DOCKER_HOST; test -e {machine.answering}")
     assert status == 0, errors
     assert output.startswith("unix://")
     assert machine.ended.exists()
@@ -147,12 +147,12 @@ def test_daemon_ends_when_the_script_is_killed_and_the_next_one_waits_for_that(m
     """A killed script can stop nothing itself; two daemons must not share a store."""
     machine.install("dockerd", DOCKERD.replace("echo stopped", "sleep 1; echo stopped"))
     with machine.start("sleep", "5") as waiting:
-        wait_until(machine.context.exists, what="the daemon to run", timeout=60)
+        wait_until(machine.answering.exists, what="the daemon to run", timeout=60)
         waiting.kill()
     arguments = machine.arguments.read_text().split()
     pidfile = Path(arguments[arguments.index("--pidfile") + 1])
     pidfile.write_text(machine.pid.read_text())
-    wait_until(lambda: not machine.context.exists(), what="the daemon to be told to end", timeout=60)
+    wait_until(lambda: not machine.answering.exists(), what="the daemon to be told to end", timeout=60)
     status, output, errors = machine.run("sh", "-c", f"cat {machine.ended}")
     assert (status, output) == (0, "stopped\n"), errors
 
@@ -174,7 +174,7 @@ def test_the_daemon_outlives_the_command_when_the_script_ends(
     clean, begun = machine.directory / "clean", machine.directory / "begun"
     program = machine.directory / "program"
     program.write_text(
-        f'trap \'test -e "{machine.context}" && touch "{clean}"; exit 4\' TERM INT\n'
+        f'trap \'test -e "{machine.answering}" && touch "{clean}"; exit 4\' TERM INT\n'
         f'touch "{begun}"\nwhile :; do sleep 0.05; done\n'
     )
     with machine.start("sh", program) as process:
