@@ -19,6 +19,7 @@ from servicetokens.validator.introspection import Introspection, _read_form
 from servicetokens.validator.metrics import DecisionCounts
 from servicetokens.validator.original import Contradiction, find_original
 from servicetokens.validator.request import Handler, HeaderSlots
+from servicetokens.validator.shares import bytes_held
 from servicetokens.validator.token_review import TokenReviewWebhook
 
 _ANSWERS: Final = re.compile(rb"HTTP/1\.1 (\d{3}) [A-Za-z -]+\r\n(?:[A-Za-z-]+: [^\r\n]*\r\n)+\r\n")
@@ -36,6 +37,7 @@ class _Server:
     def __init__(self, handler: Handler) -> None:
         self.handler = handler
         self.slots = HeaderSlots(handler.headers)
+        self.held = bytes_held()
 
     def admit(self, _connection: Connection, _transport: object) -> None:
         """Admit every connection."""

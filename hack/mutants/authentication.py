@@ -238,8 +238,8 @@ MUTANTS: Final = (
     Mutant(
         "lets a client that fails too often hide a token that exists",
         "validator/audit.py",
-        "self._known if rejected.record is not None else None if is_limited",
-        "None if is_limited else self._known if rejected.record is not None",
+        "if is_limited and not is_known:",
+        "if is_limited:",
         AUDIT,
     ),
     Mutant(

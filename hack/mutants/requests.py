@@ -8,6 +8,7 @@ RULES: Final = "authn/requests.py"
 ORIGINAL: Final = "validator/original.py"
 EXT_AUTHZ: Final = "validator/ext_authz.py"
 HTTP: Final = "validator/http.py"
+HEADS: Final = "validator/heads.py"
 _TARGETS: Final = ("tests/unit/validator/test_targets.py",)
 PLACES: Final = "runtime/places.py"
 _CONNECTIONS: Final = ("tests/unit/validator/test_http.py", "tests/unit/validator/test_http_limits.py")
@@ -164,14 +165,14 @@ MUTANTS: Final = (
     Mutant(
         "lets one peer take all connections",
         PLACES,
-        "if self._by_peer[peer] >= self._most_of_peer:",
+        "if self._by_peer[peer] + count > self._most_of_peer:",
         "if self._by_peer[peer] < 0:",
         _CONNECTIONS,
     ),
     Mutant(
         "never forgets the connections of a peer",
         PLACES,
-        "self._by_peer[peer] -= 1",
+        "self._by_peer[peer] -= count",
         "self._by_peer[peer] -= 0",
         _CONNECTIONS,
     ),
@@ -185,8 +186,8 @@ MUTANTS: Final = (
     Mutant(
         "lets a TLS handshake take as long as it likes",
         "validator/listener.py",
-        "ssl_handshake_timeout=self._handshake_seconds,",
-        "ssl_handshake_timeout=3600,",
+        "handshake_seconds=self._handshake_seconds,",
+        "handshake_seconds=3600,",
         _SHARES,
     ),
     Mutant(
@@ -199,8 +200,8 @@ MUTANTS: Final = (
     Mutant(
         "waits for the goodbye of a client that is not served",
         "validator/listener.py",
-        "ssl_shutdown_timeout=_GOODBYE_SECONDS,",
-        "ssl_shutdown_timeout=3600,",
+        "goodbye_seconds=_GOODBYE_SECONDS,",
+        "goodbye_seconds=3600,",
         _SHARES,
     ),
     Mutant(
@@ -240,9 +241,9 @@ MUTANTS: Final = (
     ),
     Mutant(
         "waits for chunks that were announced",
-        HTTP,
-        "            or values[ENCODING] is not None\n            or values[EXPECT]",
-        "            or values[EXPECT]",
+        HEADS,
+        "        or values[ENCODING] is not None\n        or values[EXPECT]",
+        "        or values[EXPECT]",
         _CONNECTIONS,
     ),
 )

@@ -18,6 +18,7 @@ from servicetokens.validator import (
     failures,
     forward_auth,
     grpc_calls,
+    heads,
     http,
     introspection,
     shares,
@@ -26,6 +27,7 @@ from servicetokens.validator import (
 
 PAGE: Final = ROOT / "docs" / "reference" / "limits.md"
 _KIB: Final = 1024
+_MIB: Final = 1024 * 1024
 _DAY: Final = 86400
 _HEAD: Final = """# Limits
 
@@ -80,10 +82,10 @@ def _tokens() -> Iterator[tuple[str, ...]]:
 
 
 def _requests() -> Iterator[tuple[str, ...]]:
-    yield "request line and headers", f"{http.MAX_HEAD // _KIB} KiB", "431, connection closed"
+    yield "request line and headers", f"{heads.MAX_HEAD // _KIB} KiB", "431, connection closed"
     yield (
         "body, on the listeners that read one",
-        f"{http.MAX_BODY // _KIB} KiB",
+        f"{heads.MAX_BODY // _KIB} KiB",
         "413, connection closed",
     )
     yield "time to send a request", f"{http.REQUEST_SECONDS} s", "408, connection closed"
@@ -114,7 +116,7 @@ def _rates() -> Iterator[tuple[str, ...]]:
     )
     yield (
         "connections of a listener",
-        f"{shares.MAX_CONNECTIONS:,}, or a fifth of the open files allowed",
+        f"{shares.MAX_CONNECTIONS:,}, with TLS {shares.MAX_TLS_CONNECTIONS:,}; or a fifth of the open files allowed",
         "503",
         "the process's limit on open files",
     )
@@ -122,6 +124,18 @@ def _rates() -> Iterator[tuple[str, ...]]:
         "connections of one client address",
         f"{shares.PEER_SHARE} % of those",
         "503; closed where TLS or gRPC is spoken",
+        "`--peer-share`",
+    )
+    yield (
+        "bytes of unfinished requests that a listener holds",
+        f"{shares.MAX_HELD // _MIB} MiB, and {heads.FREE_BYTES // _KIB} KiB for each connection",
+        "503, connection closed",
+        "none",
+    )
+    yield (
+        "bytes of unfinished requests of one client address",
+        f"{shares.PEER_SHARE} % of those",
+        "503, connection closed",
         "`--peer-share`",
     )
     yield "TLS handshake, or start of gRPC", f"{shares.HANDSHAKE_SECONDS:g} s", "closed", "none"

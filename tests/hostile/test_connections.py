@@ -20,6 +20,7 @@ from common.drivers.validating import RunningValidator, validator
 from common.drivers.world import World
 from controlplane.ports import LOOPBACK
 from controlplane.waiting import patient
+from hostile.conftest import resident
 
 ELSEWHERE: Final = "127.0.0.2"
 # One percent of four thousand.
@@ -39,10 +40,14 @@ def narrow(
         running.assert_sound()
 
 
-def share() -> int:
-    """As the validator divides its files: five listeners, 256 for itself, ten thousand for each listener at most."""
+def share(listener: str = "") -> int:
+    """As the validator divides its files: five listeners, 256 for itself, ten thousand for each listener at most.
+
+    With TLS, two thousand.
+    """
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return max(1, min(10_000, (min(hard, 50_256) - 256) // 5) // 100)
+    most = 2000 if listener in {"token_review", "introspection"} else 10_000
+    return max(1, min(most, (min(hard, 50_256) - 256) // 5) // 100)
 
 
 class Crowd:
@@ -118,15 +123,15 @@ async def test_silent_connections_use_up_the_share_of_their_address(
     for _ in range(5):
         crowd = Crowd(getattr(narrow.ports, listener))
         try:
-            await crowd.open(share() + MORE)
+            await crowd.open(share(listener) + MORE)
             counted, closed = _connections(narrow, protocol), crowd.closed()
             good = [narrow.forward(token.text).status, narrow.authz(token.text).status]
             good += [narrow.review(token.text).status, narrow.introspect("token=x").status]
         finally:
             crowd.close()
         assert good == [200, 200, 200, 401]
-        assert counted <= share()
-        if (counted, closed) == (share(), MORE):
+        assert counted <= share(listener)
+        if (counted, closed) == (share(listener), MORE):
             return
     pytest.fail(f"{counted} are counted, and {closed} are closed")
 
@@ -227,7 +232,7 @@ async def test_no_file_stays_open_after_what_was_no_handshake(
     before = _open_files(narrow)
     for hello in (b"GET / HTTP/1.1\r\n\r\n", bytes((22, 3, 1, 2, 0)), bytes(2000)):
         crowd = Crowd(getattr(narrow.ports, listener), hello)
-        await crowd.open(share() // 2)
+        await crowd.open(share(listener) // 2)
         crowd.close()
     for _ in range(round(patient(300))):
         # A few may be connections to the API server.
@@ -235,3 +240,41 @@ async def test_no_file_stays_open_after_what_was_no_handshake(
             return
         await asyncio.sleep(0.1)
     pytest.fail("files are open still")
+
+
+CROWD: Final = 200
+# As small as chunks can be that are not one byte: each would be an object.
+UNFINISHED: Final = (
+    b"POST /authenticate HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + b"2\r\nab\r\n" * 30_000
+)
+
+
+@pytest.mark.parametrize("listener", ["token_review", "introspection"])
+async def test_what_one_address_holds_in_memory_is_bounded(
+    running: RunningValidator, token: StoredToken, listener: str
+) -> None:
+    """Idle connections with TLS take 100 KB each at most; long requests that do not end, little more."""
+    port = getattr(running.ports, listener)
+    before = resident(running)
+    crowd = Crowd(port)
+    try:
+        await crowd.open(CROWD)
+        assert running.introspect("token=x").status == 401
+        assert resident(running) - before < CROWD * 100_000
+    finally:
+        crowd.close()
+    opened = []
+    try:
+        for _ in range(CROWD):
+            with contextlib.suppress(ConnectionError):
+                _, writer = await asyncio.open_connection(
+                    LOOPBACK, port, ssl=running.client_tls, local_addr=(ELSEWHERE, 0)
+                )
+                opened.append(writer)
+                writer.write(UNFINISHED)
+                await writer.drain()
+        assert running.review(token.text).json["status"]["authenticated"] is True
+        assert resident(running) - before < CROWD * 100_000 + 16 * 1024 * 1024
+    finally:
+        for writer in opened:
+            writer.transport.abort()

@@ -11,6 +11,8 @@ import msgspec
 _TARGET_BYTES: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~:/?[]@!$&'()*+,;=%"
 TARGET_TABLE: Final = bytes(0 if byte in _TARGET_BYTES else 0x80 for byte in range(256))
 """For `target.translate(TARGET_TABLE).isascii()`, the fastest implementation of `is_target`."""
+ODD_TARGET: Final = "the target has bytes that a URI must not contain"
+"""Why a target is rejected for which `is_target` is false."""
 
 # Paths that two servers may resolve to two different files, so that a rule cannot be about one of them:
 _AMBIGUOUS: Final = re.compile(

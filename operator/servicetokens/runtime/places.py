@@ -1,4 +1,4 @@
-"""Counts open connections, or calls, with one limit for all and one for each peer."""
+"""Counts open connections, calls or bytes, with one limit for all and one for each peer."""
 
 from collections import Counter
 from collections.abc import Hashable
@@ -22,20 +22,20 @@ class Places(Generic[P]):
         self._most_of_peer = most_of_peer
         self._by_peer: Counter[P] = Counter()
 
-    def take(self, peer: P) -> str:
-        """Count one more connection of *peer*; at a limit, return which one, and count nothing."""
-        if self.total >= self._most:
+    def take(self, peer: P, count: int = 1) -> str:
+        """Count *count* more of *peer*; at a limit, return which one, and count nothing."""
+        if self.total + count > self._most:
             return f"too many {self._what}"
-        if self._by_peer[peer] >= self._most_of_peer:
+        if self._by_peer[peer] + count > self._most_of_peer:
             return f"too many {self._what} from this address"
-        self.total += 1
-        self._by_peer[peer] += 1
+        self.total += count
+        self._by_peer[peer] += count
         return ""
 
-    def give_back(self, peer: P) -> None:
-        """Count one connection of *peer* less."""
-        self.total -= 1
-        self._by_peer[peer] -= 1
+    def give_back(self, peer: P, count: int = 1) -> None:
+        """Count *count* of *peer* less."""
+        self.total -= count
+        self._by_peer[peer] -= count
         if not self._by_peer[peer]:
             # Otherwise the table would grow with every address that ever connected.
             del self._by_peer[peer]

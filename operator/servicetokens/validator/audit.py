@@ -42,21 +42,30 @@ class Lines:
 
     def has_room(self) -> bool:
         """Use up one line; False when the limit is reached."""
-        second = self._clock.now()
-        if second != self._second:
-            self.report_left_out()
-            self._second, self._used = second, 0
+        self._look_at_clock()
         if self._used >= self._per_second:
             self._left_out += 1
             return False
         self._used += 1
         return True
 
+    def leave_out(self) -> None:
+        """Count a line that is not written, whether or not there is room for it."""
+        self._look_at_clock()
+        self._left_out += 1
+
     def report_left_out(self) -> None:
         """Log how many lines were left out since the last call, if any."""
         if self._left_out:
             _log.info("lines left out", count=self._left_out, about=self._about)
             self._left_out = 0
+
+    def _look_at_clock(self) -> None:
+        """Report what was left out, and begin again, in each second."""
+        second = self._clock.now()
+        if second != self._second:
+            self.report_left_out()
+            self._second, self._used = second, 0
 
 
 class AcceptanceLog:
@@ -117,9 +126,12 @@ class RejectionLog:
         is_limited = is_failure and origin is not None and not self.has_room(origin)
         if not is_limited:
             self._counts.reject(rejected.reason)
-        # Failing often must not keep the rejection of an existing token out of the log.
-        lines = self._known if rejected.record is not None else None if is_limited else self._strangers
-        if lines is not None and lines.has_room():
+        # Failing often must not keep the rejection of an existing token out of the log; of others there is a count: a
+        # credential that has ended may be among them.
+        is_known = rejected.record is not None
+        if is_limited and not is_known:
+            self._strangers.leave_out()
+        elif (self._known if is_known else self._strangers).has_room():
             client = self._client(origin) if origin is not None else None
             _log.info(
                 "token rejected",

@@ -12,31 +12,26 @@ write. After an error nothing more is parsed: the rest is ambiguous.
 """
 
 import asyncio
-import re
 from http import HTTPStatus
 from typing import Final, cast
 
 import httptools
 
 from servicetokens.authn.addresses import Origin, parse_address
-from servicetokens.validator.request import (
-    CONNECTION,
-    ENCODING,
-    EXPECT,
-    FIRST_HEADER,
-    HOST,
-    LENGTH,
-    Request,
-    Server,
+from servicetokens.validator.heads import (
+    FREE_BYTES,
+    HTTP_1_0,
+    HTTP_1_1,
+    MAX_BODY,
+    MAX_CODED_BODY,
+    MAX_HEAD,
+    announces_body,
+    find_fault,
+    is_method,
 )
-from servicetokens.validator.responses import render_problem, without_body
+from servicetokens.validator.request import CONNECTION, ENCODING, EXPECT, LENGTH, Request, Server
+from servicetokens.validator.responses import CLOSE, CONTINUE, KEEP, render_problem, without_body
 
-# nginx takes heads of up to 32 KiB by default (four buffers of 8 KiB), and may forward as much.
-MAX_HEAD: Final = 32 * 1024
-# A TokenReview with a token and a few audiences has 300 bytes.
-MAX_BODY: Final = 64 * 1024
-# Chunks of one byte take six; more than that is padding, or an endless trailer.
-_MAX_CODED_BODY: Final = 8 * MAX_BODY
 REQUEST_SECONDS: Final = 5
 # Longer than the 90 s of Go's clients: we never close a connection that they are about to use.
 IDLE_SECONDS: Final = 120
@@ -45,14 +40,10 @@ _LINGER_SECONDS: Final = 2
 _MAX_LINGER: Final = 1024 * 1024
 # What is parsed before sizes are looked at again. Nearly every request is smaller and parsed in one go.
 _SLICE: Final = 4096
+# Of a body; then they are joined: chunks of two bytes would take thirty times as much memory.
+_MOST_PARTS: Final = 64
 
-_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
-_CLOSE: Final = b"Connection: close\r\n"
-_KEEP: Final = b"Connection: keep-alive\r\n"
-# RFC 9110 section 5.6.2, "token", with a bound.
-_METHOD: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}")
 _NONE_REPEATED: Final[frozenset[int]] = frozenset()
-_OWN_NUMBERS: Final = frozenset(range(FIRST_HEADER)) - {CONNECTION}
 
 _DEFECT: Final = "internal error in the validator; see its log"
 _MALFORMED: Final = "the request is malformed"
@@ -81,6 +72,8 @@ class Connection(asyncio.Protocol):
         "_find",
         "_foreign_method",
         "_half_closed",
+        "_head_size",
+        "_held",
         "_keep",
         "_lingers",
         "_old",
@@ -106,7 +99,7 @@ class Connection(asyncio.Protocol):
         self._out: list[bytes] = []
         self._state = _IDLE
         self._body: list[bytes] = []
-        self._body_size = self._fed = self._thrown_away = 0
+        self._head_size = self._body_size = self._fed = self._held = self._thrown_away = 0
         self._foreign_method = b""
         self._completed = self._old = self._lingers = self._half_closed = False
         self._keep = True
@@ -134,6 +127,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, _error: Exception | None) -> None:
         """Release everything."""
         self._state = _OVER
+        self._forget_request()
         self._server.dismiss(self)
 
     def data_received(self, data: bytes) -> None:
@@ -216,20 +210,14 @@ class Connection(asyncio.Protocol):
         request.method = self._foreign_method or self._parser.get_method()
         if not self._check_head():
             return
-        self._keep = self._parser.should_keep_alive() and not self._server.draining
-        self._body_size = self._fed = 0
+        self._head_size, self._body_size, self._fed = self._fed, 0, 0
         if self._server.handler.reads_body:
             self._state = _BODY
-            if request.values[EXPECT] is not None:
-                self._out.append(_CONTINUE)
+            if request.values[EXPECT] is not None and not self._old:
+                self._out.append(CONTINUE)
             return
         values = request.values
-        length = values[LENGTH]
-        if (
-            (length is not None and length.strip(b"0"))
-            or values[ENCODING] is not None
-            or values[EXPECT] is not None
-        ):
+        if not (values[LENGTH] is values[ENCODING] is values[EXPECT] is None) and announces_body(values):
             # A proxy copies the header and keeps the body: what comes next may be the body, or the next request.
             self._keep = False
             self._answer()
@@ -245,6 +233,8 @@ class Connection(asyncio.Protocol):
             self._reject(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "the body is too large")
         elif self._state == _BODY:
             self._body.append(part)
+            if len(self._body) > _MOST_PARTS:
+                self._body = [b"".join(self._body)]
 
     def on_message_complete(self) -> None:
         """The request is complete."""
@@ -254,6 +244,8 @@ class Connection(asyncio.Protocol):
             self._answer()
         elif self._state != _ANSWERED:
             return
+        if self._head_size or self._body_size > FREE_BYTES:
+            self._forget_request()
         self._state = _IDLE
         self._completed = True
         self.deadline = self._server.tick + IDLE_SECONDS + 1
@@ -285,12 +277,31 @@ class Connection(asyncio.Protocol):
             self._count_unfinished(len(data))
 
     def _count_unfinished(self, size: int) -> None:
-        """Count what the parser holds until it is complete: a header, a trailer, a chunk's size."""
+        """Count what the parser holds until it is complete: a header, a trailer, a chunk's size; and what we hold."""
         self._fed += size
         if self._state == _HEAD and self._fed > MAX_HEAD:
             self._reject(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "the header is too large")
-        elif self._fed > _MAX_CODED_BODY:
+        elif self._fed > MAX_CODED_BODY:
             self._reject(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "the body is too large")
+        elif self._state != _OVER:
+            held = self._fed if self._state == _HEAD else self._head_size + self._body_size
+            more = held - FREE_BYTES - self._held
+            if more <= 0:
+                return
+            if objection := self._server.held.take(self.origin.peer, self._server.tick, more):
+                self._reject(HTTPStatus.SERVICE_UNAVAILABLE, objection)
+            else:
+                self._held += more
+
+    def _forget_request(self) -> None:
+        """Hold nothing of a long request, which was answered: a connection may be idle for long."""
+        request = self._request
+        request.target = request.body = b""
+        request.values = self._values = self._blank
+        self._body.clear()
+        if self._held:
+            self._server.held.give_back(self.origin.peer, self._held)
+            self._held = 0
 
     def _go_on_after_upgrade(self, rest: bytes) -> None:
         """Ignore an `Upgrade`: the parser stops after it, so another parser continues."""
@@ -313,7 +324,7 @@ class Connection(asyncio.Protocol):
             or self._completed
             or self._fed
             or self._foreign_method
-            or not _METHOD.fullmatch(method)
+            or not is_method(method)
         ):
             return False
         self._foreign_method = method
@@ -323,30 +334,18 @@ class Connection(asyncio.Protocol):
 
     def _check_head(self) -> bool:
         """Reject what is ambiguous or impossible; return whether the request may continue."""
-        values = self._request.values
-        self._old = False
-        if values[HOST] is None or values[CONNECTION] is not None:
-            # Checked only if it can matter: the parser creates a string for the version each time.
-            self._old = self._parser.get_http_version() == "1.0"
-            if values[HOST] is None and not self._old:
-                return self._reject(HTTPStatus.BAD_REQUEST, "the Host header is missing")
-        if self._request.repeated and not self._request.repeated.isdisjoint(_OWN_NUMBERS):
-            return self._reject(HTTPStatus.BAD_REQUEST, "a header must not be repeated")
-        encoding = values[ENCODING]
-        if encoding is not None and (values[LENGTH] is not None or encoding.lower() != b"chunked"):
-            return self._reject(HTTPStatus.BAD_REQUEST, "the length of the body is ambiguous")
-        return not self._server.handler.reads_body or self._check_body()
-
-    def _check_body(self) -> bool:
-        """Reject a body that cannot be a valid question."""
-        values = self._request.values
-        if self._parser.should_upgrade():
-            return self._reject(HTTPStatus.BAD_REQUEST, "no other protocol is supported")
-        if values[LENGTH] and int(values[LENGTH] or 0) > MAX_BODY:
-            return self._reject(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "the body is too large")
-        if (values[EXPECT] or b"100-continue").lower() != b"100-continue":
-            return self._reject(HTTPStatus.EXPECTATION_FAILED, "only 100-continue can be expected")
-        return True
+        request, parser = self._request, self._parser
+        self._keep = parser.should_keep_alive()
+        version = HTTP_1_1
+        if not self._keep or request.values[CONNECTION] is not None:
+            # Only there can it be another one, and the parser creates a string for it each time.
+            version = parser.get_http_version()
+        self._old = version == HTTP_1_0
+        reads_body = self._server.handler.reads_body
+        upgrades = reads_body and parser.should_upgrade()
+        fault = find_fault(request, version, reads_body=reads_body, upgrades=upgrades)
+        self._keep = self._keep and not self._server.draining
+        return fault is None or self._reject(*fault)
 
     def _answer(self) -> None:
         try:
@@ -361,19 +360,23 @@ class Connection(asyncio.Protocol):
         if self._keep and not self._old:
             self._out += (status, self._server.date, rest)
         else:
-            self._out += (status, self._server.date, _KEEP if self._keep else _CLOSE, rest)
+            self._out += (status, self._server.date, KEEP if self._keep else CLOSE, rest)
 
     def _reject(self, status: HTTPStatus, sentence: str) -> bool:
         """Answer, unless that was done, and parse nothing more; returns False for the convenience of callers."""
         if self._state != _OVER:
             if self._state != _ANSWERED:
                 line, rest = render_problem(status, sentence)
-                self._out += (line, self._server.date, _CLOSE, rest)
+                self._out += (line, self._server.date, CLOSE, rest)
             self._end(lingers=True)
         return False
 
     def _end(self, *, lingers: bool) -> None:
         self._state = _OVER
+        self._forget_request()
+        if lingers:
+            # The old one may hold a header of which the end has not come.
+            self._parser = httptools.HttpRequestParser(self)
         self._lingers = lingers
         self.deadline = self._server.tick + _LINGER_SECONDS + 1
 

@@ -16,6 +16,7 @@ import msgspec
 from servicetokens.api.names import GROUP
 from servicetokens.authn.authenticator import Authenticator
 from servicetokens.authn.decision import Accepted, AuthenticationRequest, Unavailable
+from servicetokens.authn.requests import ODD_TARGET, TARGET_TABLE
 from servicetokens.runtime.clock import Clock
 from servicetokens.validator.audit import RejectionLog
 from servicetokens.validator.callers import (
@@ -53,6 +54,7 @@ _OK: Final = b"HTTP/1.1 200 OK\r\n"
 _EXP: Final = 1_000_000_000
 
 _INACTIVE: Final = render(HTTPStatus.OK, _JSON, b'{"active":false}')
+_ODD_TARGET: Final = problem(HTTPStatus.BAD_REQUEST, ODD_TARGET)
 _NOT_FOUND: Final = problem(HTTPStatus.NOT_FOUND, "the paths here are /introspect and its metadata")
 _WRONG_METHOD: Final = problem(HTTPStatus.METHOD_NOT_ALLOWED, "send the token by POST", (("Allow", "POST"),))
 _WRONG_METADATA_METHOD: Final = problem(
@@ -102,6 +104,10 @@ class Introspection:
 
     def answer(self, request: Request) -> Answer:
         """See `Handler`."""
+        # The same as `is_target`, without the call.
+        if not request.target.translate(TARGET_TABLE).isascii():
+            self._rejections.note_request("InvalidRequest")
+            return _ODD_TARGET
         path = request.target.partition(b"?")[0]
         if path == PATH:
             return self._introspect(request) if request.method == b"POST" else _WRONG_METHOD

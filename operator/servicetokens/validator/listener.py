@@ -17,8 +17,8 @@ from servicetokens.runtime.sockets import open_sockets
 from servicetokens.validator.http import Connection
 from servicetokens.validator.request import Handler, HeaderSlots
 from servicetokens.validator.responses import date_line
-from servicetokens.validator.shares import HANDSHAKE_SECONDS, Shares
-from servicetokens.validator.tls import ClientNames
+from servicetokens.validator.shares import HANDSHAKE_SECONDS, ListenerShares
+from servicetokens.validator.tls import ClientNames, accept_tls
 
 # For connections that the kernel queues during a burst, or while a page of objects is decoded.
 _BACKLOG: Final = 1024
@@ -40,7 +40,7 @@ class Listener:
         clock: Clock,
         *,
         report: Callable[[Exception], None],
-        shares: Shares | None = None,
+        shares: ListenerShares | None = None,
         clients: ClientNames | None = None,
         handshake_seconds: float = HANDSHAKE_SECONDS,
     ) -> None:
@@ -50,8 +50,7 @@ class Listener:
             handler: answers.
             clock: for the `Date` of answers.
             report: called with errors of the handler.
-            shares: how many connections there may be. Further ones are answered by 503 and closed; on TLS they are
-                closed before the handshake, which is the most expensive part.
+            shares: what clients may use together, and each of them.
             clients: whose certificates are accepted; all by default.
             handshake_seconds: for how long a TLS handshake may take.
         """
@@ -62,7 +61,9 @@ class Listener:
         self.draining = False
         self.report = report
         self._clock = clock
-        self._shares = shares or Shares()
+        shares = shares or ListenerShares()
+        self.held = shares.held
+        self._shares = shares.connections
         self._clients = clients or ClientNames(())
         self._handshake_seconds = handshake_seconds
         self._connections: set[Connection] = set()
@@ -179,12 +180,12 @@ class Listener:
         connection = Connection(self)
         self._arriving.add(connection)
         try:
-            await asyncio.get_running_loop().connect_accepted_socket(
-                lambda: connection,
+            await accept_tls(
                 accepted,
-                ssl=tls,
-                ssl_handshake_timeout=self._handshake_seconds,
-                ssl_shutdown_timeout=_GOODBYE_SECONDS,
+                connection,
+                tls,
+                handshake_seconds=self._handshake_seconds,
+                goodbye_seconds=_GOODBYE_SECONDS,
             )
         except OSError:
             # The client has disconnected, does not use TLS, or has no accepted certificate: not our error.

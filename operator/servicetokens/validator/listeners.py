@@ -24,7 +24,13 @@ from servicetokens.validator.listener import Listener
 from servicetokens.validator.metrics import DecisionCounts
 from servicetokens.validator.request import Handler
 from servicetokens.validator.settings import ValidatorSettings
-from servicetokens.validator.shares import MAX_CONNECTIONS, Shares
+from servicetokens.validator.shares import (
+    MAX_CONNECTIONS,
+    MAX_TLS_CONNECTIONS,
+    ListenerShares,
+    Shares,
+    bytes_held,
+)
 from servicetokens.validator.tls import ClientNames, ListenerTls, ServerTls
 from servicetokens.validator.token_review import TokenReviewWebhook
 
@@ -119,11 +125,12 @@ class HttpService:
         self.protocol = protocol
         self._address = address
         self._tls = tls
+        most = min(_connections_per_listener(), MAX_TLS_CONNECTIONS if tls else MAX_CONNECTIONS)
         self._listener = Listener(
             handler,
             context.clock,
             report=_report_defect,
-            shares=Shares(_connections_per_listener(), context.peer_share),
+            shares=ListenerShares(Shares(most, context.peer_share), bytes_held(context.peer_share)),
             clients=clients,
         )
 

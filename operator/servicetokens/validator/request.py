@@ -6,6 +6,7 @@ from typing import Final, Protocol, TypeVar
 
 from servicetokens.authn.addresses import Origin
 from servicetokens.validator.responses import Answer
+from servicetokens.validator.shares import Shares
 
 C_contra = TypeVar("C_contra", contravariant=True)
 """The connection, as servers see it: any object."""
@@ -92,6 +93,8 @@ class Server(Protocol[C_contra]):
     date: bytes
     """The current `Date` header line."""
     draining: bool
+    held: Shares
+    """Bytes of unfinished requests, beyond those that each connection may hold."""
 
     def admit(self, connection: C_contra, transport: asyncio.Transport) -> tuple[HTTPStatus, str] | None:
         """Accept a new connection; or return the rejection, as a status and a sentence."""

@@ -17,6 +17,9 @@ Answer = tuple[bytes, bytes]
 _END_OF_HEAD: Final = b"\r\n\r\n"
 NO_STORE: Final = ("Cache-Control", "no-store")
 RETRY_SOON: Final = ("Retry-After", "1")
+CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+CLOSE: Final = b"Connection: close\r\n"
+KEEP: Final = b"Connection: keep-alive\r\n"
 
 
 def render(status: HTTPStatus, headers: Iterable[Header] = (), body: bytes = b"") -> Answer:

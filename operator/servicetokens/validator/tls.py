@@ -1,6 +1,9 @@
 """TLS of the listeners: certificate and key from files, read again when they change."""
 
+import asyncio
+import socket
 import ssl
+from asyncio import sslproto
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +12,10 @@ from typing import Any, Final
 Fingerprint = tuple[tuple[int, int, int], ...]
 _ALPN: Final = ["http/1.1"]
 """Not h2: kube-apiserver would send all its requests over one connection, that is to one replica."""
+
+# A TLS record holds as much (RFC 8446 section 5.1). asyncio would reserve 256 KiB for each connection, before its first
+# byte: a thousand silent connections would be 300 MB.
+_BUFFER: Final = 16 * 1024
 
 
 class UnusableCertificate(ValueError):
@@ -123,6 +130,46 @@ class ClientNames:
                 value for part in certificate.get("subject", ()) for key, value in part if key == "commonName"
             }
         return not self._names.isdisjoint(found)
+
+
+class _SmallBuffer(sslproto.SSLProtocol):
+    """TLS of one connection; `max_size` is what asyncio calls the size of its buffer."""
+
+    max_size = _BUFFER
+
+
+async def accept_tls(
+    accepted: socket.socket,
+    protocol: asyncio.Protocol,
+    context: ssl.SSLContext,
+    *,
+    handshake_seconds: float,
+    goodbye_seconds: float,
+) -> None:
+    """Start *protocol* on a connection after its handshake; at most these seconds for it, and for the end of TLS.
+
+    The same as `connect_accepted_socket`, with a smaller buffer.
+
+    Raises:
+        OSError: the handshake failed or took too long; the connection is closed.
+    """
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[None] = loop.create_future()
+    tls = _SmallBuffer(
+        loop,
+        protocol,
+        context,
+        done,
+        server_side=True,
+        ssl_handshake_timeout=handshake_seconds,  # type: ignore[arg-type] # any number, as everywhere in asyncio
+        ssl_shutdown_timeout=goodbye_seconds,
+    )
+    transport, _ = await loop.connect_accepted_socket(lambda: tls, accepted)
+    try:
+        await done
+    except BaseException:
+        transport.abort()
+        raise
 
 
 def _make_context(files: CertificateFiles) -> ssl.SSLContext:

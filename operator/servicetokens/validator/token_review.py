@@ -14,6 +14,7 @@ from servicetokens.api.names import GROUP
 from servicetokens.api.reasons import Reason
 from servicetokens.authn.authenticator import Authenticator, common_audiences
 from servicetokens.authn.decision import Accepted, AuthenticationRequest, Rejected, Unavailable
+from servicetokens.authn.requests import ODD_TARGET, TARGET_TABLE
 from servicetokens.validator.audit import RejectionLog
 from servicetokens.validator.metrics import DecisionCounts
 from servicetokens.validator.rendered import RenderedAnswers
@@ -29,6 +30,10 @@ _Version = Literal["authentication.k8s.io/v1", "authentication.k8s.io/v1beta1"]
 # kube-apiserver asks for one or two audiences; services for one.
 _Audience = Annotated[str, msgspec.Meta(max_length=1024)]
 _Audiences = Annotated[tuple[_Audience, ...], msgspec.Meta(max_length=64)]
+
+# An answer for longer audiences, in characters together, is not kept: a client can ask for 64 KiB of them, with every
+# token. Those of kube-apiserver are the addresses of its issuers.
+_MOST_KEPT: Final = 512
 
 # Reasons that a watch event or a new key may remove within a second.
 _NOT_YET: Final = frozenset({Reason.UNKNOWN, Reason.UNKNOWN_KEY})
@@ -50,6 +55,7 @@ class _Review(msgspec.Struct, rename={"version": "apiVersion"}, gc=False):
 
 _decoder: Final = msgspec.json.Decoder(_Review)
 
+_ODD_TARGET: Final = render_problem(HTTPStatus.BAD_REQUEST, ODD_TARGET)
 _NOT_FOUND: Final = render_problem(HTTPStatus.NOT_FOUND, "the only path here is /authenticate")
 _WRONG_METHOD: Final = render_problem(
     HTTPStatus.METHOD_NOT_ALLOWED, "send a TokenReview by POST", (("Allow", "POST"),)
@@ -90,6 +96,10 @@ class TokenReviewWebhook:
 
     def answer(self, request: Request) -> Answer:
         """See `Handler`."""
+        # The same as `is_target`, without the call.
+        if not request.target.translate(TARGET_TABLE).isascii():
+            self._rejections.note_request("InvalidRequest")
+            return _ODD_TARGET
         if request.target.partition(b"?")[0] != PATH:
             return _NOT_FOUND
         if request.method != b"POST":
@@ -111,7 +121,10 @@ class TokenReviewWebhook:
         )
         if isinstance(decision, Accepted):
             self._counts.accepted += 1
-            return self._answers.get(decision, (review.version, audiences))
+            form = (review.version, audiences)
+            if sum(map(len, audiences)) > _MOST_KEPT:
+                return _accept(decision, form)
+            return self._answers.get(decision, form)
         if isinstance(decision, Unavailable):
             self._counts.unavailable += 1
             return _UNAVAILABLE

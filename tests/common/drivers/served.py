@@ -10,7 +10,7 @@ from common.fakes.clock import FakeClock
 from servicetokens.validator.listener import Listener
 from servicetokens.validator.request import FIRST_HEADER, Request
 from servicetokens.validator.responses import render
-from servicetokens.validator.shares import Shares
+from servicetokens.validator.shares import ListenerShares, Shares
 
 HOST = b"Host: validator\r\n"
 
@@ -80,7 +80,9 @@ async def serving(*, reads_body: bool = False, max_connections: int = 100) -> As
     """Serve an echo."""
     handler = Echo(reads_body=reads_body)
     defects: list[Exception] = []
-    listener = Listener(handler, FakeClock(), report=defects.append, shares=Shares(max_connections))
+    listener = Listener(
+        handler, FakeClock(), report=defects.append, shares=ListenerShares(Shares(max_connections))
+    )
     await listener.start("127.0.0.1", 0)
     sweeping = asyncio.create_task(listener.run())
     try:

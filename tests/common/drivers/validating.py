@@ -60,6 +60,11 @@ class RunningValidator(RunningOperator):
         self._tls = ssl.create_default_context(cafile=authority)
 
     @property
+    def client_tls(self) -> ssl.SSLContext:
+        """What a client of the listeners with TLS trusts."""
+        return self._tls
+
+    @property
     def review_url(self) -> str:
         """Where kube-apiserver asks."""
         return f"https://{LOOPBACK}:{self.review_port}/authenticate"

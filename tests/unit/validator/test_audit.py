@@ -95,6 +95,22 @@ def test_a_client_that_fails_too_often_does_not_hide_a_token_that_exists(lines: 
     assert len([line for line in lines if "token_id" in line]) == 100
 
 
+def test_what_a_throttled_client_presents_is_counted(lines: Lines) -> None:
+    """Without a line for each: a credential that was rotated out is not known to be the one that was presented."""
+    around = Surroundings()
+    around.put_token(credentials=[around.credential(around.mint(), serial=2)])
+    rejections = make_rejections(around, DecisionCounts("test"))
+    authorizer = RequestAuthorizer(around.authenticator, DecisionCounts("test"), rejections)
+    handler = ForwardAuth(authorizer, behind_proxies=False)
+    for _ in range(BURST):
+        ask(handler, ("Authorization", "Bearer not one word"))
+    assert [ask(handler, bearer(around.token.reveal())).status for _ in range(20)] == [429] * 20
+    rejections.report_left_out()
+    assert [(line["event"], line["count"], line["about"]) for line in lines] == [
+        ("lines left out", 20, "unknown tokens")
+    ]
+
+
 def test_a_rejection_of_an_ended_credential_names_its_object(lines: Lines) -> None:
     """Rotated, or deleted: to the client it is unknown, to the log it is not."""
     around = Surroundings()

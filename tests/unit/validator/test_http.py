@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from common.drivers.served import HOST, last, seen, serving
-from servicetokens.validator.http import MAX_BODY, MAX_HEAD
+from servicetokens.validator.heads import MAX_BODY, MAX_HEAD
 
 
 async def test_requests_are_answered_on_a_connection_that_stays_open() -> None:
@@ -87,6 +87,12 @@ REFUSED = {
     ),
     "many headers": (b"GET / HTTP/1.1\r\n" + HOST + b"X: y\r\n" * 20_000 + b"\r\n", 431),
     "a header without an end": (b"GET / HTTP/1.1\r\n" + HOST + b"X-Word: " + b"a" * 2 * MAX_HEAD, 431),
+    "chunks in HTTP/1.0": (
+        b"POST / HTTP/1.0\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        400,
+    ),
+    "HTTP/2.0": (b"GET / HTTP/2.0\r\nConnection: keep-alive\r\n" + HOST + b"\r\n", 505),
+    "HTTP/0.9": (b"GET / HTTP/0.9\r\n" + HOST + b"\r\n", 505),
     "a large target": (b"GET /" + b"a" * (MAX_HEAD + 8192) + b" HTTP/1.1\r\n" + HOST + b"\r\n", 431),
 }
 
@@ -109,6 +115,8 @@ async def test_a_body_is_read_up_to_its_bound() -> None:
     async with serving(reads_body=True) as served:
         head = b"POST / HTTP/1.1\r\n" + HOST
         assert seen(await served.ask(last(head + b"Content-Length: 3\r\n\r\nabc"))) == b"POST / - abc"
+        old = b"POST / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\nabc"
+        assert (await served.ask(old)).startswith(b"HTTP/1.1 200 "), "HTTP/1.0 knows no 100 Continue"
         chunked = head + b"Transfer-Encoding: chunked\r\n\r\n"
         assert seen(await served.ask(last(chunked + b"3\r\nabc\r\n0\r\n\r\n"))) == b"POST / - abc"
         large = head + b"Content-Length: %d\r\n\r\n" % (MAX_BODY + 1)

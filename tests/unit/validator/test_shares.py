@@ -28,7 +28,7 @@ from servicetokens.validator.ext_authz_grpc import GrpcService
 from servicetokens.validator.listener import Listener
 from servicetokens.validator.request import Request
 from servicetokens.validator.responses import render
-from servicetokens.validator.shares import HANDSHAKE_SECONDS, Shares
+from servicetokens.validator.shares import HANDSHAKE_SECONDS, ListenerShares, Shares
 from servicetokens.validator.tls import CertificateFiles, ClientNames, ServerTls
 
 ELSEWHERE: Final = "127.0.0.9"
@@ -121,7 +121,7 @@ async def serving(
         Yes(),
         FakeClock(),
         report=_raise,
-        shares=Shares(8, 25),
+        shares=ListenerShares(Shares(8, 25)),
         clients=ClientNames(names),
         handshake_seconds=seconds,
     )

@@ -11,12 +11,15 @@ from structlog.testing import capture_logs
 
 from common.builders.paths import fits, understand
 from common.builders.presenting import Surroundings
-from common.drivers.asking import answer, ask, make_authorizer
+from common.drivers.asking import answer, ask, make_authorizer, make_rejections
 from servicetokens.authn.requests import compile_rule, is_allowed
 from servicetokens.validator.ext_authz import ExtAuthz
 from servicetokens.validator.ext_authz_grpc import Checks
 from servicetokens.validator.forward_auth import ForwardAuth
+from servicetokens.validator.introspection import Introspection
+from servicetokens.validator.metrics import DecisionCounts
 from servicetokens.validator.original import find_original, read_request
+from servicetokens.validator.token_review import TokenReviewWebhook
 
 # RFC 3986 section 2 without `#`.
 URI: Final = frozenset(
@@ -66,6 +69,21 @@ def _askers(around: Surroundings) -> Mapping[str, Asking]:
         "ext_authz, HTTP": lambda target: _status(answer(authz, bearer, target=target.decode("latin-1"))),
         "ext_authz, gRPC": by_grpc,
     }
+
+
+@pytest.mark.parametrize("byte", range(0x100))
+def test_listeners_that_read_a_body_reject_a_target_that_is_no_uri(byte: int) -> None:
+    """The HTTP server, or the listener: it is 400, wherever the byte is in the query."""
+    around = Surroundings()
+    counts = DecisionCounts("test")
+    rejections = make_rejections(around, counts)
+    review = TokenReviewWebhook(around.authenticator, counts, rejections)
+    introspection = Introspection(around.authenticator, around.clock, counts, rejections, max_age=None)
+    for handler, path, otherwise in ((review, "/authenticate", 400), (introspection, "/introspect", 415)):
+        for query in (f"?{chr(byte)}xy", f"?x{chr(byte)}y", f"?xy{chr(byte)}"):
+            reply = ask(handler, target=path + query, method="POST")
+            assert reply.status == (otherwise if byte in URI else 400)
+            assert (b"bytes that a URI" in reply.body) is (byte not in URI)
 
 
 WAYS: Final = tuple(_askers(_surroundings()))
