@@ -130,10 +130,9 @@ class World:
         return KeyRing.from_secret_data((self.secret(HOME, KEYS_SECRET) or {})["data"])
 
     def holds(self, namespace: str, name: str = "ci-prod") -> bool:
-        """Say whether the Secret's value is that of the current credential on status."""
-        return self.serial_of(self.value(namespace, name), namespace, name) == self.status(
-            namespace, name
-        ).get("serial")
+        """Say whether there is a token, and the Secret's value is that of the current credential on status."""
+        serial = self.serial_of(self.value(namespace, name), namespace, name)
+        return serial is not None and serial == self.status(namespace, name).get("serial")
 
     def serial_of(self, value: str, namespace: str, name: str = "ci-prod") -> int | None:
         """Return which credential on the token's status *value* is, if any that has not ended."""

@@ -25,6 +25,9 @@ _LASTING: Final = ("watcher for ", _RETRIEVER, "cleaner of ", "spawner of ")
 _CENSUS_SECONDS: Final = 0.1
 # A second. A task that was replaced, and not ended, is missing for no longer than one turn of the event loop.
 _LOOKS: Final = 10
+# kopf finds out what is served, and then opens all watches at once: two seconds on a slow machine, more for thousands
+# of objects. What fails is retried every two seconds, and counts as begun.
+_BEGIN_SECONDS: Final = 30.0
 
 
 class Streams:
@@ -34,9 +37,11 @@ class Streams:
         """Watch our kinds, and *secrets* if so, in *namespaces*, or everywhere when there are none."""
         self._readiness = readiness
         self._wanted = dict(_wanted(tuple(namespaces) or ("",), secrets=secrets))
+        self._requested: set[str] = set()
 
     def expect(self) -> None:
         """Note that none of them is open yet."""
+        self._requested.clear()
         for path, what in self._wanted.items():
             self._readiness.expect(_check(path), f"the watch of {what} has not begun yet")
 
@@ -47,10 +52,26 @@ class Streams:
         config.on_request_exception.append(self._failed)
         return config
 
+    async def until_overdue(self, seconds: float = _BEGIN_SECONDS) -> None:
+        """Never return; raise when a watch was not even requested within so many *seconds*.
+
+        After etcd was restored, kopf was seen to begin none, and to report nothing.
+
+        Raises:
+            PartEnded: it names the first of them.
+        """
+        await asyncio.sleep(seconds)
+        for path, what in self._wanted.items():
+            if path not in self._requested:
+                message = f"kopf has not begun the watch of {what} within {seconds:g} s"
+                raise PartEnded(message)
+        await asyncio.Event().wait()
+
     async def _answered(
         self, _session: Any, _context: Any, parameters: aiohttp.TraceRequestEndParams
     ) -> None:
         url, status = parameters.url, parameters.response.status
+        self._requested.add(url.path)
         if status == HTTPStatus.OK and url.query.get("watch") == "true":
             self._readiness.clear(_check(url.path))
         else:
@@ -61,6 +82,7 @@ class Streams:
     ) -> None:
         if not isinstance(parameters.exception, asyncio.CancelledError):
             url = parameters.url
+            self._requested.add(url.path)
             self._report(url.path, url.query.get("watch") == "true", in_words(parameters.exception))
 
     def _report(self, path: str, is_watch: bool, reason: str) -> None:  # noqa: FBT001 - of this class only

@@ -108,7 +108,7 @@ class Watches:
         process for one of its own, and waits for some that never end once one has failed, as after a CRD was deleted.
 
         Raises:
-            PartEnded: a task of kopf's has ended unnoticed by kopf.
+            PartEnded: a task of kopf's has ended unnoticed by kopf, or a watch was not begun.
         """
         # A watcher of kopf's that is ended while it hands a new object to its scheduler drops the coroutine.
         warnings.filterwarnings("ignore", "coroutine 'worker' was never awaited", RuntimeWarning)
@@ -127,7 +127,13 @@ class Watches:
         # It has taken them over.
         end_on_signals(stop)
         try:
-            await until_one_ends({"kopf": _until_done(tasks), "kopf's tasks": until_one_is_missing(lineage)})
+            await until_one_ends(
+                {
+                    "kopf": _until_done(tasks),
+                    "kopf's tasks": until_one_is_missing(lineage),
+                    "kopf's watches": self._streams.until_overdue(),
+                }
+            )
         finally:
             await lineage.end(seconds=_END_SECONDS)
             await self._sessions.aclose()
