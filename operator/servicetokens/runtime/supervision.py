@@ -24,6 +24,8 @@ _LONGEST_EXPECTED: Final = 2.0
 _PROVEN: Final = 2.0
 # After this long, its delays start over.
 _FORGIVEN: Final = 60.0
+# Longer than any part needs to end in order: kopf's tasks take up to six.
+_CANCEL_AGAIN: Final = 10.0
 
 
 class PartEnded(Exception):
@@ -128,11 +130,20 @@ async def until_one_ends(parts: Mapping[str, Coroutine[Any, Any, Any]]) -> str:
     return tasks[done.pop()]
 
 
-async def end(*tasks: asyncio.Task[Any]) -> None:
-    """Cancel *tasks* and wait until they have ended."""
+async def end(*tasks: asyncio.Task[Any], seconds: float = _CANCEL_AGAIN) -> None:
+    """Cancel *tasks* and wait until they have ended; cancel those again that have not after so many *seconds*.
+
+    A task may miss that it was cancelled: `asyncio.wait_for` loses it up to Python 3.11 when what it waits for is done
+    in the same turn of the event loop (bpo-42130 of CPython).
+    """
+    pending = set(tasks)
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=seconds)
     for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+        # Asked for, or the event loop would log it as never retrieved.
+        _ = None if task.cancelled() else task.exception()
 
 
 def describe_end(task: asyncio.Task[Any]) -> str:
@@ -159,6 +170,5 @@ async def _ended(task: asyncio.Task[Any]) -> None:
     try:
         await asyncio.wait({task})
     except asyncio.CancelledError:
-        task.cancel()
-        await asyncio.wait({task})
+        await end(task)
         raise

@@ -7,7 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from servicetokens.runtime.readiness import Readiness
-from servicetokens.runtime.supervision import PartEnded, Supervisor, until_one_ends
+from servicetokens.runtime.supervision import PartEnded, Supervisor, end, until_one_ends
 
 # More than a part is given until it counts as working again, on a busy machine.
 PATIENCE = 20.0
@@ -155,6 +155,24 @@ async def test_ending_the_supervision_ends_the_part() -> None:
     keeper.cancel()
     await asyncio.gather(keeper, return_exceptions=True)
     assert "deadlines" not in {task.get_name() for task in asyncio.all_tasks()}
+
+
+async def test_a_part_that_misses_its_cancellation_is_cancelled_again() -> None:
+    """As `asyncio.wait_for` does in Python 3.11: the part would go on, and what waits for its end for ever."""
+    missed = asyncio.Event()
+
+    async def work() -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            missed.set()
+        await asyncio.Event().wait()
+
+    task = asyncio.create_task(work())
+    await asyncio.sleep(0)
+    await asyncio.wait_for(end(task, seconds=0.05), 5)
+    assert missed.is_set()
+    assert task.cancelled()
 
 
 async def test_of_several_the_first_that_ends_ends_all() -> None:
