@@ -25,7 +25,7 @@ _LASTING: Final = ("watcher for ", _RETRIEVER, "cleaner of ", "spawner of ")
 _CENSUS_SECONDS: Final = 0.1
 # A second. A task that was replaced, and not ended, is missing for no longer than one turn of the event loop.
 _LOOKS: Final = 10
-# kopf finds out what is served, and then opens all watches at once: two seconds on a slow machine, more for thousands
+# kopf finds out what is served, and then opens all watches together: two seconds on a slow machine, more for thousands
 # of objects. What fails is retried every two seconds, and counts as begun.
 _BEGIN_SECONDS: Final = 30.0
 

@@ -33,7 +33,7 @@ async def request(streams: Streams, *paths: str) -> None:
 
 
 async def test_a_watch_that_is_never_requested_ends_the_watches() -> None:
-    """The operator would be not ready for ever, and mint nothing."""
+    """Otherwise the operator would stay unready, and mint nothing."""
     streams = Streams(Readiness(), ["team-a"], secrets=False)
     streams.expect()
     await request(streams, TOKENS, ROLES)
