@@ -158,7 +158,7 @@ async def test_ending_the_supervision_ends_the_part() -> None:
 
 
 async def test_a_part_that_misses_its_cancellation_is_cancelled_again() -> None:
-    """As `asyncio.wait_for` does in Python 3.11: the part would continue, and what waits for its end would never return."""
+    """As `asyncio.wait_for` does in Python 3.11; otherwise what waits for its end would never return."""
     missed = asyncio.Event()
 
     async def work() -> None:
