@@ -51,8 +51,8 @@ MUTANTS: Final = (
     Mutant(
         "keeps a dead verifier",
         CREDENTIALS,
-        "    died_at, cut = _end_passed(snapshot, now), cut_of(snapshot)",
-        "    died_at, cut = _end_passed(snapshot, now - 3), cut_of(snapshot)",
+        "died_at = _first_past(now, current.expiration_time, end) if",
+        "died_at = _first_past(now - 3, current.expiration_time, end) if",
     ),
     Mutant(
         "mints another one for a cut after the end",
@@ -63,8 +63,8 @@ MUTANTS: Final = (
     Mutant(
         "mints another one for an account that was replaced after the end",
         CREDENTIALS,
-        "            return Living(died_at=died_at)\n        return Living(lost=MintCause.ACCOUNT_REPLACED)",
-        "            pass\n        return Living(lost=MintCause.ACCOUNT_REPLACED)",
+        "lost=MintCause.ACCOUNT_REPLACED if died_at is None else None)",
+        "lost=MintCause.ACCOUNT_REPLACED)",
     ),
     Mutant(
         "believes that a delivered credential is pending",
@@ -75,8 +75,8 @@ MUTANTS: Final = (
     Mutant(
         "revives what a validator has rejected already",
         CREDENTIALS,
-        "ends = (current.expiration_time, current_end(snapshot, current))",
-        "ends = (current_end(snapshot, current),)",
+        "_first_past(now, current.expiration_time, end)",
+        "_first_past(now, end)",
     ),
     Mutant(
         "trusts a later end on status",

@@ -44,27 +44,28 @@ def living(snapshot: Snapshot, now: int) -> Living:
     and one that has passed is final (a validator may have rejected the credential already).
     """
     token, account = snapshot.token, snapshot.account
+    current = _put_right(snapshot, token.current, now) if token.current is not None else None
+    end = current_end(snapshot, current) if current is not None else None
+    # It is final: no account of the same name and no cut after it mint another one, whether or not an operator was
+    # there to see the end.
+    died_at = _first_past(now, current.expiration_time, end) if current is not None else None
     if account is not None and token.status.account_uid != account.uid and token.status.credentials:
-        if (died_at := _end_passed(snapshot, now)) is not None:
-            return Living(died_at=died_at)
-        return Living(lost=MintCause.ACCOUNT_REPLACED)
+        return Living(died_at=died_at, lost=MintCause.ACCOUNT_REPLACED if died_at is None else None)
     pending = _pending(snapshot, now)
-    if token.current is None:
+    if current is None:
         return Living(pending=pending)
-    current = _put_right(snapshot, token.current, now)
     if current.origin is Origin.IMPORTED or _is_rotated_out(token.status, current):
         # It is alone: its successor was lost or is not delivered yet.
         return Living(older=_older(snapshot, current, token.status.mint_time, now), pending=pending)
     others = (one for one in token.status.credentials if one.serial != current.serial)
     other = next((one for one in others if not token.status.is_undelivered(one)), None)
     older = _older(snapshot, other, current.mint_time, now) if other is not None else None
-    died_at, cut = _end_passed(snapshot, now), cut_of(snapshot)
+    cut = cut_of(snapshot)
     is_cut = cut is not None and (died_at is None or cut < died_at)
     if is_cut and lifetime.is_cut(current.mint_time, cut, now):
         return Living(lost=MintCause.NOT_BEFORE, pending=pending)
     if died_at is not None:
         return Living(died_at=died_at, pending=pending)
-    end = current_end(snapshot, current)
     if pending is not None and not is_held(snapshot, pending) and overlap_of(snapshot.token.spec) == 0:
         # It ends without waiting for the delivery: an overlap of nothing is for a leak.
         return Living(pending=pending)
@@ -354,16 +355,7 @@ def _would_live(spec: ServiceTokenSpec, now: int) -> bool:
     return end is None or end > now
 
 
-def _end_passed(snapshot: Snapshot, now: int) -> int | None:
-    """Return the end of the credential that was delivered last, if it has passed; None while it lives.
-
-    It is final: no account of the same name and no cut after it mint another one, whether or not an operator was there
-    to see the end.
-    """
-    if snapshot.token.current is None:
-        return None
-    current = _put_right(snapshot, snapshot.token.current, now)
-    ends = (current.expiration_time, current_end(snapshot, current))
+def _first_past(now: int, *ends: int | None) -> int | None:
     return min((end for end in ends if end is not None and end <= now), default=None)
 
 
