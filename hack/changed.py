@@ -10,7 +10,7 @@ that are loaded by a name in a string, and files that are not Python. Tests on r
 import ast
 import subprocess
 import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -63,13 +63,19 @@ def affected(changed: Collection[str], graph: Graph) -> list[str]:
     if any(file in FOR_ALL for file in changed):
         reached = set(graph)
     else:
-        reached, left = set(), [file for file in changed if file in graph]
-        while left:
-            file = left.pop()
-            if file not in reached:
-                reached.add(file)
-                left.extend(importers.get(file, ()))
+        reached = reachable((file for file in changed if file in graph), importers)
     return sorted(file for file in reached if Path(file).name.startswith("test_"))
+
+
+def reachable(files: Iterable[str], graph: Graph) -> set[str]:
+    """Return *files*, and what is reached from them in *graph*, however indirectly."""
+    reached, left = set(), list(files)
+    while left:
+        file = left.pop()
+        if file not in reached:
+            reached.add(file)
+            left.extend(graph.get(file, ()))
+    return reached
 
 
 def _imported(tree: ast.AST) -> Iterator[str]:

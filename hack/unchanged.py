@@ -20,7 +20,7 @@ from typing import Final
 
 import pytest
 
-from changed import ROOT, SOURCES, Graph, imports
+from changed import ROOT, SOURCES, Graph, imports, reachable
 
 UNIT: Final = "tests/unit/"
 KEPT: Final = ROOT / ".venv" / "unit-tests-passed.json"
@@ -66,7 +66,7 @@ def digests(files: Mapping[str, bytes], graph: Graph) -> Digests:
     opaque = {path for path in code if _is_opaque(path, files[path])}
     found = {}
     for test in sorted(path for path in code if _is_unit_test(path)):
-        needed = {test} | _reachable(test, graph)
+        needed = reachable([test], graph)
         state = everything if needed & opaque else _digest(of, needed)
         found[test] = f"{ground} {state}"
     return found
@@ -95,17 +95,6 @@ class Recorder:
 
 def _is_unit_test(path: str) -> bool:
     return path.startswith(UNIT) and Path(path).name.startswith("test_")
-
-
-def _reachable(start: str, graph: Graph) -> set[str]:
-    reached: set[str] = set()
-    left = [start]
-    while left:
-        for file in graph.get(left.pop(), ()):
-            if file not in reached:
-                reached.add(file)
-                left.append(file)
-    return reached
 
 
 def _digest(of: Digests, paths: Collection[str]) -> str:
