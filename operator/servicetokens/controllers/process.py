@@ -201,14 +201,14 @@ class Operator:
         finally:
             self._supervisor.stop()
             stopped.cancel()
-            watching.cancel()
+            unwatched = asyncio.create_task(end(watching), name="supervision of the end of the watches")
             await end(leading)
             await self._pool.drain()
             await end(working)
             # Before the watches have ended, which takes a while: a standby waits for the Lease.
             if self._leadership is not None:
                 await self._leadership.release()
-            await asyncio.gather(watching, return_exceptions=True)
+            await unwatched
 
     async def _lead(self) -> None:
         """Start the workers once everything is listed and we lead; a standby does all the rest, and is ready."""

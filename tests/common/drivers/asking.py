@@ -32,7 +32,7 @@ def make_rejections(around: Surroundings, counts: DecisionCounts) -> RejectionLo
 
 
 def make_authorizer(around: Surroundings) -> RequestAuthorizer:
-    """Return a gate on what is known there."""
+    """Return what authorizes requests by what is known there."""
     counts = DecisionCounts("test")
     return RequestAuthorizer(around.authenticator, counts, make_rejections(around, counts))
 

@@ -55,7 +55,7 @@ class Streams:
     async def until_overdue(self, seconds: float = _BEGIN_SECONDS) -> None:
         """Never return; raise when a watch was not even requested within so many *seconds*.
 
-        After etcd was restored, kopf was seen to begin none, and to report nothing.
+        kopf reports nothing while it waits for something that does not come, and then the operator would stay unready.
 
         Raises:
             PartEnded: it names the first of them.

@@ -58,7 +58,7 @@ def test_the_deletion_of_an_older_object_leaves_the_newer_one() -> None:
 
 
 def test_an_invalidated_entry_stays_so_until_it_is_read_or_deleted() -> None:
-    """A place in doubt is read before it is believed."""
+    """A name that was invalidated is read before it is believed."""
     table: Table[SecretFacts] = Table()
     table.put(PLACE, secret("1"))
     table.invalidate(PLACE)

@@ -169,7 +169,7 @@ async def test_an_invalidated_token_is_read_again_until_its_deletion_arrives() -
 
 
 async def test_an_invalidated_deleted_token_is_settled_by_the_first_answer() -> None:
-    """Its deletion was reported of before the doubt."""
+    """Its deletion was reported before the name was invalidated."""
     it = Surroundings(answered=True)
     it.caches.drop_token(("team-a", "ci-prod"))
     it.caches.tokens.invalidate(("team-a", "ci-prod"))
