@@ -125,7 +125,7 @@ class HttpService:
         self.protocol = protocol
         self._address = address
         self._tls = tls
-        most = min(_connections_per_listener(), MAX_TLS_CONNECTIONS if tls else MAX_CONNECTIONS)
+        most = _connections_per_listener(MAX_TLS_CONNECTIONS if tls else MAX_CONNECTIONS)
         self._listener = Listener(
             handler,
             context.clock,
@@ -203,7 +203,7 @@ def _grpc_service(address: Address, context: ListenerContext) -> Service:
         address,
         context.authorizer("extauthz-grpc"),
         ready=context.ready,
-        max_connections=_connections_per_listener(),
+        max_connections=_connections_per_listener(MAX_CONNECTIONS),
         peer_share=context.peer_share,
     )
 
@@ -212,11 +212,11 @@ def _report_defect(error: Exception) -> None:
     _log.error("a request could not be answered", exc_info=error)
 
 
-def _connections_per_listener() -> int:
-    """Raise the limit of open files as far as is allowed, and return what is left for each listener."""
+def _connections_per_listener(most: int) -> int:
+    """Raise the limit of open files as far as is allowed, and return what is left for a listener, at most *most*."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _LISTENERS * MAX_CONNECTIONS + _OTHER_FILES
     if soft < wanted:
         soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    return max(1, min(MAX_CONNECTIONS, (soft - _OTHER_FILES) // _LISTENERS))
+    return max(1, min(most, (soft - _OTHER_FILES) // _LISTENERS))

@@ -9,7 +9,6 @@ from typing import Final
 PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA: Final = 0
 HEADERS: Final = 1
-RST_STREAM: Final = 3
 SETTINGS: Final = 4
 END_STREAM: Final = 1
 _END_HEADERS: Final = 4

@@ -5,7 +5,7 @@ write increases, names that are taken, and preconditions. It checks nothing else
 request passes `_begin` and, if it wrote something, `_end`: that is where tests make requests fail.
 """
 
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 
@@ -87,10 +87,6 @@ class FakeApi:
         """Increase the version, as any write does, and return it."""
         self.version += 1
         return str(self.version)
-
-    def of_kind(self, plural: str) -> Iterator[tuple[Place, Raw]]:
-        """Yield the objects of one kind."""
-        return ((place, raw) for place, raw in self.objects.items() if place[0] == plural)
 
     async def send(self, _regarding: object, _kind: str, reason: str, _note: str) -> None:
         """Note the reason of an Event; see `EventSender`."""
